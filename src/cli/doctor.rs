@@ -1,0 +1,58 @@
+//! `doctor`: what this machine and these models are, and whether they work.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::ops::Settings;
+
+pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
+    println!("faceplate {} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
+    println!("cpu        {} cores, {}", std::thread::available_parallelism()?, features());
+    println!("workers    {}", settings.workers());
+    let start = Instant::now();
+    let faces = match super::faces(settings) {
+        Ok(faces) => faces,
+        Err(error) => {
+            println!("models     FAILED: {error}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    println!("models     loaded in {} ms", start.elapsed().as_millis());
+    for model in faces.models() {
+        println!("           {} {} ({:?}, {}, sha256 {})", model.name, model.version, model.role, model.license, &model.sha256[..16]);
+    }
+    let start = Instant::now();
+    let verdict = faces.self_test();
+    match &verdict {
+        Ok(()) => println!("self-test  passed in {} ms", start.elapsed().as_millis()),
+        Err(error) => println!("self-test  FAILED: {error}"),
+    }
+    let l = &settings.limits;
+    println!("limits     body {} bytes, picture {} bytes and {} pixels", l.body_bytes, l.picture_bytes, l.picture_pixels);
+    println!("           {} templates and {} pictures a request, {} ms", l.templates, l.samples, l.request_ms);
+    println!("listen     {}", settings.server.listen);
+    Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The vector features that inference can use here.
+fn features() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let known = [
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+        ("fma", std::arch::is_x86_feature_detected!("fma")),
+        ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+        ("avx512vnni", std::arch::is_x86_feature_detected!("avx512vnni")),
+        ("avxvnni", std::arch::is_x86_feature_detected!("avxvnni")),
+    ];
+    #[cfg(target_arch = "aarch64")]
+    let known = [
+        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
+        ("dotprod", std::arch::is_aarch64_feature_detected!("dotprod")),
+        ("i8mm", std::arch::is_aarch64_feature_detected!("i8mm")),
+    ];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let known: [(&str, bool); 0] = [];
+    let found: Vec<&str> = known.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
+    if found.is_empty() { "no vector features known to this build".into() } else { found.join(" ") }
+}

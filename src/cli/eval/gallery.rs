@@ -1,0 +1,164 @@
+//! Enrols all pictures under a folder, the identity of each being the folder that it lies in.
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::table;
+use crate::cli::args::Eval;
+use crate::cli::faces_with;
+use crate::engine::Arithmetic;
+use crate::face::{self, Extractor, Faces, Template};
+use crate::ops::Settings;
+use crate::work::{Pool, block_on};
+
+/// A set of enrolled pictures.
+pub(super) struct Gallery {
+    pub(super) faces: Arc<Faces>,
+    pub(super) pictures: Vec<Picture>,
+    aliases: HashSet<(String, String)>,
+}
+
+/// One picture.
+pub(super) struct Picture {
+    /// Path below the root, with slashes.
+    pub(super) name: String,
+    /// Folder that it lies in.
+    pub(super) identity: String,
+    /// Its template, or why there is none.
+    pub(super) template: Result<Template, face::Error>,
+    /// Whether the service would refuse it because of a second person.
+    pub(super) several: bool,
+}
+
+impl Gallery {
+    /// Enrols everything under the root.
+    pub(super) fn enrol(settings: &Settings, options: &Eval) -> Result<Self, Box<dyn Error>> {
+        let faces = load(settings, options)?;
+        let files = files(&options.root)?;
+        let found = each(settings, &faces, &options.root, &files, |extractor, bytes| extractor.extract_central(bytes))?;
+        let picture = |(name, found): (&String, Result<(face::Extraction, bool), face::Error>)| {
+            let identity = name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+            let several = found.as_ref().is_ok_and(|(_, several)| *several);
+            Picture { name: name.clone(), identity, template: found.map(|(e, _)| e.template), several }
+        };
+        let pictures = files.iter().zip(found).map(picture).collect();
+        let mut aliases = HashSet::new();
+        if let Some(path) = &options.aliases {
+            for row in table::read(path, &["name_a", "name_b"])? {
+                let [a, b] = <[String; 2]>::try_from(row).expect("two columns were asked for");
+                aliases.extend([(a.clone(), b.clone()), (b, a)]);
+            }
+        }
+        Ok(Self { faces, pictures, aliases })
+    }
+
+    /// Cosines of all pairs of enrolled pictures of one identity and of two, identities that are one person left out.
+    /// `member` says which pictures take part.
+    pub(super) fn cross_pairs(&self, member: impl Fn(&Picture) -> bool) -> (Vec<f64>, Vec<f64>) {
+        let (mut genuine, mut impostor) = (vec![], vec![]);
+        let enrolled: Vec<_> =
+            self.pictures.iter().filter(|p| member(p)).filter_map(|p| Some((p, p.template.as_ref().ok()?))).collect();
+        for (i, (a, ta)) in enrolled.iter().enumerate() {
+            for (b, tb) in &enrolled[..i] {
+                if a.identity == b.identity {
+                    genuine.push(ta.cosine(tb));
+                } else if !self.one_person(a, b) {
+                    impostor.push(ta.cosine(tb));
+                }
+            }
+        }
+        (genuine, impostor)
+    }
+
+    /// Whether the two identities are known to be one person under two names.
+    pub(super) fn one_person(&self, a: &Picture, b: &Picture) -> bool {
+        !self.aliases.is_empty() && self.aliases.contains(&(a.identity.clone(), b.identity.clone()))
+    }
+
+    /// Genuine pairs that can't be compared because a picture was not enrolled.
+    pub(super) fn genuine_lost(&self) -> usize {
+        let mut lost = 0;
+        for (i, a) in self.pictures.iter().enumerate() {
+            let other = |b: &&Picture| a.identity == b.identity && (a.template.is_err() || b.template.is_err());
+            lost += self.pictures[..i].iter().filter(other).count();
+        }
+        lost
+    }
+}
+
+/// The models, in the arithmetic that the options ask for.
+pub(super) fn load(settings: &Settings, options: &Eval) -> Result<Arc<Faces>, Box<dyn Error>> {
+    let arithmetic = if options.emulate { Arithmetic::Emulated } else { Arithmetic::Float };
+    Ok(Arc::new(faces_with(settings, arithmetic)?))
+}
+
+/// Names of all JPEG and PNG files below `root`, sorted.
+pub(super) fn files(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut found = vec![];
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let told = |e: std::io::Error| format!("{}: {e}", folder.display());
+        for entry in std::fs::read_dir(&folder).map_err(told)? {
+            let path = entry.map_err(told)?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+            if matches!(&*extension, "jpg" | "jpeg" | "png") {
+                found.push(path);
+            }
+        }
+    }
+    let name = |path: &PathBuf| {
+        let below = path.strip_prefix(root).expect("it was found below the root");
+        below.to_string_lossy().replace('\\', "/")
+    };
+    let mut names: Vec<String> = found.iter().map(name).collect();
+    names.sort();
+    if names.is_empty() {
+        return Err(format!("{}: no pictures", root.display()).into());
+    }
+    Ok(names)
+}
+
+/// Runs `job` on every file on all workers, with a progress bar on a terminal; results in the order of `files`.
+pub(super) fn each<T: Send + 'static>(
+    settings: &Settings,
+    faces: &Arc<Faces>,
+    root: &Path,
+    files: &[String],
+    job: impl Fn(&mut Extractor, &[u8]) -> Result<T, face::Error> + Clone + Send + 'static,
+) -> Result<Vec<Result<T, face::Error>>, Box<dyn Error>> {
+    let shared = Arc::clone(faces);
+    let extractor = move || shared.extractor().expect("plans that ran their self-test make sessions");
+    faces.self_test()?;
+    let pool = Pool::start(settings.workers(), files.len(), extractor);
+    let submit = |name: &String| {
+        let (path, job) = (root.join(name), job.clone());
+        pool.submit(move |extractor| {
+            let bytes = std::fs::read(&path).map_err(|_| face::Error::Picture(crate::media::Error::Empty))?;
+            job(extractor, &bytes)
+        })
+        .map_err(|_| "more files than the queue holds")
+    };
+    let tickets = files.iter().map(submit).collect::<Result<Vec<_>, _>>()?;
+    let mut results = Vec::with_capacity(files.len());
+    for ticket in tickets {
+        results.push(block_on(ticket).map_err(|_| "an inference job panicked")?);
+        progress(results.len(), files.len());
+    }
+    Ok(results)
+}
+
+fn progress(done: usize, all: usize) {
+    let mut out = std::io::stderr();
+    if out.is_terminal() && (done.is_multiple_of(16) || done == all) {
+        let filled = done * 40 / all;
+        let end = if done == all { "\n" } else { "" };
+        let _terminal_gone = write!(out, "\r[{:40}] {done}/{all}{end}", "#".repeat(filled)).and_then(|()| out.flush());
+    }
+}

@@ -1,0 +1,226 @@
+//! `models.toml`: what each model is for, where it comes from, what goes in and what comes out.
+//!
+//! `docs/ref/models.md` describes the format for integrators who bring their own models.
+
+use serde::Deserialize;
+
+use super::Error;
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this format; 1.
+    pub format: u32,
+    /// The models, one for each role.
+    #[serde(rename = "model")]
+    pub models: Vec<ModelInfo>,
+}
+
+/// What a model does for the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Finds faces and five points in each.
+    Detector,
+    /// Turns an aligned face into an embedding.
+    Embedder,
+}
+
+/// One model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelInfo {
+    /// What it is for.
+    pub role: Role,
+    /// Names an embedding space inside templates: two models share an id only if their templates may be compared.
+    #[serde(default)]
+    pub id: u16,
+    /// Name, as `/version` shows it.
+    pub name: String,
+    /// Version, as `/version` shows it.
+    pub version: String,
+    /// File name beside the manifest.
+    pub file: String,
+    /// Lower-case hexadecimal SHA-256 of the file.
+    pub sha256: String,
+    /// SPDX name of the weights' licence.
+    pub license: String,
+    /// Its text, beside the manifest.
+    pub license_file: String,
+    /// Where the weights come from.
+    pub source: Source,
+    /// What goes in.
+    pub input: Input,
+    /// What comes out.
+    pub output: Decoding,
+    /// How it was quantized; for people.
+    pub quantization: Quantization,
+    /// The known answer.
+    pub self_test: SelfTest,
+    /// An embedder's cosine at each false match rate, rates falling.
+    #[serde(default, rename = "knot")]
+    pub knots: Vec<Knot>,
+}
+
+/// The package that a model was converted from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Package registry by its usual name.
+    pub registry: String,
+    /// Package name.
+    pub package: String,
+    /// Package version.
+    pub version: String,
+    /// SHA-256 of the package archive.
+    pub sha256: String,
+    /// File inside the archive.
+    pub path: String,
+    /// SHA-256 of that file.
+    pub path_sha256: String,
+}
+
+/// The input tensor: `[1, 3, side, side]`, `pixel - mean`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Name in the graph.
+    pub tensor: String,
+    /// Only `NCHW`.
+    pub layout: Layout,
+    /// Order of the three planes.
+    pub channels: Channels,
+    /// Sides of the square inputs that the service uses, in pixels, ascending.
+    pub sides: Vec<usize>,
+    /// Pixel value that stands for zero.
+    pub mean: u8,
+}
+
+/// Axis order of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Layout {
+    /// Batch, channel, row, column.
+    Nchw,
+}
+
+/// Order of the colour planes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Channels {
+    /// Red first.
+    Rgb,
+    /// Blue first.
+    Bgr,
+}
+
+/// How outputs are read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "decoding", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Decoding {
+    /// YuNet's maps for strides 8, 16 and 32: `cls_S`, `obj_S` (logits, 1 channel), `bbox_S` (4), `kps_S` (10).
+    Yunet {
+        /// Least certainty of a face, 0..1.
+        score: f32,
+        /// Intersection over union above which the less certain of two boxes is dropped.
+        overlap: f32,
+    },
+    /// One vector, of any length; its direction counts.
+    Embedding {
+        /// Numbers in it.
+        dimension: usize,
+    },
+}
+
+/// How the model was made int8; documentation that travels with it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantization {
+    /// Weight scheme.
+    pub weights: String,
+    /// Activation scheme.
+    pub activations: String,
+    /// List of the calibration pictures.
+    pub calibration: String,
+}
+
+/// Values spread evenly over all outputs, for the picture that `engine::self_test` makes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SelfTest {
+    /// 32 values.
+    pub answer: Vec<f32>,
+}
+
+/// A point of the score curve.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Knot {
+    /// False match rate.
+    pub fmr: f64,
+    /// The cosine that this share of impostor pairs reaches.
+    pub cosine: f64,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let manifest: Self = toml::from_str(text).map_err(|e| Error::Models(format!("models.toml: {e}")))?;
+        let wrong = |what: String| Err(Error::Models(format!("models.toml: {what}")));
+        if manifest.format != 1 {
+            return wrong(format!("format {} is not 1", manifest.format));
+        }
+        for role in [Role::Detector, Role::Embedder] {
+            let found = manifest.models.iter().filter(|m| m.role == role).count();
+            if found != 1 {
+                return wrong(format!("{found} models have the role {role:?}; there must be one"));
+            }
+        }
+        for model in &manifest.models {
+            if let Err(what) = model.check() {
+                return wrong(format!("model {}: {what}", model.name));
+            }
+        }
+        Ok(manifest)
+    }
+}
+
+impl ModelInfo {
+    fn check(&self) -> Result<(), String> {
+        if self.file.contains(['/', '\\']) || self.file.starts_with('.') {
+            return Err(format!("file {:?} must lie beside models.toml", self.file));
+        }
+        if self.input.sides.is_empty() || self.input.sides.iter().any(|s| !(16..=2048).contains(s)) {
+            return Err("sides must be between 16 and 2048 pixels".into());
+        }
+        if !self.input.sides.is_sorted() {
+            return Err("sides must ascend".into());
+        }
+        match (self.role, &self.output) {
+            (Role::Detector, Decoding::Yunet { .. }) => {
+                if self.input.sides.iter().any(|s| s % 32 != 0) {
+                    return Err("sides of a yunet must be multiples of 32".into());
+                }
+                Ok(())
+            }
+            (Role::Embedder, Decoding::Embedding { dimension }) => {
+                if !(16..=1024).contains(dimension) {
+                    return Err("dimension must be between 16 and 1024".into());
+                }
+                if self.id == 0 {
+                    return Err("an embedder needs an id from 1".into());
+                }
+                let rising = self.knots.windows(2).all(|k| k[0].fmr > k[1].fmr && k[0].cosine < k[1].cosine);
+                if self.knots.len() < 2 || !rising {
+                    return Err("knots must be two or more, with falling fmr and rising cosine".into());
+                }
+                if self.knots.iter().any(|k| !(k.fmr > 0.0 && k.fmr <= 1.0 && k.cosine.abs() < 1.0)) {
+                    return Err("knots need fmr in (0, 1] and cosine in (-1, 1)".into());
+                }
+                Ok(())
+            }
+            (role, _) => Err(format!("this decoding does not fit the role {role:?}")),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! From bytes to something that runs: embedded or read from a folder, checked, planned by tract.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::plan::SimpleState;
+
+use super::manifest::{Manifest, ModelInfo, Role};
+use super::{Error, ops, self_test};
+
+/// The models of one manifest, their bytes checked against it.
+#[derive(Clone, Debug)]
+pub struct ModelSet {
+    models: Vec<Model>,
+}
+
+/// One model: its description and its file.
+#[derive(Clone)]
+pub struct Model {
+    info: ModelInfo,
+    onnx: Cow<'static, [u8]>,
+}
+
+/// Which arithmetic a plan uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// int8 weights, activations left in f32 between blocks.
+    #[default]
+    Float,
+    /// Activations rounded to u8 where the file says so, each block computed in f32: what an integer engine answers, slowly.
+    Emulated,
+}
+
+/// A model made ready for one input size. Weights are shared by all its sessions.
+pub struct Plan {
+    runnable: Arc<TypedRunnableModel>,
+    side: usize,
+    mean: u8,
+    outputs: Vec<String>,
+}
+
+/// The state that one thread needs to run a plan.
+pub struct Session {
+    state: SimpleState<TypedFact, Box<dyn TypedOp>>,
+    side: usize,
+    mean: u8,
+    outputs: Vec<String>,
+}
+
+/// One output: a map of `channels` planes of `rows` x `columns`, CHW.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    /// Name in the graph.
+    pub name: String,
+    /// Planes.
+    pub channels: usize,
+    /// Height.
+    pub rows: usize,
+    /// Width.
+    pub columns: usize,
+    /// `channels * rows * columns` values.
+    pub values: Vec<f32>,
+}
+
+const EMBEDDED_MANIFEST: &str = include_str!("../../models-quantized/models.toml");
+const EMBEDDED_FILES: [(&str, &[u8]); 2] = [
+    (
+        "face_detection_yunet_2023mar.int8.onnx",
+        include_bytes!("../../models-quantized/face_detection_yunet_2023mar.int8.onnx"),
+    ),
+    (
+        "face_recognition_sface_2021dec.int8.onnx",
+        include_bytes!("../../models-quantized/face_recognition_sface_2021dec.int8.onnx"),
+    ),
+];
+
+/// A model file over this is refused before it is read: ten times the largest that is shipped.
+const MAX_FILE_BYTES: u64 = 100 << 20;
+
+impl ModelSet {
+    /// The models inside the binary.
+    pub fn embedded() -> Result<Self, Error> {
+        Self::new(Manifest::parse(EMBEDDED_MANIFEST)?, |name| {
+            let file = EMBEDDED_FILES.iter().find(|(known, _)| *known == name);
+            file.map(|(_, bytes)| Cow::Borrowed(*bytes)).ok_or_else(|| format!("{name} is not embedded"))
+        })
+    }
+
+    /// The models of a folder with a `models.toml`.
+    pub fn from_dir(dir: &Path) -> Result<Self, Error> {
+        let manifest = dir.join("models.toml");
+        let text = std::fs::read_to_string(&manifest)
+            .map_err(|e| Error::Models(format!("cannot read {}: {e}", manifest.display())))?;
+        Self::new(Manifest::parse(&text)?, |name| {
+            let path = dir.join(name);
+            let told = |e: std::io::Error| format!("cannot read {}: {e}", path.display());
+            let size = std::fs::metadata(&path).map_err(told)?.len();
+            if size > MAX_FILE_BYTES {
+                return Err(format!("{}: {size} bytes are over {MAX_FILE_BYTES}", path.display()));
+            }
+            std::fs::read(&path).map(Cow::Owned).map_err(told)
+        })
+    }
+
+    fn new(manifest: Manifest, read: impl Fn(&str) -> Result<Cow<'static, [u8]>, String>) -> Result<Self, Error> {
+        let load = |info: ModelInfo| {
+            let onnx = read(&info.file).map_err(Error::Models)?;
+            let found = Sha256::digest(&onnx).iter().fold(String::new(), |mut hex, byte| {
+                let _infallible = write!(hex, "{byte:02x}");
+                hex
+            });
+            if found != info.sha256 {
+                let (file, want) = (&info.file, &info.sha256);
+                return Err(Error::Models(format!("{file}: its SHA-256 is {found}, models.toml says {want}")));
+            }
+            Ok(Model { info, onnx })
+        };
+        Ok(Self { models: manifest.models.into_iter().map(load).collect::<Result<_, _>>()? })
+    }
+
+    /// The model of a role; every set has one of each.
+    pub fn get(&self, role: Role) -> &Model {
+        self.models.iter().find(|m| m.info.role == role).expect("the manifest was checked for every role")
+    }
+
+    /// All models in the manifest's order.
+    pub fn iter(&self) -> impl Iterator<Item = &ModelInfo> {
+        self.models.iter().map(|m| &m.info)
+    }
+}
+
+impl Model {
+    /// Its description.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// Plans the model for square inputs of `side` pixels.
+    pub fn plan(&self, side: usize, arithmetic: Arithmetic) -> Result<Plan, Error> {
+        let told = |e: TractError| Error::Models(format!("{}: {e:#}", self.info.file));
+        let mut graph = ops::framework().model_for_read(&mut &*self.onnx).map_err(told)?;
+        let shape = [1, 3, side, side];
+        graph.set_input_fact(0, f32::fact(shape).into()).map_err(told)?;
+        let outputs = graph.outputs.iter().map(|o| graph.outlet_label(*o).unwrap_or_default().to_owned()).collect();
+        let runnable = ops::lower(graph, arithmetic).map_err(told)?;
+        Ok(Plan { runnable, side, mean: self.info.input.mean, outputs })
+    }
+}
+
+impl Plan {
+    /// A state for one thread.
+    pub fn session(&self) -> Result<Session, Error> {
+        let state = self.runnable.spawn().map_err(|e| Error::Run(format!("{e:#}")))?;
+        Ok(Session { state, side: self.side, mean: self.mean, outputs: self.outputs.clone() })
+    }
+}
+
+impl Session {
+    /// Side of the square input in pixels.
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Runs the model on `3 * side * side` bytes, CHW in the model's channel order.
+    pub fn run(&mut self, pixels: &[u8]) -> Result<Vec<Map>, Error> {
+        let mean = f32::from(self.mean);
+        let values: Vec<f32> = pixels.iter().map(|&p| f32::from(p) - mean).collect();
+        let told = |e: TractError| Error::Run(format!("{e:#}"));
+        let input = Tensor::from_shape(&[1, 3, self.side, self.side], &values).map_err(told)?;
+        let outputs = self.state.run(tvec!(input.into_tvalue())).map_err(told)?;
+        self.outputs.iter().zip(outputs).map(|(name, value)| map(name, &value).map_err(told)).collect()
+    }
+
+    /// Runs the self-test picture and holds the outputs against the manifest's known answer.
+    pub fn self_test(&mut self, info: &ModelInfo) -> Result<(), Error> {
+        let maps = self.run(&self_test::picture(self.side))?;
+        self_test::compare(&maps, &info.self_test.answer).map_err(|why| Error::SelfTest(format!("{}: {why}", info.name)))
+    }
+}
+
+fn map(name: &str, value: &Tensor) -> TractResult<Map> {
+    let values = value.try_as_plain_ram()?.as_slice::<f32>()?.to_vec();
+    let [_, channels, rows, columns] = *value.shape() else {
+        return Err(TractError::msg(format!("output {name} is not a map: its shape is {:?}", value.shape())));
+    };
+    Ok(Map { name: name.to_owned(), channels, rows, columns, values })
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Model({} {}, {} bytes)", self.info.name, self.info.version, self.onnx.len())
+    }
+}

@@ -1,0 +1,155 @@
+//! The face, turned and scaled to where the recogniser expects eyes, nose and mouth.
+//!
+//! The similarity transform (turn, scale, shift) that brings the five points closest to ArcFace's (Deng et al. 2019) in the
+//! least-squares sense, then sampling in integers: bilinear, or, when the face is shrunk, the mean of a grid of bilinear
+//! samples as fine as the picture's pixels.
+
+use super::geometry::{Point, SUB};
+use crate::media::Frame;
+
+/// Width and height of the crop in pixels.
+pub(super) const SIDE: usize = 112;
+
+/// Where the five points belong in the crop, in pixels.
+const TARGET: [(f64, f64); 5] =
+    [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)];
+
+/// At most this many samples across one pixel of the crop: beyond, a face 900 pixels wide, blur is no concern.
+const MOST_SAMPLES: i64 = 8;
+
+/// From crop to picture: `picture = (a + ib) * crop + (x + iy)`, all in 1/65536 pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Similarity {
+    a: i64,
+    b: i64,
+    x: i64,
+    y: i64,
+}
+
+const FIXED: f64 = 65536.0;
+
+/// The 112x112 crop as three planes, RGB, CHW. Black where it reaches out of the picture.
+pub(super) fn align(frame: &Frame, points: &[Point; 5]) -> Vec<u8> {
+    sample(frame, similarity(points))
+}
+
+/// Fits the transform. Points that coincide give a crop of one colour, which no quality check passes.
+fn similarity(points: &[Point; 5]) -> Similarity {
+    let source = points.map(|p| (f64::from(p.x) / f64::from(SUB), f64::from(p.y) / f64::from(SUB)));
+    let mean = |p: &[(f64, f64); 5]| {
+        let sum = p.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
+        (sum.0 / 5.0, sum.1 / 5.0)
+    };
+    let (ms, mt) = (mean(&source), mean(&TARGET));
+    // Least squares over complex numbers: m = sum(t * conj(s)) / sum(|s|^2) maps picture to crop; its inverse is wanted.
+    let (mut re, mut im, mut energy) = (0.0, 0.0, 0.0);
+    for (s, t) in source.iter().zip(&TARGET) {
+        let (s, t) = ((s.0 - ms.0, s.1 - ms.1), (t.0 - mt.0, t.1 - mt.1));
+        re += t.0 * s.0 + t.1 * s.1;
+        im += t.1 * s.0 - t.0 * s.1;
+        energy += s.0 * s.0 + s.1 * s.1;
+    }
+    let norm = re * re + im * im;
+    let (a, b) = if norm > 0.0 { (re * energy / norm, -im * energy / norm) } else { (0.0, 0.0) };
+    let fixed = |v: f64| (v * FIXED).round() as i64;
+    Similarity {
+        a: fixed(a),
+        b: fixed(b),
+        x: fixed(ms.0 - (a * mt.0 - b * mt.1)),
+        y: fixed(ms.1 - (b * mt.0 + a * mt.1)),
+    }
+}
+
+fn sample(frame: &Frame, m: Similarity) -> Vec<u8> {
+    let mut crop = vec![0; 3 * SIDE * SIDE];
+    // Picture pixels per crop pixel, rounded down: that many samples in each direction see every one of them.
+    let n = ((m.a * m.a + m.b * m.b).isqrt() >> 16).clamp(1, MOST_SAMPLES);
+    for y in 0..SIDE {
+        for x in 0..SIDE {
+            let mut sum = [0u32; 3];
+            for j in 0..n {
+                for i in 0..n {
+                    // Offsets of the grid, in halves of 1/n crop pixel.
+                    let u = 2 * n * x as i64 + 2 * i + 1 - n;
+                    let v = 2 * n * y as i64 + 2 * j + 1 - n;
+                    let px = (m.a * u - m.b * v).div_euclid(2 * n) + m.x;
+                    let py = (m.b * u + m.a * v).div_euclid(2 * n) + m.y;
+                    for (sum, value) in sum.iter_mut().zip(bilinear(frame, px, py)) {
+                        *sum += value;
+                    }
+                }
+            }
+            let count = (n * n) as u32;
+            for (plane, sum) in sum.into_iter().enumerate() {
+                crop[(plane * SIDE + y) * SIDE + x] = ((sum + (count << 7)) / (count << 8)) as u8;
+            }
+        }
+    }
+    crop
+}
+
+/// RGB at a place in 1/65536 pixel, in 1/256 of a grey level.
+fn bilinear(frame: &Frame, x: i64, y: i64) -> [u32; 3] {
+    let (column, row) = (x >> 16, y >> 16);
+    let (fx, fy) = ((x >> 8 & 0xFF) as u32, (y >> 8 & 0xFF) as u32);
+    let mut value = [0; 3];
+    for (dy, wy) in [(0, 256 - fy), (1, fy)] {
+        for (dx, wx) in [(0, 256 - fx), (1, fx)] {
+            let (column, row) = (column + dx, row + dy);
+            let inside = (0..frame.width() as i64).contains(&column) && (0..frame.height() as i64).contains(&row);
+            if inside && wx * wy > 0 {
+                let pixel = &frame.row(row as usize)[column as usize * 3..][..3];
+                for (value, &p) in value.iter_mut().zip(pixel) {
+                    *value += u32::from(p) * wx * wy;
+                }
+            }
+        }
+    }
+    value.map(|v| (v + 128) >> 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(width: usize, height: usize) -> Frame {
+        let at = |i: usize| [(i % width) as u8, (i / width) as u8, 200];
+        Frame::new(width, height, (0..width * height).flat_map(at).collect())
+    }
+
+    fn points(f: impl Fn(f64, f64) -> (f64, f64)) -> [Point; 5] {
+        TARGET.map(|(x, y)| {
+            let (x, y) = f(x, y);
+            Point { x: (x * 256.0).round() as i32, y: (y * 256.0).round() as i32 }
+        })
+    }
+
+    #[test]
+    fn points_in_place_copy_the_picture() {
+        let crop = align(&ramp(112, 112), &points(|x, y| (x, y)));
+        for (i, (r, g)) in crop[..SIDE * SIDE].iter().zip(&crop[SIDE * SIDE..]).enumerate() {
+            assert!(r.abs_diff((i % SIDE) as u8) <= 1 && g.abs_diff((i / SIDE) as u8) <= 1, "{i}");
+        }
+    }
+
+    #[test]
+    fn a_quarter_turn_is_turned_back() {
+        // The picture is the crop turned clockwise: (x, y) lies at (111 - y, x).
+        let crop = align(&ramp(112, 112), &points(|x, y| (111.0 - y, x)));
+        assert!(crop[5 * SIDE + 20].abs_diff(111 - 5) <= 1 && crop[(SIDE + 5) * SIDE + 20].abs_diff(20) <= 1);
+    }
+
+    #[test]
+    fn a_large_face_is_averaged_not_skipped_over() {
+        // Stripes two pixels apart vanish in the mean when the face is four times too large.
+        let stripes = Frame::new(448, 448, (0..448 * 448).flat_map(|i| [if i % 2 == 0 { 0 } else { 200 }; 3]).collect());
+        let crop = align(&stripes, &points(|x, y| (x * 4.0 + 1.5, y * 4.0 + 1.5)));
+        let inner = &crop[40 * SIDE + 20..40 * SIDE + 90];
+        assert!(inner.iter().all(|v| v.abs_diff(100) <= 2), "{inner:?}");
+    }
+
+    #[test]
+    fn coinciding_points_do_no_harm() {
+        assert_eq!(align(&ramp(8, 8), &[Point { x: 512, y: 512 }; 5]).len(), 3 * SIDE * SIDE);
+    }
+}

@@ -1,0 +1,217 @@
+//! Finds faces with YuNet (Wu, Peng, Yu: YuNet, a tiny millisecond-level face detector, 2023).
+//!
+//! A picture is looked at coarsely first; the costlier looks follow only while nothing was found:
+//!
+//! | look | finds (face width as share of the longer side) |
+//! |---|---|
+//! | 320 pixels | 3 % to 90 % |
+//! | 640 pixels | 1.6 % to 45 %: small faces in large pictures |
+//! | 320 pixels, picture in a quarter of them | a face that fills the picture or is cut by its edges |
+//! | the first two again, turned by 90, 270 and 180 degrees | a picture that lies on its side or head |
+
+use super::geometry::{Point, Rect, SUB};
+use super::resample;
+use crate::engine::{Decoding, Error, Map, ModelInfo, Plan, Session};
+use crate::media::{Frame, Turn};
+
+/// One face in a frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Face {
+    /// Around the face from forehead to chin; may reach out of the picture.
+    pub bounds: Rect,
+    /// Image-left eye, image-right eye, nose tip, image-left mouth corner, image-right mouth corner, as an upright face has
+    /// them.
+    pub points: [Point; 5],
+    /// The detector's certainty, 0..1.
+    pub score: f32,
+}
+
+/// A detector with the state of one thread.
+pub struct Detector {
+    coarse: Session,
+    fine: Session,
+    blue_first: bool,
+    score: f32,
+    overlap: f32,
+}
+
+/// A look that is not upright or puts the picture in a corner finds faces where there are none more often, and is not
+/// backed by a first look that failed for a reason. It has to be this much surer.
+const SECOND_LOOK_SCORE: f32 = 0.7;
+
+/// One look: the picture's longer side in pixels, and how it is turned.
+#[derive(Clone, Copy)]
+struct Look {
+    fine: bool,
+    longer: usize,
+    turn: Turn,
+}
+
+impl Detector {
+    /// A detector for one thread; `coarse` and `fine` are plans of the same model in two sizes.
+    pub fn new(info: &ModelInfo, coarse: &Plan, fine: &Plan) -> Result<Self, Error> {
+        let Decoding::Yunet { score, overlap } = info.output else {
+            return Err(Error::Models(format!("{} is no detector", info.name)));
+        };
+        let blue_first = info.input.channels == crate::engine::Channels::Bgr;
+        Ok(Self { coarse: coarse.session()?, fine: fine.session()?, blue_first, score, overlap })
+    }
+
+    /// The faces of a frame, the largest first; empty if no look finds one.
+    pub fn find(&mut self, frame: &Frame) -> Result<Vec<Face>, Error> {
+        let (coarse, fine) = (self.coarse.side(), self.fine.side());
+        let look = |fine, longer, turn| Look { fine, longer, turn };
+        let upright = [look(false, coarse, Turn::None), look(true, fine, Turn::None), look(false, coarse / 2, Turn::None)];
+        let turned = Turn::ALL[1..].iter().flat_map(|&t| [look(false, coarse, t), look(true, fine, t)]);
+        for (number, look) in upright.into_iter().chain(turned).enumerate() {
+            let least = if number < 2 { self.score } else { self.score.max(SECOND_LOOK_SCORE) };
+            let faces = self.look(frame, look, least)?;
+            if !faces.is_empty() {
+                return Ok(faces);
+            }
+        }
+        Ok(vec![])
+    }
+
+    fn look(&mut self, frame: &Frame, look: Look, least: f32) -> Result<Vec<Face>, Error> {
+        let (w, h) = (frame.width(), frame.height());
+        let longer = w.max(h);
+        let fit = |side: usize| ((side * look.longer * 2 + longer) / (longer * 2)).clamp(1, look.longer);
+        let small = resample::resize(frame, fit(w), fit(h));
+        let session = if look.fine { &mut self.fine } else { &mut self.coarse };
+        let input = planes(&small.turned(look.turn), session.side(), self.blue_first);
+        let mut faces = decode(&session.run(&input)?, least)?;
+        suppress(&mut faces, self.overlap);
+        let back = |p: Point| untilt(p, look.turn, small.width() as i32 * SUB, small.height() as i32 * SUB);
+        let scale = |v: i32, to: usize, from: usize| {
+            let (to, from) = (to as i64, from as i64);
+            ((i64::from(v) * to * 2 + from).div_euclid(from * 2)) as i32
+        };
+        let place = |p: Point| {
+            let p = back(p);
+            Point { x: scale(p.x, w, small.width()), y: scale(p.y, h, small.height()) }
+        };
+        for face in &mut faces {
+            let (a, b) = (place(face.bounds.min), place(face.bounds.max));
+            face.bounds = Rect {
+                min: Point { x: a.x.min(b.x), y: a.y.min(b.y) },
+                max: Point { x: a.x.max(b.x), y: a.y.max(b.y) },
+            };
+            face.points = face.points.map(place);
+        }
+        faces.sort_by_key(|f| std::cmp::Reverse(f.bounds.area()));
+        Ok(faces)
+    }
+}
+
+/// Undoes a clockwise turn: where a point of the turned picture lies in the upright one of `width` x `height` units.
+fn untilt(p: Point, turn: Turn, width: i32, height: i32) -> Point {
+    match turn {
+        Turn::None => p,
+        Turn::Right => Point { x: p.y, y: height - p.x },
+        Turn::Half => Point { x: width - p.x, y: height - p.y },
+        Turn::Left => Point { x: width - p.y, y: p.x },
+    }
+}
+
+/// The picture in the top left corner of a black square, as three planes.
+fn planes(frame: &Frame, side: usize, blue_first: bool) -> Vec<u8> {
+    let mut planes = vec![0; 3 * side * side];
+    for (plane, out) in planes.chunks_exact_mut(side * side).enumerate() {
+        let channel = if blue_first { 2 - plane } else { plane };
+        for (y, out) in out.chunks_exact_mut(side).take(frame.height()).enumerate() {
+            for (out, pixel) in out.iter_mut().zip(frame.row(y).chunks_exact(3)) {
+                *out = pixel[channel];
+            }
+        }
+    }
+    planes
+}
+
+/// Reads YuNet's maps: the faces of at least `least` certainty, in network pixels, surest first.
+fn decode(maps: &[Map], least: f32) -> Result<Vec<Face>, Error> {
+    let mut faces = vec![];
+    for stride in [8, 16, 32] {
+        let map = |kind: &str, channels: usize| {
+            let name = format!("{kind}_{stride}");
+            let found = maps.iter().find(|m| m.name == name && m.channels == channels);
+            found.ok_or_else(|| Error::Models(format!("the detector has no output {name} of {channels} channels")))
+        };
+        let (class, object, boxes, points) = (map("cls", 1)?, map("obj", 1)?, map("bbox", 4)?, map("kps", 10)?);
+        let cells = class.rows * class.columns;
+        for cell in 0..cells {
+            let (class, object) = (class.values[cell], object.values[cell]);
+            let score = (sigmoid(class) * sigmoid(object)).sqrt();
+            if score.is_nan() || score < least {
+                continue;
+            }
+            let (column, row) = ((cell % boxes.columns) as f32, (cell / boxes.columns) as f32);
+            let unit = (stride * SUB) as f32;
+            let at = |map: &Map, channel: usize, offset: f32| ((map.values[channel * cells + cell] + offset) * unit).round() as i32;
+            let half = |channel: usize| (libm::expf(boxes.values[channel * cells + cell].min(8.0)) * unit / 2.0).round() as i32;
+            let (x, y, w, h) = (at(boxes, 0, column), at(boxes, 1, row), half(2), half(3));
+            let bounds = Rect { min: Point { x: x - w, y: y - h }, max: Point { x: x + w, y: y + h } };
+            let points = std::array::from_fn(|i| Point { x: at(points, 2 * i, column), y: at(points, 2 * i + 1, row) });
+            faces.push(Face { bounds, points, score });
+        }
+    }
+    faces.sort_by(|a, b| b.score.total_cmp(&a.score));
+    Ok(faces)
+}
+
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + libm::expf(-x))
+}
+
+/// Keeps the surest of faces that overlap (greedy non-maximum suppression); `faces` are sorted, surest first.
+fn suppress(faces: &mut Vec<Face>, overlap: f32) {
+    let mut kept: Vec<Face> = vec![];
+    for face in faces.drain(..) {
+        let same = |other: &Face| {
+            let common = face.bounds.intersection(other.bounds).area() as f64;
+            common / (face.bounds.area() as f64 + other.bounds.area() as f64 - common) > f64::from(overlap)
+        };
+        if !kept.iter().any(same) {
+            kept.push(face);
+        }
+    }
+    *faces = kept;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turning_a_picture_and_its_points_agree() {
+        // A mark at (1, 0) of a 3x2 picture, as the centre of its pixel in continuous coordinates.
+        let mut pixels = vec![0; 18];
+        pixels[3..6].fill(255);
+        let frame = Frame::new(3, 2, pixels);
+        for turn in Turn::ALL {
+            let turned = frame.turned(turn);
+            let i = turned.pixels().iter().position(|&p| p == 255).unwrap() / 3;
+            let (x, y) = ((i % turned.width()) as i32, (i / turned.width()) as i32);
+            let centre = Point { x: x * SUB + SUB / 2, y: y * SUB + SUB / 2 };
+            assert_eq!(untilt(centre, turn, 3 * SUB, 2 * SUB), Point { x: SUB + SUB / 2, y: SUB / 2 }, "{turn:?}");
+        }
+    }
+
+    #[test]
+    fn overlapping_boxes_leave_the_surest() {
+        let face = |x: i32, score| Face {
+            bounds: Rect { min: Point { x, y: 0 }, max: Point { x: x + 100, y: 100 } },
+            points: [Point::default(); 5],
+            score,
+        };
+        let mut faces = vec![face(0, 0.9), face(20, 0.8), face(90, 0.7)];
+        suppress(&mut faces, 0.3);
+        assert_eq!(faces, [face(0, 0.9), face(90, 0.7)]);
+    }
+
+    #[test]
+    fn planes_put_blue_first_and_pad_with_black() {
+        let planes = planes(&Frame::new(1, 1, vec![1, 2, 3]), 2, true);
+        assert_eq!(planes, [3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0]);
+    }
+}

@@ -1,0 +1,200 @@
+//! The whole way from a file to a template, for one thread.
+
+use std::time::Duration;
+
+use super::align::align;
+use super::detect::{Detector, Face};
+use super::embed::Embedder;
+use super::quality::{Flaw, Quality};
+use super::select::{Choice, choose, most_central};
+use super::template::Template;
+use crate::engine::{self, Arithmetic, ModelInfo, ModelSet, Plan, Role};
+use crate::media::{self, Frame};
+use crate::ops::Limits;
+
+/// The plans that every thread shares: weights are in memory once.
+pub struct Faces {
+    models: ModelSet,
+    coarse: Plan,
+    fine: Plan,
+    embed: Plan,
+    limits: Limits,
+    mirror: bool,
+}
+
+/// What one thread needs to make templates.
+pub struct Extractor {
+    detector: Detector,
+    embedder: Embedder,
+    model: u16,
+    limits: Limits,
+}
+
+/// A template and what it was made of.
+#[derive(Clone, Debug)]
+pub struct Extraction {
+    /// The person.
+    pub template: Template,
+    /// Where the face is.
+    pub face: Face,
+    /// How good the sample is.
+    pub quality: Quality,
+}
+
+/// CPU time of each step of one extraction.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stages {
+    /// Bytes to frame.
+    pub decode: Duration,
+    /// Frame to faces.
+    pub detect: Duration,
+    /// Face to crop, with the quality measures.
+    pub align: Duration,
+    /// Crop to template.
+    pub embed: Duration,
+}
+
+/// Why there is no template, by who has to do something about it.
+#[derive(Debug)]
+pub enum Error {
+    /// The bytes are no picture that can be read: the client's.
+    Picture(media::Error),
+    /// Nobody is in it: the client's.
+    NoFace,
+    /// So many comparable people are in it: the client's.
+    SeveralFaces(usize),
+    /// A face that no template can be made of: the client's, and the person can mend it.
+    Unusable(Flaw),
+    /// The models failed: ours.
+    Engine(engine::Error),
+}
+
+impl From<engine::Error> for Error {
+    fn from(error: engine::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Picture(error) => error.fmt(f),
+            Self::NoFace => f.write_str("no face was found"),
+            Self::SeveralFaces(n) => write!(f, "{n} people of comparable size are in the picture"),
+            Self::Unusable(flaw) => flaw.fmt(f),
+            Self::Engine(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Faces {
+    /// Plans the models. `mirror` averages the embedding with that of the mirrored crop.
+    pub fn new(models: ModelSet, limits: Limits, mirror: bool, arithmetic: Arithmetic) -> Result<Self, engine::Error> {
+        let detector = models.get(Role::Detector);
+        let sides = &detector.info().input.sides;
+        let (coarse, fine) = (sides[0], sides[sides.len() - 1]);
+        let embedder = models.get(Role::Embedder);
+        Ok(Self {
+            coarse: detector.plan(coarse, arithmetic)?,
+            fine: detector.plan(fine, arithmetic)?,
+            embed: embedder.plan(embedder.info().input.sides[0], arithmetic)?,
+            limits,
+            mirror,
+            models,
+        })
+    }
+
+    /// The state of one thread.
+    pub fn extractor(&self) -> Result<Extractor, engine::Error> {
+        let embedder = self.models.get(Role::Embedder).info();
+        Ok(Extractor {
+            detector: Detector::new(self.models.get(Role::Detector).info(), &self.coarse, &self.fine)?,
+            embedder: Embedder::new(embedder, &self.embed, self.mirror)?,
+            model: embedder.id,
+            limits: self.limits.clone(),
+        })
+    }
+
+    /// Runs every model on a picture with a known answer.
+    pub fn self_test(&self) -> Result<(), engine::Error> {
+        self.coarse.session()?.self_test(self.models.get(Role::Detector).info())?;
+        self.embed.session()?.self_test(self.embedder())
+    }
+
+    /// The embedding model.
+    pub fn embedder(&self) -> &ModelInfo {
+        self.models.get(Role::Embedder).info()
+    }
+
+    /// All models.
+    pub fn models(&self) -> impl Iterator<Item = &ModelInfo> {
+        self.models.iter()
+    }
+}
+
+impl Extractor {
+    /// The template of the one person in a picture file.
+    pub fn extract(&mut self, bytes: &[u8]) -> Result<Extraction, Error> {
+        let frame = media::decode(bytes, &self.limits).map_err(Error::Picture)?;
+        match choose(&self.detector.find(&frame)?, &frame) {
+            Choice::None => Err(Error::NoFace),
+            Choice::Several(n) => Err(Error::SeveralFaces(n)),
+            Choice::One(face) => self.template(&frame, face),
+        }
+    }
+
+    /// The template of the most central person, and whether the service would refuse the picture for a second person.
+    pub fn extract_central(&mut self, bytes: &[u8]) -> Result<(Extraction, bool), Error> {
+        let frame = media::decode(bytes, &self.limits).map_err(Error::Picture)?;
+        let faces = self.detector.find(&frame)?;
+        let several = matches!(choose(&faces, &frame), Choice::Several(_));
+        let face = most_central(&faces, &frame).ok_or(Error::NoFace)?;
+        Ok((self.template(&frame, face)?, several))
+    }
+
+    /// All faces of a picture file, the largest first, with the frame's width and height.
+    pub fn detect(&mut self, bytes: &[u8]) -> Result<(Vec<Face>, Choice), Error> {
+        let frame = media::decode(bytes, &self.limits).map_err(Error::Picture)?;
+        let faces = self.detector.find(&frame)?;
+        let choice = choose(&faces, &frame);
+        Ok((faces, choice))
+    }
+
+    /// Extracts with a clock, which is read around each step.
+    pub fn extract_timed(&mut self, bytes: &[u8], clock: impl Fn() -> Duration) -> Result<Stages, Error> {
+        let start = clock();
+        let frame = media::decode(bytes, &self.limits).map_err(Error::Picture)?;
+        let decoded = clock();
+        let faces = self.detector.find(&frame)?;
+        let detected = clock();
+        let face = faces.first().ok_or(Error::NoFace)?;
+        let crop = align(&frame, &face.points);
+        let quality = Quality::measure(face, &crop);
+        let aligned = clock();
+        self.embed(&crop, &quality)?;
+        Ok(Stages {
+            decode: decoded - start,
+            detect: detected - decoded,
+            align: aligned - detected,
+            embed: clock() - aligned,
+        })
+    }
+
+    fn template(&mut self, frame: &Frame, face: Face) -> Result<Extraction, Error> {
+        let crop = align(frame, &face.points);
+        let quality = Quality::measure(&face, &crop);
+        log::debug!("sample {quality:?}");
+        if let Some(flaw) = quality.flaw() {
+            return Err(Error::Unusable(flaw));
+        }
+        Ok(Extraction { template: self.embed(&crop, &quality)?, face, quality })
+    }
+
+    fn embed(&mut self, crop: &[u8], quality: &Quality) -> Result<Template, engine::Error> {
+        let vector = self.embedder.embed(crop)?;
+        Template::new(self.model, quality.score(), &vector)
+            .map_err(|_| engine::Error::Run("the embedder gave no direction".into()))
+    }
+}

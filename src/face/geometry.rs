@@ -1,0 +1,63 @@
+//! Points and boxes in a picture, in 1/256 pixel.
+//!
+//! Integers, so that what is computed from them does not depend on a processor's floating point. `i32` holds coordinates of
+//! up to eight million pixels.
+
+/// Units in a pixel.
+pub const SUB: i32 = 256;
+
+/// A place in a picture: `x` to the right, `y` down, from the centre of the top left pixel, in 1/256 pixel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Point {
+    /// To the right.
+    pub x: i32,
+    /// Down.
+    pub y: i32,
+}
+
+/// A box between two corners, in 1/256 pixel; may reach out of the picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rect {
+    /// Top left corner.
+    pub min: Point,
+    /// Bottom right corner.
+    pub max: Point,
+}
+
+impl Point {
+    /// Distance to `other` in 1/256 pixel, rounded down.
+    pub fn distance(self, other: Self) -> i32 {
+        let (dx, dy) = (i64::from(self.x) - i64::from(other.x), i64::from(self.y) - i64::from(other.y));
+        i32::try_from((dx * dx + dy * dy).isqrt()).unwrap_or(i32::MAX)
+    }
+}
+
+impl Rect {
+    /// Width in 1/256 pixel, not negative.
+    pub fn width(self) -> i64 {
+        i64::from(self.max.x - self.min.x).max(0)
+    }
+
+    /// Height in 1/256 pixel, not negative.
+    pub fn height(self) -> i64 {
+        i64::from(self.max.y - self.min.y).max(0)
+    }
+
+    /// Area in 1/65536 square pixel.
+    pub fn area(self) -> i64 {
+        self.width() * self.height()
+    }
+
+    /// The part that both cover.
+    pub fn intersection(self, other: Self) -> Self {
+        Self {
+            min: Point { x: self.min.x.max(other.min.x), y: self.min.y.max(other.min.y) },
+            max: Point { x: self.max.x.min(other.max.x), y: self.max.y.min(other.max.y) },
+        }
+    }
+
+    /// Its middle.
+    pub fn centre(self) -> Point {
+        Point { x: self.min.x.midpoint(self.max.x), y: self.min.y.midpoint(self.max.y) }
+    }
+}

@@ -1,0 +1,166 @@
+//! How alike two people are, as a number that says how rarely strangers get it.
+//!
+//! The score is a stored, monotone map of -log10 of the false match rate (FMR): see `docs/ref/scores.md`.
+
+use std::fmt;
+
+use super::template::Template;
+use crate::engine::Knot;
+
+/// A similarity from 0 to 1, in millionths: exact, so that the number that a client reads is the one that was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Score(u32);
+
+/// What to do about a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The faces match.
+    Approved,
+    /// A person should look.
+    OperatorRequired,
+    /// The faces don't match.
+    Declined,
+}
+
+/// Least scores of the two better decisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// From here on `approved`.
+    pub approved: Score,
+    /// From here on `operator_required`.
+    pub operator_required: Score,
+}
+
+/// The map from cosine to score of one embedding model.
+#[derive(Clone, Debug)]
+pub struct Curve(Vec<(f64, f64)>);
+
+/// Score at each false match rate, as the contract fixes it; linear in log10(FMR) between.
+const SCORE_AT: [(f64, f64); 7] =
+    [(1.0, 0.0), (1e-1, 0.30), (1e-2, 0.55), (1e-3, 0.75), (1e-4, 0.85), (1e-5, 0.92), (1e-6, 0.97)];
+
+impl Score {
+    /// The nearest score; outside 0..1 it is clamped, and what is no number is 0.
+    pub fn new(value: f64) -> Self {
+        Self((value.clamp(0.0, 1.0) * 1e6).round() as u32)
+    }
+
+    /// As a number from 0 to 1.
+    pub fn value(self) -> f64 {
+        f64::from(self.0) / 1e6
+    }
+
+    /// The decision that the thresholds make of it.
+    pub fn decide(self, thresholds: Thresholds) -> Decision {
+        if self >= thresholds.approved {
+            Decision::Approved
+        } else if self >= thresholds.operator_required {
+            Decision::OperatorRequired
+        } else {
+            Decision::Declined
+        }
+    }
+}
+
+impl fmt::Display for Score {
+    /// Fixed point in the shortest form: `0.93456`, `0.0`, `1.0`. Never an exponent.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = format!("{:06}", self.0 % 1_000_000);
+        let digits = digits.trim_end_matches('0');
+        write!(f, "{}.{}", self.0 / 1_000_000, if digits.is_empty() { "0" } else { digits })
+    }
+}
+
+impl Decision {
+    /// The contract's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::OperatorRequired => "operator_required",
+            Self::Declined => "declined",
+        }
+    }
+}
+
+impl Curve {
+    /// From a model's knots. Below the first knot the curve falls to 0 at a cosine of -1, above the last it rises to 1 at 1.
+    pub fn new(knots: &[Knot]) -> Self {
+        let inner = knots.iter().map(|k| (k.cosine, score_at(k.fmr)));
+        Self([(-1.0, 0.0)].into_iter().chain(inner).chain([(1.0, 1.0)]).collect())
+    }
+
+    /// The score of a cosine.
+    pub fn score(&self, cosine: f64) -> Score {
+        let above = self.0.iter().position(|(at, _)| cosine < *at).unwrap_or(self.0.len()).clamp(1, self.0.len() - 1);
+        let ((x0, y0), (x1, y1)) = (self.0[above - 1], self.0[above]);
+        Score::new(y0 + (y1 - y0) * ((cosine - x0) / (x1 - x0)).clamp(0.0, 1.0))
+    }
+
+    /// The score of two templates of this model.
+    pub fn compare(&self, a: &Template, b: &Template) -> Score {
+        self.score(a.cosine(b))
+    }
+}
+
+/// The score that stands for a false match rate.
+pub fn score_at(fmr: f64) -> f64 {
+    let rate = -fmr.log10();
+    let decade = (rate.floor().max(0.0) as usize).min(SCORE_AT.len() - 2);
+    let ((_, low), (_, high)) = (SCORE_AT[decade], SCORE_AT[decade + 1]);
+    (low + (high - low) * (rate - decade as f64)).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn curve() -> Curve {
+        let knots = [(1e-1, 0.1), (1e-2, 0.2), (1e-3, 0.3), (1e-4, 0.4), (1e-5, 0.45), (1e-6, 0.5)];
+        Curve::new(&knots.map(|(fmr, cosine)| Knot { fmr, cosine }))
+    }
+
+    #[test]
+    fn scores_print_in_the_shortest_fixed_form() {
+        for (value, text) in
+            [(0.0, "0.0"), (1.0, "1.0"), (0.93456, "0.93456"), (0.5, "0.5"), (1e-6, "0.000001"), (4e-7, "0.0"), (2.0, "1.0")]
+        {
+            assert_eq!(Score::new(value).to_string(), text);
+        }
+        assert_eq!(Score::new(f64::NAN).to_string(), "0.0");
+    }
+
+    #[test]
+    fn the_contracts_rates_have_the_contracts_scores() {
+        for (cosine, score) in
+            [(0.1, "0.3"), (0.2, "0.55"), (0.3, "0.75"), (0.35, "0.8"), (0.4, "0.85"), (0.45, "0.92"), (0.5, "0.97")]
+        {
+            assert_eq!(curve().score(cosine).to_string(), score);
+        }
+        assert_eq!((curve().score(-1.0), curve().score(1.0), curve().score(1.1)), (Score(0), Score(1_000_000), Score(1_000_000)));
+        assert!((score_at(3.162_277_660_168_379e-4) - 0.80).abs() < 1e-9);
+    }
+
+    #[test]
+    fn decisions_begin_at_their_threshold() {
+        let thresholds = Thresholds { approved: Score::new(0.85), operator_required: Score::new(0.75) };
+        for (millionths, want) in [
+            (1_000_000, Decision::Approved),
+            (850_000, Decision::Approved),
+            (849_999, Decision::OperatorRequired),
+            (750_000, Decision::OperatorRequired),
+            (749_999, Decision::Declined),
+            (0, Decision::Declined),
+        ] {
+            assert_eq!(Score(millionths).decide(thresholds), want);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_curve_never_falls(a in -1.0f64..1.0, b in -1.0f64..1.0) {
+            prop_assert!(curve().score(a.min(b)) <= curve().score(a.max(b)));
+        }
+    }
+}

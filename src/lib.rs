@@ -1,0 +1,6 @@
+pub mod cli;
+pub mod engine;
+pub mod face;
+pub mod media;
+pub mod ops;
+pub mod work;

@@ -1,0 +1,151 @@
+//! JPEG and PNG of any kind to an upright RGB frame.
+//!
+//! Told by their bytes: labels and names lie. EXIF orientation is applied; transparency is shown on white, as a browser
+//! does; 16-bit, palette, grey and CMYK pictures become 8-bit RGB.
+
+use std::io::Cursor;
+
+use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError};
+
+use super::frame::{Frame, Turn};
+use super::jpeg::{self, Extent};
+use crate::ops::Limits;
+
+/// Why bytes are no picture. The text is for the client: it holds nothing of the payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// Nothing was sent.
+    Empty,
+    /// Neither JPEG nor PNG. `looks_like` names another format that was recognized.
+    Format {
+        /// The format by its first bytes, if known.
+        looks_like: Option<&'static str>,
+    },
+    /// The file is damaged or ends early.
+    Damaged(String),
+    /// Policy: larger than the limits allow.
+    TooLarge(String),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Empty => f.write_str("it is empty"),
+            Self::Format { looks_like: Some(name) } => write!(f, "it is {name}; send JPEG or PNG"),
+            Self::Format { looks_like: None } => f.write_str("the bytes are neither a JPEG nor a PNG"),
+            Self::Damaged(what) | Self::TooLarge(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Decodes one picture. Never allocates for a size that the limits forbid.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Frame, Error> {
+    if bytes.is_empty() {
+        return Err(Error::Empty);
+    }
+    if bytes.len() > limits.picture_bytes {
+        return Err(Error::TooLarge(format!("{} bytes are over the limit of {}", bytes.len(), limits.picture_bytes)));
+    }
+    if bytes.starts_with(b"\xFF\xD8") {
+        return decode_jpeg(bytes, limits);
+    }
+    if bytes.starts_with(b"\x89PNG\r\n\x1A\n") {
+        let decoder = PngDecoder::with_limits(Cursor::new(bytes), allocation(limits)).map_err(|e| damaged("PNG", &e))?;
+        return finish(decoder, "PNG", limits);
+    }
+    Err(Error::Format { looks_like: other_format(bytes) })
+}
+
+fn decode_jpeg(bytes: &[u8], limits: &Limits) -> Result<Frame, Error> {
+    match jpeg::extent(bytes) {
+        Extent::Whole => {}
+        Extent::EndsInHeader => return Err(Error::Damaged("the JPEG ends inside its header".into())),
+        Extent::EndsInScan => return Err(Error::Damaged("the JPEG ends inside a scan".into())),
+    }
+    finish(JpegDecoder::new(Cursor::new(bytes)).map_err(|e| damaged("JPEG", &e))?, "JPEG", limits)
+}
+
+fn finish(mut decoder: impl ImageDecoder, format: &str, limits: &Limits) -> Result<Frame, Error> {
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if width == 0 || height == 0 {
+        return Err(Error::Damaged(format!("the {format} has no pixels")));
+    }
+    if pixels > limits.picture_pixels {
+        let limit = limits.picture_pixels;
+        return Err(Error::TooLarge(format!("{width}x{height} pixels are over the limit of {limit} pixels")));
+    }
+    decoder.set_limits(allocation(limits)).map_err(|e| damaged(format, &e))?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| damaged(format, &e))?;
+    if picture.color().has_alpha() {
+        picture = on_white(picture);
+    }
+    picture = DynamicImage::ImageRgb8(picture.into_rgb8());
+    picture.apply_orientation(orientation);
+    let rgb = picture.into_rgb8();
+    Ok(Frame::new(rgb.width() as usize, rgb.height() as usize, rgb.into_raw()))
+}
+
+/// What a decoder may hold at once: 8 bytes a pixel is 16-bit RGBA, the largest that a PNG can ask for.
+fn allocation(limits: &Limits) -> image::Limits {
+    let mut allowed = image::Limits::default();
+    allowed.max_alloc = Some(limits.picture_pixels * 8);
+    allowed
+}
+
+/// Blends every pixel with white by its alpha, rounded to nearest.
+fn on_white(picture: DynamicImage) -> DynamicImage {
+    let mut rgba = picture.into_rgba8();
+    for pixel in rgba.pixels_mut() {
+        let [r, g, b, a] = pixel.0.map(u32::from);
+        let blend = |c: u32| ((c * a + 255 * (255 - a) + 127) / 255) as u8;
+        pixel.0 = [blend(r), blend(g), blend(b), 255];
+    }
+    DynamicImage::ImageRgba8(rgba)
+}
+
+fn damaged(format: &str, error: &ImageError) -> Error {
+    match error {
+        ImageError::Limits(_) => Error::TooLarge(format!("the {format} needs more memory than the limits allow")),
+        other => {
+            let mut reason: String = other.to_string().chars().filter(|c| !c.is_control()).take(120).collect();
+            if let Some(tail) = reason.find(": ") {
+                reason = reason.split_off(tail + 2);
+            }
+            Error::Damaged(format!("the {format} is damaged ({reason})"))
+        }
+    }
+}
+
+/// Names formats that people send by mistake.
+fn other_format(bytes: &[u8]) -> Option<&'static str> {
+    const KNOWN: [(&[u8], usize, &str); 12] = [
+        (b"GIF8", 0, "a GIF"),
+        (b"WEBP", 8, "a WebP"),
+        (b"BM", 0, "a BMP"),
+        (b"II*\0", 0, "a TIFF"),
+        (b"MM\0*", 0, "a TIFF"),
+        (b"ftypavif", 4, "an AVIF"),
+        (b"ftypheic", 4, "a HEIC"),
+        (b"ftyp", 4, "a video"),
+        (b"\x1A\x45\xDF\xA3", 0, "a video"),
+        (b"jP  ", 4, "a JPEG 2000"),
+        (b"PK\x03\x04", 0, "a zip archive"),
+        (b"%PDF", 0, "a PDF"),
+    ];
+    KNOWN.iter().find(|(magic, at, _)| bytes.get(*at..).is_some_and(|b| b.starts_with(magic))).map(|k| k.2)
+}
+
+/// Reads any bytes as a picture with small limits: the target of the fuzzer and of the property tests.
+pub fn fuzz(bytes: &[u8]) {
+    let limits = Limits { picture_pixels: 1 << 16, ..Limits::default() };
+    if let Ok(frame) = decode(bytes, &limits) {
+        assert!(frame.width() * frame.height() <= 1 << 16);
+        assert_eq!(frame.turned(Turn::Half).turned(Turn::Half), frame);
+    }
+}

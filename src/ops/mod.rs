@@ -1,0 +1,10 @@
+//! What surrounds the product: limits, settings, log lines, signals. Nothing here knows a face or a request.
+
+mod limits;
+mod log_format;
+pub mod settings;
+pub mod shutdown;
+
+pub use limits::Limits;
+pub use log_format::init as init_log;
+pub use settings::Settings;

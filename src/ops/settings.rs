@@ -1,0 +1,211 @@
+//! What can be set, and where it comes from: built-in defaults, then a TOML file, then the environment, then flags.
+//!
+//! All layers are TOML tables until they are merged; the result is read once into [`Settings`], so that an unknown key or a
+//! wrong type is an error wherever it was written.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::Limits;
+
+/// Everything that an integrator may change. `docs/ref/settings.md` lists each key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where and with how many threads requests are served.
+    pub server: Server,
+    /// How models run.
+    pub inference: Inference,
+    /// When a score is a match.
+    pub decision: Decision,
+    /// Caps on what clients send.
+    pub limits: Limits,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address and port. Loopback unless set: the service has no authentication of its own yet.
+    pub listen: SocketAddr,
+    /// Threads that read requests and write replies; they wait, they don't compute.
+    pub threads: usize,
+}
+
+/// `[inference]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Inference {
+    /// Inference threads; 0 is one for each core.
+    pub workers: usize,
+    /// Average the template with that of the mirrored crop: better matching for twice the embedding time.
+    pub mirror: bool,
+    /// A folder with another `models.toml`; empty runs the embedded models.
+    pub models: Option<PathBuf>,
+}
+
+/// `[decision]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decision {
+    /// Scores from here are `approved`. 0.85 is one impostor in ten thousand.
+    pub approved: f64,
+    /// Scores from here are `operator_required`. 0.75 is one impostor in a thousand.
+    pub operator_required: f64,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, or a list such as `faceplate=debug,tiny_http=info`.
+    pub level: String,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), threads: 16 }
+    }
+}
+
+impl Default for Decision {
+    fn default() -> Self {
+        Self { approved: 0.85, operator_required: 0.75 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into() }
+    }
+}
+
+/// Settings that cannot be used, told with the place where they were written.
+#[derive(Debug)]
+pub struct Error(String);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The environment variables that are settings: `FACEPLATE__SECTION__KEY`.
+const PREFIX: &str = "FACEPLATE__";
+
+impl Settings {
+    /// Merges the layers. `overrides` are `(section.key, value)` pairs from flags; `environment` is all of it.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        overrides: &[(String, String)],
+    ) -> Result<Self, Error> {
+        let mut table = Table::new();
+        if let Some(path) = file {
+            let at = |e: &dyn fmt::Display| Error(format!("{}: {e}", path.display()));
+            table = std::fs::read_to_string(path).map_err(|e| at(&e))?.parse().map_err(|e| at(&e))?;
+        }
+        let mut variables: Vec<_> = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        variables.sort();
+        for (name, value) in variables {
+            let key = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
+            set(&mut table, &key, &value).map_err(|e| Error(format!("{name}: {e}")))?;
+        }
+        for (key, value) in overrides {
+            set(&mut table, key, value).map_err(|e| Error(format!("{key}: {e}")))?;
+        }
+        let settings: Self = Value::Table(table).try_into().map_err(|e| Error(format!("settings: {e}").trim().into()))?;
+        settings.validated()
+    }
+
+    /// The settings as a TOML file that gives them again.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("settings are plain tables of numbers and strings")
+    }
+
+    /// The number of inference workers that `inference.workers` asks for.
+    pub fn workers(&self) -> usize {
+        match self.inference.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        }
+    }
+
+    fn validated(self) -> Result<Self, Error> {
+        let Decision { approved, operator_required } = self.decision;
+        if !(0.0..=1.0).contains(&approved) || !(0.0..=approved).contains(&operator_required) {
+            return Err(Error(format!(
+                "decision: 0 <= operator_required ({operator_required}) <= approved ({approved}) <= 1 does not hold"
+            )));
+        }
+        if self.server.threads == 0 || self.server.threads > 1024 {
+            return Err(Error(format!("server.threads: {} is not in 1..=1024", self.server.threads)));
+        }
+        if self.inference.workers > 256 {
+            return Err(Error(format!("inference.workers: {} is not in 0..=256", self.inference.workers)));
+        }
+        Ok(self)
+    }
+}
+
+/// Puts `value` under `section.key`: as the TOML value that it reads as, else as text.
+fn set(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
+    let Some((section, name)) = key.split_once('.') else {
+        return Err("a setting has the form section.key".into());
+    };
+    let parsed: Option<Table> = format!("v = {value}").parse().ok();
+    let value = parsed.and_then(|mut t| t.remove("v")).unwrap_or_else(|| Value::String(value.to_owned()));
+    let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+    section.as_table_mut().ok_or("its section is not a table")?.insert(name.to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, Error> {
+        let own = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+        let (env, flags): (Vec<_>, Vec<_>) = (own(env), own(flags));
+        Settings::load(None, env, &flags)
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_defaults() {
+        let s = load(&[("FACEPLATE__SERVER__LISTEN", "127.0.0.1:1"), ("FACEPLATE__LIMITS__SAMPLES", "3")], &[]).unwrap();
+        assert_eq!((s.server.listen.port(), s.limits.samples), (1, 3));
+        let s = load(&[("FACEPLATE__SERVER__LISTEN", "127.0.0.1:1")], &[("server.listen", "127.0.0.1:2")]).unwrap();
+        assert_eq!(s.server.listen.port(), 2);
+        assert_eq!(load(&[("PATH", "/bin")], &[]).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (key, value, told) in [
+            ("limits.bodybytes", "1", "bodybytes"),
+            ("limits.body_bytes", "\"many\"", "body_bytes"),
+            ("decision.approved", "1.5", "approved"),
+            ("server.threads", "0", "server.threads"),
+            ("nonsense", "1", "section.key"),
+            ("colour.sky", "1", "colour"),
+        ] {
+            let error = load(&[], &[(key, value)]).unwrap_err().to_string();
+            assert!(error.contains(told), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn printed_settings_give_themselves_again() {
+        let settings = load(&[], &[("inference.models", "/srv/models"), ("decision.approved", "0.9")]).unwrap();
+        let again: Settings = toml::from_str(&settings.to_toml()).unwrap();
+        assert_eq!(again, settings);
+    }
+}

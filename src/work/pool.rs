@@ -1,0 +1,215 @@
+//! A fixed number of threads that each own a state, fed by one bounded queue.
+//!
+//! A full queue refuses at once. A job whose ticket was dropped is not run. A panic inside a job fails that job alone: the
+//! worker makes itself a new state and goes on.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
+
+/// Inference workers with a state `S` each.
+pub struct Pool<S> {
+    queue: Arc<Queue<S>>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+/// The queue is full: the caller answers "overloaded" instead of waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+/// The job panicked; the cause is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failed;
+
+/// The answer to come of one job.
+pub struct Ticket<T>(Arc<Mutex<Slot<T>>>);
+
+struct Slot<T> {
+    result: Option<Result<T, Failed>>,
+    waker: Option<Waker>,
+}
+
+struct Queue<S> {
+    jobs: Mutex<Jobs<S>>,
+    arrived: Condvar,
+    capacity: usize,
+}
+
+struct Jobs<S> {
+    waiting: VecDeque<Job<S>>,
+    closed: bool,
+}
+
+impl<S: 'static> Pool<S> {
+    /// Starts `workers` threads, each with a state from `state`, and a queue of `capacity` jobs before them.
+    pub fn start(workers: usize, capacity: usize, state: impl Fn() -> S + Clone + Send + 'static) -> Self {
+        let jobs = Jobs { waiting: VecDeque::with_capacity(capacity), closed: false };
+        let queue = Arc::new(Queue { jobs: Mutex::new(jobs), arrived: Condvar::new(), capacity });
+        let threads = (0..workers)
+            .map(|number| {
+                let (queue, state) = (Arc::clone(&queue), state.clone());
+                let work = move || run(&queue, &state);
+                thread::Builder::new().name(format!("infer-{number}")).spawn(work).expect("threads start with the process")
+            })
+            .collect();
+        Self { queue, threads }
+    }
+
+    /// Queues `job` and returns its ticket, or refuses when the queue is full.
+    pub fn submit<T: Send + 'static>(&self, job: impl FnOnce(&mut S) -> T + Send + 'static) -> Result<Ticket<T>, Refused> {
+        let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
+        let answer = Answer(Arc::downgrade(&slot));
+        let mut jobs = lock(&self.queue.jobs);
+        if jobs.waiting.len() >= self.queue.capacity {
+            return Err(Refused);
+        }
+        jobs.waiting.push_back(Box::new(move |state| answer.give(|| job(state))));
+        drop(jobs);
+        self.queue.arrived.notify_one();
+        Ok(Ticket(slot))
+    }
+
+    /// Jobs that wait for a worker.
+    pub fn waiting(&self) -> usize {
+        lock(&self.queue.jobs).waiting.len()
+    }
+}
+
+impl<S> Drop for Pool<S> {
+    /// Lets the queued jobs end and the threads with them.
+    fn drop(&mut self) {
+        lock(&self.queue.jobs).closed = true;
+        self.queue.arrived.notify_all();
+        for thread in self.threads.drain(..) {
+            let _panicked_outside_a_job = thread.join();
+        }
+    }
+}
+
+fn run<S>(queue: &Queue<S>, state: &dyn Fn() -> S) {
+    let mut mine = state();
+    while let Some(job) = queue.next() {
+        if catch_unwind(AssertUnwindSafe(|| job(&mut mine))).is_err() {
+            log::error!("an inference job panicked; the worker starts afresh");
+            mine = state();
+        }
+    }
+}
+
+impl<S> Queue<S> {
+    /// The next job, or `None` when the pool is dropped and the queue empty.
+    fn next(&self) -> Option<Job<S>> {
+        let mut jobs = lock(&self.jobs);
+        loop {
+            if let Some(job) = jobs.waiting.pop_front() {
+                return Some(job);
+            }
+            if jobs.closed {
+                return None;
+            }
+            jobs = self.arrived.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// The worker's end of a ticket. Dropped without an answer (a panic), it reports failure.
+struct Answer<T>(Weak<Mutex<Slot<T>>>);
+
+impl<T> Answer<T> {
+    fn give(self, job: impl FnOnce() -> T) {
+        if self.0.strong_count() > 0 {
+            let result = job();
+            self.fill(Ok(result));
+        }
+    }
+
+    fn fill(&self, result: Result<T, Failed>) {
+        let Some(slot) = self.0.upgrade() else { return };
+        let mut slot = lock(&slot);
+        if slot.result.is_none() {
+            slot.result = Some(result);
+            if let Some(waker) = slot.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl<T> Drop for Answer<T> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.fill(Err(Failed));
+        }
+    }
+}
+
+impl<T> Future for Ticket<T> {
+    type Output = Result<T, Failed>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut slot = lock(&self.0);
+        match slot.result.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                slot.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Locks, also after a panic elsewhere: every value behind these locks is whole between statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use embassy_futures::join::join;
+
+    use super::super::block_on;
+    use super::*;
+
+    #[test]
+    fn two_jobs_of_one_caller_are_joined() {
+        let pool = Pool::start(2, 4, || 40);
+        let (a, b) = (pool.submit(|n| *n + 1).unwrap(), pool.submit(|n| *n + 2).unwrap());
+        assert_eq!(block_on(join(a, b)), (Ok(41), Ok(42)));
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_a_dropped_ticket_is_not_worked_on() {
+        let pool = Pool::start(1, 1, || ());
+        let (started, has_started) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let busy = pool.submit(move |()| (started.send(()).unwrap(), released.recv().unwrap())).unwrap();
+        has_started.recv().unwrap();
+        let (touched, touch) = mpsc::channel();
+        let abandoned = pool.submit(move |()| touched.send(()).unwrap()).unwrap();
+        assert_eq!(pool.submit(|()| ()).err(), Some(Refused));
+        drop(abandoned);
+        release.send(()).unwrap();
+        block_on(busy).unwrap();
+        drop(pool);
+        assert!(touch.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_panic_fails_its_job_and_renews_the_state() {
+        let pool = Pool::start(1, 4, || 0);
+        let first = pool.submit(|n| {
+            *n = 7;
+            panic!("expected by this test")
+        });
+        assert_eq!(block_on::<Ticket<()>>(first.unwrap()).err(), Some(Failed));
+        assert_eq!(block_on(pool.submit(|n| *n).unwrap()), Ok(0));
+    }
+}
