@@ -1,3 +1,33 @@
+//! Faceplate: face verification over HTTP on the machine where it runs.
+//!
+//! # The way of a request
+//! [`cli`] starts everything. [`api::Server`] takes a request from tiny_http on one of a few threads; [`api::Route`] says
+//! what it asks for; [`api::multipart`] splits its body; [`media`] turns a picture into a frame and [`face`] a frame into a
+//! template, both on an inference worker of [`work`], while the HTTP thread waits on a ticket with a deadline; the score of
+//! two templates becomes the reply. There is one way in, one way out and no step back.
+//!
+//! # Rooms, from the ground up
+//! A room uses only rooms that come before it in this list.
+//!
+//! | room | what it knows |
+//! |---|---|
+//! | [`ops`] | limits, settings, log lines, signals |
+//! | [`work`] | threads that compute, tickets, deadlines: the only places that wait |
+//! | [`media`] | bytes to frames; no faces |
+//! | [`engine`] | models, tract, int8; no faces |
+//! | [`face`] | detection, alignment, embedding, quality, templates, scores |
+//! | [`api`] | the contract: routes, codes, multipart, base64 |
+//! | [`cli`] | one file a command |
+//!
+//! # Who may block on whom
+//! HTTP threads wait for inference workers, never the reverse. Workers wait for nothing but work. The queue between them is
+//! bounded; when it is full, the request is refused.
+//!
+//! # Hostile bytes
+//! Whatever comes from outside is parsed under [`ops::Limits`]. Each parser has a function `fuzz` that takes any bytes and
+//! panics if an invariant breaks: [`media::fuzz`], [`face::fuzz`], [`api::multipart::fuzz`].
+
+pub mod api;
 pub mod cli;
 pub mod engine;
 pub mod face;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::plan::SimpleState;
 
-use super::manifest::{Manifest, ModelInfo, Role};
+use super::manifest::{Decoding, Manifest, ModelInfo, Role};
 use super::{Error, ops, self_test};
 
 /// The models of one manifest, their bytes checked against it.
@@ -177,6 +177,12 @@ impl Session {
     /// Runs the self-test picture and holds the outputs against the manifest's known answer.
     pub fn self_test(&mut self, info: &ModelInfo) -> Result<(), Error> {
         let maps = self.run(&self_test::picture(self.side))?;
+        if let Decoding::Embedding { dimension } = info.output {
+            let found: usize = maps.iter().map(|m| m.values.len()).sum();
+            if found != dimension {
+                return Err(Error::SelfTest(format!("{}: {found} values instead of {dimension}", info.name)));
+            }
+        }
         self_test::compare(&maps, &info.self_test.answer).map_err(|why| Error::SelfTest(format!("{}: {why}", info.name)))
     }
 }

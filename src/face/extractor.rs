@@ -96,14 +96,16 @@ impl Faces {
         let sides = &detector.info().input.sides;
         let (coarse, fine) = (sides[0], sides[sides.len() - 1]);
         let embedder = models.get(Role::Embedder);
-        Ok(Self {
+        let faces = Self {
             coarse: detector.plan(coarse, arithmetic)?,
             fine: detector.plan(fine, arithmetic)?,
             embed: embedder.plan(embedder.info().input.sides[0], arithmetic)?,
             limits,
             mirror,
             models,
-        })
+        };
+        faces.extractor()?; // models that don't fit together are told now, and later ones can be expected to be made
+        Ok(faces)
     }
 
     /// The state of one thread.

@@ -23,4 +23,4 @@ pub use geometry::{Point, Rect, SUB};
 pub use quality::{Flaw, Quality};
 pub use score::{Curve, Decision, Score, Thresholds};
 pub use select::{Choice, choose, most_central};
-pub use template::{Damage, Template};
+pub use template::{Damage, Template, fuzz};

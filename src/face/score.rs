@@ -103,7 +103,7 @@ impl Curve {
 }
 
 /// The score that stands for a false match rate.
-pub fn score_at(fmr: f64) -> f64 {
+fn score_at(fmr: f64) -> f64 {
     let rate = -fmr.log10();
     let decade = (rate.floor().max(0.0) as usize).min(SCORE_AT.len() - 2);
     let ((_, low), (_, high)) = (SCORE_AT[decade], SCORE_AT[decade + 1]);

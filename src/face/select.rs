@@ -1,7 +1,7 @@
 //! Whose face it is: the person that a picture is of, or why that can't be said.
 //!
-//! The largest face is the subject. Another face is a second person if it is *comparable*: at least [`COMPARABLE_PERCENT`]
-//! of the subject's area, at least [`SURE`], and not cut by the edge of the picture. Smaller faces are people in the
+//! The largest face is the subject. Another face is a second person if it is *comparable*: at least `COMPARABLE_PERCENT`
+//! of the subject's area, at least `SURE`, and not cut by the edge of the picture. Smaller faces are people in the
 //! background; a face at the edge is a neighbour who was cut off.
 
 use super::detect::Face;
@@ -10,14 +10,14 @@ use crate::media::Frame;
 
 /// Area of a second face, in percent of the subject's, from which it is a second person. 64 % of the area is 0.8 of the
 /// width: someone standing at less than 1.25 times the subject's distance from the camera.
-pub const COMPARABLE_PERCENT: i64 = 64;
+const COMPARABLE_PERCENT: i64 = 64;
 
 /// Certainty from which a second face counts: a doubtful one must not refuse a good picture.
-pub const SURE: f32 = 0.7;
+const SURE: f32 = 0.7;
 
 /// A face is cut off if its box comes this close to an edge, in percent of the picture's side. The detector ends its boxes
 /// at the edge instead of guessing what lies beyond.
-pub const EDGE_PERCENT: i32 = 2;
+const EDGE_PERCENT: i32 = 2;
 
 /// The outcome.
 #[derive(Clone, Copy, Debug, PartialEq)]

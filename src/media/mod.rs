@@ -7,4 +7,4 @@ mod jpeg;
 mod still;
 
 pub use frame::{Frame, Turn};
-pub use still::{Error, decode};
+pub use still::{Error, decode, fuzz};

@@ -134,7 +134,7 @@ pub(super) fn each<T: Send + 'static>(
     job: impl Fn(&mut Extractor, &[u8]) -> Result<T, face::Error> + Clone + Send + 'static,
 ) -> Result<Vec<Result<T, face::Error>>, Box<dyn Error>> {
     let shared = Arc::clone(faces);
-    let extractor = move || shared.extractor().expect("plans that ran their self-test make sessions");
+    let extractor = move || shared.extractor().expect("one was made when the models were planned");
     faces.self_test()?;
     let pool = Pool::start(settings.workers(), files.len(), extractor);
     let submit = |name: &String| {

@@ -6,6 +6,7 @@
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::cnn::PaddingSpec;
 use tract_onnx::tract_core::ops::cnn::conv::Conv;
+use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
 
 /// Weights `(channels, 1, 3, 3)` and one bias a channel (or one for all).
@@ -31,7 +32,7 @@ fn rule(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Conv) -> 
         && op.group == op.input_channels()
         && op.group == op.output_channels()
         && input.shape.as_concrete().is_some_and(|s| s.len() == 4)
-        && pool.data_format == tract_onnx::tract_core::ops::nn::DataFormat::NCHW
+        && pool.data_format == DataFormat::NCHW
         && pool.kernel_shape.as_slice() == [3, 3]
         && pool.strides().as_ref() == [2, 2]
         && pool.dilations().as_ref() == [1, 1]
@@ -58,7 +59,7 @@ impl Op for Depthwise3x3s2 {
 impl EvalOp for Depthwise3x3s2 {
     op_out_of_plan!();
 
-    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+    fn eval(&self, _: &EvalContext<'_>, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let input = args_1!(inputs);
         let &[batch, channels, height, width] = input.shape() else { bail!("input is not NCHW") };
         let (rows, columns) = (height.div_ceil(2), width.div_ceil(2));

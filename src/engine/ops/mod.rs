@@ -11,11 +11,11 @@ use super::Arithmetic;
 
 /// tract's ONNX reader with our operators in the places of its own.
 pub(super) fn framework() -> tract_onnx::Onnx {
-    let mut onnx = tract_onnx::onnx();
-    onnx.op_register.insert("QuantizeLinear", quant::quantize);
-    onnx.op_register.insert("DequantizeLinear", quant::dequantize);
-    onnx.op_register.insert("PRelu", prelu::build);
-    onnx
+    let mut reader = onnx();
+    reader.op_register.insert("QuantizeLinear", quant::quantize);
+    reader.op_register.insert("DequantizeLinear", quant::dequantize);
+    reader.op_register.insert("PRelu", prelu::build);
+    reader
 }
 
 /// Chooses the arithmetic and lets tract plan the rest.

@@ -13,7 +13,7 @@ struct PRelu {
     slopes: Arc<Tensor>,
 }
 
-pub(super) fn build(_: &ParsingContext, _: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
+pub(super) fn build(_: &ParsingContext<'_>, _: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
     Ok((expand(Unwired), vec![]))
 }
 
@@ -56,7 +56,7 @@ impl Op for PRelu {
 impl EvalOp for PRelu {
     op_out_of_plan!();
 
-    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+    fn eval(&self, _: &EvalContext<'_>, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let mut x = args_1!(inputs).into_tensor();
         let plane: usize = x.shape()[2..].iter().product();
         let slopes = self.slopes.try_as_plain_ram()?;

@@ -47,11 +47,11 @@ fn fold(
     Ok(Some(patch))
 }
 
-pub(super) fn quantize(_: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
+pub(super) fn quantize(_: &ParsingContext<'_>, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
     Ok((expand(Linear { axis: axis(node)?, direction: Direction::Quantize }), vec![]))
 }
 
-pub(super) fn dequantize(_: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
+pub(super) fn dequantize(_: &ParsingContext<'_>, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
     Ok((expand(Linear { axis: axis(node)?, direction: Direction::Dequantize }), vec![]))
 }
 
@@ -136,7 +136,7 @@ impl Op for Quantize {
 impl EvalOp for Quantize {
     op_out_of_plan!();
 
-    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+    fn eval(&self, _: &EvalContext<'_>, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let input = args_1!(inputs);
         let x = input.try_as_plain_ram()?;
         let x = x.as_slice::<f32>()?;
@@ -170,7 +170,7 @@ impl Op for Dequantize {
 impl EvalOp for Dequantize {
     op_out_of_plan!();
 
-    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+    fn eval(&self, _: &EvalContext<'_>, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let mut output = args_1!(inputs).cast_to::<f32>()?.into_owned();
         let shape: TVec<usize> = output.shape().into();
         let mut view = output.try_as_plain_ram_mut()?;

@@ -1,0 +1,81 @@
+//! `Content-Transfer-Encoding: base64`, as clients write it.
+//!
+//! White space is ignored, padding is optional, both alphabets are read, and a `data:…;base64,` prefix is skipped.
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+const TOLERANT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+);
+
+/// The text is not base64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotBase64;
+
+/// Reads base64 text.
+pub fn decode_base64(text: &[u8]) -> Result<Vec<u8>, NotBase64> {
+    let mut clean = Vec::with_capacity(text.len());
+    clean.extend(without_prefix(text).iter().filter(|b| !b.is_ascii_whitespace()).map(|b| match b {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    }));
+    TOLERANT.decode(clean).map_err(|_| NotBase64)
+}
+
+/// Writes base64 text, with padding.
+pub fn encode_base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Skips `data:image/jpeg;base64,`. The header of a data URI is short; a comma far behind is not looked for.
+fn without_prefix(text: &[u8]) -> &[u8] {
+    const LONGEST: usize = 256;
+    let text = text.trim_ascii_start();
+    if !text.get(..5).is_some_and(|head| head.eq_ignore_ascii_case(b"data:")) {
+        return text;
+    }
+    let head = &text[..text.len().min(LONGEST)];
+    memchr::memchr(b',', head).map_or(text, |comma| &text[comma + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_clients_write_is_read() {
+        for text in
+            ["+/8AYQ==", "+/8AYQ", "-_8AYQ", " +/8A\r\nYQ==\n", "data:image/png;base64,+/8AYQ==", "\nDATA:;base64,+/8AYQ="]
+        {
+            assert_eq!(decode_base64(text.as_bytes()), Ok(vec![0xFB, 0xFF, 0, b'a']), "{text}");
+        }
+        assert_eq!(decode_base64(b""), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        for text in [&b"a"[..], b"ab!d", b"====", b"ab=cd", b"\xFF\xD8\xFF\xE0", b"data:image/png;base64"] {
+            assert_eq!(decode_base64(text), Err(NotBase64), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_back(bytes: Vec<u8>, every in 1usize..80) {
+            let lines: Vec<u8> =
+                encode_base64(&bytes).into_bytes().chunks(every).flat_map(|line| [line, b"\r\n"].concat()).collect();
+            prop_assert_eq!(decode_base64(&lines), Ok(bytes));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes: Vec<u8>) {
+            let _either = decode_base64(&bytes);
+        }
+    }
+}

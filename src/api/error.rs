@@ -1,0 +1,162 @@
+//! What went wrong, by who has to do something about it, and the one place where that becomes a status and a code.
+
+use serde::Serialize;
+
+use crate::face;
+
+/// Which half of the contract an error belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// `BPE-…`
+    Pattern,
+    /// `LDE-…`
+    Liveness,
+}
+
+/// The kinds of error that the contract knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The client's: the request's Content-Type.
+    ContentType,
+    /// The client's: the verb.
+    Method {
+        /// The right one.
+        allow: &'static str,
+    },
+    /// The client's: a sample that can't be read.
+    Sample,
+    /// The client's: a template that can't be read.
+    Template,
+    /// The client's: the Content-Type of a part.
+    PartType,
+    /// The client's: no such path.
+    UnknownPath,
+    /// The person's: a face that no template can be made of.
+    Unusable,
+    /// The person's: nobody in the picture.
+    NoFace,
+    /// The person's: somebody else in the picture.
+    SeveralFaces,
+    /// Ours.
+    Internal,
+    /// Ours: the models don't run.
+    NotReady,
+    /// Policy: too much to do.
+    Overloaded,
+    /// Policy: the body is over its limit. Carries the kind of what the body should have held.
+    BodyTooLarge {
+        /// Whether that is a template.
+        template: bool,
+    },
+}
+
+/// An error reply in the making.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    family: Family,
+    kind: Kind,
+    detail: String,
+}
+
+impl Family {
+    /// The family of a path.
+    pub fn of(path: &str) -> Self {
+        if path.starts_with("/v1/face/liveness") { Self::Liveness } else { Self::Pattern }
+    }
+}
+
+impl Error {
+    /// `detail` says what was wrong and, where it helps, what to do; it holds nothing of the payload.
+    pub fn new(family: Family, kind: Kind, detail: impl Into<String>) -> Self {
+        Self { family, kind, detail: detail.into() }
+    }
+
+    /// An error of the pattern methods about the part `name`, or about the body if that is empty.
+    pub fn from_face(error: &face::Error, name: &str) -> Self {
+        let kind = match error {
+            face::Error::Picture(_) => Kind::Sample,
+            face::Error::NoFace => Kind::NoFace,
+            face::Error::SeveralFaces(_) => Kind::SeveralFaces,
+            face::Error::Unusable(_) => Kind::Unusable,
+            face::Error::Engine(_) => Kind::Internal,
+        };
+        let detail = match kind {
+            Kind::Internal => "the log has the cause under this request's id".to_owned(),
+            _ if name.is_empty() => error.to_string(),
+            _ => format!("{name}: {error}"),
+        };
+        Self::new(Family::Pattern, kind, detail)
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self.kind {
+            Kind::UnknownPath => 404,
+            Kind::BodyTooLarge { .. } => 413,
+            Kind::Internal => 500,
+            Kind::Overloaded => 503,
+            _ => 400,
+        }
+    }
+
+    /// The contract's code.
+    pub fn code(&self) -> &'static str {
+        self.entry().0
+    }
+
+    /// The verb for the `Allow` header.
+    pub fn allow(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Method { allow } => Some(allow),
+            _ => None,
+        }
+    }
+
+    /// The JSON body: exactly `code` and `message`.
+    pub fn body(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            code: &'a str,
+            message: String,
+        }
+        let (code, wording) = self.entry();
+        let message = format!("{}: {}", wording.trim_end_matches('.'), self.detail);
+        serde_json::to_vec(&Body { code, message }).expect("two strings are JSON")
+    }
+
+    /// Code and the page's wording for it.
+    fn entry(&self) -> (&'static str, &'static str) {
+        use Family::{Liveness, Pattern};
+        match (self.family, self.kind) {
+            (Pattern, Kind::ContentType) => ("BPE-002001", "Invalid Content-Type of HTTP request"),
+            (Pattern, Kind::Method { .. }) => ("BPE-002002", "Invalid HTTP request method"),
+            (Pattern, Kind::Sample | Kind::BodyTooLarge { template: false }) => {
+                ("BPE-002003", "Failed to read the biometric sample")
+            }
+            (Pattern, Kind::Template | Kind::BodyTooLarge { template: true }) => {
+                ("BPE-002004", "Failed to read the biometric template")
+            }
+            (Pattern, Kind::PartType) => ("BPE-002005", "Invalid Content-Type of the multiparted HTTP request part"),
+            (Pattern, Kind::UnknownPath) => ("BPE-002006", "Invalid request"),
+            (Pattern, Kind::Unusable) => ("BPE-003001", "Failed to retrieve the biometric template"),
+            (Pattern, Kind::NoFace) => ("BPE-003002", "The biometric sample is missing face"),
+            (Pattern, Kind::SeveralFaces) => ("BPE-003003", "More than one person is present on the biometric sample"),
+            (Pattern, Kind::Internal | Kind::Overloaded) => ("BPE-001001", "Internal bioprocessor error"),
+            (Pattern, Kind::NotReady) => ("BPE-001002", "TFSS error. Call the biometry health method."),
+            (Liveness, Kind::ContentType) => ("LDE-002001", "Invalid Content-Type of HTTP request"),
+            (Liveness, Kind::Method { .. }) => ("LDE-002002", "Invalid HTTP request method"),
+            (Liveness, Kind::PartType) => ("LDE-002005", "Invalid Content-Type of the multiparted HTTP request part"),
+            (Liveness, Kind::UnknownPath) => ("LDE-002006", "Invalid request"),
+            (Liveness, Kind::Internal | Kind::Overloaded) => {
+                ("LDE-001001", "Liveness detection processor internal error")
+            }
+            (Liveness, Kind::NotReady) => ("LDE-001002", "TFSS error. Call the Liveness health method."),
+            (Liveness, _) => ("LDE-002004", "Failed to extract the biometric sample"),
+        }
+    }
+}

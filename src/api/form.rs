@@ -1,0 +1,110 @@
+//! The parts that a method takes, found among those that were sent.
+//!
+//! Order of checks: the Content-Type of every part, then that all are there, then base64.
+
+use std::borrow::Cow;
+
+use super::encoding::decode_base64;
+use super::error::{Error, Family, Kind};
+use super::multipart::Part;
+use crate::ops::Limits;
+
+/// What a part holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    /// A picture.
+    Sample,
+    /// A template.
+    Template,
+}
+
+/// The parts of one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    /// Each of these once.
+    pub(super) one: &'static [(&'static str, Field)],
+    /// This one any number of times.
+    pub(super) many: Option<(&'static str, Field)>,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found<'a> {
+    /// In the order of [`Form::one`].
+    pub(super) one: Vec<Cow<'a, [u8]>>,
+    /// Label and content in the order of the body. The label is the file name, or the index among its kind.
+    pub(super) many: Vec<(String, Cow<'a, [u8]>)>,
+}
+
+impl Field {
+    /// The kind of error that a bad one is.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Sample => Kind::Sample,
+            Self::Template => Kind::Template,
+        }
+    }
+
+    fn fits(self, essence: &str, is_picture: bool) -> bool {
+        match self {
+            Self::Sample => is_picture,
+            Self::Template => essence == "application/octet-stream",
+        }
+    }
+}
+
+impl Form {
+    /// What the body mainly holds: decides the code of an error about the body as a whole.
+    pub(super) fn first(&self) -> Field {
+        self.one[0].1
+    }
+
+    /// Finds this form's parts; others are ignored. `base64` is the request's own encoding header.
+    pub(super) fn find<'a>(&self, parts: &[Part<'a>], base64: bool, limits: &Limits) -> Result<Found<'a>, Error> {
+        let fail = |kind, detail: String| Err(Error::new(Family::Pattern, kind, detail));
+        for part in parts {
+            let field = self.one.iter().chain(&self.many).find(|(name, _)| *name == part.name);
+            let (Some((name, field)), Some(given)) = (field, &part.content_type) else { continue };
+            if !field.fits(&given.essence, given.is_picture()) {
+                let want = if *field == Field::Sample { "image/jpeg or image/png" } else { "application/octet-stream" };
+                return fail(Kind::PartType, format!("the part {name} must be {want}"));
+            }
+        }
+        for (name, field) in self.one {
+            match parts.iter().filter(|p| p.name == *name).count() {
+                0 => return fail(field.kind(), format!("the part {name} is missing")),
+                1 => {}
+                n => return fail(field.kind(), format!("the part {name} was sent {n} times")),
+            }
+        }
+        let named = |wanted: &'static str| parts.iter().filter(move |p| p.name == wanted);
+        let mut found = Found::default();
+        for (name, field) in self.one {
+            for part in named(name) {
+                found.one.push(content(part, base64, *field, name)?);
+            }
+        }
+        if let Some((name, field)) = self.many {
+            let limit = if field == Field::Sample { limits.samples } else { limits.templates };
+            if named(name).count() > limit {
+                return fail(field.kind(), format!("more than {limit} parts {name}"));
+            }
+            for (index, part) in named(name).enumerate() {
+                let label = part.filename.clone().filter(|f| !f.is_empty()).unwrap_or_else(|| index.to_string());
+                let bytes = content(part, base64, field, &label)?;
+                found.many.push((label, bytes));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The part's bytes, decoded if its own header or, without one, the request's says so.
+fn content<'a>(part: &Part<'a>, base64: bool, field: Field, label: &str) -> Result<Cow<'a, [u8]>, Error> {
+    let encoded = part.encoding.as_deref().map_or(base64, |own| own == "base64");
+    if !encoded {
+        return Ok(Cow::Borrowed(part.content));
+    }
+    let refused = |_| Error::new(Family::Pattern, field.kind(), format!("{label}: it is not base64"));
+    decode_base64(part.content).map(Cow::Owned).map_err(refused)
+}

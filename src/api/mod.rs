@@ -1,0 +1,23 @@
+//! The contract, API Lite: what a request means and what is answered. Handlers translate; they decide nothing of their own.
+//!
+//! [`Service`] is free of sockets: a [`Head`] and a body go in, a [`Reply`] comes out. [`Server`] is the thin shell that
+//! connects it to tiny_http.
+
+mod content_type;
+mod encoding;
+mod error;
+mod form;
+pub mod multipart;
+mod pattern;
+mod reply;
+mod route;
+mod server;
+mod service;
+
+pub use content_type::ContentType;
+pub use encoding::{decode_base64, encode_base64};
+pub use error::{Error, Family, Kind};
+pub use reply::Reply;
+pub use route::Route;
+pub use server::Server;
+pub use service::{Head, Service};

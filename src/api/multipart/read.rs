@@ -1,0 +1,293 @@
+//! Splits a body into its parts. Works on the whole body, which the server has bounded and read; nothing is copied but names.
+//!
+//! Delimiter lines end with CRLF, as every client writes them; inside of parts any bytes may stand. What comes before the
+//! first and after the last delimiter is ignored.
+
+use std::fmt;
+
+use memchr::memmem;
+
+use crate::api::content_type::ContentType;
+use crate::ops::Limits;
+
+/// One part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// The field's name; empty if none was given.
+    pub name: String,
+    /// The file's name, if one was given.
+    pub filename: Option<String>,
+    /// Its Content-Type, if one was given.
+    pub content_type: Option<ContentType>,
+    /// Its Content-Transfer-Encoding in lower case, if one was given.
+    pub encoding: Option<String>,
+    /// Its content.
+    pub content: &'a [u8],
+}
+
+/// Why a body cannot be split, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    offset: usize,
+    what: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the multipart body is malformed at byte {}: {}", self.offset, self.what)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The boundary that a Content-Type names, if it is one.
+pub fn boundary(content_type: &ContentType) -> Option<&str> {
+    content_type.parameter("boundary").filter(|b| (1..=70).contains(&b.len()) && b.is_ascii())
+}
+
+/// The parts of `body`.
+pub fn read<'a>(body: &'a [u8], boundary: &str, limits: &Limits) -> Result<Vec<Part<'a>>, Error> {
+    let fail = |offset, what: &str| Err(Error { offset, what: what.to_owned() });
+    if body.is_empty() {
+        return fail(0, "it is empty");
+    }
+    let delimiters = Delimiters::new(body, boundary);
+    let mut parts = vec![];
+    // The first delimiter may begin the body: then no line end comes before it.
+    let Some((_, mut at, mut last)) = delimiters.at(0).or_else(|| delimiters.next(0)) else {
+        return fail(0, "the boundary that Content-Type names does not occur");
+    };
+    while !last {
+        if parts.len() >= limits.parts {
+            return fail(at, &format!("more than {} parts", limits.parts));
+        }
+        let (head, start) = match head(&body[at..], limits.part_head_bytes) {
+            Ok((head, length)) => (head, at + length),
+            Err(what) => return fail(at, what),
+        };
+        // An empty part's delimiter shares the line end that closed the head.
+        let Some((end, next, closes)) = delimiters.next(start - 2) else {
+            return fail(start, "it ends before the closing boundary");
+        };
+        parts.push(part(head, &body[start..end.max(start)]));
+        (at, last) = (next, closes);
+    }
+    Ok(parts)
+}
+
+/// Finds delimiter lines.
+struct Delimiters<'a> {
+    body: &'a [u8],
+    /// `\r\n--boundary`
+    line: Vec<u8>,
+}
+
+impl<'a> Delimiters<'a> {
+    fn new(body: &'a [u8], boundary: &str) -> Self {
+        Self { body, line: format!("\r\n--{boundary}").into_bytes() }
+    }
+
+    /// The next delimiter whose line end begins at or after `from`: where the content before it ends, where the text after
+    /// it begins, and whether it closes the body.
+    fn next(&self, from: usize) -> Option<(usize, usize, bool)> {
+        let finder = memmem::Finder::new(&self.line);
+        let mut from = from;
+        loop {
+            let found = from + finder.find(self.body.get(from..)?)?;
+            match self.tail(found + self.line.len()) {
+                Some((after, closes)) => return Some((found, after, closes)),
+                None => from = found + 2, // a longer word that begins like the boundary
+            }
+        }
+    }
+
+    /// A delimiter that begins right at `at`, without a line end before it.
+    fn at(&self, at: usize) -> Option<(usize, usize, bool)> {
+        let line = &self.line[2..];
+        let (after, closes) = self.body[at..].starts_with(line).then(|| self.tail(at + line.len())).flatten()?;
+        Some((at, after, closes))
+    }
+
+    /// What makes a boundary a delimiter: `--`, or blanks and a line end.
+    fn tail(&self, at: usize) -> Option<(usize, bool)> {
+        let rest = &self.body[at..];
+        if rest.starts_with(b"--") {
+            return Some((at + 2, true));
+        }
+        let blanks = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+        rest[blanks..].starts_with(b"\r\n").then_some((at + blanks + 2, false))
+    }
+}
+
+/// The header lines at the start of `text` and the length with the empty line that ends them.
+fn head(text: &[u8], limit: usize) -> Result<(&[u8], usize), &'static str> {
+    if text.starts_with(b"\r\n") {
+        return Ok((&[], 2));
+    }
+    let window = &text[..text.len().min(limit)];
+    match memmem::find(window, b"\r\n\r\n") {
+        Some(end) => Ok((&text[..end], end + 4)),
+        None if window.len() < text.len() => Err("the header of a part is too long"),
+        None => Err("the header of a part does not end"),
+    }
+}
+
+fn part<'a>(head: &[u8], content: &'a [u8]) -> Part<'a> {
+    let mut part = Part { name: String::new(), filename: None, content_type: None, encoding: None, content };
+    let head = String::from_utf8_lossy(head);
+    for line in head.split("\r\n") {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        match &*name.trim().to_ascii_lowercase() {
+            "content-disposition" => {
+                let disposition = ContentType::parse(value);
+                part.name = disposition.parameter("name").unwrap_or_default().to_owned();
+                let extended = disposition.parameter("filename*").and_then(extended);
+                part.filename = extended.or_else(|| disposition.parameter("filename").map(str::to_owned));
+            }
+            "content-type" => part.content_type = Some(ContentType::parse(value)),
+            "content-transfer-encoding" => part.encoding = Some(value.trim().to_ascii_lowercase()),
+            _ => {}
+        }
+    }
+    part
+}
+
+/// `UTF-8''na%C3%AFve.jpg` (RFC 8187), which some clients send beside or instead of a plain name.
+fn extended(value: &str) -> Option<String> {
+    let (charset, rest) = value.split_once('\'')?;
+    let (_language, text) = rest.split_once('\'')?;
+    if !charset.eq_ignore_ascii_case("utf-8") {
+        return None;
+    }
+    let mut bytes = vec![];
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (hex, after) = rest.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Splits any bytes: the target of the fuzzer and of the property tests.
+pub fn fuzz(bytes: &[u8]) {
+    let limits = Limits { parts: 8, part_head_bytes: 64, ..Limits::default() };
+    if let Ok(parts) = read(bytes, "b", &limits) {
+        assert!(parts.len() <= 8);
+        assert!(parts.iter().map(|p| p.content.len()).sum::<usize>() <= bytes.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Writer;
+    use super::*;
+
+    fn contents(body: &str) -> Result<Vec<(String, String)>, String> {
+        let parts = read(body.as_bytes(), "b", &Limits::default()).map_err(|e| e.to_string())?;
+        Ok(parts.iter().map(|p| (p.name.clone(), String::from_utf8_lossy(p.content).into_owned())).collect())
+    }
+
+    #[test]
+    fn what_clients_write_is_read() {
+        let a = "Content-Disposition: form-data; name=\"a\"";
+        for (body, want) in [
+            (format!("--b\r\n{a}\r\n\r\n1\r\n--b--\r\n"), "1"),
+            (format!("--b\r\n{a}\r\n\r\n1\r\n--b--"), "1"),
+            (format!("preamble\r\n--b\r\n{a}\r\n\r\n1\r\n--b--\r\nepilogue\r\n--b\r\n"), "1"),
+            (format!("\r\n--b  \t\r\n{a}\r\n\r\n1\r\n--b--"), "1"),
+            (format!("--b\r\nX: y\r\n{}\r\n\r\n1\r\n--b--", a.to_uppercase().replace("\"A\"", "\"a\"")), "1"),
+            (format!("--b\r\n{a}\r\n\r\n1\n2\n--b\n3\r\n--b--"), "1\n2\n--b\n3"),
+            (format!("--b\r\n{a}\r\n\r\n1\r\n--bother\r\n--\r\n--b--"), "1\r\n--bother\r\n--"),
+            (format!("--b\r\n{a}\r\n\r\n\r\n\r\n--b--"), "\r\n"),
+            (format!("--b\r\n{a}\r\n\r\n\r\n--b--"), ""),
+        ] {
+            assert_eq!(contents(&body), Ok(vec![("a".into(), want.into())]), "{body:?}");
+        }
+        assert_eq!(contents("--b\r\n\r\nnameless\r\n--b--"), Ok(vec![(String::new(), "nameless".into())]));
+        assert_eq!(contents("--b--"), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_broken_is_refused_with_its_place() {
+        for (body, told) in [
+            ("", "empty"),
+            ("no boundary at all", "does not occur"),
+            ("--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1", "closing boundary"),
+            ("--b\r\nContent-Disposition: form-data", "does not end"),
+            ("--b\n\n1\n--b--", "does not occur"),
+        ] {
+            let error = contents(body).unwrap_err();
+            assert!(error.contains(told) && error.contains("at byte"), "{body:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn limits_hold_at_and_beyond() {
+        let body = "--b\r\n\r\n1\r\n--b\r\nH: 45678\r\n\r\n2\r\n--b--";
+        let limits = |parts, part_head_bytes| Limits { parts, part_head_bytes, ..Limits::default() };
+        assert_eq!(read(body.as_bytes(), "b", &limits(2, 12)).unwrap().len(), 2);
+        assert!(read(body.as_bytes(), "b", &limits(1, 12)).is_err());
+        assert!(read(body.as_bytes(), "b", &limits(2, 11)).is_err());
+        assert!(read(body.as_bytes(), "b", &limits(0, usize::MAX)).is_err());
+    }
+
+    #[test]
+    fn file_names_in_all_spellings() {
+        for (header, want) in [
+            (r#"name="a""#, None),
+            (r#"name="a"; filename="x.jpg""#, Some("x.jpg")),
+            (r#"filename=x; name=a"#, Some("x")),
+            (r#"name="a"; filename="say \"x\".jpg""#, Some("say \"x\".jpg")),
+            (r#"name="a"; filename="C:\dir\x.jpg""#, Some("C:\\dir\\x.jpg")),
+            (r#"name="a"; filename="x.jpg"; filename*=UTF-8''na%C3%AFve.jpg"#, Some("naïve.jpg")),
+            (r#"name="a"; filename*=UTF-8''%ZZ"#, None),
+            (r#"name="a"; filename="имя.jpg""#, Some("имя.jpg")),
+        ] {
+            let body = format!("--b\r\nContent-Disposition: form-data; {header}\r\n\r\n1\r\n--b--");
+            let limits = Limits::default();
+            let parts = read(body.as_bytes(), "b", &limits).unwrap();
+            assert_eq!((&*parts[0].name, parts[0].filename.as_deref()), ("a", want), "{header}");
+        }
+    }
+
+    #[test]
+    fn boundaries_quoted_or_without_hyphens() {
+        for (value, want) in [
+            ("multipart/form-data; boundary=----WebKitFormBoundaryx", Some("----WebKitFormBoundaryx")),
+            ("multipart/form-data; boundary=\"a b\"", Some("a b")),
+            ("multipart/form-data", None),
+            ("multipart/form-data; boundary=", None),
+        ] {
+            assert_eq!(boundary(&ContentType::parse(value)), want);
+        }
+        assert_eq!(boundary(&ContentType::parse(&format!("a/b; boundary={}", "x".repeat(71)))), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_harm(pieces in proptest::collection::vec(
+            prop_oneof![Just(b"\r\n--b".to_vec()), Just(b"\r\n".to_vec()), Just(b"--".to_vec()), Just(b"a: b".to_vec()), any::<Vec<u8>>()], 0..24)) {
+            fuzz(&pieces.concat());
+        }
+
+        #[test]
+        fn what_is_written_is_read(files in proptest::collection::vec(any::<Vec<u8>>(), 0..6)) {
+            let mut writer = Writer::new("xyz");
+            for (i, file) in files.iter().enumerate() {
+                writer.file("f", &i.to_string(), "application/octet-stream", false, file);
+            }
+            let body = writer.finish();
+            let limits = Limits::default();
+            let read = read(&body, "xyz", &limits).unwrap();
+            prop_assert_eq!(read.iter().map(|p| p.content).collect::<Vec<_>>(), files.iter().map(|f| &f[..]).collect::<Vec<_>>());
+        }
+    }
+}

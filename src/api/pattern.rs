@@ -1,0 +1,190 @@
+//! The seven pattern methods: translate parts to samples and templates, and scores to replies.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use embassy_futures::join::join;
+use embassy_futures::select::{Either, select};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::encoding::{decode_base64, encode_base64};
+use super::error::{Error, Family, Kind};
+use super::form::Found;
+use super::multipart::Writer;
+use super::reply::Reply;
+use super::service::{Call, Service};
+use crate::face::{self, Extraction, Score, Template};
+use crate::work::{Deadline, Failed, Ticket, block_on};
+
+#[derive(Serialize)]
+struct Comparison {
+    score: Box<RawValue>,
+    decision: &'static str,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    filename: &'a str,
+    score: Box<RawValue>,
+    decision: &'static str,
+}
+
+#[derive(Serialize)]
+struct Entries<'a> {
+    results: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+struct OnlyScore {
+    score: Box<RawValue>,
+}
+
+const OCTETS: &str = "application/octet-stream";
+
+impl Service {
+    pub(super) fn extract(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
+        let sample = match call.base64 {
+            false => Cow::Borrowed(body),
+            true => Cow::Owned(decode_base64(body).map_err(|_| sample_error("the body is not base64"))?),
+        };
+        let template = self.samples(&[("", &sample)])?.remove(0).to_bytes();
+        Ok(match call.base64 {
+            false => Reply::ok(OCTETS, template),
+            true => Reply::ok(OCTETS, encode_base64(&template).into_bytes()).with("Content-Transfer-Encoding", "base64"),
+        })
+    }
+
+    pub(super) fn compare(&self, found: &Found<'_>) -> Result<Reply, Error> {
+        let feature = self.template("bio_feature", &found.one[0])?;
+        let template = self.template("bio_template", &found.one[1])?;
+        Ok(self.comparison(self.curve.compare(&feature, &template)))
+    }
+
+    pub(super) fn verify(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
+        let template = self.template("bio_template", &found.one[1])?;
+        let feature = self.samples(&[("sample", &found.one[0])])?.remove(0);
+        let score = OnlyScore { score: raw(self.curve.compare(&feature, &template)) };
+        let mut writer = Writer::new(&format!("faceplate-{:032x}", random()));
+        let content_type = writer.content_type();
+        writer.field("score", "application/json", &Reply::json(&score).body);
+        let bytes = feature.to_bytes();
+        let content = if call.base64 { encode_base64(&bytes).into_bytes() } else { bytes };
+        writer.file("bio_feature", "bio_feature", OCTETS, call.base64, &content);
+        Ok(Reply::ok(content_type, writer.finish()))
+    }
+
+    pub(super) fn extract_and_compare(&self, found: &Found<'_>) -> Result<Reply, Error> {
+        let templates = self.samples(&[("sample_1", &found.one[0]), ("sample_2", &found.one[1])])?;
+        Ok(self.comparison(self.curve.compare(&templates[0], &templates[1])))
+    }
+
+    pub(super) fn compare_n(&self, found: &Found<'_>) -> Result<Reply, Error> {
+        let probe = self.template("template_1", &found.one[0])?;
+        let others = self.templates(found)?;
+        Ok(self.entries(&probe, found, &others))
+    }
+
+    pub(super) fn verify_n(&self, found: &Found<'_>) -> Result<Reply, Error> {
+        let others = self.templates(found)?;
+        let probe = self.samples(&[("sample_1", &found.one[0])])?.remove(0);
+        Ok(self.entries(&probe, found, &others))
+    }
+
+    pub(super) fn extract_and_compare_n(&self, found: &Found<'_>) -> Result<Reply, Error> {
+        let labelled = found.many.iter().map(|(label, bytes)| (&**label, &**bytes));
+        let samples: Vec<(&str, &[u8])> = [("sample_1", &*found.one[0])].into_iter().chain(labelled).collect();
+        let mut templates = self.samples(&samples)?;
+        let probe = templates.remove(0);
+        Ok(self.entries(&probe, found, &templates))
+    }
+
+    fn template(&self, label: &str, bytes: &[u8]) -> Result<Template, Error> {
+        let refused = |damage| Error::new(Family::Pattern, Kind::Template, format!("{label}: {damage}"));
+        Template::parse(bytes, self.model, self.dimension).map_err(refused)
+    }
+
+    fn templates(&self, found: &Found<'_>) -> Result<Vec<Template>, Error> {
+        found.many.iter().map(|(label, bytes)| self.template(label, bytes)).collect()
+    }
+
+    /// Templates of labelled pictures, two at a time on the inference workers, all before one deadline.
+    ///
+    /// A picture that can't be decoded is reported before one that shows nobody, whatever their order.
+    fn samples(&self, samples: &[(&str, &[u8])]) -> Result<Vec<Template>, Error> {
+        let deadline = Deadline(Instant::now() + self.limits.request_time());
+        let mut templates = vec![];
+        let mut refused: Option<Error> = None;
+        let mut take = |label: &str, result: Result<Result<Extraction, face::Error>, Failed>| {
+            let error = match result {
+                Ok(Ok(extraction)) => return templates.push(extraction.template),
+                Ok(Err(error)) => {
+                    if let face::Error::Engine(cause) = &error {
+                        log::error!("{cause}");
+                    }
+                    Error::from_face(&error, label)
+                }
+                Err(Failed) => Error::new(Family::Pattern, Kind::Internal, "the extraction failed"),
+            };
+            let earlier = refused.as_ref().map(Error::kind);
+            if earlier.is_none() || (earlier != Some(Kind::Sample) && error.kind() == Kind::Sample) {
+                refused = Some(error);
+            }
+        };
+        for pair in samples.chunks(2) {
+            let first = self.submit(pair[0].1)?;
+            match pair.get(1) {
+                None => match block_on(select(first, deadline)) {
+                    Either::First(result) => take(pair[0].0, result),
+                    Either::Second(()) => return Err(overloaded("the deadline passed")),
+                },
+                Some((label, bytes)) => match block_on(select(join(first, self.submit(bytes)?), deadline)) {
+                    Either::First((a, b)) => {
+                        take(pair[0].0, a);
+                        take(label, b);
+                    }
+                    Either::Second(()) => return Err(overloaded("the deadline passed")),
+                },
+            }
+        }
+        refused.map_or(Ok(templates), Err)
+    }
+
+    fn submit(&self, bytes: &[u8]) -> Result<Ticket<Result<Extraction, face::Error>>, Error> {
+        let bytes = bytes.to_vec();
+        self.pool.submit(move |extractor| extractor.extract(&bytes)).map_err(|_| overloaded("too many requests at once"))
+    }
+
+    fn comparison(&self, score: Score) -> Reply {
+        Reply::json(&Comparison { score: raw(score), decision: score.decide(self.thresholds).as_str() })
+    }
+
+    fn entries(&self, probe: &Template, found: &Found<'_>, others: &[Template]) -> Reply {
+        let mut results = Vec::with_capacity(others.len());
+        for ((filename, _), other) in found.many.iter().zip(others) {
+            let score = self.curve.compare(probe, other);
+            results.push(Entry { filename, score: raw(score), decision: score.decide(self.thresholds).as_str() });
+        }
+        Reply::json(&Entries { results })
+    }
+}
+
+/// The score as JSON in its own notation: serde_json would print small ones with an exponent.
+fn raw(score: Score) -> Box<RawValue> {
+    RawValue::from_string(score.to_string()).expect("a decimal number is JSON")
+}
+
+fn sample_error(detail: &str) -> Error {
+    Error::new(Family::Pattern, Kind::Sample, detail)
+}
+
+fn overloaded(detail: &str) -> Error {
+    Error::new(Family::Pattern, Kind::Overloaded, format!("{detail}; try again"))
+}
+
+/// 128 bits that nobody can guess, from the keys that the standard library draws for its hash maps.
+pub(super) fn random() -> u128 {
+    use std::hash::{BuildHasher, RandomState};
+    let draw = || u128::from(RandomState::new().hash_one(Instant::now()));
+    draw() << 64 | draw()
+}

@@ -1,0 +1,53 @@
+//! What goes back.
+
+use serde::Serialize;
+
+use super::error::Error;
+
+/// A whole reply, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Content-Type.
+    pub content_type: String,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// 200 with a body.
+    pub fn ok(content_type: impl Into<String>, body: Vec<u8>) -> Self {
+        Self { status: 200, content_type: content_type.into(), headers: vec![], body }
+    }
+
+    /// 200 with JSON.
+    pub fn json(value: &impl Serialize) -> Self {
+        Self::ok("application/json", serde_json::to_vec(value).expect("replies are plain structures"))
+    }
+
+    /// The reply with one more header.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// Seconds after which an overloaded service is worth another try.
+const RETRY_AFTER_S: &str = "1";
+
+impl From<Error> for Reply {
+    fn from(error: Error) -> Self {
+        let mut reply =
+            Self { status: error.status(), content_type: "application/json".into(), headers: vec![], body: error.body() };
+        if let Some(allow) = error.allow() {
+            reply = reply.with("Allow", if allow == "GET" { "GET, HEAD" } else { allow });
+        }
+        if reply.status == 503 {
+            reply = reply.with("Retry-After", RETRY_AFTER_S);
+        }
+        reply
+    }
+}

@@ -1,0 +1,172 @@
+//! What a request line asks for.
+
+use super::error::{Error, Family, Kind};
+use super::form::{Field, Form};
+
+/// Every path that the service answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `GET /version`
+    Version,
+    /// `GET /openapi.yaml`
+    OpenApi,
+    /// `GET /v1/face/pattern/health`
+    PatternHealth,
+    /// `POST /v1/face/pattern/extract`
+    Extract,
+    /// `POST /v1/face/pattern/compare`
+    Compare,
+    /// `POST /v1/face/pattern/verify`
+    Verify,
+    /// `POST /v1/face/pattern/extract_and_compare`
+    ExtractAndCompare,
+    /// `POST /v1/face/pattern/compare_n`
+    CompareN,
+    /// `POST /v1/face/pattern/verify_n`
+    VerifyN,
+    /// `POST /v1/face/pattern/extract_and_compare_n`
+    ExtractAndCompareN,
+    /// `GET /v1/face/liveness/health`
+    LivenessHealth,
+    /// `POST /v1/face/liveness/detect`
+    LivenessDetect,
+}
+
+/// The content types that a route reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accepts {
+    /// No body.
+    Nothing,
+    /// `image/jpeg` or `image/png`.
+    Picture,
+    /// `multipart/form-data` with these parts.
+    Form(Form),
+    /// Either, with parts of the caller's choice.
+    PictureOrForm,
+}
+
+impl Route {
+    /// All routes.
+    pub const ALL: [Self; 12] = [
+        Self::Version,
+        Self::OpenApi,
+        Self::PatternHealth,
+        Self::Extract,
+        Self::Compare,
+        Self::Verify,
+        Self::ExtractAndCompare,
+        Self::CompareN,
+        Self::VerifyN,
+        Self::ExtractAndCompareN,
+        Self::LivenessHealth,
+        Self::LivenessDetect,
+    ];
+
+    /// Its path.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Version => "/version",
+            Self::OpenApi => "/openapi.yaml",
+            Self::PatternHealth => "/v1/face/pattern/health",
+            Self::Extract => "/v1/face/pattern/extract",
+            Self::Compare => "/v1/face/pattern/compare",
+            Self::Verify => "/v1/face/pattern/verify",
+            Self::ExtractAndCompare => "/v1/face/pattern/extract_and_compare",
+            Self::CompareN => "/v1/face/pattern/compare_n",
+            Self::VerifyN => "/v1/face/pattern/verify_n",
+            Self::ExtractAndCompareN => "/v1/face/pattern/extract_and_compare_n",
+            Self::LivenessHealth => "/v1/face/liveness/health",
+            Self::LivenessDetect => "/v1/face/liveness/detect",
+        }
+    }
+
+    /// Its verb, `GET` or `POST`. Where it is `GET`, `HEAD` is answered as well.
+    pub fn method(self) -> &'static str {
+        match self.accepts() {
+            Accepts::Nothing => "GET",
+            _ => "POST",
+        }
+    }
+
+    pub(super) fn accepts(self) -> Accepts {
+        use Field::{Sample, Template};
+        let form = |one: &'static [(&'static str, Field)], many| Accepts::Form(Form { one, many });
+        match self {
+            Self::Version | Self::OpenApi | Self::PatternHealth | Self::LivenessHealth => Accepts::Nothing,
+            Self::Extract => Accepts::Picture,
+            Self::LivenessDetect => Accepts::PictureOrForm,
+            Self::Compare => form(&[("bio_feature", Template), ("bio_template", Template)], None),
+            Self::Verify => form(&[("sample", Sample), ("bio_template", Template)], None),
+            Self::ExtractAndCompare => form(&[("sample_1", Sample), ("sample_2", Sample)], None),
+            Self::CompareN => form(&[("template_1", Template)], Some(("templates_n", Template))),
+            Self::VerifyN => form(&[("sample_1", Sample)], Some(("templates_n", Template))),
+            Self::ExtractAndCompareN => form(&[("sample_1", Sample)], Some(("samples_n", Sample))),
+        }
+    }
+
+    /// Whose error codes it uses.
+    pub fn family(self) -> Family {
+        Family::of(self.path())
+    }
+
+    /// Finds the route of a request target and checks the verb.
+    pub fn find(method: &str, target: &str) -> Result<Self, Error> {
+        let path = path(target);
+        let Some(route) = Self::ALL.into_iter().find(|r| r.path() == path) else {
+            return Err(Error::new(Family::of(path), Kind::UnknownPath, "there is no such method"));
+        };
+        if method == route.method() || (method == "HEAD" && route.method() == "GET") {
+            return Ok(route);
+        }
+        let allow = route.method();
+        Err(Error::new(route.family(), Kind::Method { allow }, format!("{path} is called with {allow}")))
+    }
+}
+
+/// The path of a target in origin form, or in the absolute form that proxies send. The query is ignored.
+fn path(target: &str) -> &str {
+    let path = match target.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |at| &rest[at..]),
+        _ => target,
+    };
+    path.split(['?', '#']).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_found_by_its_own_path_and_verb() {
+        for route in Route::ALL {
+            assert_eq!(Route::find(route.method(), route.path()).unwrap(), route);
+            let with_query = format!("http://host:8080{}?x=1", route.path());
+            assert_eq!(Route::find(route.method(), &with_query).unwrap(), route);
+        }
+        assert_eq!(Route::find("HEAD", "/version").unwrap(), Route::Version);
+    }
+
+    #[test]
+    fn junk_is_no_route() {
+        for target in
+            ["", "/", "*", "version", "/version/", "//version", "/VERSION", "/v2/face/pattern/extract", "/%76ersion", "http://"]
+        {
+            let error = Route::find("GET", target).unwrap_err();
+            assert_eq!((error.status(), error.code()), (404, "BPE-002006"), "{target}");
+        }
+        assert_eq!(Route::find("GET", "/v1/face/liveness/x").unwrap_err().code(), "LDE-002006");
+    }
+
+    #[test]
+    fn the_wrong_verb_is_told_the_right_one() {
+        for (method, target, code, allow) in [
+            ("GET", "/v1/face/pattern/extract", "BPE-002002", "POST"),
+            ("POST", "/version", "BPE-002002", "GET"),
+            ("HEAD", "/v1/face/pattern/compare", "BPE-002002", "POST"),
+            ("PUT", "/v1/face/liveness/detect", "LDE-002002", "POST"),
+        ] {
+            let error = Route::find(method, target).unwrap_err();
+            assert_eq!((error.status(), error.code(), error.allow()), (400, code, Some(allow)));
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! A request's way: admitted by its head, answered from its body.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::content_type::ContentType;
+use super::error::{Error, Family, Kind};
+use super::form::{Field, Found};
+use super::multipart;
+use super::reply::Reply;
+use super::route::{Accepts, Route};
+use crate::engine::{self, Decoding};
+use crate::face::{Curve, Extractor, Faces, Score, Thresholds};
+use crate::ops::{Limits, Settings};
+use crate::work::{Pool, block_on};
+
+/// The contract on top of the models. Shared by all threads that serve requests.
+pub struct Service {
+    pub(super) pool: Pool<Extractor>,
+    pub(super) curve: Curve,
+    pub(super) thresholds: Thresholds,
+    pub(super) limits: Limits,
+    pub(super) model: u16,
+    pub(super) dimension: usize,
+    faces: Arc<Faces>,
+    health: Mutex<Health>,
+}
+
+/// The head of a request, free of how it came.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    /// Verb.
+    pub method: String,
+    /// Request target.
+    pub target: String,
+    /// Header lines.
+    pub headers: Vec<(String, String)>,
+}
+
+/// A request whose head was accepted.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub(super) route: Route,
+    /// The body is base64, or all its binary parts are.
+    pub(super) base64: bool,
+    boundary: Option<String>,
+}
+
+struct Health {
+    tested: Instant,
+    verdict: Result<(), String>,
+}
+
+/// A self-test costs an inference; health calls within this time share one, so that polling can't starve the work.
+const HEALTH_FRESH: Duration = Duration::from_secs(1);
+
+/// What `tfss` says in `/version`: the inference library. A test holds it against Cargo.lock.
+const ENGINE: &str = "tract 0.23.9";
+
+const OPENAPI: &str = include_str!("../../docs/ref/openapi.yaml");
+
+impl Head {
+    /// The first header of that name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim())
+    }
+}
+
+impl Call {
+    /// The kind of error for a body that is over the limit.
+    pub fn too_large(&self, limit: usize) -> Error {
+        let template = matches!(self.route.accepts(), Accepts::Form(form) if form.first() == Field::Template);
+        let detail = format!("the body is over the limit of {limit} bytes");
+        Error::new(self.route.family(), Kind::BodyTooLarge { template }, detail)
+    }
+}
+
+impl Service {
+    /// Starts the inference workers and runs the first self-test. The queue holds two jobs for each of `callers` threads,
+    /// which is all that they can have waiting: a caller submits at most two at a time.
+    pub fn start(faces: Faces, settings: &Settings, callers: usize) -> Result<Self, engine::Error> {
+        let faces = Arc::new(faces);
+        let verdict = faces.self_test().map_err(|e| e.to_string());
+        if let Err(why) = &verdict {
+            log::error!("{why}; every request will be refused");
+        }
+        let shared = Arc::clone(&faces);
+        let extractor = move || shared.extractor().expect("one was made when the models were planned");
+        let info = faces.embedder();
+        let Decoding::Embedding { dimension } = info.output else {
+            return Err(engine::Error::Models(format!("{} makes no embeddings", info.name)));
+        };
+        Ok(Self {
+            pool: Pool::start(settings.workers(), 2 * callers, extractor),
+            curve: Curve::new(&info.knots),
+            thresholds: Thresholds {
+                approved: Score::new(settings.decision.approved),
+                operator_required: Score::new(settings.decision.operator_required),
+            },
+            limits: settings.limits.clone(),
+            model: info.id,
+            dimension,
+            health: Mutex::new(Health { tested: Instant::now(), verdict }),
+            faces,
+        })
+    }
+
+    /// Whether the models gave the known answer when they were last asked.
+    pub fn ready(&self) -> bool {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).verdict.is_ok()
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Judges a request by its head: path, verb, Content-Type.
+    pub fn admit(&self, head: &Head) -> Result<Call, Error> {
+        let route = Route::find(&head.method, &head.target)?;
+        let base64 = head.header("Content-Transfer-Encoding").is_some_and(|v| v.eq_ignore_ascii_case("base64"));
+        let given = head.header("Content-Type").map(ContentType::parse);
+        let refused = |want: &str| Err(Error::new(route.family(), Kind::ContentType, format!("it must be {want}")));
+        let form = given.as_ref().filter(|c| c.essence == "multipart/form-data");
+        let boundary = form.and_then(multipart::boundary).map(str::to_owned);
+        let picture = given.as_ref().is_some_and(ContentType::is_picture);
+        match route.accepts() {
+            Accepts::Picture if !picture => return refused("image/jpeg or image/png"),
+            Accepts::Form(_) if form.is_none() => return refused("multipart/form-data"),
+            Accepts::PictureOrForm if form.is_none() && !picture => {
+                return refused("image/jpeg, image/png or multipart/form-data");
+            }
+            Accepts::Form(_) | Accepts::PictureOrForm if form.is_some() && boundary.is_none() => {
+                return refused("multipart/form-data with a boundary of 1 to 70 characters");
+            }
+            _ => {}
+        }
+        Ok(Call { route, base64, boundary })
+    }
+
+    /// Answers an admitted request.
+    pub fn answer(&self, call: &Call, body: &[u8]) -> Reply {
+        let reply = match call.route {
+            Route::Version => Ok(self.version()),
+            Route::OpenApi => Ok(Reply::ok("application/yaml", OPENAPI.as_bytes().to_vec())),
+            Route::PatternHealth => Ok(health_reply(self.self_test())),
+            Route::LivenessHealth => Ok(health_reply(Err(NO_LIVENESS.into()))),
+            Route::LivenessDetect => Err(Error::new(Family::Liveness, Kind::NotReady, NO_LIVENESS)),
+            _ if !self.ready() => Err(Error::new(Family::Pattern, Kind::NotReady, "the models failed their self-test")),
+            Route::Extract => self.extract(call, body),
+            Route::Compare => self.parts(call, body).and_then(|found| self.compare(&found)),
+            Route::Verify => self.parts(call, body).and_then(|found| self.verify(call, &found)),
+            Route::ExtractAndCompare => self.parts(call, body).and_then(|found| self.extract_and_compare(&found)),
+            Route::CompareN => self.parts(call, body).and_then(|found| self.compare_n(&found)),
+            Route::VerifyN => self.parts(call, body).and_then(|found| self.verify_n(&found)),
+            Route::ExtractAndCompareN => self.parts(call, body).and_then(|found| self.extract_and_compare_n(&found)),
+        };
+        reply.unwrap_or_else(Reply::from)
+    }
+
+    fn parts<'a>(&self, call: &Call, body: &'a [u8]) -> Result<Found<'a>, Error> {
+        let (Accepts::Form(form), Some(boundary)) = (call.route.accepts(), &call.boundary) else {
+            return Err(Error::new(Family::Pattern, Kind::Internal, "a form was expected"));
+        };
+        let malformed = |e: multipart::Error| Error::new(Family::Pattern, form.first().kind(), e.to_string());
+        let parts = multipart::read(body, boundary, &self.limits).map_err(malformed)?;
+        form.find(&parts, call.base64, &self.limits)
+    }
+
+    fn version(&self) -> Reply {
+        #[derive(Serialize)]
+        struct Model<'a> {
+            name: &'a str,
+            version: &'a str,
+        }
+        #[derive(Serialize)]
+        struct Version<'a> {
+            core: &'a str,
+            tfss: &'a str,
+            models: Vec<Model<'a>>,
+        }
+        let models = self.faces.models().map(|m| Model { name: &m.name, version: &m.version }).collect();
+        Reply::json(&Version { core: env!("CARGO_PKG_VERSION"), tfss: ENGINE, models })
+    }
+
+    /// Runs the self-test on a worker, unless one has just been run. Concurrent callers wait for the same one.
+    fn self_test(&self) -> Result<(), String> {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        if health.tested.elapsed() >= HEALTH_FRESH || health.verdict.is_err() {
+            let faces = Arc::clone(&self.faces);
+            let Ok(ticket) = self.pool.submit(move |_| faces.self_test()) else {
+                return health.verdict.clone(); // busy with requests that are being answered
+            };
+            let verdict = block_on(ticket).map_err(|_| "the self-test panicked".to_owned());
+            health.verdict = verdict.and_then(|v| v.map_err(|e| e.to_string()));
+            health.tested = Instant::now();
+        }
+        health.verdict.clone()
+    }
+}
+
+/// Why liveness is out of order.
+const NO_LIVENESS: &str = "this version has no liveness model";
+
+fn health_reply(verdict: Result<(), String>) -> Reply {
+    #[derive(Serialize)]
+    struct Health {
+        status: u8,
+        message: String,
+    }
+    Reply::json(&match verdict {
+        Ok(()) => Health { status: 0, message: String::new() },
+        Err(message) => Health { status: 3, message },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_names_the_engine_that_is_linked() {
+        let lock = include_str!("../../Cargo.lock");
+        let version = ENGINE.strip_prefix("tract ").unwrap();
+        assert!(lock.contains(&format!("name = \"tract-onnx\"\nversion = \"{version}\"")));
+    }
+
+    #[test]
+    fn the_description_has_every_route_and_no_other() {
+        let described: Vec<(&str, &str)> = {
+            let mut path = "";
+            let mut found = vec![];
+            for line in OPENAPI.lines() {
+                if let Some(p) = line.strip_prefix("  /").and_then(|_| line.trim().strip_suffix(':')) {
+                    path = p;
+                } else if let Some(verb) = line.strip_prefix("    ").and_then(|l| l.strip_suffix(':')) {
+                    if ["get", "post", "put", "delete", "patch"].contains(&verb) {
+                        found.push((path, verb));
+                    }
+                }
+            }
+            found
+        };
+        let routes: Vec<(&str, String)> = Route::ALL.iter().map(|r| (r.path(), r.method().to_lowercase())).collect();
+        assert_eq!(described.len(), routes.len());
+        for (path, verb) in &routes {
+            assert!(described.contains(&(path, verb)), "{verb} {path} is not described");
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! Every row of the contract's method and error tables, over a socket.
+
+use std::io::{BufReader, Write};
+
+use crate::support::{Form, Reply, Service, base64, picture, request};
+
+const EXTRACT: &str = "/v1/face/pattern/extract";
+const COMPARE: &str = "/v1/face/pattern/compare";
+const VERIFY: &str = "/v1/face/pattern/verify";
+const EXTRACT_AND_COMPARE: &str = "/v1/face/pattern/extract_and_compare";
+const COMPARE_N: &str = "/v1/face/pattern/compare_n";
+const VERIFY_N: &str = "/v1/face/pattern/verify_n";
+const EXTRACT_AND_COMPARE_N: &str = "/v1/face/pattern/extract_and_compare_n";
+
+fn pair(a: &str, b: &str) -> Form {
+    Form::new().picture("sample_1", &picture(a)).picture("sample_2", &picture(b))
+}
+
+/// `{"score": …, "decision": …}` with exactly these keys in this order, and a score in plain notation.
+fn comparison(reply: &Reply) -> (f64, String) {
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.header("Content-Type"), Some("application/json"));
+    let text = reply.text();
+    let score = text.strip_prefix("{\"score\":").and_then(|t| t.split(',').next()).unwrap_or_else(|| panic!("{text}"));
+    assert!(score.contains('.') && !score.contains(['e', 'E']), "{text}");
+    let json = reply.json();
+    assert_eq!(json.as_object().unwrap().len(), 2);
+    (json["score"].as_f64().unwrap(), json["decision"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn version_health_and_description() {
+    let service = Service::start(&[]);
+    let version = service.get("/version").json();
+    assert_eq!(version["core"], env!("CARGO_PKG_VERSION"));
+    assert!(version["tfss"].as_str().unwrap().starts_with("tract "));
+    assert_eq!(version["models"][0]["name"], "face_detection_yunet");
+    assert_eq!(version["models"].as_array().unwrap().len(), 2);
+    let health = service.get("/v1/face/pattern/health");
+    assert_eq!((health.status, &*health.text()), (200, r#"{"status":0,"message":""}"#));
+    let health = service.get("/v1/face/liveness/health");
+    assert_eq!(health.status, 200);
+    assert!(health.text().starts_with(r#"{"status":3,"message":""#), "{}", health.text());
+    assert!(service.get("/openapi.yaml").text().starts_with("openapi: 3"));
+    let head = service.connect();
+    (&head).write_all(b"HEAD /version HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    head.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut &head, &mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\n"), "{text}");
+}
+
+#[test]
+fn extract_gives_one_template_for_one_picture() {
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    let reply = service.post(EXTRACT, "image/jpeg", &jpeg);
+    assert_eq!(reply.header("Content-Type"), Some("application/octet-stream"));
+    assert_eq!(reply.body.len(), 148);
+    assert!(reply.body.starts_with(b"FPLT"));
+    for content_type in ["image / jpeg", "IMAGE/JPEG; charset=UTF-8", "image/png", "image/jpg"] {
+        assert_eq!(service.post(EXTRACT, content_type, &jpeg).body, reply.body, "{content_type}");
+    }
+    assert_eq!(service.post(EXTRACT, "image/jpeg", &picture("collins_dim.png")).status, 200);
+}
+
+#[test]
+fn base64_in_gives_base64_out() {
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    let plain = service.template(&jpeg);
+    let text = base64(&jpeg);
+    let folded = text.as_bytes().chunks(76).map(|l| [l, b"\r\n"].concat()).collect::<Vec<_>>().concat();
+    let url = text.replace('+', "-").replace('/', "_").trim_end_matches('=').to_owned();
+    for body in [text.clone().into_bytes(), folded, url.into_bytes(), format!("data:image/jpeg;base64,{text}").into_bytes()] {
+        let headers = [("Content-Type", "image/jpeg"), ("content-transfer-encoding", "BASE64")];
+        let reply = service.send("POST", EXTRACT, &headers, &body);
+        assert_eq!(reply.text(), base64(&plain));
+        assert_eq!(reply.header("Content-Transfer-Encoding"), Some("base64"));
+    }
+
+    let form = Form::new().template("bio_template", base64(&plain).as_bytes()).picture("sample", text.as_bytes());
+    let headers = [("Content-Type", &*form.content_type()), ("Content-Transfer-Encoding", "base64")];
+    let reply = service.send("POST", VERIFY, &headers, &form.body());
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert!(reply.text().contains("Content-Transfer-Encoding: base64\r\n"));
+    assert!(reply.text().contains(&base64(&plain)));
+
+    // One part alone may be encoded, by its own header.
+    let head = "Content-Disposition: form-data; name=\"bio_template\"\r\nContent-Transfer-Encoding: base64";
+    let form = Form::new().part(head, base64(&plain).as_bytes()).template("bio_feature", &plain);
+    assert_eq!(comparison(&service.form(COMPARE, &form)), (1.0, "approved".into()));
+}
+
+#[test]
+fn compare_and_extract_and_compare_decide() {
+    let service = Service::start(&[]);
+    let (collins, dim, hopper) =
+        ["collins.jpg", "collins_dim.png", "hopper.jpg"].map(|p| service.template(&picture(p))).into();
+    let compare = |a: &[u8], b: &[u8]| {
+        comparison(&service.form(COMPARE, &Form::new().template("bio_feature", a).template("bio_template", b)))
+    };
+    assert_eq!(compare(&collins, &collins), (1.0, "approved".into()));
+    let (genuine, decision) = compare(&collins, &dim);
+    assert!(genuine > 0.97 && decision == "approved", "{genuine}");
+    let (impostor, decision) = compare(&collins, &hopper);
+    assert!(impostor < 0.5 && decision == "declined", "{impostor}");
+    assert_eq!(compare(&hopper, &collins), (impostor, "declined".into()));
+    let together = |a, b| comparison(&service.form(EXTRACT_AND_COMPARE, &pair(a, b)));
+    assert_eq!(together("collins.jpg", "collins_dim.png"), (genuine, "approved".into()));
+    assert_eq!(together("collins.jpg", "hopper.jpg"), (impostor, "declined".into()));
+}
+
+#[test]
+fn thresholds_are_settings() {
+    let service = Service::start(&["--set", "decision.approved=1.0", "--set", "decision.operator_required=0.97"]);
+    let (_, decision) = comparison(&service.form(EXTRACT_AND_COMPARE, &pair("collins.jpg", "collins_dim.png")));
+    assert_eq!(decision, "operator_required");
+}
+
+#[test]
+fn verify_returns_score_and_the_new_template() {
+    let service = Service::start(&[]);
+    let (jpeg, template) = (picture("collins.jpg"), service.template(&picture("hopper.jpg")));
+    let reply = service.form(VERIFY, &Form::new().picture("sample", &jpeg).template("bio_template", &template));
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let content_type = reply.header("Content-Type").unwrap();
+    let boundary = content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
+    let limits = faceplate::ops::Limits::default();
+    let parts = faceplate::api::multipart::read(&reply.body, boundary, &limits).unwrap();
+    let [score, feature] = &parts[..] else { panic!("{} parts", parts.len()) };
+    assert_eq!((&*score.name, &score.filename), ("score", &None));
+    assert_eq!(score.content_type.as_ref().unwrap().essence, "application/json");
+    let value: serde_json::Value = serde_json::from_slice(score.content).unwrap();
+    assert_eq!(value.as_object().unwrap().len(), 1);
+    assert!(value["score"].as_f64().unwrap() < 0.5);
+    assert_eq!((&*feature.name, feature.filename.is_some()), ("bio_feature", true));
+    assert_eq!(feature.content_type.as_ref().unwrap().essence, "application/octet-stream");
+    assert_eq!(feature.content, service.template(&jpeg));
+}
+
+#[test]
+fn one_to_n_answers_in_the_order_of_the_parts() {
+    let service = Service::start(&[]);
+    let (jpeg, other) = (picture("collins.jpg"), picture("hopper.jpg"));
+    let (collins, hopper) = (service.template(&jpeg), service.template(&other));
+    let nameless = "Content-Disposition: form-data; name=\"templates_n\"";
+    let templates = |form: Form| {
+        form.named("templates_n", "b.bin", &hopper).part(nameless, &collins).named("templates_n", "a.bin", &collins)
+    };
+    let pictures = |form: Form| form.named("samples_n", "b.jpg", &other).named("samples_n", "ä\\\".jpg", &jpeg);
+    for (path, form, names) in [
+        (COMPARE_N, templates(Form::new().template("template_1", &collins)), &["b.bin", "1", "a.bin"][..]),
+        (VERIFY_N, templates(Form::new().picture("sample_1", &jpeg)), &["b.bin", "1", "a.bin"]),
+        (EXTRACT_AND_COMPARE_N, pictures(Form::new().picture("sample_1", &jpeg)), &["b.jpg", "ä\".jpg"]),
+    ] {
+        let reply = service.form(path, &form);
+        let json = reply.json();
+        assert_eq!(json.as_object().unwrap().len(), 1, "{}", reply.text());
+        let results = json["results"].as_array().unwrap();
+        assert_eq!(results.iter().map(|r| r["filename"].as_str().unwrap()).collect::<Vec<_>>(), names);
+        for (i, result) in results.iter().enumerate() {
+            assert_eq!(result.as_object().unwrap().len(), 3);
+            let want = if i == 0 { "declined" } else { "approved" };
+            assert_eq!(result["decision"], want, "{path} {i}");
+        }
+        assert!(reply.text().starts_with(&format!("{{\"results\":[{{\"filename\":\"{}\",\"score\":0.", names[0])));
+        assert!(reply.text().contains("\"score\":1.0"), "{}", reply.text());
+    }
+    for (path, form) in [
+        (COMPARE_N, Form::new().template("template_1", &collins)),
+        (VERIFY_N, Form::new().picture("sample_1", &jpeg)),
+        (EXTRACT_AND_COMPARE_N, Form::new().picture("sample_1", &jpeg)),
+    ] {
+        assert_eq!(service.form(path, &form).text(), r#"{"results":[]}"#, "{path}");
+    }
+}
+
+#[test]
+fn ten_thousand_templates_are_one_request_and_one_more_is_refused() {
+    let service = Service::start(&[]);
+    let (collins, hopper) = (service.template(&picture("collins.jpg")), service.template(&picture("hopper.jpg")));
+    let mut form = Form::new().template("template_1", &collins);
+    for i in 0..10_000 {
+        form = form.named("templates_n", &format!("{i}.bin"), if i == 7_777 { &collins } else { &hopper });
+    }
+    let json = service.form(COMPARE_N, &form).json();
+    let results = json["results"].as_array().unwrap();
+    assert_eq!(results.len(), 10_000);
+    assert!(results.iter().enumerate().all(|(i, r)| (r["decision"] == "approved") == (i == 7_777)));
+    assert_eq!(results[7_777]["filename"], "7777.bin");
+    let reply = service.form(COMPARE_N, &form.named("templates_n", "x", &collins));
+    assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"));
+    assert!(reply.text().contains("10000"), "{}", reply.text());
+}
+
+/// One request that must be refused.
+struct Case {
+    what: &'static str,
+    reply: Reply,
+    status: u16,
+    code: &'static str,
+    told: &'static str,
+}
+
+#[test]
+fn every_error_has_its_status_code_and_reason() {
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    let template = service.template(&jpeg);
+    let form = |name: &str, content: &[u8]| Form::new().template("bio_feature", &template).template(name, content);
+    let verify = |sample: Form| service.form(VERIFY, &sample.template("bio_template", &template));
+    let extract = |picture: &[u8]| service.post(EXTRACT, "image/jpeg", picture);
+    let multipart = Form::new().picture("sample", &jpeg);
+    let mut damaged = template.clone();
+    damaged[40] ^= 1;
+    let encoded = [("Content-Type", "image/jpeg"), ("Content-Transfer-Encoding", "base64")];
+    let detect = "/v1/face/liveness/detect";
+    let case = |what, reply, status, code, told| Case { what, reply, status, code, told };
+    let cases = [
+        case("unknown path", service.get("/v1/face/pattern/nothing"), 404, "BPE-002006", "Invalid request: "),
+        case("unknown liveness path", service.get("/v1/face/liveness/nothing"), 404, "LDE-002006", "Invalid request: "),
+        case("wrong verb", service.get(EXTRACT), 400, "BPE-002002", "Invalid HTTP request method: "),
+        case("wrong verb", service.post("/version", "text/plain", b""), 400, "BPE-002002", "GET"),
+        case("wrong verb", service.get(detect), 400, "LDE-002002", "Invalid HTTP request method: "),
+        case("extract multipart", service.form(EXTRACT, &multipart), 400, "BPE-002001", "Invalid Content-Type of HTTP request: "),
+        case("compare jpeg", service.post(COMPARE, "image/jpeg", &jpeg), 400, "BPE-002001", "multipart/form-data"),
+        case("no type", service.send("POST", EXTRACT, &[], &jpeg), 400, "BPE-002001", "image/jpeg or image/png"),
+        case("no type", service.send("POST", COMPARE, &[], b"x"), 400, "BPE-002001", "multipart/form-data"),
+        case("no boundary", service.post(COMPARE, "multipart/form-data", b"x"), 400, "BPE-002001", "boundary"),
+        case("octets", service.post(EXTRACT, "application/octet-stream", &jpeg), 400, "BPE-002001", "image/jpeg"),
+        case("detect text", service.post(detect, "text/plain", b"x"), 400, "LDE-002001", "Invalid Content-Type"),
+        case("no liveness yet", service.post(detect, "image/jpeg", &jpeg), 400, "LDE-001002", "TFSS error. Call the Liveness health method"),
+        case("empty body", extract(b""), 400, "BPE-002003", "Failed to read the biometric sample: it is empty"),
+        case("no picture", extract(b"hello"), 400, "BPE-002003", "neither a JPEG nor a PNG"),
+        case("a GIF", extract(b"GIF89a...."), 400, "BPE-002003", "GIF"),
+        case("cut off", extract(&jpeg[..jpeg.len() / 2]), 400, "BPE-002003", "ends inside a scan"),
+        case("cut off early", extract(&jpeg[..100]), 400, "BPE-002003", "ends inside its header"),
+        case("cut off PNG", extract(&picture("nobody.png")[..300]), 400, "BPE-002003", "damaged"),
+        case("bad base64", service.send("POST", EXTRACT, &encoded, &jpeg), 400, "BPE-002003", "base64"),
+        case("missing sample", verify(Form::new()), 400, "BPE-002003", "sample is missing"),
+        case("two samples", verify(multipart.clone().picture("sample", &jpeg)), 400, "BPE-002003", "2 times"),
+        case("empty template", service.form(COMPARE, &form("bio_template", b"")), 400, "BPE-002004", "bio_template: it is empty"),
+        case("zeros", service.form(COMPARE, &form("bio_template", &[0; 148])), 400, "BPE-002004", "no template"),
+        case("garbage", service.form(COMPARE, &form("bio_template", b"garbage")), 400, "BPE-002004", "no template"),
+        case("cut off template", service.form(COMPARE, &form("bio_template", &template[..100])), 400, "BPE-002004", "cut off"),
+        case("damaged template", service.form(COMPARE, &form("bio_template", &damaged)), 400, "BPE-002004", "checksum"),
+        case("a picture as template", service.form(COMPARE, &form("bio_template", &jpeg)), 400, "BPE-002004", "no template"),
+        case("missing template", service.form(COMPARE, &form("other", &template)), 400, "BPE-002004", "bio_template is missing"),
+        case("empty form", service.post(COMPARE, &Form::new().content_type(), b""), 400, "BPE-002004", "empty"),
+        case("empty form", service.post(VERIFY, &Form::new().content_type(), b""), 400, "BPE-002003", "empty"),
+        case("open form", service.post(COMPARE, "multipart/form-data; boundary=x", b"--x\r\n\r\nab"), 400, "BPE-002004", "closing boundary"),
+        case("octets as sample", verify(Form::new().template("sample", &jpeg)), 400, "BPE-002005", "sample must be image/jpeg"),
+        case("text as sample", verify(Form::new().file("sample", "text/plain", &jpeg)), 400, "BPE-002005", "sample must be"),
+        case(
+            "a template typed as a picture",
+            service.form(COMPARE, &Form::new().picture("bio_feature", &template).template("bio_template", &template)),
+            400, "BPE-002005", "bio_feature must be application/octet-stream",
+        ),
+        case("nobody", extract(&picture("nobody.png")), 400, "BPE-003002", "The biometric sample is missing face: "),
+        case("two people", extract(&picture("both.jpg")), 400, "BPE-003003", "More than one person is present on the biometric sample: "),
+    ];
+    for c in &cases {
+        let text = c.reply.text();
+        assert_eq!((c.reply.status, &*c.reply.code()), (c.status, c.code), "{}: {text}", c.what);
+        assert!(text.contains(c.told), "{}: {text}", c.what);
+        let allow = c.reply.header("Allow").is_some();
+        assert_eq!(allow, c.code.ends_with("2002"), "{}: Allow", c.what);
+    }
+}
+
+#[test]
+fn checks_come_in_the_contracts_order() {
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    for (what, reply, code) in [
+        ("path before method", service.send("DELETE", "/nothing", &[], b""), "BPE-002006"),
+        ("method before type", service.send("PUT", EXTRACT, &[], b""), "BPE-002002"),
+        ("type before parts", service.post(COMPARE, "image/png", b""), "BPE-002001"),
+        (
+            "part types before parts",
+            service.form(VERIFY, &Form::new().file("sample", "text/plain", b"")),
+            "BPE-002005",
+        ),
+        (
+            "decoding of any part before faces",
+            service.form(EXTRACT_AND_COMPARE, &Form::new().picture("sample_1", &picture("nobody.png")).picture("sample_2", b"x")),
+            "BPE-002003",
+        ),
+        (
+            "templates before faces",
+            service.form(VERIFY, &Form::new().picture("sample", &picture("nobody.png")).template("bio_template", b"x")),
+            "BPE-002004",
+        ),
+        (
+            "a bad one of many is named",
+            service.form(EXTRACT_AND_COMPARE_N, &Form::new().picture("sample_1", &jpeg).named("samples_n", "third.png", &picture("nobody.png"))),
+            "BPE-003002",
+        ),
+    ] {
+        assert_eq!(reply.code(), code, "{what}: {}", reply.text());
+        if what.ends_with("named") {
+            assert!(reply.text().contains("third.png"), "{}", reply.text());
+        }
+    }
+}
+
+#[test]
+fn a_small_face_in_the_background_is_no_second_person() {
+    let service = Service::start(&[]);
+    assert_eq!(service.post(EXTRACT, "image/jpeg", &picture("background.jpg")).status, 200);
+}
+
+#[test]
+fn a_face_without_a_usable_image_is_3001_with_its_reason() {
+    let service = Service::start(&[]);
+    for (what, bytes, told) in [
+        ("blurred", worsened(|p| p.resize_exact(14, 14, image::imageops::Triangle).resize_exact(512, 512, image::imageops::CatmullRom)), "blurred"),
+        ("dark", worsened(|p| p.brighten(-40).adjust_contrast(-30.0)), ""),
+    ] {
+        let reply = service.post(EXTRACT, "image/png", &bytes);
+        // What is too poor even for the detector shows no face; both are refusals, never a template.
+        if reply.status == 400 && reply.code() == "BPE-003001" {
+            assert!(reply.text().contains("Failed to retrieve the biometric template: ") && reply.text().contains(told), "{what}: {}", reply.text());
+        }
+    }
+}
+
+fn worsened(change: impl Fn(image::DynamicImage) -> image::DynamicImage) -> Vec<u8> {
+    let picture = change(image::load_from_memory(&picture("collins.jpg")).unwrap());
+    let mut bytes = std::io::Cursor::new(vec![]);
+    picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+/// Bodies byte for byte as common clients write them.
+#[test]
+fn bodies_of_common_clients() {
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    let template = service.template(&jpeg);
+    let form = |boundary: &str, sample: &str, bio: &str| {
+        let form = Form { boundary: boundary.into(), ..Form::new() };
+        form.part(sample, &jpeg).part(bio, &template)
+    };
+    let curl = form(
+        "------------------------d74496d66958873e",
+        "Content-Disposition: form-data; name=\"sample\"; filename=\"me.jpg\"\r\nContent-Type: image/jpeg",
+        "Content-Disposition: form-data; name=\"bio_template\"; filename=\"me.bin\"\r\nContent-Type: application/octet-stream",
+    );
+    let requests = form(
+        "0f1d2a8e1c1a4d0f9f3b1f8c9f2c7b11",
+        "Content-Disposition: form-data; name=\"sample\"; filename=\"sample\"",
+        "Content-Disposition: form-data; name=\"bio_template\"; filename=\"bio_template\"",
+    );
+    let browser = form(
+        "----WebKitFormBoundary7MA4YWxkTrZu0gW",
+        "Content-Disposition: form-data; name=\"sample\"; filename=\"blob\"\r\nContent-Type: image/jpeg",
+        "Content-Disposition: form-data; name=\"bio_template\"; filename=\"blob\"\r\nContent-Type: application/octet-stream",
+    );
+    let postman = form(
+        "--------------------------415637021450378591220462",
+        "Content-Disposition: form-data; name=\"sample\"; filename=\"me.jpg\"\r\nContent-Type: image/jpeg",
+        "Content-Disposition: form-data; name=\"bio_template\"; filename=\"me\"\r\nContent-Type: application/octet-stream",
+    );
+    for (client, form, headers) in [
+        ("curl", curl, "User-Agent: curl/8.5.0\r\nAccept: */*\r\nExpect: 100-continue\r\n"),
+        ("requests", requests, "User-Agent: python-requests/2.32.3\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n"),
+        ("browser", browser, "Origin: null\r\nSec-Fetch-Mode: cors\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"),
+        ("Postman", postman, "Postman-Token: 1\r\nCache-Control: no-cache\r\nAccept-Encoding: gzip, deflate, br\r\n"),
+    ] {
+        let body = form.body();
+        let head = format!(
+            "POST {VERIFY} HTTP/1.1\r\nHost: localhost:8080\r\n{headers}Content-Length: {}\r\nContent-Type: {}\r\n\r\n",
+            body.len(),
+            form.content_type()
+        );
+        let reply = service.raw(&[head.as_bytes(), &body].concat());
+        assert_eq!(reply.status, 200, "{client}: {}", reply.text());
+        assert!(reply.text().contains("{\"score\":1.0}"), "{client}");
+    }
+}
+
+#[test]
+fn every_tolerance_of_multipart() {
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    let template = service.template(&jpeg);
+    let ok = |what: &str, form: &Form, body: &[u8]| {
+        let reply = service.post(COMPARE, &form.content_type(), body);
+        assert_eq!(comparison(&reply), (1.0, "approved".into()), "{what}");
+    };
+    let disposition = |name: &str, rest: &str| format!("Content-Disposition: form-data; name=\"{name}\"{rest}");
+    let simple = Form::new().part(&disposition("bio_feature", ""), &template).part(&disposition("bio_template", ""), &template);
+    ok("no filename, no type", &simple, &simple.body());
+    let quoted = Form { boundary: "with space:?".into(), quoted: true, ..simple.clone() };
+    ok("a quoted boundary", &quoted, &quoted.body());
+    let bare = Form { boundary: "x".into(), ..simple.clone() };
+    ok("a boundary without hyphens", &bare, &bare.body());
+    let turned = Form::new()
+        .part(&format!("Content-Type: application/octet-stream; x=1\r\nX-Other: 1\r\n{}", disposition("bio_feature", "; filename=a")), &template)
+        .part(&format!("CONTENT-TYPE:application/octet-stream\r\n{}", disposition("bio_template", "")), &template);
+    ok("headers in any order, a filename on one part only", &turned, &turned.body());
+    let framed = [b"This is a preamble.\r\n", &simple.body()[..], b"epilogue"].concat();
+    ok("preamble and epilogue", &simple, &framed);
+    let extra = simple.clone().part(&disposition("comment", ""), b"ignored");
+    ok("a field that nobody asked for", &extra, &extra.body());
+
+    // A picture with comment segments full of line ends and of the boundary's first bytes.
+    let mut spiked = jpeg[..2].to_vec();
+    let comment = b"\n\r\n------test-boundarx\r\n--\r\n------test-bound\n\n";
+    spiked.extend([&[0xFF, 0xFE, 0, comment.len() as u8 + 2][..], comment, &jpeg[2..]].concat());
+    let form = Form::new().picture("sample_1", &spiked).picture("sample_2", &jpeg);
+    assert_eq!(comparison(&service.form(EXTRACT_AND_COMPARE, &form)), (1.0, "approved".into()));
+}
+
+#[test]
+fn limits_are_named_when_they_are_passed() {
+    let service = Service::start(&[
+        "--set", "limits.body_bytes=200000", "--set", "limits.picture_bytes=60000", "--set", "limits.picture_pixels=262144",
+        "--set", "limits.samples=1",
+    ]);
+    let jpeg = picture("collins.jpg"); // 512x512, below all of them
+    assert_eq!(service.post(EXTRACT, "image/jpeg", &jpeg).status, 200);
+    let hopper = picture("hopper.jpg");
+    let form = Form::new().picture("sample_1", &jpeg).picture("samples_n", &jpeg).picture("samples_n", &jpeg);
+    for (what, reply, status, code, told) in [
+        ("picture bytes", service.post(EXTRACT, "image/jpeg", &hopper), 400, "BPE-002003", "60000"),
+        ("samples", service.form(EXTRACT_AND_COMPARE_N, &form), 400, "BPE-002003", "more than 1"),
+        ("body", service.post(EXTRACT, "image/jpeg", &vec![0; 200_001]), 413, "BPE-002003", "200000"),
+        ("body", service.post(COMPARE, &form.content_type(), &vec![0; 200_001]), 413, "BPE-002004", "200000"),
+        ("body", service.post("/v1/face/liveness/detect", "image/jpeg", &vec![0; 200_001]), 413, "LDE-002004", "200000"),
+    ] {
+        assert_eq!((reply.status, &*reply.code()), (status, code), "{what}: {}", reply.text());
+        assert!(reply.text().contains(told), "{what}: {}", reply.text());
+    }
+    let chunked = [
+        format!("POST {EXTRACT} HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n", 200_001).into_bytes(),
+        vec![0; 200_001],
+        b"\r\n0\r\n\r\n".to_vec(),
+    ];
+    assert_eq!(service.raw(&chunked.concat()).status, 413);
+}
+
+#[test]
+fn an_absurd_length_ends_nothing_but_its_own_connection() {
+    let mut service = Service::start(&[]);
+    for claim in ["9223372036854775807", "1000000000000", "200000000000"] {
+        let head = format!("POST {EXTRACT} HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {claim}\r\n\r\n");
+        assert_eq!(service.raw(head.as_bytes()).status, 413);
+        assert!(service.is_running());
+    }
+    assert_eq!(service.get("/version").status, 200);
+    assert!(service.memory_mib() < 300);
+}
+
+#[test]
+fn connections_are_kept_and_requests_keep_their_order() {
+    let service = Service::start(&[]);
+    let mut stream = service.connect();
+    let jpeg = picture("collins.jpg");
+    for (id, wanted) in [("a-1", "a-1"), ("b-2", "b-2")] {
+        let head = [("Content-Type", "image/jpeg"), ("X-Request-ID", id)];
+        stream.write_all(&request("POST", EXTRACT, &head, &jpeg)).unwrap();
+        let reply = Reply::read(&mut BufReader::new(stream.try_clone().unwrap()));
+        assert_eq!((reply.status, reply.header("X-Request-ID")), (200, Some(wanted)));
+    }
+    let pipelined = [request("GET", "/version", &[], b""), request("GET", "/nothing", &[], b"")].concat();
+    stream.write_all(&pipelined).unwrap();
+    let mut reader = BufReader::new(stream);
+    assert_eq!([Reply::read(&mut reader).status, Reply::read(&mut reader).status], [200, 404]);
+    let made = service.get("/version");
+    assert_eq!(made.header("X-Request-ID").unwrap().len(), 16);
+    let strange = service.send("GET", "/version", &[("X-Request-ID", "a b")], b"");
+    assert_eq!(strange.header("X-Request-ID").unwrap().len(), 16);
+}
+
+#[test]
+fn it_stops_when_told_and_takes_its_port_with_it() {
+    let service = Service::start(&[]);
+    let address = service.address.clone();
+    assert_eq!(service.get("/version").status, 200);
+    assert_eq!(service.stop(), Some(0));
+    assert!(std::net::TcpStream::connect(address).is_err());
+}

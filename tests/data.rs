@@ -1,0 +1,85 @@
+//! Sets of pictures that are not part of the repository. `FACEPLATE_DATA` names the folder that holds them; .ci/run sets it
+//! where they are there and says so where they are not.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::support::{Form, Service};
+
+fn data() -> PathBuf {
+    PathBuf::from(std::env::var_os("FACEPLATE_DATA").expect("FACEPLATE_DATA names the folder of evaluation data"))
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![];
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+/// Every odd and broken file gets an answer of the contract, soon and in bounded memory.
+#[test]
+#[ignore = "needs FACEPLATE_DATA"]
+fn every_odd_file_gets_an_answer_of_the_contract() {
+    let mut service = Service::start(&["--workers", "1"]);
+    let files = files(&data().join("formats"));
+    assert!(files.len() > 300);
+    let mut slowest = Duration::ZERO;
+    for file in &files {
+        let bytes = std::fs::read(file).unwrap();
+        let start = Instant::now();
+        let reply = service.post("/v1/face/pattern/extract", "image/jpeg", &bytes);
+        let took = start.elapsed();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        match reply.status {
+            200 => assert_eq!(reply.body.len(), 148, "{name}"),
+            400 => assert!(["BPE-002003", "BPE-003001", "BPE-003002", "BPE-003003"].contains(&&*reply.code()), "{name}"),
+            other => panic!("{name}: {other} {}", reply.text()),
+        }
+        assert!(took < Duration::from_secs(2), "{name} took {took:?}");
+        assert!(service.is_running());
+        slowest = slowest.max(took);
+    }
+    let peak = service.peak_memory_mib();
+    println!("{} files, slowest {slowest:?}, peak {peak} MiB", files.len());
+    assert!(peak < 300, "{peak} MiB");
+}
+
+/// The variants of one portrait: the right person, or the right code.
+#[test]
+#[ignore = "needs FACEPLATE_DATA"]
+fn variants_of_a_portrait_are_that_person() {
+    let service = Service::start(&[]);
+    let folder = data().join("formats/face_variants");
+    let base = service.template(&std::fs::read(folder.join("base.jpg")).unwrap());
+    let refused: &[(&str, &str)] = &[
+        ("alpha.webp", "BPE-002003"), ("bad_claims_65500x65500.jpg", "BPE-002003"), ("bad_crc.png", "BPE-002003"),
+        ("bad_empty.jpg", "BPE-002003"), ("bad_leading_garbage.jpg", "BPE-002003"), ("bad_soi_only.jpg", "BPE-002003"),
+        ("bad_text.jpg", "BPE-002003"), ("bad_truncated.png", "BPE-002003"), ("bad_truncated_50.jpg", "BPE-002003"),
+        ("bad_truncated_header.jpg", "BPE-002003"), ("bad_zero_dims.jpg", "BPE-002003"), ("bomb_20000x20000_gray.png", "BPE-002003"),
+        ("face.avif", "BPE-002003"), ("j2k.jp2", "BPE-002003"), ("lossless.webp", "BPE-002003"), ("lossy.webp", "BPE-002003"),
+        ("lzw.tif", "BPE-002003"), ("one.gif", "BPE-002003"), ("rgb.bmp", "BPE-002003"), ("extreme_aspect_4000x40.jpg", "BPE-003002"),
+        ("tiny_16x16.jpg", "BPE-003002"), ("tiny_1x1.png", "BPE-003002"),
+    ];
+    for file in files(&folder) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let bytes = std::fs::read(&file).unwrap();
+        if let Some((_, code)) = refused.iter().find(|(n, _)| *n == name) {
+            let reply = service.post("/v1/face/pattern/extract", "image/jpeg", &bytes);
+            assert_eq!((reply.status, &*reply.code()), (400, *code), "{name}: {}", reply.text());
+            continue;
+        }
+        if name == "bad_bitflips.jpg" {
+            continue; // decodes to a picture that is damaged to an extent that depends on the decoder
+        }
+        let form = Form::new().picture("sample", &bytes).template("bio_template", &base);
+        let reply = service.form("/v1/face/pattern/verify", &form);
+        assert_eq!(reply.status, 200, "{name}: {}", reply.text());
+        let text = reply.text();
+        let score: f64 = text.split("\"score\":").nth(1).unwrap().split('}').next().unwrap().parse().unwrap();
+        assert!(score > 0.97, "{name}: {score}");
+    }
+}

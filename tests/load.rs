@@ -1,0 +1,75 @@
+//! Many clients at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::support::{Form, Service, picture};
+
+/// 32 clients for `time`: every answer is the one given alone. Returns the number of answers.
+fn storm(service: &Service, time: Duration) -> usize {
+    let (collins, hopper, both) = (picture("collins.jpg"), picture("hopper.jpg"), picture("both.jpg"));
+    let templates = (service.template(&collins), service.template(&hopper));
+    let requests = [
+        ("/v1/face/pattern/extract", "image/jpeg".to_owned(), collins.clone()),
+        ("/v1/face/pattern/extract", "image/jpeg".to_owned(), both),
+        {
+            let form = Form::new().picture("sample_1", &collins).picture("sample_2", &hopper);
+            ("/v1/face/pattern/extract_and_compare", form.content_type(), form.body())
+        },
+        {
+            let form = Form::new().template("bio_feature", &templates.0).template("bio_template", &templates.1);
+            ("/v1/face/pattern/compare", form.content_type(), form.body())
+        },
+    ];
+    let ask = |i: usize| {
+        let (path, content_type, body) = &requests[i];
+        let reply = service.post(path, content_type, body);
+        (reply.status, reply.body)
+    };
+    let alone: Vec<_> = (0..requests.len()).map(ask).collect();
+    let (count, end) = (AtomicUsize::new(0), Instant::now() + time);
+    std::thread::scope(|scope| {
+        for client in 0..32 {
+            let (ask, alone, count) = (&ask, &alone, &count);
+            scope.spawn(move || {
+                let mut turn = client;
+                while Instant::now() < end {
+                    let i = turn % alone.len();
+                    assert_eq!(ask(i), alone[i], "client {client}, request {i}");
+                    count.fetch_add(1, Ordering::Relaxed);
+                    turn += 1;
+                }
+            });
+        }
+    });
+    count.into_inner()
+}
+
+#[test]
+fn answers_under_load_are_those_given_alone() {
+    let service = Service::start(&[]);
+    assert!(storm(&service, Duration::from_secs(3)) > 32);
+}
+
+#[test]
+#[ignore = "takes a minute; run by .ci/run"]
+fn a_minute_of_load_leaves_no_memory_behind() {
+    let service = Service::start(&[]);
+    storm(&service, Duration::from_secs(10));
+    let before = service.memory_mib();
+    let answers = storm(&service, Duration::from_secs(60));
+    std::thread::sleep(Duration::from_secs(2));
+    let after = service.memory_mib();
+    println!("{answers} answers, {before} MiB before and {after} MiB after");
+    assert!(after <= before + 16, "{before} MiB before, {after} MiB after");
+}
+
+#[test]
+fn a_full_service_says_so_and_recovers() {
+    // No time at all for inference: every extraction is refused at once, and the service stays well.
+    let service = Service::start(&["--set", "limits.request_ms=0"]);
+    let reply = service.post("/v1/face/pattern/extract", "image/jpeg", &picture("collins.jpg"));
+    assert_eq!((reply.status, reply.header("Retry-After")), (503, Some("1")), "{}", reply.text());
+    assert_eq!(reply.code(), "BPE-001001");
+    assert_eq!(service.get("/v1/face/pattern/health").status, 200);
+}

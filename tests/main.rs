@@ -1,0 +1,9 @@
+//! Integration tests: all drive the real binary, or the public library as an embedder would.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod commands;
+mod contract;
+mod data;
+mod hostile;
+mod load;
+mod support;
