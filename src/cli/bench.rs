@@ -1,6 +1,6 @@
 //! `bench`: what one extraction costs, step by step, and how fast templates compare.
 //!
-//! CPU time of the thread, from the kernel's scheduler statistics, so that other load on the machine does not count.
+//! CPU time of the thread, so that other load on the machine does not count.
 
 use std::error::Error;
 use std::path::Path;
@@ -62,9 +62,8 @@ fn compare(probe: &Template, curve: &Curve) -> Result<f64, Box<dyn Error>> {
     Ok(COMPARISONS as f64 / (cpu_time() - start).as_secs_f64())
 }
 
-/// CPU time that this thread has used: the first number of `schedstat`, in nanoseconds.
+/// CPU time that this thread has used.
 fn cpu_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos = text.split_whitespace().next().and_then(|n| n.parse().ok());
-    Duration::from_nanos(nanos.unwrap_or_default())
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
 }

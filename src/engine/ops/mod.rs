@@ -1,5 +1,6 @@
 //! Operators of our own inside tract, and the way from a parsed graph to one that runs.
 
+mod dense;
 mod depthwise;
 mod prelu;
 mod quant;
@@ -25,6 +26,8 @@ pub(super) fn lower(graph: InferenceModel, arithmetic: Arithmetic) -> TractResul
         Arithmetic::Float => quant::fold_activations(&mut graph)?,
         Arithmetic::Emulated => {}
     }
+    dense::replace_covering(&mut graph)?;
+    quant::decode_weights(&mut graph)?;
     let mut graph = graph.into_decluttered()?;
     depthwise::replace_strided(&mut graph)?;
     graph.into_optimized()?.into_runnable()

@@ -24,7 +24,16 @@ struct Quantize(Affine);
 
 /// u8 or i8 to f32.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-struct Dequantize(Affine);
+pub(super) struct Dequantize(Affine);
+
+impl Dequantize {
+    /// The scale of each row (axis 0), if that is what it has, with zero points of 0: how weights are stored.
+    pub(super) fn symmetric_rows(&self) -> Option<Arc<Tensor>> {
+        let zero = self.0.zero.cast_to::<f32>().ok()?;
+        let all_zero = zero.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?.iter().all(|z| *z == 0.0);
+        (self.0.axis == 0 && all_zero).then(|| Arc::clone(&self.0.scale))
+    }
+}
 
 /// Removes each pair that stores an activation and reads it back, so that values stay f32 between blocks.
 pub(super) fn fold_activations(model: &mut TypedModel) -> TractResult<()> {
@@ -44,6 +53,21 @@ fn fold(
     let mut patch = TypedModelPatch::default();
     let source = patch.tap_model(model, before.inputs[0])?;
     patch.shunt_outside(model, node.id.into(), source)?;
+    Ok(Some(patch))
+}
+
+/// Decodes int8 weights to f32 once, at load. tract folds constants by itself, but not those that grow by folding: a large
+/// layer would be decoded and packed again in every inference.
+pub(super) fn decode_weights(model: &mut TypedModel) -> TractResult<()> {
+    Rewriter::<()>::default().with_rule_for("decode-weights", decode).rewrite(&(), model)
+}
+
+fn decode(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Dequantize) -> TractResult<Option<TypedModelPatch>> {
+    let Some(stored) = model.outlet_fact(node.inputs[0])?.konst.clone() else { return Ok(None) };
+    let decoded = op.eval(&EvalContext::out_of_plan(), tvec!(stored.into_tvalue()))?.remove(0);
+    let mut patch = TypedModelPatch::default();
+    let constant = patch.add_const(name, decoded.into_arc_tensor())?;
+    patch.shunt_outside(model, node.id.into(), constant)?;
     Ok(Some(patch))
 }
 
