@@ -127,7 +127,11 @@ fn a_failed_self_test_refuses_work_and_says_why() {
     let service = Service::start(&["--models", folder.path()]);
     let health = service.get("/v1/face/pattern/health");
     assert_eq!(health.status, 200);
-    assert!(health.text().starts_with(r#"{"status":3,"message":"face_recognition_sface: self-test"#), "{}", health.text());
+    assert!(
+        health.text().starts_with(r#"{"status":3,"message":"face_recognition_sface: self-test"#),
+        "{}",
+        health.text()
+    );
     let reply = service.post("/v1/face/pattern/extract", "image/jpeg", &picture("collins.jpg"));
     assert_eq!((reply.status, &*reply.code()), (400, "BPE-001002"));
     assert!(reply.text().contains("TFSS error. Call the biometry health method"));
@@ -136,17 +140,28 @@ fn a_failed_self_test_refuses_work_and_says_why() {
 #[test]
 fn evaluation_runs_on_a_small_set() {
     let folder = Folder::new("eval");
-    for (identity, file, source) in [("collins", "1.jpg", "collins.jpg"), ("collins", "2.png", "collins_dim.png"), ("hopper", "1.jpg", "hopper.jpg")] {
+    for (identity, file, source) in [
+        ("collins", "1.jpg", "collins.jpg"),
+        ("collins", "2.png", "collins_dim.png"),
+        ("hopper", "1.jpg", "hopper.jpg"),
+    ] {
         std::fs::create_dir_all(folder.0.join(identity)).unwrap();
         std::fs::write(folder.0.join(identity).join(file), picture(source)).unwrap();
     }
     let pairs = folder.0.join("pairs.csv");
-    std::fs::write(&pairs, "fold,file_a,file_b,same\n1,collins/1.jpg,collins/2.png,1\n2,collins/1.jpg,hopper/1.jpg,0\n").unwrap();
+    std::fs::write(
+        &pairs,
+        "fold,file_a,file_b,same\n1,collins/1.jpg,collins/2.png,1\n2,collins/1.jpg,hopper/1.jpg,0\n",
+    )
+    .unwrap();
     let args = ["eval", "verification", "--json", "--root", folder.path(), "--pairs", pairs.to_str().unwrap()];
     let (code, out, told) = command(&args);
     assert_eq!(code, Some(0), "{told}");
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((&report["pictures"], &report["genuine_pairs"], &report["impostor_pairs"]), (&3.into(), &1.into(), &2.into()));
+    assert_eq!(
+        (&report["pictures"], &report["genuine_pairs"], &report["impostor_pairs"]),
+        (&3.into(), &1.into(), &2.into())
+    );
     assert_eq!(report["failures_to_enrol"], 0);
     assert_eq!(report["tmr"][0]["tmr_percent"], 100.0);
     let (code, out, _) = command(&["eval", "detection", "--root", folder.path()]);

@@ -72,7 +72,9 @@ fn base64_in_gives_base64_out() {
     let text = base64(&jpeg);
     let folded = text.as_bytes().chunks(76).map(|l| [l, b"\r\n"].concat()).collect::<Vec<_>>().concat();
     let url = text.replace('+', "-").replace('/', "_").trim_end_matches('=').to_owned();
-    for body in [text.clone().into_bytes(), folded, url.into_bytes(), format!("data:image/jpeg;base64,{text}").into_bytes()] {
+    for body in
+        [text.clone().into_bytes(), folded, url.into_bytes(), format!("data:image/jpeg;base64,{text}").into_bytes()]
+    {
         let headers = [("Content-Type", "image/jpeg"), ("content-transfer-encoding", "BASE64")];
         let reply = service.send("POST", EXTRACT, &headers, &body);
         assert_eq!(reply.text(), base64(&plain));
@@ -223,14 +225,26 @@ fn every_error_has_its_status_code_and_reason() {
         case("wrong verb", service.get(EXTRACT), 400, "BPE-002002", "Invalid HTTP request method: "),
         case("wrong verb", service.post("/version", "text/plain", b""), 400, "BPE-002002", "GET"),
         case("wrong verb", service.get(detect), 400, "LDE-002002", "Invalid HTTP request method: "),
-        case("extract multipart", service.form(EXTRACT, &multipart), 400, "BPE-002001", "Invalid Content-Type of HTTP request: "),
+        case(
+            "extract multipart",
+            service.form(EXTRACT, &multipart),
+            400,
+            "BPE-002001",
+            "Invalid Content-Type of HTTP request: ",
+        ),
         case("compare jpeg", service.post(COMPARE, "image/jpeg", &jpeg), 400, "BPE-002001", "multipart/form-data"),
         case("no type", service.send("POST", EXTRACT, &[], &jpeg), 400, "BPE-002001", "image/jpeg or image/png"),
         case("no type", service.send("POST", COMPARE, &[], b"x"), 400, "BPE-002001", "multipart/form-data"),
         case("no boundary", service.post(COMPARE, "multipart/form-data", b"x"), 400, "BPE-002001", "boundary"),
         case("octets", service.post(EXTRACT, "application/octet-stream", &jpeg), 400, "BPE-002001", "image/jpeg"),
         case("detect text", service.post(detect, "text/plain", b"x"), 400, "LDE-002001", "Invalid Content-Type"),
-        case("no liveness yet", service.post(detect, "image/jpeg", &jpeg), 400, "LDE-001002", "TFSS error. Call the Liveness health method"),
+        case(
+            "no liveness yet",
+            service.post(detect, "image/jpeg", &jpeg),
+            400,
+            "LDE-001002",
+            "TFSS error. Call the Liveness health method",
+        ),
         case("empty body", extract(b""), 400, "BPE-002003", "Failed to read the biometric sample: it is empty"),
         case("no picture", extract(b"hello"), 400, "BPE-002003", "neither a JPEG nor a PNG"),
         case("a GIF", extract(b"GIF89a...."), 400, "BPE-002003", "GIF"),
@@ -240,25 +254,75 @@ fn every_error_has_its_status_code_and_reason() {
         case("bad base64", service.send("POST", EXTRACT, &encoded, &jpeg), 400, "BPE-002003", "base64"),
         case("missing sample", verify(Form::new()), 400, "BPE-002003", "sample is missing"),
         case("two samples", verify(multipart.clone().picture("sample", &jpeg)), 400, "BPE-002003", "2 times"),
-        case("empty template", service.form(COMPARE, &form("bio_template", b"")), 400, "BPE-002004", "bio_template: it is empty"),
+        case(
+            "empty template",
+            service.form(COMPARE, &form("bio_template", b"")),
+            400,
+            "BPE-002004",
+            "bio_template: it is empty",
+        ),
         case("zeros", service.form(COMPARE, &form("bio_template", &[0; 148])), 400, "BPE-002004", "no template"),
         case("garbage", service.form(COMPARE, &form("bio_template", b"garbage")), 400, "BPE-002004", "no template"),
-        case("cut off template", service.form(COMPARE, &form("bio_template", &template[..100])), 400, "BPE-002004", "cut off"),
+        case(
+            "cut off template",
+            service.form(COMPARE, &form("bio_template", &template[..100])),
+            400,
+            "BPE-002004",
+            "cut off",
+        ),
         case("damaged template", service.form(COMPARE, &form("bio_template", &damaged)), 400, "BPE-002004", "checksum"),
-        case("a picture as template", service.form(COMPARE, &form("bio_template", &jpeg)), 400, "BPE-002004", "no template"),
-        case("missing template", service.form(COMPARE, &form("other", &template)), 400, "BPE-002004", "bio_template is missing"),
+        case(
+            "a picture as template",
+            service.form(COMPARE, &form("bio_template", &jpeg)),
+            400,
+            "BPE-002004",
+            "no template",
+        ),
+        case(
+            "missing template",
+            service.form(COMPARE, &form("other", &template)),
+            400,
+            "BPE-002004",
+            "bio_template is missing",
+        ),
         case("empty form", service.post(COMPARE, &Form::new().content_type(), b""), 400, "BPE-002004", "empty"),
         case("empty form", service.post(VERIFY, &Form::new().content_type(), b""), 400, "BPE-002003", "empty"),
-        case("open form", service.post(COMPARE, "multipart/form-data; boundary=x", b"--x\r\n\r\nab"), 400, "BPE-002004", "closing boundary"),
-        case("octets as sample", verify(Form::new().template("sample", &jpeg)), 400, "BPE-002005", "sample must be image/jpeg"),
-        case("text as sample", verify(Form::new().file("sample", "text/plain", &jpeg)), 400, "BPE-002005", "sample must be"),
+        case(
+            "open form",
+            service.post(COMPARE, "multipart/form-data; boundary=x", b"--x\r\n\r\nab"),
+            400,
+            "BPE-002004",
+            "closing boundary",
+        ),
+        case(
+            "octets as sample",
+            verify(Form::new().template("sample", &jpeg)),
+            400,
+            "BPE-002005",
+            "sample must be image/jpeg",
+        ),
+        case(
+            "text as sample",
+            verify(Form::new().file("sample", "text/plain", &jpeg)),
+            400,
+            "BPE-002005",
+            "sample must be",
+        ),
         case(
             "a template typed as a picture",
             service.form(COMPARE, &Form::new().picture("bio_feature", &template).template("bio_template", &template)),
-            400, "BPE-002005", "bio_feature must be application/octet-stream",
+            400,
+            "BPE-002005",
+            "bio_feature must be application/octet-stream",
         ),
         case("nobody", extract(&picture("nobody.png")), 400, "BPE-003002", "The biometric sample is missing face: "),
-        case("two people", extract(&picture("both.jpg")), 400, "BPE-003003", "More than one person is present on the biometric sample: "),
+        case(
+            "two people",
+            extract(&picture("both.jpg")),
+            400,
+            "BPE-003003",
+            "More than one person is present on the biometric sample: ",
+        ),
     ];
     for c in &cases {
         let text = c.reply.text();
@@ -277,14 +341,13 @@ fn checks_come_in_the_contracts_order() {
         ("path before method", service.send("DELETE", "/nothing", &[], b""), "BPE-002006"),
         ("method before type", service.send("PUT", EXTRACT, &[], b""), "BPE-002002"),
         ("type before parts", service.post(COMPARE, "image/png", b""), "BPE-002001"),
-        (
-            "part types before parts",
-            service.form(VERIFY, &Form::new().file("sample", "text/plain", b"")),
-            "BPE-002005",
-        ),
+        ("part types before parts", service.form(VERIFY, &Form::new().file("sample", "text/plain", b"")), "BPE-002005"),
         (
             "decoding of any part before faces",
-            service.form(EXTRACT_AND_COMPARE, &Form::new().picture("sample_1", &picture("nobody.png")).picture("sample_2", b"x")),
+            service.form(
+                EXTRACT_AND_COMPARE,
+                &Form::new().picture("sample_1", &picture("nobody.png")).picture("sample_2", b"x"),
+            ),
             "BPE-002003",
         ),
         (
@@ -294,7 +357,10 @@ fn checks_come_in_the_contracts_order() {
         ),
         (
             "a bad one of many is named",
-            service.form(EXTRACT_AND_COMPARE_N, &Form::new().picture("sample_1", &jpeg).named("samples_n", "third.png", &picture("nobody.png"))),
+            service.form(
+                EXTRACT_AND_COMPARE_N,
+                &Form::new().picture("sample_1", &jpeg).named("samples_n", "third.png", &picture("nobody.png")),
+            ),
             "BPE-003002",
         ),
     ] {
@@ -315,13 +381,23 @@ fn a_small_face_in_the_background_is_no_second_person() {
 fn a_face_without_a_usable_image_is_3001_with_its_reason() {
     let service = Service::start(&[]);
     for (what, bytes, told) in [
-        ("blurred", worsened(|p| p.resize_exact(14, 14, image::imageops::Triangle).resize_exact(512, 512, image::imageops::CatmullRom)), "blurred"),
+        (
+            "blurred",
+            worsened(|p| {
+                p.resize_exact(14, 14, image::imageops::Triangle).resize_exact(512, 512, image::imageops::CatmullRom)
+            }),
+            "blurred",
+        ),
         ("dark", worsened(|p| p.brighten(-40).adjust_contrast(-30.0)), ""),
     ] {
         let reply = service.post(EXTRACT, "image/png", &bytes);
         // What is too poor even for the detector shows no face; both are refusals, never a template.
         if reply.status == 400 && reply.code() == "BPE-003001" {
-            assert!(reply.text().contains("Failed to retrieve the biometric template: ") && reply.text().contains(told), "{what}: {}", reply.text());
+            assert!(
+                reply.text().contains("Failed to retrieve the biometric template: ") && reply.text().contains(told),
+                "{what}: {}",
+                reply.text()
+            );
         }
     }
 }
@@ -365,7 +441,11 @@ fn bodies_of_common_clients() {
     );
     for (client, form, headers) in [
         ("curl", curl, "User-Agent: curl/8.5.0\r\nAccept: */*\r\nExpect: 100-continue\r\n"),
-        ("requests", requests, "User-Agent: python-requests/2.32.3\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n"),
+        (
+            "requests",
+            requests,
+            "User-Agent: python-requests/2.32.3\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n",
+        ),
         ("browser", browser, "Origin: null\r\nSec-Fetch-Mode: cors\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"),
         ("Postman", postman, "Postman-Token: 1\r\nCache-Control: no-cache\r\nAccept-Encoding: gzip, deflate, br\r\n"),
     ] {
@@ -391,14 +471,21 @@ fn every_tolerance_of_multipart() {
         assert_eq!(comparison(&reply), (1.0, "approved".into()), "{what}");
     };
     let disposition = |name: &str, rest: &str| format!("Content-Disposition: form-data; name=\"{name}\"{rest}");
-    let simple = Form::new().part(&disposition("bio_feature", ""), &template).part(&disposition("bio_template", ""), &template);
+    let simple =
+        Form::new().part(&disposition("bio_feature", ""), &template).part(&disposition("bio_template", ""), &template);
     ok("no filename, no type", &simple, &simple.body());
     let quoted = Form { boundary: "with space:?".into(), quoted: true, ..simple.clone() };
     ok("a quoted boundary", &quoted, &quoted.body());
     let bare = Form { boundary: "x".into(), ..simple.clone() };
     ok("a boundary without hyphens", &bare, &bare.body());
     let turned = Form::new()
-        .part(&format!("Content-Type: application/octet-stream; x=1\r\nX-Other: 1\r\n{}", disposition("bio_feature", "; filename=a")), &template)
+        .part(
+            &format!(
+                "Content-Type: application/octet-stream; x=1\r\nX-Other: 1\r\n{}",
+                disposition("bio_feature", "; filename=a")
+            ),
+            &template,
+        )
         .part(&format!("CONTENT-TYPE:application/octet-stream\r\n{}", disposition("bio_template", "")), &template);
     ok("headers in any order, a filename on one part only", &turned, &turned.body());
     let framed = [b"This is a preamble.\r\n", &simple.body()[..], b"epilogue"].concat();
@@ -417,8 +504,14 @@ fn every_tolerance_of_multipart() {
 #[test]
 fn limits_are_named_when_they_are_passed() {
     let service = Service::start(&[
-        "--set", "limits.body_bytes=200000", "--set", "limits.picture_bytes=60000", "--set", "limits.picture_pixels=262144",
-        "--set", "limits.samples=1",
+        "--set",
+        "limits.body_bytes=200000",
+        "--set",
+        "limits.picture_bytes=60000",
+        "--set",
+        "limits.picture_pixels=262144",
+        "--set",
+        "limits.samples=1",
     ]);
     let jpeg = picture("collins.jpg"); // 512x512, below all of them
     assert_eq!(service.post(EXTRACT, "image/jpeg", &jpeg).status, 200);
@@ -429,7 +522,13 @@ fn limits_are_named_when_they_are_passed() {
         ("samples", service.form(EXTRACT_AND_COMPARE_N, &form), 400, "BPE-002003", "more than 1"),
         ("body", service.post(EXTRACT, "image/jpeg", &vec![0; 200_001]), 413, "BPE-002003", "200000"),
         ("body", service.post(COMPARE, &form.content_type(), &vec![0; 200_001]), 413, "BPE-002004", "200000"),
-        ("body", service.post("/v1/face/liveness/detect", "image/jpeg", &vec![0; 200_001]), 413, "LDE-002004", "200000"),
+        (
+            "body",
+            service.post("/v1/face/liveness/detect", "image/jpeg", &vec![0; 200_001]),
+            413,
+            "LDE-002004",
+            "200000",
+        ),
     ] {
         assert_eq!((reply.status, &*reply.code()), (status, code), "{what}: {}", reply.text());
         assert!(reply.text().contains(told), "{what}: {}", reply.text());
@@ -446,7 +545,9 @@ fn limits_are_named_when_they_are_passed() {
 fn an_absurd_length_ends_nothing_but_its_own_connection() {
     let mut service = Service::start(&[]);
     for claim in ["9223372036854775807", "1000000000000", "200000000000"] {
-        let head = format!("POST {EXTRACT} HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {claim}\r\n\r\n");
+        let head = format!(
+            "POST {EXTRACT} HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {claim}\r\n\r\n"
+        );
         assert_eq!(service.raw(head.as_bytes()).status, 413);
         assert!(service.is_running());
     }

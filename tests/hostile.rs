@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::support::{Service, picture, request};
 
 fn small(format: ImageFormat) -> Vec<u8> {
-    let noise = |x: u32, y: u32| image::Rgb([(x * 37 ^ y * 91) as u8, (x * y) as u8, (x + y * 7) as u8]);
+    let noise = |x: u32, y: u32| image::Rgb([((x * 37) ^ (y * 91)) as u8, (x * y) as u8, (x + y * 7) as u8]);
     let picture = DynamicImage::from(RgbImage::from_fn(40, 24, noise));
     let mut bytes = Cursor::new(vec![]);
     picture.write_to(&mut bytes, format).unwrap();

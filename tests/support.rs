@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_faceplate");
 
@@ -13,13 +13,10 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_faceplate");
 pub(crate) struct Service {
     child: Child,
     pub(crate) address: String,
-    /// From the start of the process to its ready line.
-    pub(crate) ready_after: Duration,
 }
 
 impl Service {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let start = Instant::now();
         let mut child = Command::new(BINARY)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(args)
@@ -35,7 +32,7 @@ impl Service {
         };
         // Keep reading, so that the service never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, ready_after: start.elapsed() }
+        Self { child, address }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -200,7 +197,8 @@ impl Form {
 
     /// A part as most clients send a file.
     pub(crate) fn file(self, name: &str, content_type: &str, content: &[u8]) -> Self {
-        let head = format!("Content-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\nContent-Type: {content_type}");
+        let head =
+            format!("Content-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\nContent-Type: {content_type}");
         self.part(&head, content)
     }
 

@@ -8,7 +8,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 const TOLERANT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 /// The text is not base64.
@@ -50,9 +52,14 @@ mod tests {
 
     #[test]
     fn what_clients_write_is_read() {
-        for text in
-            ["+/8AYQ==", "+/8AYQ", "-_8AYQ", " +/8A\r\nYQ==\n", "data:image/png;base64,+/8AYQ==", "\nDATA:;base64,+/8AYQ="]
-        {
+        for text in [
+            "+/8AYQ==",
+            "+/8AYQ",
+            "-_8AYQ",
+            " +/8A\r\nYQ==\n",
+            "data:image/png;base64,+/8AYQ==",
+            "\nDATA:;base64,+/8AYQ=",
+        ] {
             assert_eq!(decode_base64(text.as_bytes()), Ok(vec![0xFB, 0xFF, 0, b'a']), "{text}");
         }
         assert_eq!(decode_base64(b""), Ok(vec![]));

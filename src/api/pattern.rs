@@ -51,7 +51,9 @@ impl Service {
         let template = self.samples(&[("", &sample)])?.remove(0).to_bytes();
         Ok(match call.base64 {
             false => Reply::ok(OCTETS, template),
-            true => Reply::ok(OCTETS, encode_base64(&template).into_bytes()).with("Content-Transfer-Encoding", "base64"),
+            true => {
+                Reply::ok(OCTETS, encode_base64(&template).into_bytes()).with("Content-Transfer-Encoding", "base64")
+            }
         })
     }
 
@@ -152,7 +154,9 @@ impl Service {
 
     fn submit(&self, bytes: &[u8]) -> Result<Ticket<Result<Extraction, face::Error>>, Error> {
         let bytes = bytes.to_vec();
-        self.pool.submit(move |extractor| extractor.extract(&bytes)).map_err(|_| overloaded("too many requests at once"))
+        self.pool
+            .submit(move |extractor| extractor.extract(&bytes))
+            .map_err(|_| overloaded("too many requests at once"))
     }
 
     fn comparison(&self, score: Score) -> Reply {

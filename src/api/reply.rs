@@ -40,8 +40,12 @@ const RETRY_AFTER_S: &str = "1";
 
 impl From<Error> for Reply {
     fn from(error: Error) -> Self {
-        let mut reply =
-            Self { status: error.status(), content_type: "application/json".into(), headers: vec![], body: error.body() };
+        let mut reply = Self {
+            status: error.status(),
+            content_type: "application/json".into(),
+            headers: vec![],
+            body: error.body(),
+        };
         if let Some(allow) = error.allow() {
             reply = reply.with("Allow", if allow == "GET" { "GET, HEAD" } else { allow });
         }

@@ -148,9 +148,18 @@ mod tests {
 
     #[test]
     fn junk_is_no_route() {
-        for target in
-            ["", "/", "*", "version", "/version/", "//version", "/VERSION", "/v2/face/pattern/extract", "/%76ersion", "http://"]
-        {
+        for target in [
+            "",
+            "/",
+            "*",
+            "version",
+            "/version/",
+            "//version",
+            "/VERSION",
+            "/v2/face/pattern/extract",
+            "/%76ersion",
+            "http://",
+        ] {
             let error = Route::find("GET", target).unwrap_err();
             assert_eq!((error.status(), error.code()), (404, "BPE-002006"), "{target}");
         }

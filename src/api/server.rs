@@ -37,7 +37,12 @@ const LONGEST_ID: usize = 128;
 
 impl Server {
     /// Serves `service` on `listener` with `threads` threads until `shutdown`.
-    pub fn start(listener: TcpListener, service: Arc<Service>, threads: usize, shutdown: &Shutdown) -> io::Result<Self> {
+    pub fn start(
+        listener: TcpListener,
+        service: Arc<Service>,
+        threads: usize,
+        shutdown: &Shutdown,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let http = Arc::new(tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?);
         let start = |number| {

@@ -20,7 +20,14 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
     };
     println!("models     loaded in {} ms", start.elapsed().as_millis());
     for model in faces.models() {
-        println!("           {} {} ({:?}, {}, sha256 {})", model.name, model.version, model.role, model.license, &model.sha256[..16]);
+        println!(
+            "           {} {} ({:?}, {}, sha256 {})",
+            model.name,
+            model.version,
+            model.role,
+            model.license,
+            &model.sha256[..16]
+        );
     }
     let start = Instant::now();
     let verdict = faces.self_test();
@@ -29,7 +36,10 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
         Err(error) => println!("self-test  FAILED: {error}"),
     }
     let l = &settings.limits;
-    println!("limits     body {} bytes, picture {} bytes and {} pixels", l.body_bytes, l.picture_bytes, l.picture_pixels);
+    println!(
+        "limits     body {} bytes, picture {} bytes and {} pixels",
+        l.body_bytes, l.picture_bytes, l.picture_pixels
+    );
     println!("           {} templates and {} pictures a request, {} ms", l.templates, l.samples, l.request_ms);
     println!("listen     {}", settings.server.listen);
     Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -183,7 +183,8 @@ impl Session {
                 return Err(Error::SelfTest(format!("{}: {found} values instead of {dimension}", info.name)));
             }
         }
-        self_test::compare(&maps, &info.self_test.answer).map_err(|why| Error::SelfTest(format!("{}: {why}", info.name)))
+        self_test::compare(&maps, &info.self_test.answer)
+            .map_err(|why| Error::SelfTest(format!("{}: {why}", info.name)))
     }
 }
 

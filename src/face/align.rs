@@ -142,7 +142,8 @@ mod tests {
     #[test]
     fn a_large_face_is_averaged_not_skipped_over() {
         // Stripes two pixels apart vanish in the mean when the face is four times too large.
-        let stripes = Frame::new(448, 448, (0..448 * 448).flat_map(|i| [if i % 2 == 0 { 0 } else { 200 }; 3]).collect());
+        let stripes =
+            Frame::new(448, 448, (0..448 * 448).flat_map(|i| [if i % 2 == 0 { 0 } else { 200 }; 3]).collect());
         let crop = align(&stripes, &points(|x, y| (x * 4.0 + 1.5, y * 4.0 + 1.5)));
         let inner = &crop[40 * SIDE + 20..40 * SIDE + 90];
         assert!(inner.iter().all(|v| v.abs_diff(100) <= 2), "{inner:?}");

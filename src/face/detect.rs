@@ -61,7 +61,8 @@ impl Detector {
     pub fn find(&mut self, frame: &Frame) -> Result<Vec<Face>, Error> {
         let (coarse, fine) = (self.coarse.side(), self.fine.side());
         let look = |fine, longer, turn| Look { fine, longer, turn };
-        let upright = [look(false, coarse, Turn::None), look(true, fine, Turn::None), look(false, coarse / 2, Turn::None)];
+        let upright =
+            [look(false, coarse, Turn::None), look(true, fine, Turn::None), look(false, coarse / 2, Turn::None)];
         let turned = Turn::ALL[1..].iter().flat_map(|&t| [look(false, coarse, t), look(true, fine, t)]);
         for (number, look) in upright.into_iter().chain(turned).enumerate() {
             let least = if number < 2 { self.score } else { self.score.max(SECOND_LOOK_SCORE) };
@@ -147,8 +148,12 @@ fn decode(maps: &[Map], least: f32) -> Result<Vec<Face>, Error> {
             }
             let (column, row) = ((cell % boxes.columns) as f32, (cell / boxes.columns) as f32);
             let unit = (stride * SUB) as f32;
-            let at = |map: &Map, channel: usize, offset: f32| ((map.values[channel * cells + cell] + offset) * unit).round() as i32;
-            let half = |channel: usize| (libm::expf(boxes.values[channel * cells + cell].min(8.0)) * unit / 2.0).round() as i32;
+            let at = |map: &Map, channel: usize, offset: f32| {
+                ((map.values[channel * cells + cell] + offset) * unit).round() as i32
+            };
+            let half = |channel: usize| {
+                (libm::expf(boxes.values[channel * cells + cell].min(8.0)) * unit / 2.0).round() as i32
+            };
             let (x, y, w, h) = (at(boxes, 0, column), at(boxes, 1, row), half(2), half(3));
             let bounds = Rect { min: Point { x: x - w, y: y - h }, max: Point { x: x + w, y: y + h } };
             let points = std::array::from_fn(|i| Point { x: at(points, 2 * i, column), y: at(points, 2 * i + 1, row) });

@@ -36,7 +36,11 @@ impl Embedder {
         let maps = self.session.run(crop)?;
         let mut vector: Vec<f64> = maps.iter().flat_map(|m| m.values.iter().map(|v| f64::from(*v))).collect();
         if vector.len() != self.dimension {
-            return Err(Error::Models(format!("an embedding of {} values instead of {}", vector.len(), self.dimension)));
+            return Err(Error::Models(format!(
+                "an embedding of {} values instead of {}",
+                vector.len(),
+                self.dimension
+            )));
         }
         normalize(&mut vector);
         Ok(vector)

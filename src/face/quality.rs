@@ -66,7 +66,10 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Small(pixels) => {
-                write!(f, "the face is too small, {pixels} pixels between the eyes; {LEAST_EYE_DISTANCE} are needed: come closer")
+                write!(
+                    f,
+                    "the face is too small, {pixels} pixels between the eyes; {LEAST_EYE_DISTANCE} are needed: come closer"
+                )
             }
             Self::Blurred => f.write_str("the face is too blurred; hold still and in focus"),
             Self::Dark => f.write_str("the face is too dark; add light"),

@@ -123,9 +123,15 @@ mod tests {
 
     #[test]
     fn scores_print_in_the_shortest_fixed_form() {
-        for (value, text) in
-            [(0.0, "0.0"), (1.0, "1.0"), (0.93456, "0.93456"), (0.5, "0.5"), (1e-6, "0.000001"), (4e-7, "0.0"), (2.0, "1.0")]
-        {
+        for (value, text) in [
+            (0.0, "0.0"),
+            (1.0, "1.0"),
+            (0.93456, "0.93456"),
+            (0.5, "0.5"),
+            (1e-6, "0.000001"),
+            (4e-7, "0.0"),
+            (2.0, "1.0"),
+        ] {
             assert_eq!(Score::new(value).to_string(), text);
         }
         assert_eq!(Score::new(f64::NAN).to_string(), "0.0");
@@ -138,7 +144,10 @@ mod tests {
         {
             assert_eq!(curve().score(cosine).to_string(), score);
         }
-        assert_eq!((curve().score(-1.0), curve().score(1.0), curve().score(1.1)), (Score(0), Score(1_000_000), Score(1_000_000)));
+        assert_eq!(
+            (curve().score(-1.0), curve().score(1.0), curve().score(1.1)),
+            (Score(0), Score(1_000_000), Score(1_000_000))
+        );
         assert!((score_at(3.162_277_660_168_379e-4) - 0.80).abs() < 1e-9);
     }
 

@@ -76,7 +76,7 @@ mod tests {
         for (other, want) in [
             (face(250, 100, 79), Choice::One(subject)), // 62.4 % of the area
             (face(250, 100, 80), Choice::Several(2)),
-            (face(303, 100, 90), Choice::One(subject)),  // ends 7 pixels from the edge, 2 % is 8
+            (face(303, 100, 90), Choice::One(subject)), // ends 7 pixels from the edge, 2 % is 8
             (face(302, 100, 90), Choice::Several(2)),
             (face(250, 205, 90), Choice::One(subject)),
             (unsure, Choice::One(subject)),

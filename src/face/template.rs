@@ -81,7 +81,11 @@ impl Template {
             return Err(Damage::Empty);
         }
         let Some((head, rest)) = bytes.split_at_checked(HEAD).filter(|(head, _)| head.starts_with(&MAGIC)) else {
-            return Err(if MAGIC.starts_with(bytes) || bytes.starts_with(&MAGIC) { Damage::Length } else { Damage::Foreign });
+            return Err(if MAGIC.starts_with(bytes) || bytes.starts_with(&MAGIC) {
+                Damage::Length
+            } else {
+                Damage::Foreign
+            });
         };
         if head[4] != VERSION {
             return Err(Damage::Version(head[4]));

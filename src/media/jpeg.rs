@@ -29,7 +29,7 @@ pub(super) fn extent(bytes: &[u8]) -> Extent {
         at += found + 1;
         match bytes.get(at) {
             None => continue,
-            Some(0xFF) => {} // fill byte: the marker's code is still to come
+            Some(0xFF) => {}                            // fill byte: the marker's code is still to come
             Some(0x00 | 0x01 | 0xD0..=0xD7) => at += 1, // stuffed byte, restart marker: no segment follows
             Some(&EOI) if scanning => return Extent::Whole,
             Some(&(SOI | EOI)) => at += 1,

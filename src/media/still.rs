@@ -54,7 +54,8 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Frame, Error> {
         return decode_jpeg(bytes, limits);
     }
     if bytes.starts_with(b"\x89PNG\r\n\x1A\n") {
-        let decoder = PngDecoder::with_limits(Cursor::new(bytes), allocation(limits)).map_err(|e| damaged("PNG", &e))?;
+        let decoder =
+            PngDecoder::with_limits(Cursor::new(bytes), allocation(limits)).map_err(|e| damaged("PNG", &e))?;
         return finish(decoder, "PNG", limits);
     }
     Err(Error::Format { looks_like: other_format(bytes) })

@@ -122,7 +122,8 @@ impl Settings {
         for (key, value) in overrides {
             set(&mut table, key, value).map_err(|e| Error(format!("{key}: {e}")))?;
         }
-        let settings: Self = Value::Table(table).try_into().map_err(|e| Error(format!("settings: {e}").trim().into()))?;
+        let settings: Self =
+            Value::Table(table).try_into().map_err(|e| Error(format!("settings: {e}").trim().into()))?;
         settings.validated()
     }
 
@@ -180,7 +181,8 @@ mod tests {
 
     #[test]
     fn flags_win_over_environment_over_defaults() {
-        let s = load(&[("FACEPLATE__SERVER__LISTEN", "127.0.0.1:1"), ("FACEPLATE__LIMITS__SAMPLES", "3")], &[]).unwrap();
+        let s =
+            load(&[("FACEPLATE__SERVER__LISTEN", "127.0.0.1:1"), ("FACEPLATE__LIMITS__SAMPLES", "3")], &[]).unwrap();
         assert_eq!((s.server.listen.port(), s.limits.samples), (1, 3));
         let s = load(&[("FACEPLATE__SERVER__LISTEN", "127.0.0.1:1")], &[("server.listen", "127.0.0.1:2")]).unwrap();
         assert_eq!(s.server.listen.port(), 2);

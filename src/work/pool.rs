@@ -55,14 +55,20 @@ impl<S: 'static> Pool<S> {
             .map(|number| {
                 let (queue, state) = (Arc::clone(&queue), state.clone());
                 let work = move || run(&queue, &state);
-                thread::Builder::new().name(format!("infer-{number}")).spawn(work).expect("threads start with the process")
+                thread::Builder::new()
+                    .name(format!("infer-{number}"))
+                    .spawn(work)
+                    .expect("threads start with the process")
             })
             .collect();
         Self { queue, threads }
     }
 
     /// Queues `job` and returns its ticket, or refuses when the queue is full.
-    pub fn submit<T: Send + 'static>(&self, job: impl FnOnce(&mut S) -> T + Send + 'static) -> Result<Ticket<T>, Refused> {
+    pub fn submit<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut S) -> T + Send + 'static,
+    ) -> Result<Ticket<T>, Refused> {
         let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
         let answer = Answer(Arc::downgrade(&slot));
         let mut jobs = lock(&self.queue.jobs);

@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn separable_pairs_are_all_right() {
         let pair = |fold: i32, cosine, same| (fold.to_string(), cosine, same);
-        let pairs: Vec<_> = (0..3).flat_map(|f| [pair(f, 0.9, true), pair(f, 0.5, true), pair(f, 0.4, false)]).collect();
+        let pairs: Vec<_> =
+            (0..3).flat_map(|f| [pair(f, 0.9, true), pair(f, 0.5, true), pair(f, 0.4, false)]).collect();
         assert_eq!(accuracy(&pairs), (1.0, 0.0));
     }
 }

@@ -77,11 +77,18 @@ pub(in crate::cli) fn verification(settings: &Settings, options: &Eval) -> Resul
         println!("{report:#}");
         return Ok(());
     }
-    println!("pictures              {} ({} not enrolled, {no_face} of them without a face)", gallery.pictures.len(), failed.len());
+    println!(
+        "pictures              {} ({} not enrolled, {no_face} of them without a face)",
+        gallery.pictures.len(),
+        failed.len()
+    );
     for (name, error) in &failed {
         println!("  not enrolled        {name}: {error}");
     }
-    println!("refused by service    {several} for a second person ({:.2} %)", 100.0 * several as f64 / gallery.pictures.len() as f64);
+    println!(
+        "refused by service    {several} for a second person ({:.2} %)",
+        100.0 * several as f64 / gallery.pictures.len() as f64
+    );
     println!("accuracy              {:.2} +- {:.2} % on {} pairs", 100.0 * mean, 100.0 * deviation, pairs.len());
     for (fmr, threshold, tmr) in rates {
         println!("TMR at FMR {fmr:e}       {tmr:.2} % (cosine {threshold:.4})");

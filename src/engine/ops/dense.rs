@@ -52,7 +52,9 @@ fn rule(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Conv) -> 
     let (Some(decoding_op), Some(factor)) = (decoding.op_as::<Dequantize>(), factor) else { return Ok(None) };
     let weights = model.outlet_fact(decoding.inputs[0])?.konst.clone();
     let bias = model.outlet_fact(node.inputs[2])?.konst.clone();
-    let (Some(weights), Some(bias), Some(scale)) = (weights, bias, decoding_op.symmetric_rows()) else { return Ok(None) };
+    let (Some(weights), Some(bias), Some(scale)) = (weights, bias, decoding_op.symmetric_rows()) else {
+        return Ok(None);
+    };
     if !covers || weights.len() < WORTH_IT || weights.datum_type() != i8::datum_type() || bias.len() != to[1] {
         return Ok(None);
     }

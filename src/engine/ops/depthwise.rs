@@ -140,7 +140,9 @@ mod tests {
     /// The definition, tap by tap.
     fn reference(x: &[f32], c: usize, h: usize, w: usize, k: &[f32], b: &[f32]) -> Vec<f32> {
         let mut y = Vec::new();
-        for (ch, r, q) in (0..c).flat_map(|c| (0..h.div_ceil(2)).flat_map(move |r| (0..w.div_ceil(2)).map(move |q| (c, r, q)))) {
+        for (ch, r, q) in
+            (0..c).flat_map(|c| (0..h.div_ceil(2)).flat_map(move |r| (0..w.div_ceil(2)).map(move |q| (c, r, q))))
+        {
             let mut sum = b[ch];
             for (i, j) in (0..3).flat_map(|i| (0..3).map(move |j| (i, j))) {
                 let (sy, sx) = ((2 * r + i).wrapping_sub(1), (2 * q + j).wrapping_sub(1));

@@ -62,7 +62,13 @@ pub(super) fn decode_weights(model: &mut TypedModel) -> TractResult<()> {
     Rewriter::<()>::default().with_rule_for("decode-weights", decode).rewrite(&(), model)
 }
 
-fn decode(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Dequantize) -> TractResult<Option<TypedModelPatch>> {
+fn decode(
+    _: &(),
+    model: &TypedModel,
+    node: &TypedNode,
+    name: &str,
+    op: &Dequantize,
+) -> TractResult<Option<TypedModelPatch>> {
     let Some(stored) = model.outlet_fact(node.inputs[0])?.konst.clone() else { return Ok(None) };
     let decoded = op.eval(&EvalContext::out_of_plan(), tvec!(stored.into_tvalue()))?.remove(0);
     let mut patch = TypedModelPatch::default();
@@ -221,8 +227,11 @@ mod tests {
 
     #[test]
     fn channels_have_their_own_scale_and_ties_go_to_even() -> TractResult<()> {
-        let affine =
-            Affine { scale: tensor1(&[1.0f32, 0.5]).into_arc_tensor(), zero: tensor1(&[10u8, 0]).into_arc_tensor(), axis: 1 };
+        let affine = Affine {
+            scale: tensor1(&[1.0f32, 0.5]).into_arc_tensor(),
+            zero: tensor1(&[10u8, 0]).into_arc_tensor(),
+            axis: 1,
+        };
         let x = Tensor::from_shape(&[1, 2, 3], &[0.5f32, 1.5, -20.0, 0.25, 1.0, 1000.0])?;
         let q = Quantize(affine.clone()).eval(&EvalContext::out_of_plan(), tvec!(x.into_tvalue()))?;
         assert_eq!(q[0].try_as_plain_ram()?.as_slice::<u8>()?, [10, 12, 0, 0, 2, 255]);

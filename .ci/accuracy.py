@@ -1,0 +1,30 @@
+"""Holds `eval verification` on the development folds of LFW against the bars."""
+
+import json
+import subprocess
+import sys
+
+binary, data = sys.argv[1:]
+command = [binary, "eval", "verification", "--json", "--root", f"{data}/lfw", "--pairs", f"{data}/lfw/pairs_dev.csv"]
+command += ["--aliases", "docs/ref/lfw-one-person.csv"]
+report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+rates = {r["fmr"]: r["tmr_percent"] for r in report["tmr"]}
+refused = 100 * report["refused_for_several_people"] / report["pictures"]
+share = report["approved_impostor_share"]
+bars = [
+    ("accuracy on the pairs, %", report["accuracy_percent"], ">=", 99.4),
+    ("TMR at FMR 1e-3, %", rates[1e-3], ">=", 98.7),
+    ("TMR at FMR 1e-4, %", rates[1e-4], ">=", 97.0),
+    ("TMR at FMR 1e-5, %", rates[1e-5], ">=", 94.2),
+    ("pictures without a face", report["no_face"], "<=", 0),
+    ("pictures refused for a second person, %", refused, "<=", 2),
+    ("impostor pairs at 0.85 and above", share, "<=", 2e-4),
+    ("impostor pairs at 0.85 and above", share, ">=", 0.5e-4),
+]
+failed = 0
+for what, value, sign, bar in bars:
+    good = value >= bar if sign == ">=" else value <= bar
+    failed += not good
+    print(f"{'ok  ' if good else 'MISS'} {what}: {value:.6g} ({sign} {bar:g})")
+print(f"{len(bars) - failed} passed, {failed} failed")
+sys.exit(1 if failed else 0)
