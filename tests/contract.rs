@@ -92,6 +92,14 @@ fn base64_in_gives_base64_out() {
     let head = "Content-Disposition: form-data; name=\"bio_template\"\r\nContent-Transfer-Encoding: base64";
     let form = Form::new().part(head, base64(&plain).as_bytes()).template("bio_feature", &plain);
     assert_eq!(comparison(&service.form(COMPARE, &form)), (1.0, "approved".into()));
+    let reply = service.form(VERIFY, &Form::new().part(head, base64(&plain).as_bytes()).picture("sample", &jpeg));
+    assert!(reply.text().contains(&base64(&plain)), "{}", reply.text());
+    // The request's header counts for parts that call themselves binary, as strict clients do.
+    let head = "Content-Disposition: form-data; name=\"bio_template\"\r\nContent-Transfer-Encoding: binary";
+    let text = base64(&plain);
+    let form = Form::new().part(head, text.as_bytes()).template("bio_feature", text.as_bytes());
+    let headers = [("Content-Type", &*form.content_type()), ("Content-Transfer-Encoding", "base64")];
+    assert_eq!(comparison(&service.send("POST", COMPARE, &headers, &form.body())).0, 1.0);
 }
 
 #[test]
@@ -379,26 +387,59 @@ fn a_small_face_in_the_background_is_no_second_person() {
 
 #[test]
 fn a_face_without_a_usable_image_is_3001_with_its_reason() {
+    use image::imageops::FilterType::Triangle;
     let service = Service::start(&[]);
-    for (what, bytes, told) in [
-        (
-            "blurred",
-            worsened(|p| {
-                p.resize_exact(14, 14, image::imageops::Triangle).resize_exact(512, 512, image::imageops::CatmullRom)
-            }),
-            "blurred",
-        ),
-        ("dark", worsened(|p| p.brighten(-40).adjust_contrast(-30.0)), ""),
-    ] {
+    for (bytes, told) in
+        [(worsened(|p| p.resize_exact(92, 92, Triangle)), "too small, "), (worsened(|p| p.blur(14.0)), "too blurred")]
+    {
         let reply = service.post(EXTRACT, "image/png", &bytes);
-        // What is too poor even for the detector shows no face; both are refusals, never a template.
-        if reply.status == 400 && reply.code() == "BPE-003001" {
-            assert!(
-                reply.text().contains("Failed to retrieve the biometric template: ") && reply.text().contains(told),
-                "{what}: {}",
-                reply.text()
-            );
-        }
+        assert_eq!((reply.status, &*reply.code()), (400, "BPE-003001"), "{told}: {}", reply.text());
+        assert!(reply.text().contains("Failed to retrieve the biometric template: the face is "), "{}", reply.text());
+        assert!(reply.text().contains(told), "{}", reply.text());
+    }
+}
+
+#[test]
+fn pictures_of_every_kind_are_the_same_person() {
+    use image::metadata::Orientation;
+    use image::{DynamicImage, ImageFormat};
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    let template = service.template(&jpeg);
+    let upright = image::load_from_memory(&jpeg).unwrap();
+    let write = |picture: &DynamicImage, format| {
+        let mut bytes = std::io::Cursor::new(vec![]);
+        picture.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    };
+    let mut kinds = vec![
+        ("progressive JPEG".to_owned(), picture("progressive.jpg")),
+        ("CMYK JPEG".into(), picture("cmyk.jpg")),
+        ("gray JPEG".into(), write(&upright.to_luma8().into(), ImageFormat::Jpeg)),
+        ("8-bit gray PNG".into(), write(&upright.to_luma8().into(), ImageFormat::Png)),
+        ("16-bit gray PNG".into(), write(&upright.to_luma16().into(), ImageFormat::Png)),
+        ("gray PNG with alpha".into(), write(&upright.to_luma_alpha8().into(), ImageFormat::Png)),
+        ("PNG with alpha".into(), write(&upright.to_rgba8().into(), ImageFormat::Png)),
+        ("16-bit PNG".into(), write(&upright.to_rgb16().into(), ImageFormat::Png)),
+        ("16-bit PNG with alpha".into(), write(&upright.to_rgba16().into(), ImageFormat::Png)),
+        ("palette PNG".into(), picture("collins_dim.png")),
+    ];
+    for value in 1..=8u8 {
+        let mut stored = upright.clone();
+        // A quarter turn is undone by the opposite one; the other six undo themselves.
+        let inverse = if [6, 8].contains(&value) { 14 - value } else { value };
+        stored.apply_orientation(Orientation::from_exif(inverse).unwrap());
+        let plain = write(&stored, ImageFormat::Jpeg);
+        let tiff = [&b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"[..], &[value, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let segment = [&[0xFF, 0xE1, 0, tiff.len() as u8 + 8][..], b"Exif\0\0", &tiff].concat();
+        kinds.push((format!("EXIF orientation {value}"), [&plain[..2], &segment, &plain[2..]].concat()));
+    }
+    for (kind, bytes) in kinds {
+        let reply = service.form(VERIFY, &Form::new().picture("sample", &bytes).template("bio_template", &template));
+        let text = reply.text();
+        assert_eq!(reply.status, 200, "{kind}: {text}");
+        let score: f64 = text.split("\"score\":").nth(1).unwrap().split('}').next().unwrap().parse().unwrap();
+        assert!(score > 0.97, "{kind}: {score}");
     }
 }
 
@@ -533,6 +574,12 @@ fn limits_are_named_when_they_are_passed() {
         assert_eq!((reply.status, &*reply.code()), (status, code), "{what}: {}", reply.text());
         assert!(reply.text().contains(told), "{what}: {}", reply.text());
     }
+    let wide = image::DynamicImage::new_rgb8(513, 512);
+    let mut png = std::io::Cursor::new(vec![]);
+    wide.write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let reply = service.post(EXTRACT, "image/png", png.get_ref());
+    assert_eq!((reply.status, &*reply.code()), (400, "BPE-002003"), "{}", reply.text());
+    assert!(reply.text().contains("513x512 pixels are over the limit of 262144"), "{}", reply.text());
     let chunked = [
         format!("POST {EXTRACT} HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n", 200_001).into_bytes(),
         vec![0; 200_001],
@@ -553,6 +600,37 @@ fn an_absurd_length_ends_nothing_but_its_own_connection() {
     }
     assert_eq!(service.get("/version").status, 200);
     assert!(service.memory_mib() < 300);
+}
+
+#[test]
+fn a_client_may_wait_for_100_continue_and_may_wish_to_upgrade() {
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    let mut stream = service.connect();
+    let head = |more: &str| {
+        let length = jpeg.len();
+        format!(
+            "POST {EXTRACT} HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n{more}Content-Length: {length}\r\n\r\n"
+        )
+    };
+    stream.write_all(head("Expect: 100-continue\r\n").as_bytes()).unwrap();
+    let mut word = [0; 12];
+    std::io::Read::read_exact(&mut stream, &mut word).unwrap();
+    assert_eq!(&word, b"HTTP/1.1 100");
+    stream.write_all(&jpeg).unwrap();
+    let mut reader = BufReader::new(stream);
+    std::io::BufRead::read_line(&mut reader, &mut String::new()).unwrap();
+    std::io::BufRead::read_line(&mut reader, &mut String::new()).unwrap();
+    let mut line = String::new();
+    while !line.starts_with("HTTP/1.1 ") {
+        line.clear();
+        std::io::BufRead::read_line(&mut reader, &mut line).unwrap();
+    }
+    assert!(line.starts_with("HTTP/1.1 200"), "{line}");
+
+    // Java's client asks for HTTP/2 like this and goes on in HTTP/1.1 when nobody offers it.
+    let upgrade = head("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n");
+    assert_eq!(service.raw(&[upgrade.as_bytes(), &jpeg].concat()).status, 200);
 }
 
 #[test]

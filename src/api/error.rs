@@ -56,6 +56,7 @@ pub struct Error {
     family: Family,
     kind: Kind,
     detail: String,
+    cause: Option<String>,
 }
 
 impl Family {
@@ -68,7 +69,13 @@ impl Family {
 impl Error {
     /// `detail` says what was wrong and, where it helps, what to do; it holds nothing of the payload.
     pub fn new(family: Family, kind: Kind, detail: impl Into<String>) -> Self {
-        Self { family, kind, detail: detail.into() }
+        Self { family, kind, detail: detail.into(), cause: None }
+    }
+
+    /// A fault of ours. The cause goes to the log with the request's id, not to the client.
+    pub fn internal(family: Family, cause: impl Into<String>) -> Self {
+        let cause = Some(cause.into());
+        Self { family, kind: Kind::Internal, detail: "the log has the cause under this request's id".into(), cause }
     }
 
     /// An error of the pattern methods about the part `name`, or about the body if that is empty.
@@ -78,14 +85,15 @@ impl Error {
             face::Error::NoFace => Kind::NoFace,
             face::Error::SeveralFaces(_) => Kind::SeveralFaces,
             face::Error::Unusable(_) => Kind::Unusable,
-            face::Error::Engine(_) => Kind::Internal,
+            face::Error::Engine(cause) => return Self::internal(Family::Pattern, cause.to_string()),
         };
-        let detail = match kind {
-            Kind::Internal => "the log has the cause under this request's id".to_owned(),
-            _ if name.is_empty() => error.to_string(),
-            _ => format!("{name}: {error}"),
-        };
+        let detail = if name.is_empty() { error.to_string() } else { format!("{name}: {error}") };
         Self::new(Family::Pattern, kind, detail)
+    }
+
+    /// What the log should say, if it is a fault of ours.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
     }
 
     /// What kind it is.

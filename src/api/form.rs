@@ -30,6 +30,8 @@ pub(super) struct Form {
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Found<'a> {
+    /// Whether templates go back as base64: the request, or a part of it, came so.
+    pub(super) base64: bool,
     /// In the order of [`Form::one`].
     pub(super) one: Vec<Cow<'a, [u8]>>,
     /// Label and content in the order of the body. The label is the file name, or the index among its kind.
@@ -78,7 +80,7 @@ impl Form {
             }
         }
         let named = |wanted: &'static str| parts.iter().filter(move |p| p.name == wanted);
-        let mut found = Found::default();
+        let mut found = Found { base64: base64 || parts.iter().any(Part::is_base64), ..Found::default() };
         for (name, field) in self.one {
             for part in named(name) {
                 found.one.push(content(part, base64, *field, name)?);
@@ -99,10 +101,9 @@ impl Form {
     }
 }
 
-/// The part's bytes, decoded if its own header or, without one, the request's says so.
+/// The part's bytes, decoded if the request's header or its own says so.
 fn content<'a>(part: &Part<'a>, base64: bool, field: Field, label: &str) -> Result<Cow<'a, [u8]>, Error> {
-    let encoded = part.encoding.as_deref().map_or(base64, |own| own == "base64");
-    if !encoded {
+    if !base64 && !part.is_base64() {
         return Ok(Cow::Borrowed(part.content));
     }
     let refused = |_| Error::new(Family::Pattern, field.kind(), format!("{label}: it is not base64"));

@@ -14,7 +14,7 @@ use super::form::Found;
 use super::multipart::Writer;
 use super::reply::Reply;
 use super::service::{Call, Service};
-use crate::face::{self, Extraction, Score, Template};
+use crate::face::{self, Score, Template};
 use crate::work::{Deadline, Failed, Ticket, block_on};
 
 #[derive(Serialize)]
@@ -63,7 +63,7 @@ impl Service {
         Ok(self.comparison(self.curve.compare(&feature, &template)))
     }
 
-    pub(super) fn verify(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
+    pub(super) fn verify(&self, found: &Found<'_>) -> Result<Reply, Error> {
         let template = self.template("bio_template", &found.one[1])?;
         let feature = self.samples(&[("sample", &found.one[0])])?.remove(0);
         let score = OnlyScore { score: raw(self.curve.compare(&feature, &template)) };
@@ -71,8 +71,8 @@ impl Service {
         let content_type = writer.content_type();
         writer.field("score", "application/json", &Reply::json(&score).body);
         let bytes = feature.to_bytes();
-        let content = if call.base64 { encode_base64(&bytes).into_bytes() } else { bytes };
-        writer.file("bio_feature", "bio_feature", OCTETS, call.base64, &content);
+        let content = if found.base64 { encode_base64(&bytes).into_bytes() } else { bytes };
+        writer.file("bio_feature", "bio_feature", OCTETS, found.base64, &content);
         Ok(Reply::ok(content_type, writer.finish()))
     }
 
@@ -117,16 +117,11 @@ impl Service {
         let deadline = Deadline(Instant::now() + self.limits.request_time());
         let mut templates = vec![];
         let mut refused: Option<Error> = None;
-        let mut take = |label: &str, result: Result<Result<Extraction, face::Error>, Failed>| {
+        let mut take = |label: &str, result: Result<Result<Template, face::Error>, Failed>| {
             let error = match result {
-                Ok(Ok(extraction)) => return templates.push(extraction.template),
-                Ok(Err(error)) => {
-                    if let face::Error::Engine(cause) = &error {
-                        log::error!("{cause}");
-                    }
-                    Error::from_face(&error, label)
-                }
-                Err(Failed) => Error::new(Family::Pattern, Kind::Internal, "the extraction failed"),
+                Ok(Ok(template)) => return templates.push(template),
+                Ok(Err(error)) => Error::from_face(&error, label),
+                Err(Failed(cause)) => Error::internal(Family::Pattern, cause),
             };
             let earlier = refused.as_ref().map(Error::kind);
             if earlier.is_none() || (earlier != Some(Kind::Sample) && error.kind() == Kind::Sample) {
@@ -152,8 +147,10 @@ impl Service {
         refused.map_or(Ok(templates), Err)
     }
 
-    fn submit(&self, bytes: &[u8]) -> Result<Ticket<Result<Extraction, face::Error>>, Error> {
-        let bytes = bytes.to_vec();
+    fn submit(&self, bytes: &[u8]) -> Result<Ticket<Result<Template, face::Error>>, Error> {
+        let limit = self.limits.picture_bytes;
+        // A picture over the limit is refused by its decoder; only as much is copied as it needs to see that.
+        let bytes = bytes[..bytes.len().min(limit + 1)].to_vec();
         self.pool
             .submit(move |extractor| extractor.extract(&bytes))
             .map_err(|_| overloaded("too many requests at once"))

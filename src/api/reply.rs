@@ -15,12 +15,14 @@ pub struct Reply {
     pub headers: Vec<(&'static str, String)>,
     /// Body.
     pub body: Vec<u8>,
+    /// What the log should say under the request's id; not sent.
+    pub cause: Option<String>,
 }
 
 impl Reply {
     /// 200 with a body.
     pub fn ok(content_type: impl Into<String>, body: Vec<u8>) -> Self {
-        Self { status: 200, content_type: content_type.into(), headers: vec![], body }
+        Self { status: 200, content_type: content_type.into(), headers: vec![], body, cause: None }
     }
 
     /// 200 with JSON.
@@ -40,12 +42,9 @@ const RETRY_AFTER_S: &str = "1";
 
 impl From<Error> for Reply {
     fn from(error: Error) -> Self {
-        let mut reply = Self {
-            status: error.status(),
-            content_type: "application/json".into(),
-            headers: vec![],
-            body: error.body(),
-        };
+        let mut reply = Self::ok("application/json", error.body());
+        reply.status = error.status();
+        reply.cause = error.cause().map(str::to_owned);
         if let Some(allow) = error.allow() {
             reply = reply.with("Allow", if allow == "GET" { "GET, HEAD" } else { allow });
         }

@@ -8,12 +8,13 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tiny_http::{Header, Request, Response, StatusCode};
 
-use super::error::{Error, Family, Kind};
+use super::error::{Error, Family};
 use super::pattern::random;
 use super::reply::Reply;
 use super::service::{Head, Service};
@@ -31,6 +32,9 @@ const IDLE: Duration = Duration::from_millis(250);
 
 /// An unread body up to this much over the limit is drained, so that the client gets to read the refusal.
 const DRAINED_BYTES: usize = 64 << 20;
+
+/// Connections that may be lost to absurd claims; each costs two descriptors of the usual 1,024.
+const MOST_LEAKED: usize = 100;
 
 /// Longest request id that is echoed.
 const LONGEST_ID: usize = 128;
@@ -50,12 +54,9 @@ impl Server {
             let work = move || {
                 while !shutdown.requested() {
                     match http.recv_timeout(IDLE) {
-                        Ok(Some(request)) => serve(&service, request),
+                        Ok(Some(request)) => serve(&service, request, &shutdown),
                         Ok(None) => {}
-                        Err(error) => {
-                            log::error!("the listener failed: {error}");
-                            shutdown.request();
-                        }
+                        Err(error) => shutdown.fail(&format!("the listener failed: {error}")),
                     }
                 }
             };
@@ -79,19 +80,32 @@ impl Server {
     }
 }
 
-fn serve(service: &Service, mut request: Request) {
+fn serve(service: &Service, mut request: Request, shutdown: &Shutdown) {
     let start = Instant::now();
     let head = head(&request);
     let id = request_id(&head);
-    let reply = catch_unwind(AssertUnwindSafe(|| handle(service, &head, &mut request))).unwrap_or_else(|_| {
-        log::error!("request {id}: the handler panicked");
-        Error::new(Family::of(&head.target), Kind::Internal, "the log has the cause under this request's id").into()
-    });
+    let reply = catch_unwind(AssertUnwindSafe(|| handle(service, &head, &mut request)))
+        .unwrap_or_else(|_| Error::internal(Family::of(&head.target), "the handler panicked").into());
     let (status, ms) = (reply.status, start.elapsed().as_millis());
-    let level = if status >= 500 { log::Level::Warn } else { log::Level::Debug };
-    log::log!(level, "request {id}: {} {status} in {ms} ms", head.method);
-    if let Err(error) = send(request, reply, &id, service.limits().body_bytes) {
-        log::debug!("request {id}: the reply was not delivered: {error}");
+    match &reply.cause {
+        Some(cause) => log::error!("request {id}: {status} in {ms} ms: {cause}"),
+        None => log::debug!("request {id}: {status} in {ms} ms"),
+    }
+    match send(request, reply, &id, service.limits().body_bytes) {
+        Ok(Sent::Whole) => {}
+        Ok(Sent::Leaked) => leaked(shutdown),
+        Err(error) => log::debug!("request {id}: the reply was not delivered: {error}"),
+    }
+}
+
+/// Counts connections that had to be leaked. Before they use up the process's descriptors, and tiny_http with them, the
+/// service ends itself, for its supervisor to start it afresh.
+fn leaked(shutdown: &Shutdown) {
+    static LEAKED: AtomicUsize = AtomicUsize::new(0);
+    let count = LEAKED.fetch_add(1, Ordering::Relaxed) + 1;
+    log::warn!("a request claimed a body far over the limit; its connection is lost ({count} of {MOST_LEAKED})");
+    if count >= MOST_LEAKED {
+        shutdown.fail("too many lost connections");
     }
 }
 
@@ -105,14 +119,23 @@ fn handle(service: &Service, head: &Head, request: &mut Request) -> Reply {
         return call.too_large(limit).into();
     }
     let mut body = Vec::with_capacity(request.body_length().unwrap_or_default().min(1 << 20));
-    match request.as_reader().take(limit as u64 + 1).read_to_end(&mut body) {
+    let received = read(request, limit + 1).read_to_end(&mut body);
+    match received {
         Ok(length) if length > limit => call.too_large(limit).into(),
         Ok(length) if request.body_length().is_some_and(|claimed| claimed != length) => {
-            Error::new(Family::of(&head.target), Kind::Sample, "the body is shorter than Content-Length").into()
+            call.broken("the body is shorter than Content-Length").into()
         }
         Ok(_) => service.answer(&call, &body),
-        Err(_) => Error::new(Family::of(&head.target), Kind::Sample, "the body could not be read").into(),
+        Err(_) => call.broken("the body could not be read").into(),
     }
+}
+
+/// Up to `most` bytes of the body. tiny_http hands over the whole connection to a request that wishes to upgrade, whose body
+/// ends all the same where its Content-Length says; a request without either length or chunks has none.
+fn read(request: &mut Request, most: usize) -> impl Read {
+    let chunked = request.headers().iter().any(|h| h.field.equiv("Transfer-Encoding"));
+    let length = if chunked { most } else { request.body_length().unwrap_or_default().min(most) };
+    request.as_reader().take(length as u64)
 }
 
 fn head(request: &Request) -> Head {
@@ -130,7 +153,14 @@ fn request_id(head: &Head) -> String {
     head.header("X-Request-ID").filter(plain).map_or_else(|| format!("{:016x}", random() as u64), str::to_owned)
 }
 
-fn send(mut request: Request, reply: Reply, id: &str, limit: usize) -> io::Result<()> {
+/// How a reply went out.
+enum Sent {
+    Whole,
+    /// At the cost of a connection that is never closed.
+    Leaked,
+}
+
+fn send(mut request: Request, reply: Reply, id: &str, limit: usize) -> io::Result<Sent> {
     let header = |name: &str, value: &str| Header::from_bytes(name, value).map_err(|()| io::Error::other("bad header"));
     let mut headers = vec![
         header("Content-Type", &reply.content_type)?,
@@ -141,22 +171,17 @@ fn send(mut request: Request, reply: Reply, id: &str, limit: usize) -> io::Resul
     for (name, value) in &reply.headers {
         headers.push(header(name, value)?);
     }
-    let length = reply.body.len();
+    let (status, length) = (reply.status, reply.body.len());
     let response = Response::new(StatusCode(reply.status), headers, io::Cursor::new(reply.body), Some(length), None)
         .with_chunked_threshold(usize::MAX);
     if request.body_length().is_some_and(|claimed| claimed > limit + DRAINED_BYTES) {
         // Dropping this reader would reserve what the client claims. It is leaked instead, with its connection.
         std::mem::forget(request.upgrade("close", response));
-        return Ok(());
+        return Ok(Sent::Leaked);
     }
-    if reply.status != 200 && !expects_continue(&request) {
-        let unread = &mut request.as_reader().take((limit + DRAINED_BYTES) as u64);
-        io::copy(unread, &mut io::sink())?;
+    if status != 200 {
+        let _refused_anyway = io::copy(&mut read(&mut request, limit + DRAINED_BYTES), &mut io::sink());
     }
-    request.respond(response)
-}
-
-/// Whether the client waits for a word before it sends its body: then there is nothing to drain.
-fn expects_continue(request: &Request) -> bool {
-    request.headers().iter().any(|h| h.field.equiv("Expect"))
+    request.respond(response)?;
+    Ok(Sent::Whole)
 }

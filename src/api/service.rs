@@ -1,8 +1,10 @@
 //! A request's way: admitted by its head, answered from its body.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use embassy_futures::select::{Either, select};
 use serde::Serialize;
 
 use super::content_type::ContentType;
@@ -14,7 +16,7 @@ use super::route::{Accepts, Route};
 use crate::engine::{self, Decoding};
 use crate::face::{Curve, Extractor, Faces, Score, Thresholds};
 use crate::ops::{Limits, Settings};
-use crate::work::{Pool, block_on};
+use crate::work::{Deadline, Failed, Pool, block_on};
 
 /// The contract on top of the models. Shared by all threads that serve requests.
 pub struct Service {
@@ -25,6 +27,8 @@ pub struct Service {
     pub(super) model: u16,
     pub(super) dimension: usize,
     faces: Arc<Faces>,
+    /// Whether the last self-test passed. Read by every request, so not behind the lock that health calls wait on.
+    ready: AtomicBool,
     health: Mutex<Health>,
 }
 
@@ -69,11 +73,24 @@ impl Head {
 }
 
 impl Call {
-    /// The kind of error for a body that is over the limit.
+    /// The error for a body that is over the limit.
     pub fn too_large(&self, limit: usize) -> Error {
-        let template = matches!(self.route.accepts(), Accepts::Form(form) if form.first() == Field::Template);
+        let template = self.holds() == Field::Template;
         let detail = format!("the body is over the limit of {limit} bytes");
         Error::new(self.route.family(), Kind::BodyTooLarge { template }, detail)
+    }
+
+    /// The error for a body that did not arrive whole.
+    pub fn broken(&self, what: &str) -> Error {
+        Error::new(self.route.family(), self.holds().kind(), what)
+    }
+
+    /// What the body mainly holds.
+    fn holds(&self) -> Field {
+        match self.route.accepts() {
+            Accepts::Form(form) => form.first(),
+            _ => Field::Sample,
+        }
     }
 }
 
@@ -102,6 +119,7 @@ impl Service {
             limits: settings.limits.clone(),
             model: info.id,
             dimension,
+            ready: AtomicBool::new(verdict.is_ok()),
             health: Mutex::new(Health { tested: Instant::now(), verdict }),
             faces,
         })
@@ -109,7 +127,7 @@ impl Service {
 
     /// Whether the models gave the known answer when they were last asked.
     pub fn ready(&self) -> bool {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner).verdict.is_ok()
+        self.ready.load(Ordering::Relaxed)
     }
 
     /// The limits in force.
@@ -151,7 +169,7 @@ impl Service {
             _ if !self.ready() => Err(Error::new(Family::Pattern, Kind::NotReady, "the models failed their self-test")),
             Route::Extract => self.extract(call, body),
             Route::Compare => self.parts(call, body).and_then(|found| self.compare(&found)),
-            Route::Verify => self.parts(call, body).and_then(|found| self.verify(call, &found)),
+            Route::Verify => self.parts(call, body).and_then(|found| self.verify(&found)),
             Route::ExtractAndCompare => self.parts(call, body).and_then(|found| self.extract_and_compare(&found)),
             Route::CompareN => self.parts(call, body).and_then(|found| self.compare_n(&found)),
             Route::VerifyN => self.parts(call, body).and_then(|found| self.verify_n(&found)),
@@ -162,7 +180,7 @@ impl Service {
 
     fn parts<'a>(&self, call: &Call, body: &'a [u8]) -> Result<Found<'a>, Error> {
         let (Accepts::Form(form), Some(boundary)) = (call.route.accepts(), &call.boundary) else {
-            return Err(Error::new(Family::Pattern, Kind::Internal, "a form was expected"));
+            return Err(Error::internal(Family::Pattern, "a form was expected"));
         };
         let malformed = |e: multipart::Error| Error::new(Family::Pattern, form.first().kind(), e.to_string());
         let parts = multipart::read(body, boundary, &self.limits).map_err(malformed)?;
@@ -193,9 +211,14 @@ impl Service {
             let Ok(ticket) = self.pool.submit(move |_| faces.self_test()) else {
                 return health.verdict.clone(); // busy with requests that are being answered
             };
-            let verdict = block_on(ticket).map_err(|_| "the self-test panicked".to_owned());
-            health.verdict = verdict.and_then(|v| v.map_err(|e| e.to_string()));
+            let deadline = Deadline(Instant::now() + self.limits.request_time().max(HEALTH_FRESH));
+            health.verdict = match block_on(select(ticket, deadline)) {
+                Either::First(Ok(verdict)) => verdict.map_err(|e| e.to_string()),
+                Either::First(Err(Failed(cause))) => Err(format!("the self-test panicked: {cause}")),
+                Either::Second(()) => return health.verdict.clone(), // the workers are busy, not broken
+            };
             health.tested = Instant::now();
+            self.ready.store(health.verdict.is_ok(), Ordering::Relaxed);
         }
         health.verdict.clone()
     }

@@ -19,7 +19,7 @@ pub(super) fn run(settings: &Settings, picture: &Path) -> Result<(), Box<dyn Err
     let bytes = std::fs::read(picture).map_err(|e| format!("{}: {e}", picture.display()))?;
     let faces = super::faces(settings)?;
     let mut extractor = faces.extractor()?;
-    let template = extractor.extract(&bytes)?.template;
+    let template = extractor.extract(&bytes)?;
     let mut runs = vec![];
     for _ in 0..RUNS {
         runs.push(extractor.extract_timed(&bytes, cpu_time)?);

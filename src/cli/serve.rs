@@ -25,5 +25,5 @@ pub(super) fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     log::info!("ready on http://{address} after {ms} ms, {} inference workers", settings.workers());
     server.join();
     log::info!("stopped");
-    Ok(())
+    if shutdown.failed() { Err("stopped by a fault; the log has it".into()) } else { Ok(()) }
 }

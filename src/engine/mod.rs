@@ -1,7 +1,7 @@
 //! Neural networks: which ones, from which file, and how they run. It knows tensors, not faces.
 //!
 //! # The seam
-//! A model file is standard ONNX with QuantizeLinear/DequantizeLinear wherever an int8 engine stores a value. [`ops`] reads
+//! A model file is standard ONNX with QuantizeLinear/DequantizeLinear wherever an int8 engine stores a value. `engine/ops` reads
 //! these as operators of our own, so that the loaded graph still says exactly what is quantized and how. One transform then
 //! decides on the arithmetic ([`Arithmetic`]); an integer path is one more transform there. Callers see pixels go in (u8)
 //! and maps of numbers come out ([`Session::run`]), whatever happens in between.

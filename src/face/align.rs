@@ -27,6 +27,8 @@ struct Similarity {
 }
 
 const FIXED: f64 = 65536.0;
+/// Bound on the parts of a transform: 16,384 pixels of the picture for one of the crop. Their products stay in an `i64`.
+const FAR: f64 = (1u64 << 30) as f64;
 
 /// The 112x112 crop as three planes, RGB, CHW. Black where it reaches out of the picture.
 pub(super) fn align(frame: &Frame, points: &[Point; 5]) -> Vec<u8> {
@@ -51,12 +53,13 @@ fn similarity(points: &[Point; 5]) -> Similarity {
     }
     let norm = re * re + im * im;
     let (a, b) = if norm > 0.0 { (re * energy / norm, -im * energy / norm) } else { (0.0, 0.0) };
-    let fixed = |v: f64| (v * FIXED).round() as i64;
+    let fixed = |v: f64| (v * FIXED).round().clamp(-FAR, FAR) as i64;
+    let shift = |v: f64| (v * FIXED).round().clamp(-FAR * FIXED, FAR * FIXED) as i64;
     Similarity {
         a: fixed(a),
         b: fixed(b),
-        x: fixed(ms.0 - (a * mt.0 - b * mt.1)),
-        y: fixed(ms.1 - (b * mt.0 + a * mt.1)),
+        x: shift(ms.0 - (a * mt.0 - b * mt.1)),
+        y: shift(ms.1 - (b * mt.0 + a * mt.1)),
     }
 }
 

@@ -39,13 +39,10 @@ pub struct Detector {
 /// backed by a first look that failed for a reason. It has to be this much surer.
 const SECOND_LOOK_SCORE: f32 = 0.7;
 
-/// One look: the picture's longer side in pixels, and how it is turned.
-#[derive(Clone, Copy)]
-struct Look {
-    fine: bool,
-    longer: usize,
-    turn: Turn,
-}
+/// Bound on coordinates in the network's input, in 1/256 pixel: wild outputs must not overflow.
+const WILD: f32 = (1 << 28) as f32;
+/// The same in the frame.
+const FAR: i64 = 1 << 30;
 
 impl Detector {
     /// A detector for one thread; `coarse` and `fine` are plans of the same model in two sizes.
@@ -60,13 +57,21 @@ impl Detector {
     /// The faces of a frame, the largest first; empty if no look finds one.
     pub fn find(&mut self, frame: &Frame) -> Result<Vec<Face>, Error> {
         let (coarse, fine) = (self.coarse.side(), self.fine.side());
-        let look = |fine, longer, turn| Look { fine, longer, turn };
-        let upright =
-            [look(false, coarse, Turn::None), look(true, fine, Turn::None), look(false, coarse / 2, Turn::None)];
-        let turned = Turn::ALL[1..].iter().flat_map(|&t| [look(false, coarse, t), look(true, fine, t)]);
-        for (number, look) in upright.into_iter().chain(turned).enumerate() {
-            let least = if number < 2 { self.score } else { self.score.max(SECOND_LOOK_SCORE) };
-            let faces = self.look(frame, look, least)?;
+        let coarse_picture = shrink(frame, coarse);
+        let faces = self.look(frame, &coarse_picture, false, Turn::None)?;
+        if !faces.is_empty() {
+            return Ok(faces);
+        }
+        let fine_picture = shrink(frame, fine);
+        let faces = self.look(frame, &fine_picture, true, Turn::None)?;
+        if !faces.is_empty() {
+            return Ok(faces);
+        }
+        let tiny_picture = shrink(frame, coarse / 2);
+        let turned = Turn::ALL[1..].iter().flat_map(|&t| [(&coarse_picture, false, t), (&fine_picture, true, t)]);
+        for (small, fine, turn) in [(&tiny_picture, false, Turn::None)].into_iter().chain(turned) {
+            let mut faces = self.look(frame, small, fine, turn)?;
+            faces.retain(|f| f.score >= SECOND_LOOK_SCORE);
             if !faces.is_empty() {
                 return Ok(faces);
             }
@@ -74,19 +79,17 @@ impl Detector {
         Ok(vec![])
     }
 
-    fn look(&mut self, frame: &Frame, look: Look, least: f32) -> Result<Vec<Face>, Error> {
+    /// The faces of `frame` that its smaller copy shows when it is turned.
+    fn look(&mut self, frame: &Frame, small: &Frame, fine: bool, turn: Turn) -> Result<Vec<Face>, Error> {
         let (w, h) = (frame.width(), frame.height());
-        let longer = w.max(h);
-        let fit = |side: usize| ((side * look.longer * 2 + longer) / (longer * 2)).clamp(1, look.longer);
-        let small = resample::resize(frame, fit(w), fit(h));
-        let session = if look.fine { &mut self.fine } else { &mut self.coarse };
-        let input = planes(&small.turned(look.turn), session.side(), self.blue_first);
-        let mut faces = decode(&session.run(&input)?, least)?;
+        let session = if fine { &mut self.fine } else { &mut self.coarse };
+        let input = planes(&small.turned(turn), session.side(), self.blue_first);
+        let mut faces = decode(&session.run(&input)?, self.score)?;
         suppress(&mut faces, self.overlap);
-        let back = |p: Point| untilt(p, look.turn, small.width() as i32 * SUB, small.height() as i32 * SUB);
+        let back = |p: Point| untilt(p, turn, small.width() as i32 * SUB, small.height() as i32 * SUB);
         let scale = |v: i32, to: usize, from: usize| {
             let (to, from) = (to as i64, from as i64);
-            ((i64::from(v) * to * 2 + from).div_euclid(from * 2)) as i32
+            ((i64::from(v) * to * 2 + from).div_euclid(from * 2)).clamp(-FAR, FAR) as i32
         };
         let place = |p: Point| {
             let p = back(p);
@@ -103,6 +106,14 @@ impl Detector {
         faces.sort_by_key(|f| std::cmp::Reverse(f.bounds.area()));
         Ok(faces)
     }
+}
+
+/// The picture with its longer side resized to `side` pixels.
+fn shrink(frame: &Frame, side: usize) -> Frame {
+    let (w, h) = (frame.width() as u64, frame.height() as u64);
+    let (side, longer) = (side as u64, w.max(h));
+    let fit = |length: u64| ((side * length * 2 + longer) / (longer * 2)).clamp(1, side) as usize;
+    resample::resize(frame, fit(w), fit(h))
 }
 
 /// Undoes a clockwise turn: where a point of the turned picture lies in the upright one of `width` x `height` units.
@@ -148,12 +159,10 @@ fn decode(maps: &[Map], least: f32) -> Result<Vec<Face>, Error> {
             }
             let (column, row) = ((cell % boxes.columns) as f32, (cell / boxes.columns) as f32);
             let unit = (stride * SUB) as f32;
-            let at = |map: &Map, channel: usize, offset: f32| {
-                ((map.values[channel * cells + cell] + offset) * unit).round() as i32
-            };
-            let half = |channel: usize| {
-                (libm::expf(boxes.values[channel * cells + cell].min(8.0)) * unit / 2.0).round() as i32
-            };
+            let units = |pixels: f32| pixels.round().clamp(-WILD, WILD) as i32;
+            let at =
+                |map: &Map, channel: usize, offset: f32| units((map.values[channel * cells + cell] + offset) * unit);
+            let half = |channel: usize| units(libm::expf(boxes.values[channel * cells + cell]) * unit / 2.0);
             let (x, y, w, h) = (at(boxes, 0, column), at(boxes, 1, row), half(2), half(3));
             let bounds = Rect { min: Point { x: x - w, y: y - h }, max: Point { x: x + w, y: y + h } };
             let points = std::array::from_fn(|i| Point { x: at(points, 2 * i, column), y: at(points, 2 * i + 1, row) });

@@ -30,17 +30,6 @@ pub struct Extractor {
     limits: Limits,
 }
 
-/// A template and what it was made of.
-#[derive(Clone, Debug)]
-pub struct Extraction {
-    /// The person.
-    pub template: Template,
-    /// Where the face is.
-    pub face: Face,
-    /// How good the sample is.
-    pub quality: Quality,
-}
-
 /// CPU time of each step of one extraction.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stages {
@@ -138,7 +127,7 @@ impl Faces {
 
 impl Extractor {
     /// The template of the one person in a picture file.
-    pub fn extract(&mut self, bytes: &[u8]) -> Result<Extraction, Error> {
+    pub fn extract(&mut self, bytes: &[u8]) -> Result<Template, Error> {
         let frame = media::decode(bytes, &self.limits).map_err(Error::Picture)?;
         match choose(&self.detector.find(&frame)?, &frame) {
             Choice::None => Err(Error::NoFace),
@@ -148,7 +137,7 @@ impl Extractor {
     }
 
     /// The template of the most central person, and whether the service would refuse the picture for a second person.
-    pub fn extract_central(&mut self, bytes: &[u8]) -> Result<(Extraction, bool), Error> {
+    pub fn extract_central(&mut self, bytes: &[u8]) -> Result<(Template, bool), Error> {
         let frame = media::decode(bytes, &self.limits).map_err(Error::Picture)?;
         let faces = self.detector.find(&frame)?;
         let several = matches!(choose(&faces, &frame), Choice::Several(_));
@@ -156,7 +145,7 @@ impl Extractor {
         Ok((self.template(&frame, face)?, several))
     }
 
-    /// All faces of a picture file, the largest first, with the frame's width and height.
+    /// All faces of a picture file, the largest first, and the choice among them.
     pub fn detect(&mut self, bytes: &[u8]) -> Result<(Vec<Face>, Choice), Error> {
         let frame = media::decode(bytes, &self.limits).map_err(Error::Picture)?;
         let faces = self.detector.find(&frame)?;
@@ -184,14 +173,14 @@ impl Extractor {
         })
     }
 
-    fn template(&mut self, frame: &Frame, face: Face) -> Result<Extraction, Error> {
+    fn template(&mut self, frame: &Frame, face: Face) -> Result<Template, Error> {
         let crop = align(frame, &face.points);
         let quality = Quality::measure(&face, &crop);
         log::debug!("sample {quality:?}");
         if let Some(flaw) = quality.flaw() {
             return Err(Error::Unusable(flaw));
         }
-        Ok(Extraction { template: self.embed(&crop, &quality)?, face, quality })
+        Ok(self.embed(&crop, &quality)?)
     }
 
     fn embed(&mut self, crop: &[u8], quality: &Quality) -> Result<Template, engine::Error> {

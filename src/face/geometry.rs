@@ -6,7 +6,10 @@
 /// Units in a pixel.
 pub const SUB: i32 = 256;
 
-/// A place in a picture: `x` to the right, `y` down, from the centre of the top left pixel, in 1/256 pixel.
+/// A place in a picture: `x` to the right, `y` down, in 1/256 pixel.
+///
+/// The detector's own convention is kept, in which a pixel's place is that of its number: scaling moves points by up to half
+/// a pixel of the network's input, as it does in the reference implementation that the recognizer was trained behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Point {
     /// To the right.
@@ -35,12 +38,12 @@ impl Point {
 impl Rect {
     /// Width in 1/256 pixel, not negative.
     pub fn width(self) -> i64 {
-        i64::from(self.max.x - self.min.x).max(0)
+        (i64::from(self.max.x) - i64::from(self.min.x)).max(0)
     }
 
     /// Height in 1/256 pixel, not negative.
     pub fn height(self) -> i64 {
-        i64::from(self.max.y - self.min.y).max(0)
+        (i64::from(self.max.y) - i64::from(self.min.y)).max(0)
     }
 
     /// Area in 1/65536 square pixel.

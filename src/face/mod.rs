@@ -18,7 +18,7 @@ mod select;
 mod template;
 
 pub use detect::{Detector, Face};
-pub use extractor::{Error, Extraction, Extractor, Faces, Stages};
+pub use extractor::{Error, Extractor, Faces, Stages};
 pub use geometry::{Point, Rect, SUB};
 pub use quality::{Flaw, Quality};
 pub use score::{Curve, Decision, Score, Thresholds};

@@ -104,7 +104,7 @@ impl Curve {
 
 /// The score that stands for a false match rate.
 fn score_at(fmr: f64) -> f64 {
-    let rate = -fmr.log10();
+    let rate = -libm::log10(fmr);
     let decade = (rate.floor().max(0.0) as usize).min(SCORE_AT.len() - 2);
     let ((_, low), (_, high)) = (SCORE_AT[decade], SCORE_AT[decade + 1]);
     (low + (high - low) * (rate - decade as f64)).clamp(0.0, 1.0)

@@ -2,7 +2,8 @@
 //!
 //! The largest face is the subject. Another face is a second person if it is *comparable*: at least `COMPARABLE_PERCENT`
 //! of the subject's area, at least `SURE`, and not cut by the edge of the picture. Smaller faces are people in the
-//! background; a face at the edge is a neighbour who was cut off.
+//! background; a face at the edge is a neighbor who was cut off. If the largest face is itself cut or doubtful, nobody can
+//! say that it is the subject: then a whole and sure face of a quarter of its area is enough to refuse.
 
 use super::detect::Face;
 use super::geometry::{Point, Rect, SUB};
@@ -11,6 +12,9 @@ use crate::media::Frame;
 /// Area of a second face, in percent of the subject's, from which it is a second person. 64 % of the area is 0.8 of the
 /// width: someone standing at less than 1.25 times the subject's distance from the camera.
 const COMPARABLE_PERCENT: i64 = 64;
+
+/// The same where the largest face is cut off or doubtful.
+const RIVAL_PERCENT: i64 = 25;
 
 /// Certainty from which a second face counts: a doubtful one must not refuse a good picture.
 const SURE: f32 = 0.7;
@@ -33,10 +37,9 @@ pub enum Choice {
 /// Chooses the person among `faces`, the largest first.
 pub fn choose(faces: &[Face], frame: &Frame) -> Choice {
     let Some(subject) = faces.iter().max_by_key(|f| f.bounds.area()) else { return Choice::None };
-    let comparable = |other: &Face| {
-        let large = other.bounds.area() * 100 >= subject.bounds.area() * COMPARABLE_PERCENT;
-        large && other.score >= SURE && whole(other.bounds, frame)
-    };
+    let clear = |face: &Face| face.score >= SURE && whole(face.bounds, frame);
+    let percent = if clear(subject) { COMPARABLE_PERCENT } else { RIVAL_PERCENT };
+    let comparable = |other: &Face| clear(other) && other.bounds.area() * 100 >= subject.bounds.area() * percent;
     match faces.iter().filter(|f| *f != subject && comparable(f)).count() {
         0 => Choice::One(*subject),
         others => Choice::Several(others + 1),
@@ -86,6 +89,9 @@ mod tests {
             assert_eq!(choose(&faces, &frame), want, "{other:?}");
         }
         assert_eq!(choose(&[], &frame), Choice::None);
+        let cut = face(0, 0, 130);
+        assert_eq!(choose(&[cut, face(200, 100, 70)], &frame), Choice::Several(2));
+        assert_eq!(choose(&[cut, face(200, 100, 60)], &frame), Choice::One(cut));
     }
 
     #[test]

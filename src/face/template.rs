@@ -170,7 +170,7 @@ impl fmt::Debug for Template {
 pub fn fuzz(bytes: &[u8]) {
     if let Ok(template) = Template::parse(bytes, 1, 128) {
         assert_eq!(template.to_bytes(), bytes);
-        assert!((template.cosine(&template) - 1.0).abs() < 1e-12);
+        assert!((template.cosine(&template) - 1.0).abs() < 1e-9);
     }
 }
 
@@ -238,8 +238,12 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_harm(mut bytes in proptest::collection::vec(any::<u8>(), 0..200), seal: bool) {
             fuzz(&bytes);
-            if seal && bytes.len() >= 4 {
-                bytes[..4].copy_from_slice(&MAGIC);
+            if seal {
+                // A frame that is right around values and fields that are not.
+                bytes.resize(HEAD + 128, 1);
+                bytes[..5].copy_from_slice(b"FPLT\x01");
+                bytes[6..10].copy_from_slice(&[1, 0, 128, 0]);
+                bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
                 fuzz(&bytes);
             }
         }

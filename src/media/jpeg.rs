@@ -1,7 +1,8 @@
 //! Finds out whether a JPEG ends before its picture does.
 //!
-//! Decoders fill what is missing with grey and say nothing; a face made of half grey would be compared all the same. So the
-//! segments are walked (ITU-T T.81, Annex B) up to the end-of-image marker. No pixel is decoded here.
+//! Decoders fill what is missing with gray and say nothing; a face made of half gray would be compared all the same. So the
+//! segments are walked (ITU-T T.81, Annex B) up to the end-of-image marker: an interrupted transfer has none. No pixel is
+//! decoded here, so a file that was cut and given an end again is not found out.
 
 const SOI: u8 = 0xD8;
 const EOI: u8 = 0xD9;

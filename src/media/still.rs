@@ -48,7 +48,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Frame, Error> {
         return Err(Error::Empty);
     }
     if bytes.len() > limits.picture_bytes {
-        return Err(Error::TooLarge(format!("{} bytes are over the limit of {}", bytes.len(), limits.picture_bytes)));
+        return Err(Error::TooLarge(format!("it is over the limit of {} bytes", limits.picture_bytes)));
     }
     if bytes.starts_with(b"\xFF\xD8") {
         return decode_jpeg(bytes, limits);
@@ -80,6 +80,14 @@ fn finish(mut decoder: impl ImageDecoder, format: &str, limits: &Limits) -> Resu
         let limit = limits.picture_pixels;
         return Err(Error::TooLarge(format!("{width}x{height} pixels are over the limit of {limit} pixels")));
     }
+    if width.max(height) > MAX_SIDE {
+        return Err(Error::TooLarge(format!("{width}x{height} pixels: a side is over the limit of {MAX_SIDE}")));
+    }
+    if decoder.total_bytes() > pixel_bytes(limits) {
+        return Err(Error::TooLarge(format!(
+            "{width}x{height} pixels at this depth take more memory than the limits allow"
+        )));
+    }
     decoder.set_limits(allocation(limits)).map_err(|e| damaged(format, &e))?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| damaged(format, &e))?;
@@ -92,10 +100,18 @@ fn finish(mut decoder: impl ImageDecoder, format: &str, limits: &Limits) -> Resu
     Ok(Frame::new(rgb.width() as usize, rgb.height() as usize, rgb.into_raw()))
 }
 
-/// What a decoder may hold at once: 8 bytes a pixel is 16-bit RGBA, the largest that a PNG can ask for.
+/// Longest side in pixels: what a JPEG can have at most.
+const MAX_SIDE: u32 = 65_535;
+
+/// Bytes of a decoded picture: four for each pixel that is allowed, so that 16-bit pictures may have half as many.
+fn pixel_bytes(limits: &Limits) -> u64 {
+    limits.picture_pixels.saturating_mul(4)
+}
+
+/// What a decoder may hold at once.
 fn allocation(limits: &Limits) -> image::Limits {
     let mut allowed = image::Limits::default();
-    allowed.max_alloc = Some(limits.picture_pixels * 8);
+    allowed.max_alloc = Some(pixel_bytes(limits));
     allowed
 }
 

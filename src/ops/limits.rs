@@ -12,14 +12,12 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Bytes of one picture file. 20 MiB is a 50-megapixel JPEG of good quality.
     pub picture_bytes: usize,
-    /// Pixels of one picture, checked before decoding. 50 megapixels take 150 MB decoded.
+    /// Pixels of one picture, checked before decoding. 50 megapixels take 150 MB decoded, 200 MB with transparency.
     pub picture_pixels: u64,
     /// Templates in one 1:N request.
     pub templates: usize,
     /// Pictures in one 1:N request: each costs an inference.
     pub samples: usize,
-    /// Parts of any kind in one multipart body: the templates and some room for fields that are ignored.
-    pub parts: usize,
     /// Bytes of the header lines of one part.
     pub part_head_bytes: usize,
     /// Milliseconds that a request may wait for and spend in inference; then it is answered with 503.
@@ -34,7 +32,6 @@ impl Default for Limits {
             picture_pixels: 50_000_000,
             templates: 10_000,
             samples: 64,
-            parts: 10_064,
             part_head_bytes: 8 << 10,
             request_ms: 30_000,
         }
@@ -42,6 +39,26 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Parts of any kind in one multipart body: the templates or pictures and some room for fields that are ignored.
+    pub fn parts(&self) -> usize {
+        self.templates.max(self.samples) + 64
+    }
+
+    /// The first limit that is not in its range, with the range.
+    pub fn out_of_range(&self) -> Option<String> {
+        let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let ranges = [
+            ("body_bytes", number(self.body_bytes), 1 << 30),
+            ("picture_bytes", number(self.picture_bytes), 1 << 30),
+            ("picture_pixels", self.picture_pixels, 500_000_000),
+            ("templates", number(self.templates), 1_000_000),
+            ("samples", number(self.samples), 10_000),
+            ("part_head_bytes", number(self.part_head_bytes), 1 << 20),
+        ];
+        let wrong = ranges.iter().find(|(_, value, most)| !(1..=*most).contains(value));
+        wrong.map(|(name, value, most)| format!("limits.{name}: {value} is not in 1..={most}"))
+    }
+
     /// [`Limits::request_ms`] as a duration.
     pub fn request_time(&self) -> Duration {
         Duration::from_millis(self.request_ms)

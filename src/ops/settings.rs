@@ -147,6 +147,9 @@ impl Settings {
                 "decision: 0 <= operator_required ({operator_required}) <= approved ({approved}) <= 1 does not hold"
             )));
         }
+        if let Some(what) = self.limits.out_of_range() {
+            return Err(Error(what));
+        }
         if self.server.threads == 0 || self.server.threads > 1024 {
             return Err(Error(format!("server.threads: {} is not in 1..=1024", self.server.threads)));
         }
@@ -196,6 +199,8 @@ mod tests {
             ("limits.body_bytes", "\"many\"", "body_bytes"),
             ("decision.approved", "1.5", "approved"),
             ("server.threads", "0", "server.threads"),
+            ("limits.samples", "0", "limits.samples"),
+            ("limits.body_bytes", "4294967295", "limits.body_bytes"),
             ("nonsense", "1", "section.key"),
             ("colour.sky", "1", "colour"),
         ] {

@@ -1,4 +1,4 @@
-//! One flag that says "stop", set by SIGTERM or SIGINT or by a test.
+//! One flag that says "stop", set by SIGTERM or SIGINT or by a fault that the process can't live with.
 
 use std::io;
 use std::sync::Arc;
@@ -9,26 +9,36 @@ use signal_hook::flag;
 
 /// Shared by everything that runs until told otherwise.
 #[derive(Clone, Debug, Default)]
-pub struct Shutdown(Arc<AtomicBool>);
+pub struct Shutdown {
+    requested: Arc<AtomicBool>,
+    failed: Arc<AtomicBool>,
+}
 
 impl Shutdown {
     /// A flag that SIGTERM and SIGINT set. A second signal ends the process at once, should stopping hang.
     pub fn on_signals() -> io::Result<Self> {
         let shutdown = Self::default();
         for signal in [SIGTERM, SIGINT] {
-            flag::register_conditional_shutdown(signal, 1, Arc::clone(&shutdown.0))?;
-            flag::register(signal, Arc::clone(&shutdown.0))?;
+            flag::register_conditional_shutdown(signal, 1, Arc::clone(&shutdown.requested))?;
+            flag::register(signal, Arc::clone(&shutdown.requested))?;
         }
         Ok(shutdown)
     }
 
-    /// Asks everything to stop.
-    pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// Asks everything to stop because of a fault; the process then ends with a failure, for a supervisor to see.
+    pub fn fail(&self, why: &str) {
+        log::error!("stopping: {why}");
+        self.failed.store(true, Ordering::Relaxed);
+        self.requested.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether stopping was asked for because of a fault.
+    pub fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// Whether stopping was asked for.
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.requested.load(Ordering::Relaxed)
     }
 }

@@ -3,6 +3,7 @@
 //! A full queue refuses at once. A job whose ticket was dropped is not run. A panic inside a job fails that job alone: the
 //! worker makes itself a new state and goes on.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +12,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
+/// Work that may not be wanted any more when its turn comes.
+struct Job<S> {
+    /// Runs it; false if it panicked.
+    run: Box<dyn FnOnce(&mut S) -> bool + Send>,
+    /// Whether somebody still holds the ticket.
+    wanted: Box<dyn Fn() -> bool + Send>,
+}
 
 /// Inference workers with a state `S` each.
 pub struct Pool<S> {
@@ -23,9 +30,9 @@ pub struct Pool<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
-/// The job panicked; the cause is in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failed;
+/// The job panicked, with this message, or was dropped with the pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed(pub String);
 
 /// The answer to come of one job.
 pub struct Ticket<T>(Arc<Mutex<Slot<T>>>);
@@ -70,20 +77,21 @@ impl<S: 'static> Pool<S> {
         job: impl FnOnce(&mut S) -> T + Send + 'static,
     ) -> Result<Ticket<T>, Refused> {
         let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
-        let answer = Answer(Arc::downgrade(&slot));
+        let (answer, watch) = (Answer(Arc::downgrade(&slot)), Arc::downgrade(&slot));
         let mut jobs = lock(&self.queue.jobs);
+        if jobs.waiting.len() >= self.queue.capacity {
+            jobs.waiting.retain(|job| (job.wanted)());
+        }
         if jobs.waiting.len() >= self.queue.capacity {
             return Err(Refused);
         }
-        jobs.waiting.push_back(Box::new(move |state| answer.give(|| job(state))));
+        jobs.waiting.push_back(Job {
+            run: Box::new(move |state| answer.give(|| job(state))),
+            wanted: Box::new(move || watch.strong_count() > 0),
+        });
         drop(jobs);
         self.queue.arrived.notify_one();
         Ok(Ticket(slot))
-    }
-
-    /// Jobs that wait for a worker.
-    pub fn waiting(&self) -> usize {
-        lock(&self.queue.jobs).waiting.len()
     }
 }
 
@@ -101,9 +109,8 @@ impl<S> Drop for Pool<S> {
 fn run<S>(queue: &Queue<S>, state: &dyn Fn() -> S) {
     let mut mine = state();
     while let Some(job) = queue.next() {
-        if catch_unwind(AssertUnwindSafe(|| job(&mut mine))).is_err() {
-            log::error!("an inference job panicked; the worker starts afresh");
-            mine = state();
+        if (job.wanted)() && !(job.run)(&mut mine) {
+            mine = state(); // whatever the panic left behind is not to be trusted
         }
     }
 }
@@ -124,17 +131,19 @@ impl<S> Queue<S> {
     }
 }
 
-/// The worker's end of a ticket. Dropped without an answer (a panic), it reports failure.
+/// The worker's end of a ticket. Dropped without an answer, it reports failure, so that nobody waits for ever.
 struct Answer<T>(Weak<Mutex<Slot<T>>>);
 
 impl<T> Answer<T> {
-    fn give(self, job: impl FnOnce() -> T) {
-        if self.0.strong_count() > 0 {
-            let result = job();
-            self.fill(Ok(result));
-        }
+    /// Answers with what `job` makes; false if it panicked.
+    fn give(self, job: impl FnOnce() -> T) -> bool {
+        let result = catch_unwind(AssertUnwindSafe(job)).map_err(|cause| Failed(message(&*cause)));
+        let whole = result.is_ok();
+        self.fill(result);
+        whole
     }
 
+    /// Keeps the first result only.
     fn fill(&self, result: Result<T, Failed>) {
         let Some(slot) = self.0.upgrade() else { return };
         let mut slot = lock(&slot);
@@ -149,10 +158,14 @@ impl<T> Answer<T> {
 
 impl<T> Drop for Answer<T> {
     fn drop(&mut self) {
-        if thread::panicking() {
-            self.fill(Err(Failed));
-        }
+        self.fill(Err(Failed("it was not run".into())));
     }
+}
+
+/// What a panic said.
+fn message(cause: &(dyn Any + Send)) -> String {
+    let text = cause.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| cause.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
 }
 
 impl<T> Future for Ticket<T> {
@@ -202,6 +215,8 @@ mod tests {
         let abandoned = pool.submit(move |()| touched.send(()).unwrap()).unwrap();
         assert_eq!(pool.submit(|()| ()).err(), Some(Refused));
         drop(abandoned);
+        // Its place in the queue is free again, though no worker has come to it.
+        assert!(pool.submit(|()| ()).is_ok());
         release.send(()).unwrap();
         block_on(busy).unwrap();
         drop(pool);
@@ -215,7 +230,7 @@ mod tests {
             *n = 7;
             panic!("expected by this test")
         });
-        assert_eq!(block_on::<Ticket<()>>(first.unwrap()).err(), Some(Failed));
+        assert_eq!(block_on::<Ticket<()>>(first.unwrap()).err(), Some(Failed("expected by this test".into())));
         assert_eq!(block_on(pool.submit(|n| *n).unwrap()), Ok(0));
     }
 }

@@ -12,6 +12,8 @@ hopper = Image.open(Path(matplotlib.__file__).parent / "mpl-data/sample_data/gra
 
 collins.save(HERE / "collins.jpg", quality=85)
 hopper.save(HERE / "hopper.jpg", quality=85)
+collins.resize((256, 256)).save(HERE / "progressive.jpg", quality=80, progressive=True)
+collins.resize((256, 256)).convert("CMYK").save(HERE / "cmyk.jpg", quality=80)
 
 dim = ImageOps.mirror(collins.crop((90, 0, 390, 330))).resize((210, 231), Image.Resampling.LANCZOS)
 ImageEnhance.Brightness(dim).enhance(0.55).quantize(64).save(HERE / "collins_dim.png", optimize=True)

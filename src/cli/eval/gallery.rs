@@ -39,10 +39,10 @@ impl Gallery {
         let faces = load(settings, options)?;
         let files = files(&options.root)?;
         let found = each(settings, &faces, &options.root, &files, |extractor, bytes| extractor.extract_central(bytes))?;
-        let picture = |(name, found): (&String, Result<(face::Extraction, bool), face::Error>)| {
+        let picture = |(name, found): (&String, Result<(Template, bool), face::Error>)| {
             let identity = name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
             let several = found.as_ref().is_ok_and(|(_, several)| *several);
-            Picture { name: name.clone(), identity, template: found.map(|(e, _)| e.template), several }
+            Picture { name: name.clone(), identity, template: found.map(|(template, _)| template), several }
         };
         let pictures = files.iter().zip(found).map(picture).collect();
         let mut aliases = HashSet::new();
@@ -140,7 +140,8 @@ pub(super) fn each<T: Send + 'static>(
     let submit = |name: &String| {
         let (path, job) = (root.join(name), job.clone());
         pool.submit(move |extractor| {
-            let bytes = std::fs::read(&path).map_err(|_| face::Error::Picture(crate::media::Error::Empty))?;
+            let told = |e: std::io::Error| face::Error::Picture(crate::media::Error::Damaged(e.to_string()));
+            let bytes = std::fs::read(&path).map_err(told)?;
             job(extractor, &bytes)
         })
         .map_err(|_| "more files than the queue holds")

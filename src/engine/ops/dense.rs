@@ -6,7 +6,9 @@
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::cnn::PaddingSpec;
 use tract_onnx::tract_core::ops::cnn::conv::{Conv, KernelFormat};
+use tract_onnx::tract_core::ops::math::Mul;
 use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
 
@@ -39,6 +41,8 @@ fn rule(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Conv) -> 
     let covers = op.group == 1
         && op.kernel_fmt == KernelFormat::OIHW
         && op.pool_spec.data_format == DataFormat::NCHW
+        && op.pool_spec.dilations().iter().all(|d| *d == 1)
+        && unpadded(&op.pool_spec.padding)
         && from.len() == 4
         && from[0] == 1
         && op.pool_spec.kernel_shape.as_slice() == &from[2..]
@@ -46,7 +50,11 @@ fn rule(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Conv) -> 
     // The kernel is int8 behind its decoding, which a factor for each input channel may follow.
     let kernel = model.node(node.inputs[1].node);
     let (decoding, factor) = match kernel.op_as::<TypedBinOp>() {
-        Some(_) => (model.node(kernel.inputs[0].node), model.outlet_fact(kernel.inputs[1])?.konst.clone()),
+        Some(op) if op.0.is::<Mul>() => {
+            let factor = model.outlet_fact(kernel.inputs[1])?.konst.clone();
+            (model.node(kernel.inputs[0].node), factor.filter(|f| f.shape() == [1, from[1], 1, 1]))
+        }
+        Some(_) => return Ok(None),
         None => (kernel, Some(tensor1(&[1.0f32]).into_arc_tensor())),
     };
     let (Some(decoding_op), Some(factor)) = (decoding.op_as::<Dequantize>(), factor) else { return Ok(None) };
@@ -63,6 +71,14 @@ fn rule(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Conv) -> 
     let y = patch.wire_node(name, Dense { weights, scale, factor, bias }, &[x])?;
     patch.shunt_outside(model, node.id.into(), y[0])?;
     Ok(Some(patch))
+}
+
+fn unpadded(padding: &PaddingSpec) -> bool {
+    match padding {
+        PaddingSpec::Explicit(before, after) => before.iter().chain(after).all(|p| *p == 0),
+        PaddingSpec::Valid => true,
+        _ => false,
+    }
 }
 
 impl Op for Dense {

@@ -5,7 +5,7 @@
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::cnn::PaddingSpec;
-use tract_onnx::tract_core::ops::cnn::conv::Conv;
+use tract_onnx::tract_core::ops::cnn::conv::{Conv, KernelFormat};
 use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
 
@@ -29,6 +29,7 @@ fn rule(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Conv) -> 
         _ => false,
     };
     let ours = op.q_params.is_none()
+        && op.kernel_fmt == KernelFormat::OIHW
         && op.group == op.input_channels()
         && op.group == op.output_channels()
         && input.shape.as_concrete().is_some_and(|s| s.len() == 4)
