@@ -56,6 +56,9 @@ fn settings_are_printed_and_checked() {
     let file = folder.0.join("faceplate.toml");
     std::fs::write(&file, out).unwrap();
     assert_eq!(command(&["--check", "--settings", file.to_str().unwrap()]).0, Some(0));
+    let elsewhere = ["--check", "--models", folder.path()];
+    let (code, _, told) = command(&elsewhere);
+    assert!(code == Some(1) && told.contains("models.toml"), "{told}");
     std::fs::write(&file, "[limits]\nsample = 5\n").unwrap();
     let (code, _, told) = command(&["--check", "--settings", file.to_str().unwrap()]);
     assert_eq!(code, Some(1));

@@ -38,7 +38,10 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
     match &line.command {
         Command::Help => print!("{}", args::HELP),
         Command::Version => println!("faceplate {}", env!("CARGO_PKG_VERSION")),
-        Command::Check => println!("settings and models are good"),
+        Command::Check => {
+            faces(&settings)?.self_test()?;
+            println!("settings and models are good");
+        }
         Command::PrintSettings => print!("{}", settings.to_toml()),
         Command::Serve => serve::run(&settings)?,
         Command::Doctor => return doctor::run(&settings),

@@ -44,7 +44,7 @@ pub struct ModelInfo {
     pub file: String,
     /// Lower-case hexadecimal SHA-256 of the file.
     pub sha256: String,
-    /// SPDX name of the weights' licence.
+    /// SPDX name of the weights' license.
     pub license: String,
     /// Its text, beside the manifest.
     pub license_file: String,
@@ -105,7 +105,7 @@ pub enum Layout {
     Nchw,
 }
 
-/// Order of the colour planes.
+/// Order of the color planes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Channels {

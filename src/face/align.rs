@@ -1,4 +1,4 @@
-//! The face, turned and scaled to where the recogniser expects eyes, nose and mouth.
+//! The face, turned and scaled to where the recognizer expects eyes, nose and mouth.
 //!
 //! The similarity transform (turn, scale, shift) that brings the five points closest to ArcFace's (Deng et al. 2019) in the
 //! least-squares sense, then sampling in integers: bilinear, or, when the face is shrunk, the mean of a grid of bilinear
@@ -35,7 +35,7 @@ pub(super) fn align(frame: &Frame, points: &[Point; 5]) -> Vec<u8> {
     sample(frame, similarity(points))
 }
 
-/// Fits the transform. Points that coincide give a crop of one colour, which no quality check passes.
+/// Fits the transform. Points that coincide give a crop of one color, which no quality check passes.
 fn similarity(points: &[Point; 5]) -> Similarity {
     let source = points.map(|p| (f64::from(p.x) / f64::from(SUB), f64::from(p.y) / f64::from(SUB)));
     let mean = |p: &[(f64, f64); 5]| {
@@ -91,7 +91,7 @@ fn sample(frame: &Frame, m: Similarity) -> Vec<u8> {
     crop
 }
 
-/// RGB at a place in 1/65536 pixel, in 1/256 of a grey level.
+/// RGB at a place in 1/65536 pixel, in 1/256 of a gray level.
 fn bilinear(frame: &Frame, x: i64, y: i64) -> [u32; 3] {
     let (column, row) = (x >> 16, y >> 16);
     let (fx, fy) = ((x >> 8 & 0xFF) as u32, (y >> 8 & 0xFF) as u32);

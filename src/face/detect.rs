@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn turning_a_picture_and_its_points_agree() {
-        // A mark at (1, 0) of a 3x2 picture, as the centre of its pixel in continuous coordinates.
+        // A mark at (1, 0) of a 3x2 picture, as the center of its pixel in continuous coordinates.
         let mut pixels = vec![0; 18];
         pixels[3..6].fill(255);
         let frame = Frame::new(3, 2, pixels);
@@ -206,8 +206,8 @@ mod tests {
             let turned = frame.turned(turn);
             let i = turned.pixels().iter().position(|&p| p == 255).unwrap() / 3;
             let (x, y) = ((i % turned.width()) as i32, (i / turned.width()) as i32);
-            let centre = Point { x: x * SUB + SUB / 2, y: y * SUB + SUB / 2 };
-            assert_eq!(untilt(centre, turn, 3 * SUB, 2 * SUB), Point { x: SUB + SUB / 2, y: SUB / 2 }, "{turn:?}");
+            let center = Point { x: x * SUB + SUB / 2, y: y * SUB + SUB / 2 };
+            assert_eq!(untilt(center, turn, 3 * SUB, 2 * SUB), Point { x: SUB + SUB / 2, y: SUB / 2 }, "{turn:?}");
         }
     }
 

@@ -60,7 +60,7 @@ impl Rect {
     }
 
     /// Its middle.
-    pub fn centre(self) -> Point {
+    pub fn center(self) -> Point {
         Point { x: self.min.x.midpoint(self.max.x), y: self.min.y.midpoint(self.max.y) }
     }
 }

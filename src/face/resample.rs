@@ -62,7 +62,7 @@ fn linear(i: usize, from: usize, to: usize) -> Taps {
     Taps { first: first as usize, weights: vec![ONE as u16 - second, second] }
 }
 
-/// Source rows resized across, the last two of them kept: neighbouring output rows share them.
+/// Source rows resized across, the last two of them kept: neighboring output rows share them.
 struct Rows<'a> {
     frame: &'a Frame,
     across: &'a [Taps],

@@ -46,11 +46,11 @@ pub fn choose(faces: &[Face], frame: &Frame) -> Choice {
     }
 }
 
-/// The face nearest to the middle of the picture: for evaluation on sets whose pictures centre on the person they are
+/// The face nearest to the middle of the picture: for evaluation on sets whose pictures center on the person they are
 /// labelled with.
 pub fn most_central(faces: &[Face], frame: &Frame) -> Option<Face> {
     let middle = Point { x: frame.width() as i32 * SUB / 2, y: frame.height() as i32 * SUB / 2 };
-    faces.iter().copied().min_by_key(|f| f.bounds.centre().distance(middle))
+    faces.iter().copied().min_by_key(|f| f.bounds.center().distance(middle))
 }
 
 /// Whether the box keeps off all four edges.

@@ -1,7 +1,7 @@
 //! JPEG and PNG of any kind to an upright RGB frame.
 //!
 //! Told by their bytes: labels and names lie. EXIF orientation is applied; transparency is shown on white, as a browser
-//! does; 16-bit, palette, grey and CMYK pictures become 8-bit RGB.
+//! does; 16-bit, palette, gray and CMYK pictures become 8-bit RGB.
 
 use std::io::Cursor;
 

@@ -202,7 +202,7 @@ mod tests {
             ("limits.samples", "0", "limits.samples"),
             ("limits.body_bytes", "4294967295", "limits.body_bytes"),
             ("nonsense", "1", "section.key"),
-            ("colour.sky", "1", "colour"),
+            ("color.sky", "1", "color"),
         ] {
             let error = load(&[], &[(key, value)]).unwrap_err().to_string();
             assert!(error.contains(told), "{key}: {error}");

@@ -1,6 +1,6 @@
 //! `eval verification`: accuracy on given pairs, TMR at fixed FMR over all cross pairs.
 //!
-//! The most central face of each picture is taken, since these sets centre on the person they name; how many pictures the
+//! The most central face of each picture is taken, since these sets center on the person they name; how many pictures the
 //! service itself would refuse for a second person is told apart. A picture that is not enrolled makes all its genuine
 //! pairs non-matches.
 

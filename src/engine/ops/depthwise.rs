@@ -1,7 +1,7 @@
 //! Depthwise 3x3 convolution with stride 2 and padding 1.
 //!
 //! tract runs this case without vectors. Here each row is split into its even and its odd columns, after which all three
-//! taps of a row read neighbours and the compiler vectorizes them.
+//! taps of a row read neighbors and the compiler vectorizes them.
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::cnn::PaddingSpec;
