@@ -14,7 +14,7 @@ use super::form::Found;
 use super::multipart::Writer;
 use super::reply::Reply;
 use super::service::{Call, Service};
-use crate::face::{self, Score, Template};
+use crate::face::{self, Extractor, Score, Template};
 use crate::work::{Deadline, Failed, Ticket, block_on};
 
 #[derive(Serialize)]
@@ -39,6 +39,9 @@ struct Entries<'a> {
 struct OnlyScore {
     score: Box<RawValue>,
 }
+
+/// What becomes of a picture on its way through a worker; no template if it was only decoded.
+type Answer = Ticket<Result<Option<Template>, face::Error>>;
 
 const OCTETS: &str = "application/octet-stream";
 
@@ -110,50 +113,55 @@ impl Service {
         found.many.iter().map(|(label, bytes)| self.template(label, bytes)).collect()
     }
 
-    /// Templates of labelled pictures, two at a time on the inference workers, all before one deadline.
+    /// Templates of labeled pictures, two at a time on the inference workers, all before one deadline.
     ///
-    /// A picture that can't be decoded is reported before one that shows nobody, whatever their order.
+    /// A picture that can't be decoded is reported before one that shows nobody, whatever their order. So the first refusal
+    /// for a face does not end the work, but what follows is only decoded.
     fn samples(&self, samples: &[(&str, &[u8])]) -> Result<Vec<Template>, Error> {
         let deadline = Deadline(Instant::now() + self.limits.request_time());
         let mut templates = vec![];
         let mut refused: Option<Error> = None;
-        let mut take = |label: &str, result: Result<Result<Template, face::Error>, Failed>| {
-            let error = match result {
-                Ok(Ok(template)) => return templates.push(template),
-                Ok(Err(error)) => Error::from_face(&error, label),
-                Err(Failed(cause)) => Error::internal(Family::Pattern, cause),
-            };
-            let earlier = refused.as_ref().map(Error::kind);
-            if earlier.is_none() || (earlier != Some(Kind::Sample) && error.kind() == Kind::Sample) {
-                refused = Some(error);
-            }
-        };
         for pair in samples.chunks(2) {
-            let first = self.submit(pair[0].1)?;
-            match pair.get(1) {
+            let look = refused.is_none();
+            let first = self.submit(pair[0].1, look)?;
+            let (first, second) = match pair.get(1) {
                 None => match block_on(select(first, deadline)) {
-                    Either::First(result) => take(pair[0].0, result),
+                    Either::First(result) => (result, None),
                     Either::Second(()) => return Err(overloaded("the deadline passed")),
                 },
-                Some((label, bytes)) => match block_on(select(join(first, self.submit(bytes)?), deadline)) {
-                    Either::First((a, b)) => {
-                        take(pair[0].0, a);
-                        take(label, b);
+                Some((_, bytes)) => match block_on(select(join(first, self.submit(bytes, look)?), deadline)) {
+                    Either::First((first, second)) => (first, Some(second)),
+                    Either::Second(()) => return Err(overloaded("the deadline passed")),
+                },
+            };
+            for ((label, _), result) in pair.iter().zip([Some(first), second].into_iter().flatten()) {
+                let error = match result {
+                    Ok(Ok(template)) => {
+                        templates.extend(template);
+                        continue;
                     }
-                    Either::Second(()) => return Err(overloaded("the deadline passed")),
-                },
+                    Ok(Err(error)) => Error::from_face(&error, label),
+                    Err(Failed(cause)) => Error::internal(Family::Pattern, cause),
+                };
+                if error.kind() == Kind::Sample {
+                    return Err(error);
+                }
+                refused = refused.or(Some(error));
             }
         }
         refused.map_or(Ok(templates), Err)
     }
 
-    fn submit(&self, bytes: &[u8]) -> Result<Ticket<Result<Template, face::Error>>, Error> {
+    /// Queues one picture: for its template, or only to be decoded if nobody needs to `look` at it any more.
+    fn submit(&self, bytes: &[u8], look: bool) -> Result<Answer, Error> {
         let limit = self.limits.picture_bytes;
         // A picture over the limit is refused by its decoder; only as much is copied as it needs to see that.
         let bytes = bytes[..bytes.len().min(limit + 1)].to_vec();
-        self.pool
-            .submit(move |extractor| extractor.extract(&bytes))
-            .map_err(|_| overloaded("too many requests at once"))
+        let job = move |extractor: &mut Extractor| match look {
+            true => extractor.extract(&bytes).map(Some),
+            false => extractor.decode(&bytes).map(|_| None),
+        };
+        self.pool.submit(job).map_err(|_| overloaded("too many requests at once"))
     }
 
     fn comparison(&self, score: Score) -> Reply {

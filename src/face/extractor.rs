@@ -128,7 +128,7 @@ impl Faces {
 impl Extractor {
     /// The template of the one person in a picture file.
     pub fn extract(&mut self, bytes: &[u8]) -> Result<Template, Error> {
-        let frame = media::decode(bytes, &self.limits).map_err(Error::Picture)?;
+        let frame = self.decode(bytes)?;
         match choose(&self.detector.find(&frame)?, &frame) {
             Choice::None => Err(Error::NoFace),
             Choice::Several(n) => Err(Error::SeveralFaces(n)),
@@ -136,9 +136,14 @@ impl Extractor {
         }
     }
 
+    /// The frame of a picture file.
+    pub fn decode(&self, bytes: &[u8]) -> Result<Frame, Error> {
+        media::decode(bytes, &self.limits).map_err(Error::Picture)
+    }
+
     /// The template of the most central person, and whether the service would refuse the picture for a second person.
     pub fn extract_central(&mut self, bytes: &[u8]) -> Result<(Template, bool), Error> {
-        let frame = media::decode(bytes, &self.limits).map_err(Error::Picture)?;
+        let frame = self.decode(bytes)?;
         let faces = self.detector.find(&frame)?;
         let several = matches!(choose(&faces, &frame), Choice::Several(_));
         let face = most_central(&faces, &frame).ok_or(Error::NoFace)?;
@@ -147,7 +152,7 @@ impl Extractor {
 
     /// All faces of a picture file, the largest first, and the choice among them.
     pub fn detect(&mut self, bytes: &[u8]) -> Result<(Vec<Face>, Choice), Error> {
-        let frame = media::decode(bytes, &self.limits).map_err(Error::Picture)?;
+        let frame = self.decode(bytes)?;
         let faces = self.detector.find(&frame)?;
         let choice = choose(&faces, &frame);
         Ok((faces, choice))
@@ -156,7 +161,7 @@ impl Extractor {
     /// Extracts with a clock, which is read around each step.
     pub fn extract_timed(&mut self, bytes: &[u8], clock: impl Fn() -> Duration) -> Result<Stages, Error> {
         let start = clock();
-        let frame = media::decode(bytes, &self.limits).map_err(Error::Picture)?;
+        let frame = self.decode(bytes)?;
         let decoded = clock();
         let faces = self.detector.find(&frame)?;
         let detected = clock();
