@@ -78,7 +78,7 @@ fn variants_of_a_portrait_are_that_person() {
         ("one.gif", "BPE-002003"),
         ("rgb.bmp", "BPE-002003"),
         ("extreme_aspect_4000x40.jpg", "BPE-003002"),
-        ("tiny_16x16.jpg", "BPE-003002"),
+        ("tiny_16x16.jpg", "BPE-003001"),
         ("tiny_1x1.png", "BPE-003002"),
     ];
     for file in files(&folder) {
