@@ -631,6 +631,10 @@ fn a_client_may_wait_for_100_continue_and_may_wish_to_upgrade() {
     // Java's client asks for HTTP/2 like this and goes on in HTTP/1.1 when nobody offers it.
     let upgrade = head("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n");
     assert_eq!(service.raw(&[upgrade.as_bytes(), &jpeg].concat()).status, 200);
+    let refused = upgrade.replace("image/jpeg", "text/plain");
+    assert_eq!(service.raw(&[refused.as_bytes(), &jpeg].concat()).code(), "BPE-002001");
+    let nobody = vec![b'x'; jpeg.len()];
+    assert_eq!(service.raw(&[upgrade.as_bytes(), &nobody].concat()).code(), "BPE-002003");
 }
 
 #[test]

@@ -84,14 +84,14 @@ fn serve(service: &Service, mut request: Request, shutdown: &Shutdown) {
     let start = Instant::now();
     let head = head(&request);
     let id = request_id(&head);
-    let reply = catch_unwind(AssertUnwindSafe(|| handle(service, &head, &mut request)))
-        .unwrap_or_else(|_| Error::internal(Family::of(&head.target), "the handler panicked").into());
+    let (reply, body) = catch_unwind(AssertUnwindSafe(|| handle(service, &head, &mut request)))
+        .unwrap_or_else(|_| (Error::internal(Family::of(&head.target), "the handler panicked").into(), Body::Read));
     let (status, ms) = (reply.status, start.elapsed().as_millis());
     match &reply.cause {
         Some(cause) => log::error!("request {id}: {status} in {ms} ms: {cause}"),
         None => log::debug!("request {id}: {status} in {ms} ms"),
     }
-    match send(request, reply, &id, service.limits().body_bytes) {
+    match send(request, reply, body, &id, service.limits().body_bytes) {
         Ok(Sent::Whole) => {}
         Ok(Sent::Leaked) => leaked(shutdown),
         Err(error) => log::debug!("request {id}: the reply was not delivered: {error}"),
@@ -109,24 +109,32 @@ fn leaked(shutdown: &Shutdown) {
     }
 }
 
-fn handle(service: &Service, head: &Head, request: &mut Request) -> Reply {
+/// Whether something of the request is still to come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Body {
+    /// All of it was read, or no more of it can be.
+    Read,
+    Unread,
+}
+
+fn handle(service: &Service, head: &Head, request: &mut Request) -> (Reply, Body) {
     let call = match service.admit(head) {
         Ok(call) => call,
-        Err(error) => return error.into(),
+        Err(error) => return (error.into(), Body::Unread),
     };
     let limit = service.limits().body_bytes;
     if request.body_length().is_some_and(|length| length > limit) {
-        return call.too_large(limit).into();
+        return (call.too_large(limit).into(), Body::Unread);
     }
     let mut body = Vec::with_capacity(request.body_length().unwrap_or_default().min(1 << 20));
     let received = read(request, limit + 1).read_to_end(&mut body);
     match received {
-        Ok(length) if length > limit => call.too_large(limit).into(),
+        Ok(length) if length > limit => (call.too_large(limit).into(), Body::Unread),
         Ok(length) if request.body_length().is_some_and(|claimed| claimed != length) => {
-            call.broken("the body is shorter than Content-Length").into()
+            (call.broken("the body is shorter than Content-Length").into(), Body::Read)
         }
-        Ok(_) => service.answer(&call, &body),
-        Err(_) => call.broken("the body could not be read").into(),
+        Ok(_) => (service.answer(&call, &body), Body::Read),
+        Err(_) => (call.broken("the body could not be read").into(), Body::Read),
     }
 }
 
@@ -160,7 +168,7 @@ enum Sent {
     Leaked,
 }
 
-fn send(mut request: Request, reply: Reply, id: &str, limit: usize) -> io::Result<Sent> {
+fn send(mut request: Request, reply: Reply, body: Body, id: &str, limit: usize) -> io::Result<Sent> {
     let header = |name: &str, value: &str| Header::from_bytes(name, value).map_err(|()| io::Error::other("bad header"));
     let mut headers = vec![
         header("Content-Type", &reply.content_type)?,
@@ -171,7 +179,7 @@ fn send(mut request: Request, reply: Reply, id: &str, limit: usize) -> io::Resul
     for (name, value) in &reply.headers {
         headers.push(header(name, value)?);
     }
-    let (status, length) = (reply.status, reply.body.len());
+    let length = reply.body.len();
     let response = Response::new(StatusCode(reply.status), headers, io::Cursor::new(reply.body), Some(length), None)
         .with_chunked_threshold(usize::MAX);
     if request.body_length().is_some_and(|claimed| claimed > limit + DRAINED_BYTES) {
@@ -179,7 +187,8 @@ fn send(mut request: Request, reply: Reply, id: &str, limit: usize) -> io::Resul
         std::mem::forget(request.upgrade("close", response));
         return Ok(Sent::Leaked);
     }
-    if status != 200 {
+    if body == Body::Unread {
+        // Else the client, still sending, may never read the reply.
         let _refused_anyway = io::copy(&mut read(&mut request, limit + DRAINED_BYTES), &mut io::sink());
     }
     request.respond(response)?;
