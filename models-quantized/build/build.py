@@ -6,7 +6,7 @@
 
 DIR holds the pictures that calibration.csv lists (sets that anyone can get: LFW, NUAA); each is checked against its hash.
 With --check nothing is written: the command fails unless the result equals the committed files byte for byte. The result
-does not depend on the processor: one BLAS kernel set and one thread are fixed below.
+does not depend on the processor, as long as it has AVX2: one BLAS kernel set and one thread are fixed below.
 """
 
 import os
