@@ -165,6 +165,12 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
     }
 
+    /// The score in the multipart reply of verify.
+    pub(crate) fn score(&self) -> f64 {
+        let text = self.text();
+        text.split("\"score\":").nth(1).unwrap().split('}').next().unwrap().parse().unwrap()
+    }
+
     /// The error code; panics if the body is not exactly `{"code": …, "message": …}`, `code` first.
     pub(crate) fn code(&self) -> String {
         let json = self.json();

@@ -47,9 +47,10 @@ const OCTETS: &str = "application/octet-stream";
 
 impl Service {
     pub(super) fn extract(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
+        let refused = |_| Error::new(Family::Pattern, Kind::Sample, "the body is not base64");
         let sample = match call.base64 {
             false => Cow::Borrowed(body),
-            true => Cow::Owned(decode_base64(body).map_err(|_| sample_error("the body is not base64"))?),
+            true => Cow::Owned(decode_base64(body).map_err(refused)?),
         };
         let template = self.samples(&[("", &sample)])?.remove(0).to_bytes();
         Ok(match call.base64 {
@@ -181,10 +182,6 @@ impl Service {
 /// The score as JSON in its own notation: serde_json would print small ones with an exponent.
 fn raw(score: Score) -> Box<RawValue> {
     RawValue::from_string(score.to_string()).expect("a decimal number is JSON")
-}
-
-fn sample_error(detail: &str) -> Error {
-    Error::new(Family::Pattern, Kind::Sample, detail)
 }
 
 fn overloaded(detail: &str) -> Error {

@@ -12,6 +12,10 @@ use std::process::ExitCode;
 
 use args::{Command, Line, Usage};
 
+use crate::engine::{self, Arithmetic, ModelSet};
+use crate::face::Faces;
+use crate::ops::{self, Settings};
+
 /// Runs the command line of the process.
 pub fn run() -> ExitCode {
     match args::parse(std::env::args_os().skip(1)) {
@@ -34,7 +38,7 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::Help | Command::Version => Default::default(),
         _ => line.settings()?,
     };
-    crate::ops::init_log(&settings.log.level);
+    ops::init_log(&settings.log.level);
     match &line.command {
         Command::Help => print!("{}", args::HELP),
         Command::Version => println!("faceplate {}", env!("CARGO_PKG_VERSION")),
@@ -54,18 +58,19 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The models that the settings name, planned.
-fn faces(settings: &crate::ops::Settings) -> Result<crate::face::Faces, crate::engine::Error> {
-    faces_with(settings, crate::engine::Arithmetic::Float)
+/// The models that the settings name.
+fn models(settings: &Settings) -> Result<ModelSet, engine::Error> {
+    match &settings.inference.models {
+        Some(dir) => ModelSet::from_dir(dir),
+        None => ModelSet::embedded(),
+    }
 }
 
-fn faces_with(
-    settings: &crate::ops::Settings,
-    arithmetic: crate::engine::Arithmetic,
-) -> Result<crate::face::Faces, crate::engine::Error> {
-    let models = match &settings.inference.models {
-        Some(dir) => crate::engine::ModelSet::from_dir(dir)?,
-        None => crate::engine::ModelSet::embedded()?,
-    };
-    crate::face::Faces::new(models, settings.limits.clone(), settings.inference.mirror, arithmetic)
+/// The models that the settings name, planned.
+fn faces(settings: &Settings) -> Result<Faces, engine::Error> {
+    faces_with(settings, Arithmetic::Float)
+}
+
+fn faces_with(settings: &Settings, arithmetic: Arithmetic) -> Result<Faces, engine::Error> {
+    Faces::new(models(settings)?, settings.limits.clone(), settings.inference.mirror, arithmetic)
 }

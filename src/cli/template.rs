@@ -3,15 +3,12 @@
 use std::error::Error;
 use std::path::Path;
 
-use crate::engine::{Decoding, ModelSet, Role};
+use crate::engine::{Decoding, Role};
 use crate::face::Template;
 use crate::ops::Settings;
 
 pub(super) fn show(settings: &Settings, file: &Path) -> Result<(), Box<dyn Error>> {
-    let models = match &settings.inference.models {
-        Some(dir) => ModelSet::from_dir(dir)?,
-        None => ModelSet::embedded()?,
-    };
+    let models = super::models(settings)?;
     let info = models.get(Role::Embedder).info();
     let Decoding::Embedding { dimension } = info.output else { return Err("the embedder makes no embeddings".into()) };
     let bytes = std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;

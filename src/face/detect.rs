@@ -57,20 +57,20 @@ impl Detector {
     /// The faces of a frame, the largest first; empty if no look finds one.
     pub fn find(&mut self, frame: &Frame) -> Result<Vec<Face>, Error> {
         let (coarse, fine) = (self.coarse.side(), self.fine.side());
-        let coarse_picture = shrink(frame, coarse);
-        let faces = self.look(frame, &coarse_picture, false, Turn::None)?;
-        if !faces.is_empty() {
-            return Ok(faces);
+        let mut pictures = vec![];
+        for (side, is_fine) in [(coarse, false), (fine, true)] {
+            let small = shrink(frame, side);
+            let faces = self.look(frame, &small, is_fine, Turn::None)?;
+            if !faces.is_empty() {
+                return Ok(faces);
+            }
+            pictures.push((small, is_fine));
         }
-        let fine_picture = shrink(frame, fine);
-        let faces = self.look(frame, &fine_picture, true, Turn::None)?;
-        if !faces.is_empty() {
-            return Ok(faces);
-        }
-        let tiny_picture = shrink(frame, coarse / 2);
-        let turned = Turn::ALL[1..].iter().flat_map(|&t| [(&coarse_picture, false, t), (&fine_picture, true, t)]);
-        for (small, fine, turn) in [(&tiny_picture, false, Turn::None)].into_iter().chain(turned) {
-            let mut faces = self.look(frame, small, fine, turn)?;
+        let tiny = shrink(frame, coarse / 2);
+        let every = |turn| pictures.iter().map(move |(small, is_fine)| (small, *is_fine, turn));
+        let turned = Turn::ALL[1..].iter().flat_map(|&turn| every(turn));
+        for (small, is_fine, turn) in [(&tiny, false, Turn::None)].into_iter().chain(turned) {
+            let mut faces = self.look(frame, small, is_fine, turn)?;
             faces.retain(|f| f.score >= SECOND_LOOK_SCORE);
             if !faces.is_empty() {
                 return Ok(faces);

@@ -170,7 +170,7 @@ impl fmt::Debug for Template {
 pub fn fuzz(bytes: &[u8]) {
     if let Ok(template) = Template::parse(bytes, 1, 128) {
         assert_eq!(template.to_bytes(), bytes);
-        assert!((template.cosine(&template) - 1.0).abs() < 1e-9);
+        assert!((template.cosine(&template) - 1.0).abs() < 1e-12);
     }
 }
 

@@ -30,8 +30,10 @@ pub(super) fn extent(bytes: &[u8]) -> Extent {
         at += found + 1;
         match bytes.get(at) {
             None => continue,
-            Some(0xFF) => {}                            // fill byte: the marker's code is still to come
-            Some(0x00 | 0x01 | 0xD0..=0xD7) => at += 1, // stuffed byte, restart marker: no segment follows
+            // A fill byte: the marker's code is still to come.
+            Some(0xFF) => {}
+            // A stuffed byte or a restart marker: no segment follows.
+            Some(0x00 | 0x01 | 0xD0..=0xD7) => at += 1,
             Some(&EOI) if scanning => return Extent::Whole,
             Some(&(SOI | EOI)) => at += 1,
             Some(&code) => {

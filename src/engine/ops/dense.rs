@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn rows_factors_and_the_odd_rest_are_right() -> TractResult<()> {
-        // 2 outputs, 3 channels of 1x7: 21 values, one more than a multiple of the lanes would need.
+        // 2 outputs, 3 channels of 1x7: 21 values fill the lanes once and leave 5.
         let x: Vec<f32> = (0..21).map(|i| (i % 5) as f32 - 2.0).collect();
         let w: Vec<i8> = (0..42).map(|i| (i * 7 % 11) as i8 - 5).collect();
         let (scale, factor, bias) = ([0.5f32, 2.0], [1.0f32, 2.0, 4.0], [10.0f32, -1.0]);
