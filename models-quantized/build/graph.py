@@ -1,11 +1,14 @@
 """A network as a list of fused blocks, and a numpy interpreter for it.
 
-The two nets are read from the packages' ONNX files, whose weights are stored in blocks of int8; everything that can be
-folded is folded (weight decoding, batch normalization, input scaling), so that what is left is what an int8 engine runs:
+The nets are read from the packages' ONNX files; everything that can be folded is folded (weights stored in blocks of int8,
+batch normalization, input scaling), so that what is left is what an int8 engine runs:
 
-    conv      convolution + bias + activation (none, ReLU or PReLU). A fully connected layer is a conv that covers its input
+    conv      convolution + bias + activation (none, ReLU or PReLU) + a second input, if there is one: a residual is added
+              before the sum is rounded. A fully connected layer is a conv that covers its input
     maxpool   2x2, stride 2
     upadd     nearest 2x upsampling of `low`, added to `x`
+    excite    squeeze-excite: every channel of `x` times its gate, which two float layers make of the channels' means, plus
+              the second input
 
 Tensors are float32 CHW, one picture at a time: the detector sees pictures of two sizes.
 """
@@ -30,6 +33,7 @@ class Block:
     groups: int = 1
     relu: bool = False
     slopes: np.ndarray = None  # (out,) of a PReLU; may be negative or above 1
+    gate: tuple = ()  # of an excite: its two layers (ReLU, then sigmoid) as conv blocks
 
     @property
     def depthwise(self):
@@ -76,9 +80,14 @@ def evaluate(block, inputs, weights=None, activation=True):
         return inputs[0][:, : h // 2 * 2, : w // 2 * 2].reshape(c, h // 2, 2, w // 2, 2).max((2, 4))
     if block.op == "upadd":
         return inputs[0] + inputs[1].repeat(2, 1).repeat(2, 2)
+    if block.op == "excite":
+        squeeze, excite = block.gate
+        logits = evaluate(excite, [evaluate(squeeze, [inputs[0].mean((1, 2), keepdims=True)])])
+        return inputs[0] / (1 + np.exp(-logits)) + inputs[1]
     weight, bias = (weights or {}).get(block.output, (block.weight, block.bias))
     y = convolve(inputs[0], weight, block) + bias[:, None, None]
-    return block.activate(y) if activation else y
+    y = block.activate(y) if activation else y
+    return sum(inputs[1:], y)
 
 
 def patches(x, block):
@@ -208,6 +217,40 @@ def read_embedder(path):
     first.bias = (first.bias + 0.5 / 128 * first.weight.astype(np.float64).sum((1, 2, 3))).astype(np.float32)
     first.weight = first.weight / np.float32(128)
     return Net(blocks, "data", {"embedding": last.output}, mean=128)
+
+
+def read_liveness(path):
+    """MiniFASNetV2SE. Nothing nonlinear lies between its two last layers and the batch normalization between them, so that
+    all three become one conv from 512 channels to the classes."""
+    nodes, const = fold_weights(onnx.load(path))
+    blocks, head = [], []
+    for node in nodes:
+        last = blocks[-1] if blocks else None
+        if node.op_type == "Conv":
+            blocks.append(conv_block(node, const))
+        elif node.op_type == "PRelu":
+            last.slopes, last.output = const[node.input[1]].reshape(-1), node.output[0]
+        elif node.op_type == "Relu":
+            last.relu = True
+        elif node.op_type == "Sigmoid":
+            blocks, gate = blocks[:-2], tuple(blocks[-2:])
+        elif node.op_type == "Mul":
+            blocks.append(Block("excite", [node.input[0]], node.output[0], gate=gate))
+        elif node.op_type == "Add":
+            assert last.output == node.input[1], "the residual is expected in front"
+            last.inputs.append(node.input[0])
+            last.output = node.output[0]
+        elif node.op_type == "MatMul":
+            head.append(const[node.input[1]].astype(np.float64))
+        elif node.op_type == "BatchNormalization":
+            gamma, beta, mu, var = (const[i].astype(np.float64) for i in node.input[1:5])
+            k = gamma / np.sqrt(var + attributes(node)["epsilon"])
+            shift = beta - mu * k
+        elif node.op_type not in ("GlobalAveragePool", "Shape", "Gather", "Unsqueeze", "Concat", "Reshape"):
+            raise SystemExit(f"{path}: no rule for {node.op_type}")
+    weight, bias = ((head[0] * k) @ head[1]).T[:, :, None, None], shift @ head[1]
+    blocks.append(Block("conv", [last.output], "classes", weight.astype(np.float32), bias.astype(np.float32)))
+    return Net(blocks, "input", {"classes": "classes"}, mean=0)
 
 
 def conv_block(node, const):

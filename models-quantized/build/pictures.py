@@ -1,4 +1,4 @@
-"""Calibration pictures, made as the service makes its inputs: decode, find the face, letterbox or align."""
+"""Calibration pictures, made as the service makes its inputs: decode, find the face, letterbox, align or cut out."""
 
 import numpy as np
 from PIL import Image
@@ -25,18 +25,47 @@ def letterbox(picture, side):
 
 
 def best_face(net, picture, side=320):
-    """Landmarks (5, 2) in pixels of the most certain face, or None below a score of 0.6."""
+    """The most certain face: its box (x, y, width, height) and landmarks (5, 2) in pixels; None below a score of 0.6."""
     pixels, scale = letterbox(picture, side)
     tensors = net.run(pixels, keep=net.outputs.values())
     best = (0.6, None)
     for stride in (8, 16, 32):
-        out = {k: tensors[net.outputs[f"{k}_{stride}"]] for k in ("cls", "obj", "kps")}
+        out = {k: tensors[net.outputs[f"{k}_{stride}"]] for k in ("cls", "obj", "bbox", "kps")}
         score = np.sqrt(1 / (1 + np.exp(-out["cls"][0])) / (1 + np.exp(-out["obj"][0])))
         row, col = np.unravel_index(score.argmax(), score.shape)
         if score[row, col] > best[0]:
             points = (out["kps"][:, row, col].reshape(5, 2) + (col, row)) * stride / scale
-            best = (score[row, col], points)
+            bounds = out["bbox"][:, row, col]
+            size = np.exp(bounds[2:]) * stride / scale
+            corner = (bounds[:2] + (col, row)) * stride / scale - size / 2
+            best = (score[row, col], ((*corner, *size), points))
     return best[1]
+
+
+def live_crop(picture, box, side=128, margin=2.7):
+    """u8 CHW BGR of side x side: the face with its surroundings, cut out as Silent-Face-Anti-Spoofing does. The box grows
+    `margin` times around its center, less where the picture is too small for that, and is moved inside the picture."""
+    height, width = picture.shape[:2]
+    x, y, w, h = box
+    margin = min((height - 1) / h, (width - 1) / w, margin)
+    left, right = span(x, w, margin, width)
+    top, bottom = span(y, h, margin, height)
+    crop = Image.fromarray(picture[top : bottom + 1, left : right + 1])
+    for size in ((side, crop.height), (side, side)):  # across, then down; each side shrinks or grows for itself
+        shrinks = size[0] < crop.width or size[1] < crop.height
+        crop = crop.resize(size, Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR)
+    return np.asarray(crop)[:, :, ::-1].transpose(2, 0, 1)
+
+
+def span(start, length, margin, size):
+    """First and last pixel, of `size`, that the grown box covers along one axis."""
+    low = start + length / 2 - length * margin / 2
+    high = start + length / 2 + length * margin / 2
+    if low < 0:
+        low, high = 0, high - low
+    if high > size - 1:
+        low, high = low - (high - (size - 1)), size - 1
+    return max(int(low), 0), int(high)
 
 
 def align(picture, points):

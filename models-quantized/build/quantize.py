@@ -62,9 +62,9 @@ def observe(net, pictures, names, columns):
 
 
 def consumers(net, name):
-    """The convs that read the tensor, also through pooling, which keeps the quantization of its input."""
+    """The convs whose weights meet the tensor, also through pooling, which keeps the quantization of its input."""
     for block in net.consumers.get(name, []):
-        if block.op == "conv":
+        if block.op == "conv" and block.inputs[0] == name:
             yield block
         elif block.op == "maxpool":
             yield from consumers(net, block.output)
