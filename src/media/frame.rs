@@ -9,9 +9,10 @@ pub struct Frame {
 }
 
 /// A clockwise turn by a multiple of 90 degrees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Turn {
     /// As it is.
+    #[default]
     None,
     /// 90 degrees clockwise.
     Right,
@@ -51,6 +52,24 @@ impl Frame {
         &self.pixels[y * self.width * 3..][..self.width * 3]
     }
 
+    /// The part of `width` x `height` pixels whose top left corner is at `(x, y)`.
+    ///
+    /// # Panics
+    /// If it reaches out of the picture.
+    pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
+        let rows = (y..y + height).flat_map(|y| &self.row(y)[x * 3..(x + width) * 3]);
+        Self { width, height, pixels: rows.copied().collect() }
+    }
+
+    /// The picture mirrored left to right.
+    pub fn mirrored(&self) -> Self {
+        let mut pixels = Vec::with_capacity(self.pixels.len());
+        for row in self.pixels.chunks_exact((self.width * 3).max(1)) {
+            pixels.extend(row.chunks_exact(3).rev().flatten());
+        }
+        Self { pixels, ..*self }
+    }
+
     /// The picture turned clockwise.
     pub fn turned(&self, turn: Turn) -> Self {
         let (w, h) = (self.width, self.height);
@@ -69,6 +88,13 @@ impl Frame {
 impl Turn {
     /// All four, the upright one first.
     pub const ALL: [Self; 4] = [Self::None, Self::Right, Self::Left, Self::Half];
+
+    /// This turn and then another one.
+    pub fn then(self, next: Self) -> Self {
+        const CLOCKWISE: [Turn; 4] = [Turn::None, Turn::Right, Turn::Half, Turn::Left];
+        let quarters = |turn: Self| CLOCKWISE.iter().position(|t| *t == turn).unwrap_or_default();
+        CLOCKWISE[(quarters(self) + quarters(next)) % 4]
+    }
 
     /// Where the pixel `(x, y)` of the turned picture lay in one of `width` x `height`.
     fn source(self, x: usize, y: usize, width: usize, height: usize) -> (usize, usize) {
@@ -104,6 +130,18 @@ mod tests {
         assert_eq!(upright.turned(Turn::Half), frame(3, 2, &[6, 5, 4, 3, 2, 1]));
         assert_eq!(upright.turned(Turn::Left), frame(2, 3, &[3, 6, 2, 5, 1, 4]));
         assert_eq!(upright.turned(Turn::Right).turned(Turn::Left), upright);
+        for (a, b) in Turn::ALL.iter().flat_map(|a| Turn::ALL.map(|b| (*a, b))) {
+            assert_eq!(upright.turned(a).turned(b), upright.turned(a.then(b)), "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_cut_out() {
+        let frame = Frame::new(3, 2, (0..18).collect());
+        assert_eq!(frame.part(1, 1, 2, 1), Frame::new(2, 1, vec![12, 13, 14, 15, 16, 17]));
+        assert_eq!(frame.part(0, 0, 3, 2), frame);
+        assert_eq!(frame.part(0, 0, 2, 1).mirrored(), Frame::new(2, 1, vec![3, 4, 5, 0, 1, 2]));
+        assert_eq!(frame.mirrored().mirrored(), frame);
     }
 
     #[test]

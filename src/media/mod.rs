@@ -1,10 +1,17 @@
 //! Bytes to frames: what a client sent becomes upright RGB pixels, within limits, or an error that says why not.
 //!
-//! It knows pictures, not faces.
+//! It knows pictures, videos and archives, not faces. [`Medium`] opens any of them; [`decode`] reads one picture.
 
+mod archive;
 mod frame;
 mod jpeg;
+mod medium;
 mod still;
+pub mod video;
+mod yuv;
 
+pub use archive::fuzz as fuzz_archive;
 pub use frame::{Frame, Turn};
+pub use medium::{Details, Error as MediumError, Kind, Medium, kind};
 pub use still::{Error, decode, fuzz};
+pub use yuv::{Chroma, Matrix, Picture, Plane};

@@ -42,6 +42,19 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+const JPEG: &[u8] = b"\xFF\xD8";
+const PNG: &[u8] = b"\x89PNG\r\n\x1A\n";
+
+/// Whether bytes begin as a picture that [`decode`] reads.
+pub(super) fn is_picture(bytes: &[u8]) -> bool {
+    bytes.starts_with(JPEG) || bytes.starts_with(PNG)
+}
+
+/// The media type of a picture that [`decode`] reads.
+pub(super) fn mime(bytes: &[u8]) -> &'static str {
+    if bytes.starts_with(PNG) { "image/png" } else { "image/jpeg" }
+}
+
 /// Decodes one picture. Never allocates for a size that the limits forbid.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Frame, Error> {
     if bytes.is_empty() {
@@ -50,10 +63,10 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Frame, Error> {
     if bytes.len() > limits.picture_bytes {
         return Err(Error::TooLarge(format!("it is over the limit of {} bytes", limits.picture_bytes)));
     }
-    if bytes.starts_with(b"\xFF\xD8") {
+    if bytes.starts_with(JPEG) {
         return decode_jpeg(bytes, limits);
     }
-    if bytes.starts_with(b"\x89PNG\r\n\x1A\n") {
+    if bytes.starts_with(PNG) {
         let decoder =
             PngDecoder::with_limits(Cursor::new(bytes), allocation(limits)).map_err(|e| damaged("PNG", &e))?;
         return finish(decoder, "PNG", limits);
@@ -140,8 +153,8 @@ fn damaged(format: &str, error: &ImageError) -> Error {
 }
 
 /// Names formats that people send by mistake.
-fn other_format(bytes: &[u8]) -> Option<&'static str> {
-    const KNOWN: [(&[u8], usize, &str); 12] = [
+pub(super) fn other_format(bytes: &[u8]) -> Option<&'static str> {
+    const KNOWN: [(&[u8], usize, &str); 18] = [
         (b"GIF8", 0, "a GIF"),
         (b"WEBP", 8, "a WebP"),
         (b"BM", 0, "a BMP"),
@@ -154,6 +167,12 @@ fn other_format(bytes: &[u8]) -> Option<&'static str> {
         (b"jP  ", 4, "a JPEG 2000"),
         (b"PK\x03\x04", 0, "a zip archive"),
         (b"%PDF", 0, "a PDF"),
+        (b"\0\0\x01\xBA", 0, "an MPEG program stream"),
+        (b"\0\0\x01\xB3", 0, "an MPEG video stream"),
+        (b"FLV", 0, "a Flash video"),
+        (b"OggS", 0, "an Ogg stream"),
+        (b"\x30\x26\xB2\x75", 0, "a Windows Media file"),
+        (b"Rar!", 0, "a RAR archive"),
     ];
     KNOWN.iter().find(|(magic, at, _)| bytes.get(*at..).is_some_and(|b| b.starts_with(magic))).map(|k| k.2)
 }

@@ -20,6 +20,22 @@ pub struct Limits {
     pub samples: usize,
     /// Bytes of the header lines of one part.
     pub part_head_bytes: usize,
+    /// Media in one liveness request: each costs as much as a clip.
+    pub media: usize,
+    /// Analyses that the payload of a liveness request may ask for: each may repeat every best shot in the reply.
+    pub analyses: usize,
+    /// Bytes of the payload of a liveness request; as JSON in memory it takes some thirty times as many.
+    pub payload_bytes: usize,
+    /// Milliseconds of a clip, by its container.
+    pub video_ms: u64,
+    /// Samples in the track of a clip: 7,200 are a minute at 120 frames a second. Each costs some 60 bytes of tables.
+    pub video_frames: usize,
+    /// Pixels of a video frame: 4096x2304. A decoder keeps up to seventeen frames of 1.5 bytes a pixel.
+    pub video_pixels: u64,
+    /// Pictures in an archive.
+    pub archive_entries: usize,
+    /// Bytes of all pictures of an archive when inflated.
+    pub archive_bytes: usize,
     /// Milliseconds that a request may wait for and spend in inference; then it is answered with 503.
     pub request_ms: u64,
 }
@@ -33,6 +49,14 @@ impl Default for Limits {
             templates: 10_000,
             samples: 64,
             part_head_bytes: 8 << 10,
+            media: 10,
+            analyses: 10,
+            payload_bytes: 256 << 10,
+            video_ms: 60_000,
+            video_frames: 7_200,
+            video_pixels: 4096 * 2304,
+            archive_entries: 64,
+            archive_bytes: 256 << 20,
             request_ms: 30_000,
         }
     }
@@ -41,7 +65,7 @@ impl Default for Limits {
 impl Limits {
     /// Parts of any kind in one multipart body: the templates or pictures and some room for fields that are ignored.
     pub fn parts(&self) -> usize {
-        self.templates.max(self.samples) + 64
+        self.templates.max(self.samples).max(self.media) + 64
     }
 
     /// The first limit that is not in its range, with the range.
@@ -54,6 +78,14 @@ impl Limits {
             ("templates", number(self.templates), 1_000_000),
             ("samples", number(self.samples), 10_000),
             ("part_head_bytes", number(self.part_head_bytes), 1 << 20),
+            ("media", number(self.media), 1_000),
+            ("analyses", number(self.analyses), 1_000),
+            ("payload_bytes", number(self.payload_bytes), 16 << 20),
+            ("video_ms", self.video_ms, 3_600_000),
+            ("video_frames", number(self.video_frames), 1_000_000),
+            ("video_pixels", self.video_pixels, 8192 * 8192),
+            ("archive_entries", number(self.archive_entries), 10_000),
+            ("archive_bytes", number(self.archive_bytes), 1 << 31),
         ];
         let wrong = ranges.iter().find(|(_, value, most)| !(1..=*most).contains(value));
         wrong.map(|(name, value, most)| format!("limits.{name}: {value} is not in 1..={most}"))

@@ -1,0 +1,185 @@
+//! H.264 (ITU-T H.264) through the crate `rust_h264`.
+//!
+//! A sample holds all of a picture, both fields of an interlaced one, so the picture is done when its sample is. AVI knows
+//! only the order of decoding; the order that the stream itself tells is not looked at, so B-frames in AVI come a little late.
+//! Not supported, and named where met: 4:4:4, depths other than 8 and 10 bits, lossless coding, data partitioning, slice
+//! groups.
+
+use rust_h264::decoder::{ChromaFormat, Frame};
+use rust_h264::error::DecodeError;
+use rust_h264::nal::{NalUnit, NalUnitType, parse_sps_info};
+
+use super::nal::{Framing, Setup, unescaped};
+use super::{Decode, Decoded, Input, Role, check_size, eight_bits};
+use crate::media::video::Error;
+use crate::media::yuv::{Chroma, Matrix, Picture, Plane};
+use crate::ops::Limits;
+
+/// Decodes the samples of one track.
+pub(super) struct Decoder {
+    inner: rust_h264::decoder::Decoder,
+    framing: Framing,
+    most_pixels: u64,
+    /// What the last sequence parameter set says.
+    sequence: Option<Sequence>,
+}
+
+#[derive(Clone, Copy)]
+struct Sequence {
+    width: u32,
+    height: u32,
+    gray: bool,
+    full_range: bool,
+    matrix: Matrix,
+}
+
+/// Macroblocks of all reference pictures together: MaxDpbMbs of level 5.2 (table A-1). It limits memory to some 100 MB, for
+/// 16 references up to a size of 1920x1440 and 5 up to 4096x2304.
+const MOST_REFERENCE_BLOCKS: u64 = 184_320;
+
+impl Decoder {
+    /// `setup` is the payload of `avcC`, or nothing if the samples have start codes.
+    pub(super) fn new(setup: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let setup = Setup::avc(setup)?;
+        let inner = rust_h264::decoder::Decoder::new();
+        let mut decoder = Self { inner, framing: setup.framing, most_pixels: limits.video_pixels, sequence: None };
+        for set in setup.sets {
+            decoder.unit(set)?;
+        }
+        Ok(decoder)
+    }
+
+    /// Decodes a NAL unit. The frame that may come back belongs to an earlier unit.
+    fn unit(&mut self, unit: &[u8]) -> Result<Option<Frame>, Error> {
+        let Some((&header, body)) = unit.split_first() else { return Ok(None) };
+        let nal_unit_type = kind(header);
+        match nal_unit_type {
+            NalUnitType::Slice | NalUnitType::SliceIdr | NalUnitType::Sps | NalUnitType::Pps => {}
+            NalUnitType::SliceDataA | NalUnitType::SliceDataB | NalUnitType::SliceDataC => {
+                return Err(unsupported("data partitioning"));
+            }
+            // Nothing that changes the picture.
+            _ => return Ok(None),
+        }
+        let nal = NalUnit { nal_ref_idc: reference(header), nal_unit_type, rbsp: unescaped(body) };
+        if nal_unit_type == NalUnitType::Sps {
+            self.sequence = Some(self.admitted(&nal)?);
+        }
+        self.inner.decode_nal(&nal).map_err(told)
+    }
+
+    /// Reads a sequence parameter set and refuses what would take too much memory or is not supported.
+    fn admitted(&self, nal: &NalUnit<'_>) -> Result<Sequence, Error> {
+        let info = parse_sps_info(nal).map_err(told)?;
+        let (width, height) = (u64::from(info.coded_width), u64::from(info.coded_height));
+        check_size(width, height, self.most_pixels)?;
+        let blocks = (width / 16).saturating_mul(height / 16).saturating_mul(info.reference_frames.into());
+        if info.reference_frames > 16 || blocks > MOST_REFERENCE_BLOCKS {
+            return Err(Error::TooLarge("the video has more H.264 reference pictures than level 5.2 allows".into()));
+        }
+        match (info.chroma_format, info.bit_depth_luma) {
+            (3, _) => return Err(unsupported("4:4:4 color")),
+            (_, 8 | 10) => {}
+            (_, bits) => return Err(unsupported(&format!("{bits} bits a sample"))),
+        }
+        Ok(Sequence {
+            width: info.width,
+            height: info.height,
+            gray: info.chroma_format == 0,
+            full_range: info.full_range,
+            matrix: Matrix::from_h273(info.matrix),
+        })
+    }
+
+    fn picture(&self, frame: Frame) -> Result<Picture, Error> {
+        let sequence = self.sequence.ok_or_else(|| Error::Damaged("H.264 without parameters".into()))?;
+        if frame.width != sequence.width || frame.height != sequence.height {
+            // A field whose other half is in another sample or lost.
+            return Err(Error::Damaged("an H.264 picture is not whole".into()));
+        }
+        let chroma = match frame.chroma_format {
+            _ if sequence.gray => Chroma::Gray,
+            ChromaFormat::Yuv420 => Chroma::C420,
+            ChromaFormat::Yuv422 => Chroma::C422,
+        };
+        let size = |(width, height): (u32, u32)| (width as usize, height as usize);
+        let (luma, colors) = (size((frame.width, frame.height)), size((frame.chroma_width(), frame.chroma_height())));
+        let depth = u32::from(frame.bit_depth);
+        let plane = |samples: Vec<u8>, (width, height)| {
+            if depth == 8 {
+                return Plane { width, height, samples };
+            }
+            let (pairs, _) = samples.as_chunks();
+            eight_bits(pairs.iter().map(|&pair| u16::from_le_bytes(pair)), depth, width, height)
+        };
+        let mut planes = vec![plane(frame.y, luma)];
+        if chroma != Chroma::Gray {
+            planes.extend([plane(frame.u, colors), plane(frame.v, colors)]);
+        }
+        let picture = Picture { chroma, planes, full_range: sequence.full_range, matrix: sequence.matrix };
+        if picture.is_whole() { Ok(picture) } else { Err(Error::Damaged("an H.264 picture is not whole".into())) }
+    }
+}
+
+impl Decode for Decoder {
+    fn role(&self, data: &[u8]) -> Role {
+        let mut role = Role::Chained;
+        for unit in self.framing.units(data).flatten() {
+            match kind(unit[0]) {
+                NalUnitType::SliceIdr => return Role::Start,
+                NalUnitType::Slice if reference(unit[0]) == 0 => role = Role::Free,
+                NalUnitType::Slice => return Role::Chained,
+                _ => {}
+            }
+        }
+        role
+    }
+
+    fn decode(&mut self, input: Input<'_>, done: &mut Vec<Decoded>) -> Result<(), Error> {
+        let mut frame = None;
+        let mut result = Ok(());
+        for unit in self.framing.units(input.data) {
+            if (input.stop)() {
+                return Err(Error::TooSlow);
+            }
+            let decoded = match unit {
+                Ok(unit) => self.unit(unit),
+                Err(_cut) => Err(Error::Damaged("an H.264 sample ends inside a NAL unit".into())),
+            };
+            match decoded {
+                Ok(earlier) => frame = earlier.or(frame),
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        // The end of the sample is the end of its picture, which must not stay behind even if it is damaged.
+        frame = self.inner.flush().or(frame);
+        result?;
+        let frame = frame.ok_or_else(|| Error::Damaged("an H.264 sample has no picture".into()))?;
+        if input.wanted {
+            done.push(Decoded { sample: input.sample, picture: self.picture(frame)? });
+        }
+        Ok(())
+    }
+}
+
+/// The type of the unit that a header begins.
+fn kind(header: u8) -> NalUnitType {
+    NalUnitType::from(header & 0x1F)
+}
+
+/// Not 0 if other pictures may need what the unit holds.
+fn reference(header: u8) -> u8 {
+    header >> 5 & 3
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::Unsupported(format!("H.264 with {what} is not supported; send 8-bit 4:2:0 video"))
+}
+
+fn told(error: DecodeError) -> Error {
+    match error {
+        DecodeError::Unsupported(what) => unsupported(what.strip_prefix("unsupported ").unwrap_or(what)),
+        DecodeError::InvalidSyntax(what) => Error::Damaged(format!("the H.264 stream is damaged ({what})")),
+        DecodeError::UnexpectedEof => Error::Damaged("the H.264 stream is damaged (a NAL unit ends early)".into()),
+    }
+}

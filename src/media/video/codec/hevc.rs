@@ -1,0 +1,189 @@
+//! HEVC (ITU-T H.265) through the crate `rusty_h265`: Main, Main 10 and Main Still Picture.
+//!
+//! The decoder puts pictures into order of presentation itself, so they come later than their samples. Tone curves of high
+//! dynamic range are not applied: such a clip looks flat, but it is seen.
+
+use std::collections::BTreeSet;
+
+use rusty_h265::nal::unescape;
+use rusty_h265::ps::{Sps, parse_sps};
+
+use super::nal::{Framing, Setup};
+use super::{Decode, Decoded, Input, Role, check_size, eight_bits};
+use crate::media::video::Error;
+use crate::media::yuv::{Chroma, Matrix, Picture};
+use crate::ops::Limits;
+
+/// Decodes the samples of one track.
+pub(super) struct Decoder {
+    inner: rusty_h265::Decoder,
+    framing: Framing,
+    most_pixels: u64,
+    full_range: bool,
+    matrix: Matrix,
+    /// Samples that gave an error, until their pictures come out.
+    damaged: BTreeSet<usize>,
+}
+
+/// Luma samples of all pictures that a decoder keeps: six times MaxLumaPs of level 5.2 (tables A.8 and A.9). As two bytes a
+/// sample, with color, that is 160 MB.
+const MOST_KEPT_SAMPLES: u64 = 6 * 8_912_896;
+
+/// Types of NAL units (table 7-1): the first and the last that may begin decoding, and the sequence parameter set.
+const FIRST_IRAP: u8 = 16;
+const LAST_IRAP: u8 = 21;
+const SPS: u8 = 33;
+
+impl Decoder {
+    /// `setup` is the payload of `hvcC`, or nothing if the samples have start codes.
+    pub(super) fn new(setup: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let setup = Setup::hevc(setup)?;
+        let mut decoder = Self {
+            inner: rusty_h265::Decoder::new(),
+            framing: setup.framing,
+            most_pixels: limits.video_pixels,
+            full_range: false,
+            matrix: Matrix::Bt601,
+            damaged: BTreeSet::new(),
+        };
+        for set in setup.sets {
+            decoder.unit(set, None)?;
+        }
+        Ok(decoder)
+    }
+
+    fn unit(&mut self, unit: &[u8], tag: Option<i64>) -> Result<(), Error> {
+        let Some((kind, layer)) = header(unit) else {
+            return Err(Error::Damaged("the HEVC stream is damaged (a NAL unit has no header)".into()));
+        };
+        // Layers on top of the picture: a second view, a finer picture.
+        if layer > 0 {
+            return Ok(());
+        }
+        if kind == SPS {
+            self.admit(&parse_sps(&unescape(&unit[2..]).data).map_err(told)?)?;
+        }
+        self.inner.push_nal(unit, tag).map_err(told)
+    }
+
+    /// Refuses a sequence that would take too much memory or is not supported.
+    fn admit(&mut self, sps: &Sps) -> Result<(), Error> {
+        let (width, height) = (u64::from(sps.width), u64::from(sps.height));
+        check_size(width, height, self.most_pixels)?;
+        let kept = sps.ordering.iter().map(|layer| u64::from(layer.max_dec_pic_buffering_minus1) + 1).max();
+        if width.saturating_mul(height).saturating_mul(kept.unwrap_or(1)) > MOST_KEPT_SAMPLES {
+            return Err(Error::TooLarge("the video has more HEVC reference pictures than level 5.2 allows".into()));
+        }
+        match (sps.chroma_format_idc, sps.bit_depth_luma.max(sps.bit_depth_chroma)) {
+            (1, ..=10) => {}
+            (1, bits) => return Err(unsupported(&format!("{bits} bits a sample"))),
+            (color, _) => {
+                let name = ["gray pictures", "4:2:0 color", "4:2:2 color"];
+                return Err(unsupported(name.get(usize::from(color)).unwrap_or(&"4:4:4 color")));
+            }
+        }
+        if let Some(vui) = &sps.vui {
+            self.full_range = vui.video_full_range_flag;
+            self.matrix = Matrix::from_h273(vui.matrix_coeffs);
+        }
+        Ok(())
+    }
+
+    /// Takes out the pictures that are done.
+    fn collect(&mut self, done: &mut Vec<Decoded>) {
+        while let Ok(frame) = self.inner.next_frame() {
+            let Some((sample, wanted)) = frame.pts.and_then(from_tag) else { continue };
+            let sound = !self.damaged.remove(&sample);
+            if sound && wanted {
+                done.extend(self.picture(&frame.picture).map(|picture| Decoded { sample, picture }));
+            }
+        }
+    }
+
+    /// The cropped picture; `None` if nothing is left of it.
+    fn picture(&self, picture: &rusty_h265::Picture) -> Option<Picture> {
+        let (left, top, width, height) = picture.crop;
+        let plane = |number: usize, by: usize, depth: u8| {
+            let plane = picture.planes.get(number)?;
+            let (left, top, width, height) = (left / by, top / by, width.div_ceil(by), height.div_ceil(by));
+            let rows = plane.data.chunks_exact(plane.stride.max(1)).skip(top).take(height);
+            let samples = rows.flat_map(|row| row.iter().skip(left).take(width)).copied();
+            Some(eight_bits(samples, depth.into(), width, height))
+        };
+        let planes = vec![
+            plane(0, 1, picture.bit_depth_luma)?,
+            plane(1, 2, picture.bit_depth_chroma)?,
+            plane(2, 2, picture.bit_depth_chroma)?,
+        ];
+        let Self { full_range, matrix, .. } = *self;
+        Some(Picture { chroma: Chroma::C420, planes, full_range, matrix }).filter(Picture::is_whole)
+    }
+}
+
+impl Decode for Decoder {
+    fn role(&self, data: &[u8]) -> Role {
+        let starts = |unit: &[u8]| header(unit).is_some_and(|(kind, _)| (FIRST_IRAP..=LAST_IRAP).contains(&kind));
+        if self.framing.units(data).flatten().any(starts) { Role::Start } else { Role::Chained }
+    }
+
+    fn decode(&mut self, input: Input<'_>, done: &mut Vec<Decoded>) -> Result<(), Error> {
+        let missing = self.inner.stats.generated_refs;
+        let mut result = Ok(());
+        for unit in self.framing.units(input.data) {
+            if (input.stop)() {
+                return Err(Error::TooSlow);
+            }
+            let pushed = match unit {
+                Ok(unit) => self.unit(unit, tag(&input)),
+                Err(_cut) => Err(Error::Damaged("an HEVC sample ends inside a NAL unit".into())),
+            };
+            result = result.and(pushed);
+        }
+        if self.inner.stats.generated_refs > missing {
+            result = result.and_then(|()| Err(Error::Damaged("an HEVC picture needs one that is missing".into())));
+        }
+        if result.is_err() {
+            self.damaged.insert(input.sample);
+        }
+        self.collect(done);
+        result
+    }
+
+    fn drain(&mut self, done: &mut Vec<Decoded>) {
+        self.inner.flush();
+        self.collect(done);
+        self.damaged.clear();
+    }
+
+    fn is_late(&self) -> bool {
+        true
+    }
+}
+
+/// The type and the layer that the header of a unit tells (clause 7.3.1.2).
+fn header(unit: &[u8]) -> Option<(u8, u8)> {
+    let &[first, second, ..] = unit else { return None };
+    Some((first >> 1 & 0x3F, (first & 1) << 5 | second >> 3))
+}
+
+/// What goes through the decoder with a sample: its number, and whether its picture is wanted.
+fn tag(input: &Input<'_>) -> Option<i64> {
+    i64::try_from(input.sample).ok()?.checked_mul(2)?.checked_add(input.wanted.into())
+}
+
+fn from_tag(tag: i64) -> Option<(usize, bool)> {
+    Some((usize::try_from(tag / 2).ok()?, tag % 2 == 1))
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::Unsupported(format!("HEVC with {what} is not supported; send 4:2:0 video with 8 or 10 bits a sample"))
+}
+
+fn told(error: rusty_h265::Error) -> Error {
+    match error {
+        rusty_h265::Error::Unsupported(what) => {
+            Error::Unsupported(format!("this kind of HEVC is not supported: {what}"))
+        }
+        other => Error::Damaged(format!("the HEVC stream is damaged ({other})")),
+    }
+}

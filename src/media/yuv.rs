@@ -1,0 +1,339 @@
+//! Luma and chroma planes to RGB: what video decoders give, and what a frame is made of.
+//!
+//! The equations are those of ITU-T H.273, clause 8.3, for 8-bit samples, in integers, so that a clip gives the same pixels
+//! on every processor; each channel lies within one level of the same equations in real numbers. A chroma sample is shown
+//! on all the luma samples that it covers (2x2 in 4:2:0): no interpolation, as most players and OpenCV do it.
+//!
+//! Depths over 8 bits, and RGB or transparency stored in planes, are not known here.
+
+use super::frame::{Frame, Turn};
+
+/// How many luma samples share a chroma sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chroma {
+    /// No chroma: one plane.
+    Gray,
+    /// Two in each direction.
+    C420,
+    /// Two in a row.
+    C422,
+    /// Each has its own.
+    C444,
+}
+
+/// The weights of red, green and blue in luma.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matrix {
+    /// Rec. ITU-R BT.601: JPEG, standard definition, and what is assumed of a stream that does not tell.
+    Bt601,
+    /// Rec. ITU-R BT.709: high definition.
+    Bt709,
+    /// Rec. ITU-R BT.2020 with non-constant luminance: what phones record with a high dynamic range.
+    Bt2020,
+}
+
+/// The samples of one component.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Plane {
+    /// Samples in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `width * height` samples of 8 bits, rows from top to bottom, no padding.
+    pub samples: Vec<u8>,
+}
+
+/// A decoded picture: luma, and for anything but gray also the planes Cb and Cr of the size that [`Chroma`] tells, rounded up.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Size of the chroma planes.
+    pub chroma: Chroma,
+    /// Y, Cb, Cr; Y alone if gray.
+    pub planes: Vec<Plane>,
+    /// Whether samples take the full range 0 to 255, and not 16 to 235 for luma, 16 to 240 for chroma.
+    pub full_range: bool,
+    /// What luma is made of.
+    pub matrix: Matrix,
+}
+
+impl Matrix {
+    /// By the number of ITU-T H.273, table 4, which H.264 and HEVC carry.
+    pub fn from_h273(number: u8) -> Self {
+        match number {
+            1 => Self::Bt709,
+            9 | 10 => Self::Bt2020,
+            _ => Self::Bt601,
+        }
+    }
+}
+
+impl Chroma {
+    /// Width and height of a chroma plane beside `width` x `height` luma samples; `None` if gray.
+    pub fn size(self, width: usize, height: usize) -> Option<(usize, usize)> {
+        match self {
+            Self::Gray => None,
+            Self::C420 => Some((width.div_ceil(2), height.div_ceil(2))),
+            Self::C422 => Some((width.div_ceil(2), height)),
+            Self::C444 => Some((width, height)),
+        }
+    }
+}
+
+impl Plane {
+    /// The `width` x `height` samples from the start of `samples`, whose rows lie `stride` apart; `None` if they end before.
+    pub fn from_rows(samples: &[u8], stride: usize, width: usize, height: usize) -> Option<Self> {
+        if width > stride {
+            return None;
+        }
+        let end = height.checked_sub(1)?.checked_mul(stride)?.checked_add(width)?;
+        let rows = samples.get(..end)?.chunks(stride.max(1));
+        let samples: Vec<u8> = rows.flat_map(|row| &row[..width]).copied().collect();
+        Some(Self { width, height, samples })
+    }
+
+    /// One row of samples.
+    pub fn row(&self, y: usize) -> &[u8] {
+        &self.samples[y * self.width..][..self.width]
+    }
+}
+
+impl Picture {
+    /// Width of the luma plane in pixels.
+    pub fn width(&self) -> usize {
+        self.planes[0].width
+    }
+
+    /// Height of the luma plane in pixels.
+    pub fn height(&self) -> usize {
+        self.planes[0].height
+    }
+
+    /// Whether the planes are as many and as large as [`Chroma`] tells, with at least one sample.
+    pub fn is_whole(&self) -> bool {
+        let Some((luma, chroma)) = self.planes.split_first() else { return false };
+        let fits = |plane: &Plane| plane.width.checked_mul(plane.height) == Some(plane.samples.len());
+        let size = self.chroma.size(luma.width, luma.height);
+        !luma.samples.is_empty()
+            && chroma.len() == size.map_or(0, |_| 2)
+            && chroma.iter().all(|plane| Some((plane.width, plane.height)) == size)
+            && self.planes.iter().all(fits)
+    }
+
+    /// The picture as RGB: mirrored left to right if asked for, then turned.
+    ///
+    /// # Panics
+    /// If the picture is not whole.
+    pub fn to_frame(&self, turn: Turn, mirrored: bool) -> Frame {
+        assert!(self.is_whole(), "planes of a {:?} picture", self.chroma);
+        let (width, height) = (self.width(), self.height());
+        let weights = Weights::of(self.matrix, self.full_range);
+        let mut pixels = vec![0; width * height * 3];
+        for (y, out) in pixels.chunks_exact_mut(width * 3).enumerate() {
+            let luma = self.planes[0].row(y);
+            match self.chroma {
+                Chroma::Gray => weights.gray_row(luma, out),
+                Chroma::C420 => weights.row::<2, 6>(luma, self.planes[1].row(y / 2), self.planes[2].row(y / 2), out),
+                Chroma::C422 => weights.row::<2, 6>(luma, self.planes[1].row(y), self.planes[2].row(y), out),
+                Chroma::C444 => weights.row::<1, 3>(luma, self.planes[1].row(y), self.planes[2].row(y), out),
+            }
+        }
+        let mut frame = Frame::new(width, height, pixels);
+        if mirrored {
+            frame = frame.mirrored();
+        }
+        if turn == Turn::None { frame } else { frame.turned(turn) }
+    }
+}
+
+impl std::fmt::Debug for Plane {
+    /// Only the size: a picture is personal data and never enters a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Plane({}x{})", self.width, self.height)
+    }
+}
+
+impl std::fmt::Debug for Picture {
+    /// Only the kind and the size.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { chroma, planes, full_range, matrix } = self;
+        write!(f, "Picture({chroma:?}, {planes:?}, full range: {full_range}, {matrix:?})")
+    }
+}
+
+/// Fraction bits of the weights: products of 8-bit samples stay under 2^26, and rounding a weight changes a channel by less
+/// than 1/100 of a level.
+const SHIFT: u32 = 16;
+
+/// What a sample adds to red, green and blue, in 1/2^16 levels.
+struct Weights {
+    /// Luma of black.
+    black: i32,
+    luma: i32,
+    cr_red: i32,
+    cb_green: i32,
+    cr_green: i32,
+    cb_blue: i32,
+}
+
+impl Weights {
+    fn of(matrix: Matrix, full_range: bool) -> Self {
+        let (kr, kb) = match matrix {
+            Matrix::Bt601 => (0.299, 0.114),
+            Matrix::Bt709 => (0.2126, 0.0722),
+            Matrix::Bt2020 => (0.2627, 0.0593),
+        };
+        let kg = 1.0 - kr - kb;
+        let (black, luma, chroma) = if full_range { (0, 1.0, 1.0) } else { (16, 255.0 / 219.0, 255.0 / 224.0) };
+        // Only products and quotients that IEEE 754 rounds alike everywhere.
+        let fixed = |weight: f64| (weight * f64::from(1 << SHIFT) + 0.5) as i32;
+        Self {
+            black,
+            luma: fixed(luma),
+            cr_red: fixed(2.0 * (1.0 - kr) * chroma),
+            cb_green: fixed(2.0 * (1.0 - kb) * kb / kg * chroma),
+            cr_green: fixed(2.0 * (1.0 - kr) * kr / kg * chroma),
+            cb_blue: fixed(2.0 * (1.0 - kb) * chroma),
+        }
+    }
+
+    fn luma(&self, y: u8) -> i32 {
+        (i32::from(y) - self.black) * self.luma + (1 << (SHIFT - 1))
+    }
+
+    /// One row in which a chroma sample covers `COVERED` pixels; `BYTES` is three times as many.
+    fn row<const COVERED: usize, const BYTES: usize>(&self, luma: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
+        let cover = |luma: &[u8], cb: u8, cr: u8, out: &mut [u8]| {
+            let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
+            let add = [self.cr_red * cr, -self.cb_green * cb - self.cr_green * cr, self.cb_blue * cb];
+            for (&y, out) in luma.iter().zip(out.chunks_exact_mut(3)) {
+                let y = self.luma(y);
+                out.copy_from_slice(&add.map(|a| level(y + a)));
+            }
+        };
+        let whole = luma.len() / COVERED;
+        let (luma, luma_rest) = luma.as_chunks::<COVERED>();
+        let (out, out_rest) = out.as_chunks_mut::<BYTES>();
+        for (((luma, &cb), &cr), out) in luma.iter().zip(cb).zip(cr).zip(out) {
+            cover(luma, cb, cr, out);
+        }
+        if !luma_rest.is_empty() {
+            cover(luma_rest, cb[whole], cr[whole], out_rest);
+        }
+    }
+
+    fn gray_row(&self, luma: &[u8], out: &mut [u8]) {
+        for (&y, out) in luma.iter().zip(out.chunks_exact_mut(3)) {
+            out.fill(level(self.luma(y)));
+        }
+    }
+}
+
+/// The level of a channel, limited to what 8 bits hold.
+fn level(fixed: i32) -> u8 {
+    (fixed >> SHIFT).clamp(0, 255) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plane(width: usize, height: usize, samples: Vec<u8>) -> Plane {
+        Plane { width, height, samples }
+    }
+
+    fn reference(matrix: Matrix, full_range: bool, [y, cb, cr]: [u8; 3]) -> [f64; 3] {
+        let (kr, kb) = if matrix == Matrix::Bt601 { (0.299, 0.114) } else { (0.2126, 0.0722) };
+        let (y, cb, cr) = (f64::from(y), f64::from(cb) - 128.0, f64::from(cr) - 128.0);
+        let (y, cb, cr) =
+            if full_range { (y, cb, cr) } else { ((y - 16.0) * 255.0 / 219.0, cb * 255.0 / 224.0, cr * 255.0 / 224.0) };
+        let (red, blue) = (y + 2.0 * (1.0 - kr) * cr, y + 2.0 * (1.0 - kb) * cb);
+        let green = (y - kr * red - kb * blue) / (1.0 - kr - kb);
+        [red, green, blue].map(|c| c.clamp(0.0, 255.0))
+    }
+
+    #[test]
+    fn channels_are_within_a_level_of_real_numbers() {
+        let steps: Vec<u8> = (0..=255).step_by(5).collect();
+        for (matrix, full_range) in
+            [(Matrix::Bt601, false), (Matrix::Bt601, true), (Matrix::Bt709, false), (Matrix::Bt709, true)]
+        {
+            for &cb in &steps {
+                for &cr in &steps {
+                    let n = steps.len();
+                    let planes = vec![plane(n, 1, steps.clone()), plane(n, 1, vec![cb; n]), plane(n, 1, vec![cr; n])];
+                    let frame =
+                        Picture { chroma: Chroma::C444, planes, full_range, matrix }.to_frame(Turn::None, false);
+                    for (&y, got) in steps.iter().zip(frame.pixels().chunks(3)) {
+                        let want = reference(matrix, full_range, [y, cb, cr]);
+                        let far = got.iter().zip(want).any(|(&g, w)| (f64::from(g) - w).abs() > 0.52);
+                        assert!(!far, "{matrix:?} {full_range} {y} {cb} {cr}: {got:?}, not {want:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_chroma_sample_is_shown_where_it_covers() {
+        // 3x3: the last column and row are covered by half of a chroma sample.
+        let gray = |c: u8| [c; 3];
+        for (chroma, size) in [(Chroma::C420, (2, 2)), (Chroma::C422, (2, 3)), (Chroma::C444, (3, 3))] {
+            let (w, h) = size;
+            let cr: Vec<u8> = (0..w * h).map(|i| 128 + 8 * i as u8).collect();
+            let planes = vec![plane(3, 3, vec![100; 9]), plane(w, h, vec![128; w * h]), plane(w, h, cr.clone())];
+            let frame = Picture { chroma, planes, full_range: true, matrix: Matrix::Bt601 }.to_frame(Turn::None, false);
+            for y in 0..3 {
+                for x in 0..3 {
+                    let at = (y * h / if h == 2 { 4 } else { 3 }) * w + x * w / if w == 2 { 4 } else { 3 };
+                    let want = 100.0 + 1.402 * (f64::from(cr[at]) - 128.0);
+                    let red = f64::from(frame.row(y)[3 * x]);
+                    assert!((red - want).abs() <= 1.0, "{chroma:?} ({x},{y}): {red}, not {want}");
+                }
+            }
+        }
+        let planes = vec![plane(2, 1, vec![3, 200])];
+        let frame = Picture { chroma: Chroma::Gray, planes, full_range: true, matrix: Matrix::Bt601 }
+            .to_frame(Turn::None, false);
+        assert_eq!(frame.pixels(), [gray(3), gray(200)].concat());
+    }
+
+    #[test]
+    fn mirrored_comes_before_turned() {
+        let planes = vec![plane(2, 1, vec![1, 2])];
+        let picture = Picture { chroma: Chroma::Gray, planes, full_range: true, matrix: Matrix::Bt601 };
+        let row =
+            |turn, mirrored| picture.to_frame(turn, mirrored).pixels().iter().step_by(3).copied().collect::<Vec<_>>();
+        assert_eq!(row(Turn::None, true), [2, 1]);
+        assert_eq!(row(Turn::Half, true), [1, 2]);
+        // The right end of a row comes to the bottom of a column.
+        assert_eq!(row(Turn::Right, true), [2, 1]);
+        assert_eq!(row(Turn::Left, true), [1, 2]);
+    }
+
+    #[test]
+    fn planes_that_do_not_fit_are_found() {
+        let good = Picture {
+            chroma: Chroma::C420,
+            planes: vec![plane(3, 3, vec![0; 9]), plane(2, 2, vec![0; 4]), plane(2, 2, vec![0; 4])],
+            full_range: false,
+            matrix: Matrix::Bt709,
+        };
+        assert!(good.is_whole());
+        assert!(!Picture { chroma: Chroma::C422, ..good.clone() }.is_whole());
+        assert!(!Picture { chroma: Chroma::Gray, ..good.clone() }.is_whole());
+        assert!(!Picture { planes: Vec::new(), ..good.clone() }.is_whole());
+        let mut short = good;
+        short.planes[2].samples.pop();
+        assert!(!short.is_whole());
+    }
+
+    #[test]
+    fn rows_are_cut_out_of_a_wider_buffer() {
+        let wide = [1, 2, 0, 3, 4, 0, 5, 6];
+        assert_eq!(Plane::from_rows(&wide, 3, 2, 3), Some(plane(2, 3, vec![1, 2, 3, 4, 5, 6])));
+        assert_eq!(Plane::from_rows(&wide, 3, 3, 3), None);
+        assert_eq!(Plane::from_rows(&wide, 1, 2, 1), None);
+        assert_eq!(Plane::from_rows(&wide, usize::MAX, 2, 3), None);
+        assert_eq!(Plane::from_rows(&wide, 3, 2, 0), None);
+    }
+}
