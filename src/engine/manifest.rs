@@ -25,6 +25,13 @@ pub enum Role {
     Detector,
     /// Turns an aligned face into an embedding.
     Embedder,
+    /// Tells a face in front of the camera from a picture or a mask of one.
+    Liveness,
+}
+
+impl Role {
+    /// All roles; a manifest has one model for each.
+    pub const ALL: [Self; 3] = [Self::Detector, Self::Embedder, Self::Liveness];
 }
 
 /// One model.
@@ -131,6 +138,13 @@ pub enum Decoding {
         /// Numbers in it.
         dimension: usize,
     },
+    /// Logits of classes, one of which stands for a live person; the others are kinds of attack.
+    Liveness {
+        /// Number of classes.
+        classes: usize,
+        /// Place of the live class among them, from 0.
+        live: usize,
+    },
 }
 
 /// How the model was made int8; documentation that travels with it.
@@ -171,7 +185,7 @@ impl Manifest {
         if manifest.format != 1 {
             return wrong(format!("format {} is not 1", manifest.format));
         }
-        for role in [Role::Detector, Role::Embedder] {
+        for role in Role::ALL {
             let found = manifest.models.iter().filter(|m| m.role == role).count();
             if found != 1 {
                 return wrong(format!("{found} models have the role {role:?}; there must be one"));
@@ -217,6 +231,12 @@ impl ModelInfo {
                 }
                 if self.knots.iter().any(|k| !(k.fmr > 0.0 && k.fmr <= 1.0 && k.cosine.abs() < 1.0)) {
                     return Err("knots need fmr in (0, 1] and cosine in (-1, 1)".into());
+                }
+                Ok(())
+            }
+            (Role::Liveness, Decoding::Liveness { classes, live }) => {
+                if !(2..=16).contains(classes) || live >= classes {
+                    return Err("classes must be between 2 and 16, and live one of them".into());
                 }
                 Ok(())
             }

@@ -66,7 +66,7 @@ pub struct Map {
 }
 
 const EMBEDDED_MANIFEST: &str = include_str!("../../models-quantized/models.toml");
-const EMBEDDED_FILES: [(&str, &[u8]); 2] = [
+const EMBEDDED_FILES: [(&str, &[u8]); 3] = [
     (
         "face_detection_yunet_2023mar.int8.onnx",
         include_bytes!("../../models-quantized/face_detection_yunet_2023mar.int8.onnx"),
@@ -74,6 +74,10 @@ const EMBEDDED_FILES: [(&str, &[u8]); 2] = [
     (
         "face_recognition_sface_2021dec.int8.onnx",
         include_bytes!("../../models-quantized/face_recognition_sface_2021dec.int8.onnx"),
+    ),
+    (
+        "face_liveness_minifasnetv2se.int8.onnx",
+        include_bytes!("../../models-quantized/face_liveness_minifasnetv2se.int8.onnx"),
     ),
 ];
 
@@ -177,11 +181,14 @@ impl Session {
     /// Runs the self-test picture and holds the outputs against the manifest's known answer.
     pub fn self_test(&mut self, info: &ModelInfo) -> Result<(), Error> {
         let maps = self.run(&self_test::picture(self.side))?;
-        if let Decoding::Embedding { dimension } = info.output {
-            let found: usize = maps.iter().map(|m| m.values.len()).sum();
-            if found != dimension {
-                return Err(Error::SelfTest(format!("{}: {found} values instead of {dimension}", info.name)));
+        let found: usize = maps.iter().map(|m| m.values.len()).sum();
+        match info.output {
+            Decoding::Embedding { dimension: values } | Decoding::Liveness { classes: values, .. }
+                if found != values =>
+            {
+                return Err(Error::SelfTest(format!("{}: {found} values instead of {values}", info.name)));
             }
+            _ => {}
         }
         self_test::compare(&maps, &info.self_test.answer)
             .map_err(|why| Error::SelfTest(format!("{}: {why}", info.name)))

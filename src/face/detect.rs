@@ -56,16 +56,11 @@ impl Detector {
 
     /// The faces of a frame, the largest first; empty if no look finds one.
     pub fn find(&mut self, frame: &Frame) -> Result<Vec<Face>, Error> {
-        let (coarse, fine) = (self.coarse.side(), self.fine.side());
-        let mut pictures = vec![];
-        for (side, is_fine) in [(coarse, false), (fine, true)] {
-            let small = shrink(frame, side);
-            let faces = self.look(frame, &small, is_fine, Turn::None)?;
-            if !faces.is_empty() {
-                return Ok(faces);
-            }
-            pictures.push((small, is_fine));
+        let (faces, pictures) = self.first_looks(frame)?;
+        if !faces.is_empty() {
+            return Ok(faces);
         }
+        let coarse = self.coarse.side();
         let tiny = shrink(frame, coarse / 2);
         let every = |turn| pictures.iter().map(move |(small, is_fine)| (small, *is_fine, turn));
         let turned = Turn::ALL[1..].iter().flat_map(|&turn| every(turn));
@@ -77,6 +72,41 @@ impl Detector {
             }
         }
         Ok(vec![])
+    }
+
+    /// The same with the first two looks only: for a frame whose neighbors told which way is up.
+    pub fn find_upright(&mut self, frame: &Frame) -> Result<Vec<Face>, Error> {
+        Ok(self.first_looks(frame)?.0)
+    }
+
+    /// The certainty of the surest face that the first look finds in the picture as it is and in each other turn of it, in the
+    /// order of [`Turn::ALL`]; 0 where it finds none or, after a turn that reaches `enough`, does not look any more. A face
+    /// that lies on its side is often found without turning the picture, but less surely, and with points as if it stood.
+    pub fn certainty_by_turn(&mut self, frame: &Frame, enough: f32) -> Result<[f32; 4], Error> {
+        let small = shrink(frame, self.coarse.side());
+        let mut found = [0.0; 4];
+        for (found, turn) in found.iter_mut().zip(Turn::ALL) {
+            let faces = self.look(frame, &small, false, turn)?;
+            *found = faces.iter().map(|f| f.score).fold(0.0, f32::max);
+            if *found >= enough {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The faces that the first two looks find, and, if there are none, the smaller copies that they were made in.
+    fn first_looks(&mut self, frame: &Frame) -> Result<(Vec<Face>, Vec<(Frame, bool)>), Error> {
+        let mut pictures = vec![];
+        for (side, is_fine) in [(self.coarse.side(), false), (self.fine.side(), true)] {
+            let small = shrink(frame, side);
+            let faces = self.look(frame, &small, is_fine, Turn::None)?;
+            if !faces.is_empty() {
+                return Ok((faces, vec![]));
+            }
+            pictures.push((small, is_fine));
+        }
+        Ok((vec![], pictures))
     }
 
     /// The faces of `frame` that its smaller copy shows when it is turned.
@@ -127,7 +157,7 @@ fn untilt(p: Point, turn: Turn, width: i32, height: i32) -> Point {
 }
 
 /// The picture in the top left corner of a black square, as three planes.
-fn planes(frame: &Frame, side: usize, blue_first: bool) -> Vec<u8> {
+pub(super) fn planes(frame: &Frame, side: usize, blue_first: bool) -> Vec<u8> {
     let mut planes = vec![0; 3 * side * side];
     for (plane, out) in planes.chunks_exact_mut(side * side).enumerate() {
         let channel = if blue_first { 2 - plane } else { plane };

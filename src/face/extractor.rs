@@ -5,11 +5,13 @@ use std::time::Duration;
 use super::align::align;
 use super::detect::{Detector, Face};
 use super::embed::Embedder;
+use super::liveness::Model;
 use super::quality::{Flaw, Quality};
+use super::score::Curve;
 use super::select::{Choice, choose, most_central};
 use super::template::Template;
 use crate::engine::{self, Arithmetic, ModelInfo, ModelSet, Plan, Role};
-use crate::media::{self, Frame};
+use crate::media::{self, Frame, MediumError};
 use crate::ops::Limits;
 
 /// The plans that every thread shares: weights are in memory once.
@@ -18,16 +20,20 @@ pub struct Faces {
     coarse: Plan,
     fine: Plan,
     embed: Plan,
+    liveness: Plan,
     limits: Limits,
     mirror: bool,
 }
 
-/// What one thread needs to make templates.
+/// What one thread needs to make templates and to judge whether a face is live.
 pub struct Extractor {
-    detector: Detector,
-    embedder: Embedder,
+    pub(super) detector: Detector,
+    pub(super) embedder: Embedder,
+    pub(super) liveness: Model,
+    /// How alike faces of one medium are.
+    pub(super) curve: Curve,
     model: u16,
-    limits: Limits,
+    pub(super) limits: Limits,
 }
 
 /// CPU time of each step of one extraction.
@@ -43,17 +49,28 @@ pub struct Stages {
     pub embed: Duration,
 }
 
-/// Why there is no template, by who has to do something about it.
+/// Why there is no template or no judgement, by who has to do something about it.
 #[derive(Debug)]
 pub enum Error {
     /// The bytes are no picture that can be read: the client's.
     Picture(media::Error),
+    /// The bytes are no medium that can be judged: the client's.
+    Medium(MediumError),
     /// Nobody is in it: the client's.
     NoFace,
     /// So many comparable people are in it: the client's.
     SeveralFaces(usize),
     /// A face that no template can be made of: the client's, and the person can mend it.
     Unusable(Flaw),
+    /// The face can be judged in too few frames of a clip: the client's, and the person can mend it.
+    TooFewFrames {
+        /// Frames in which it can.
+        usable: usize,
+        /// Frames that were looked at.
+        of: usize,
+    },
+    /// The time ran out: policy.
+    Late,
     /// The models failed: ours.
     Engine(engine::Error),
 }
@@ -64,6 +81,15 @@ impl From<engine::Error> for Error {
     }
 }
 
+impl From<MediumError> for Error {
+    fn from(error: MediumError) -> Self {
+        match error {
+            MediumError::Late => Self::Late,
+            other => Self::Medium(other),
+        }
+    }
+}
+
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -71,6 +97,12 @@ impl std::fmt::Display for Error {
             Self::NoFace => f.write_str("no face was found"),
             Self::SeveralFaces(n) => write!(f, "{n} people of comparable size are in the picture"),
             Self::Unusable(flaw) => flaw.fmt(f),
+            Self::Medium(error) => error.fmt(f),
+            Self::TooFewFrames { usable, of } => write!(
+                f,
+                "a face can be judged in {usable} of {of} frames only; keep it in the picture and look at the camera"
+            ),
+            Self::Late => f.write_str("it took too long"),
             Self::Engine(error) => error.fmt(f),
         }
     }
@@ -84,11 +116,12 @@ impl Faces {
         let detector = models.get(Role::Detector);
         let sides = &detector.info().input.sides;
         let (coarse, fine) = (sides[0], sides[sides.len() - 1]);
-        let embedder = models.get(Role::Embedder);
+        let (embedder, liveness) = (models.get(Role::Embedder), models.get(Role::Liveness));
         let faces = Self {
             coarse: detector.plan(coarse, arithmetic)?,
             fine: detector.plan(fine, arithmetic)?,
             embed: embedder.plan(embedder.info().input.sides[0], arithmetic)?,
+            liveness: liveness.plan(liveness.info().input.sides[0], arithmetic)?,
             limits,
             mirror,
             models,
@@ -103,6 +136,8 @@ impl Faces {
         Ok(Extractor {
             detector: Detector::new(self.models.get(Role::Detector).info(), &self.coarse, &self.fine)?,
             embedder: Embedder::new(embedder, &self.embed, self.mirror)?,
+            liveness: Model::new(self.models.get(Role::Liveness).info(), &self.liveness)?,
+            curve: Curve::new(&embedder.knots),
             model: embedder.id,
             limits: self.limits.clone(),
         })
@@ -111,7 +146,8 @@ impl Faces {
     /// Runs every model on a picture with a known answer.
     pub fn self_test(&self) -> Result<(), engine::Error> {
         self.coarse.session()?.self_test(self.models.get(Role::Detector).info())?;
-        self.embed.session()?.self_test(self.embedder())
+        self.embed.session()?.self_test(self.embedder())?;
+        self.liveness.session()?.self_test(self.models.get(Role::Liveness).info())
     }
 
     /// The embedding model.

@@ -39,6 +39,8 @@ pub enum Flaw {
     Flat,
     /// A profile.
     Turned,
+    /// Nothing around the face by which to tell whether it is live.
+    Filling,
 }
 
 // Each bound lies where a sample made worse on purpose (blurred, shrunk, darkened, brightened pictures of the calibration
@@ -76,6 +78,9 @@ impl fmt::Display for Flaw {
             Self::Bright => f.write_str("the face is overexposed; take light away"),
             Self::Flat => f.write_str("the face has no contrast"),
             Self::Turned => f.write_str("the face is turned away; look at the camera"),
+            Self::Filling => {
+                f.write_str("the face fills the picture; move back, so that what is around it can be seen")
+            }
         }
     }
 }

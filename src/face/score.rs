@@ -50,6 +50,11 @@ impl Score {
         f64::from(self.0) / 1e6
     }
 
+    /// What is missing to 1.
+    pub fn complement(self) -> Self {
+        Self(1_000_000 - self.0)
+    }
+
     /// The decision that the thresholds make of it.
     pub fn decide(self, thresholds: Thresholds) -> Decision {
         if self >= thresholds.approved {

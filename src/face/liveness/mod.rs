@@ -1,0 +1,80 @@
+//! Whether the face in a medium is a person in front of the camera (ISO/IEC 30107: presentation attack detection).
+//!
+//! A medium is seen as a few frames. In each of them the subject is found and followed ([`Follower`]), what surrounds the face
+//! is shown to the model ([`model::Model`]), and all frames together give one number ([`verdict`]): never one frame's word.
+//! Where the frames don't allow a judgement there is none, but a reason that the person can mend.
+
+mod context;
+mod follow;
+mod model;
+mod shot;
+mod verdict;
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+pub use follow::Effort;
+pub(super) use model::Model;
+
+use self::follow::{Follower, Seen};
+use self::verdict::verdict;
+use super::extractor::{Error, Extractor};
+use super::score::Score;
+use crate::media::{Details, Frame, Medium};
+
+/// What was found out about a medium.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What the medium is.
+    pub details: Details,
+    /// Confidence that it is a presentation attack, 0..1: 1 - the confidence that it is a live person.
+    pub spoofing: Score,
+    /// Frames that took part in it.
+    pub frames: usize,
+    /// The best shot, upright, as JPEG, if it was asked for.
+    pub best_shot: Option<Vec<u8>>,
+}
+
+/// Frames of a clip or archive that are looked at. With sixteen, one of the development clips changes its verdict with the
+/// frames that happen to be chosen, with 24 none does.
+const FRAMES: usize = 32;
+
+impl Extractor {
+    /// Judges one picture, video or archive. With `best_shot` the finding holds one. `late` is asked now and then whether
+    /// there is still time; once it says so, the answer is [`Error::Late`].
+    pub fn judge(&mut self, bytes: &[u8], best_shot: bool, late: &dyn Fn() -> bool) -> Result<Finding, Error> {
+        Ok(self.judge_timed(bytes, best_shot, late, || Duration::ZERO)?.0)
+    }
+
+    /// Judges with a clock, which is read around each step.
+    pub fn judge_timed(
+        &mut self,
+        bytes: &[u8],
+        best_shot: bool,
+        late: &dyn Fn() -> bool,
+        clock: fn() -> Duration,
+    ) -> Result<(Finding, Effort), Error> {
+        let medium = Medium::open(bytes, &self.limits)?;
+        let details = medium.details();
+        let still = matches!(medium, Medium::Picture(..));
+        let mut follower = Follower::new(still, best_shot, clock);
+        let mut fault = None;
+        let limits = self.limits.clone();
+        let each = |frame: Frame| match follower.see(self, frame) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                fault = Some(error);
+                ControlFlow::Break(())
+            }
+        };
+        medium.frames(FRAMES, &limits, late, each)?;
+        if let Some(error) = fault {
+            return Err(error);
+        }
+        let effort = follower.effort;
+        let Seen { judged, best } = follower.finish()?;
+        let spoofing = verdict(&judged, &self.curve);
+        let best_shot = best.map(|frame| shot::jpeg(&frame)).transpose()?;
+        Ok((Finding { details, spoofing, frames: judged.len(), best_shot }, effort))
+    }
+}

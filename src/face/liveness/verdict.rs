@@ -1,0 +1,131 @@
+//! From frames to one number, robustly: no single frame decides, in either direction.
+//!
+//! The mean of log-odds is what independent witnesses amount to (a logarithmic opinion pool). It is made robust by bounding
+//! what a frame may say, and careful by leaving out the most live frames: an attack shows itself only now and then, when the
+//! edge of the sheet or screen comes into the picture, while a live face is one in every frame. `docs/design/liveness.md` has
+//! what was tried and measured.
+
+use super::follow::Judged;
+use crate::face::score::{Curve, Score};
+
+/// Most that a frame may say, as log-odds: a probability of 0.25 % or 99.75 %. Among sixteen undecided frames a single sure
+/// one moves the verdict from 0.5 to 0.62 at the most.
+const SUREST: f64 = 6.0;
+
+/// One in so many frames is left out, the most live ones.
+const LEFT_OUT: usize = 4;
+
+/// Score from which two faces are linked as one person's: one pair of strangers in a thousand reaches it.
+const SAME_PERSON: f64 = 0.75;
+
+/// The face counts as exchanged if this part of the frames, one in so many, shows somebody else: a sixth of them. A person who
+/// throws back the head is taken for another one in a tenth.
+const EXCHANGED_SHARE: usize = 6;
+
+/// Confidence of an attack when the face changes into another one on the way.
+const EXCHANGED: f64 = 0.99;
+
+/// Place of the nose between the eyes, in percent, outside of which a pose is too far turned to tell people apart.
+const FRONTAL: std::ops::RangeInclusive<i32> = 10..=90;
+
+/// Least quality for the same.
+const TELLING_QUALITY: u8 = 20;
+
+/// The confidence that `frames`, at least one, show a presentation attack.
+pub(super) fn verdict(frames: &[Judged], curve: &Curve) -> Score {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let mut odds: Vec<f64> = frames.iter().map(|f| mean(&f.live).clamp(-SUREST, SUREST)).collect();
+    odds.sort_by(f64::total_cmp);
+    odds.truncate(odds.len() - odds.len() / LEFT_OUT);
+    let spoofing = Score::new(1.0 / (1.0 + libm::exp(mean(&odds))));
+    if exchanged(frames, curve) { spoofing.max(Score::new(EXCHANGED)) } else { spoofing }
+}
+
+/// Whether the frames fall apart into people: groups between which no two faces are linked. A person who turns stays one group
+/// by the frames between the poses; of two people no frame lies between.
+fn exchanged(frames: &[Judged], curve: &Curve) -> bool {
+    let telling =
+        |f: &&Judged| !f.vector.is_empty() && FRONTAL.contains(&f.quality.nose) && f.quality.score() >= TELLING_QUALITY;
+    let mut faces: Vec<&[f64]> = frames.iter().filter(telling).map(|f| &*f.vector).collect();
+    let (count, mut sizes) = (faces.len(), vec![]);
+    while let Some(first) = faces.pop() {
+        let mut group = vec![first];
+        let mut next = 0;
+        while let Some(&face) = group.get(next) {
+            let linked = |other: &mut &[f64]| curve.score(dot(face, other)) >= Score::new(SAME_PERSON);
+            group.extend(faces.extract_if(.., linked));
+            next += 1;
+        }
+        sizes.push(group.len());
+    }
+    sizes.sort_unstable();
+    sizes.pop();
+    sizes.pop().is_some_and(|second| second * EXCHANGED_SHARE >= count)
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Knot;
+    use crate::face::Quality;
+
+    const GOOD: Quality = Quality { eye_distance: 80, brightness: 120, contrast: 100, sharpness: 250, nose: 50 };
+
+    fn curve() -> Curve {
+        Curve::new(&[Knot { fmr: 1e-2, cosine: 0.3 }, Knot { fmr: 1e-4, cosine: 0.4 }])
+    }
+
+    fn frame(odds: f64, vector: &[f64]) -> Judged {
+        Judged { live: vec![odds], quality: GOOD, vector: vector.to_vec() }
+    }
+
+    fn spoofing(odds: &[f64]) -> f64 {
+        verdict(&odds.iter().map(|&l| frame(l, &[1.0, 0.0])).collect::<Vec<_>>(), &curve()).value()
+    }
+
+    #[test]
+    fn no_single_frame_decides() {
+        assert_eq!(spoofing(&[0.0]), 0.5);
+        assert!((spoofing(&[9f64.ln()]) - 0.1).abs() < 1e-6);
+        assert!((spoofing(&[2.0, -2.0]) - 0.5).abs() < 1e-6);
+        let among = |odd: f64| spoofing(&[&[0.6; 15][..], &[odd]].concat());
+        assert_eq!(among(-6.0), among(-1e9));
+        assert!(among(-1e9) < 0.5, "{}", among(-1e9));
+        assert_eq!(among(1e9), among(0.6));
+        assert!(spoofing(&[-0.1; 16]) > 0.5);
+    }
+
+    #[test]
+    fn the_most_live_quarter_is_left_out() {
+        assert_eq!(spoofing(&[-1.0, -1.0, -1.0, 6.0]), spoofing(&[-1.0]));
+        assert_eq!(spoofing(&[1.0, 1.0, 1.0, -1.0]), spoofing(&[1.0, 1.0, -1.0]));
+    }
+
+    #[test]
+    fn views_of_a_frame_are_averaged() {
+        let views = Judged { live: vec![3.0, -3.0], ..frame(0.0, &[]) };
+        assert_eq!(verdict(&[views], &curve()).value(), 0.5);
+    }
+
+    #[test]
+    fn a_face_that_changes_into_another_is_an_attack() {
+        let (a, b) = ([1.0, 0.0], [0.1, 0.995]);
+        let clip =
+            |others: usize| -> Vec<Judged> { (0..16).map(|i| frame(3.0, if i < others { &b } else { &a })).collect() };
+        assert!(verdict(&clip(2), &curve()).value() < 0.1);
+        assert_eq!(verdict(&clip(3), &curve()).value(), EXCHANGED);
+        assert_eq!(verdict(&[frame(3.0, &a), frame(3.0, &b)], &curve()).value(), EXCHANGED);
+        assert_eq!(verdict(&clip(8), &curve()).value(), EXCHANGED);
+        // Poses that are linked by one between them are one person.
+        let between = [0.8, 0.6];
+        let turning: Vec<Judged> = [&a, &a, &b, &b, &between].map(|v| frame(3.0, v)).into();
+        assert!(verdict(&turning, &curve()).value() < 0.1);
+        let turned = |f: Judged| Judged { quality: Quality { nose: 120, ..GOOD }, ..f };
+        let glance: Vec<Judged> = clip(0).into_iter().chain([frame(3.0, &b), frame(3.0, &b)].map(turned)).collect();
+        assert!(verdict(&glance, &curve()).value() < 0.1);
+    }
+}
