@@ -1,10 +1,11 @@
-//! Faceplate: face verification over HTTP on the machine where it runs.
+//! Faceplate: face verification and liveness over HTTP on the machine where it runs.
 //!
 //! # The way of a request
 //! [`cli`] starts everything. [`api::Server`] takes a request from tiny_http on one of a few threads; [`api::Route`] says
 //! what it asks for; [`api::multipart`] splits its body; [`media`] turns a picture into a frame and [`face`] a frame into a
 //! template, both on an inference worker of [`work`], while the HTTP thread waits on a ticket with a deadline; the score of
-//! two templates becomes the reply. There is one way in, one way out and no step back.
+//! two templates becomes the reply. For liveness, [`media`] turns a picture, video or archive into a few frames, and [`face`]
+//! follows the subject through them to one verdict. There is one way in, one way out and no step back.
 //!
 //! # Rooms, from the ground up
 //! A room uses only rooms that come before it in this list.
@@ -13,9 +14,9 @@
 //! |---|---|
 //! | [`ops`] | limits, settings, log lines, signals |
 //! | [`work`] | threads that compute, tickets, deadlines: the only places that wait |
-//! | [`media`] | bytes to frames; no faces |
+//! | [`media`] | pictures, videos and archives to frames; no faces |
 //! | [`engine`] | models, tract, int8; no faces |
-//! | [`face`] | detection, alignment, embedding, quality, templates, scores |
+//! | [`face`] | detection, alignment, embedding, quality, templates, scores, liveness |
 //! | [`api`] | the contract: routes, codes, multipart, base64 |
 //! | [`cli`] | one file a command |
 //!
@@ -25,7 +26,8 @@
 //!
 //! # Hostile bytes
 //! Whatever comes from outside is parsed under [`ops::Limits`]. Each parser has a function `fuzz` that takes any bytes and
-//! panics if an invariant breaks: [`media::fuzz`], [`face::fuzz`], [`api::multipart::fuzz`].
+//! panics if an invariant breaks: [`media::fuzz`] (pictures), [`media::fuzz_archive`], [`media::video::fuzz`] and those of
+//! its containers and of VP8, [`face::fuzz`] (templates), [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads).
 
 pub mod api;
 pub mod cli;

@@ -81,10 +81,11 @@ impl Error {
     /// An error of the pattern methods about the part `name`, or about the body if that is empty.
     pub fn from_face(error: &face::Error, name: &str) -> Self {
         let kind = match error {
-            face::Error::Picture(_) => Kind::Sample,
+            face::Error::Picture(_) | face::Error::Medium(_) => Kind::Sample,
             face::Error::NoFace => Kind::NoFace,
             face::Error::SeveralFaces(_) => Kind::SeveralFaces,
-            face::Error::Unusable(_) => Kind::Unusable,
+            face::Error::Unusable(_) | face::Error::TooFewFrames { .. } => Kind::Unusable,
+            face::Error::Late => Kind::Overloaded,
             face::Error::Engine(cause) => return Self::internal(Family::Pattern, cause.to_string()),
         };
         let detail = if name.is_empty() { error.to_string() } else { format!("{name}: {error}") };

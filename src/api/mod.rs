@@ -7,6 +7,7 @@ mod content_type;
 mod encoding;
 mod error;
 mod form;
+pub mod liveness;
 pub mod multipart;
 mod pattern;
 mod reply;

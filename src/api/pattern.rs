@@ -180,7 +180,7 @@ impl Service {
 }
 
 /// The score as JSON in its own notation: serde_json would print small ones with an exponent.
-fn raw(score: Score) -> Box<RawValue> {
+pub(super) fn raw(score: Score) -> Box<RawValue> {
     RawValue::from_string(score.to_string()).expect("a decimal number is JSON")
 }
 

@@ -49,7 +49,7 @@ pub struct Call {
     pub(super) route: Route,
     /// The body is base64, or all its binary parts are.
     pub(super) base64: bool,
-    boundary: Option<String>,
+    pub(super) boundary: Option<String>,
 }
 
 struct Health {
@@ -163,10 +163,11 @@ impl Service {
         let reply = match call.route {
             Route::Version => Ok(self.version()),
             Route::OpenApi => Ok(Reply::ok("application/yaml", OPENAPI.as_bytes().to_vec())),
-            Route::PatternHealth => Ok(health_reply(self.self_test())),
-            Route::LivenessHealth => Ok(health_reply(Err(NO_LIVENESS.into()))),
-            Route::LivenessDetect => Err(Error::new(Family::Liveness, Kind::NotReady, NO_LIVENESS)),
-            _ if !self.ready() => Err(Error::new(Family::Pattern, Kind::NotReady, "the models failed their self-test")),
+            Route::PatternHealth | Route::LivenessHealth => Ok(health_reply(self.self_test())),
+            route if !self.ready() => {
+                Err(Error::new(route.family(), Kind::NotReady, "the models failed their self-test"))
+            }
+            Route::LivenessDetect => self.detect(call, body),
             Route::Extract => self.extract(call, body),
             Route::Compare => self.parts(call, body).and_then(|found| self.compare(&found)),
             Route::Verify => self.parts(call, body).and_then(|found| self.verify(&found)),
@@ -223,9 +224,6 @@ impl Service {
         health.verdict.clone()
     }
 }
-
-/// Why liveness is out of order.
-const NO_LIVENESS: &str = "this version has no liveness model";
 
 fn health_reply(verdict: Result<(), String>) -> Reply {
     #[derive(Serialize)]

@@ -1,0 +1,285 @@
+//! The reply of detect: a folder with its media and analyses, as the vendor's service describes one.
+//!
+//! Nothing is stored, so the ids in it are drawn for the reply and mean nothing later.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use super::payload::Analysis;
+use super::submission::Submission;
+use crate::api::encoding::encode_base64;
+use crate::api::pattern::{random, raw};
+use crate::api::reply::Reply;
+use crate::face::{Finding, Score};
+use crate::media::{self, Details};
+
+/// Outcome of a medium, an analysis or the whole, the worst last: an analysis takes the worst of its media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum Resolution {
+    Success,
+    Declined,
+    Failed,
+}
+
+/// What became of a medium: a finding, or why there is none.
+pub(super) type Judged = Result<Finding, String>;
+
+#[derive(Serialize)]
+struct Folder<'a> {
+    passed: bool,
+    score: Box<RawValue>,
+    folder_id: &'a str,
+    time_created: Box<RawValue>,
+    company_id: Option<()>,
+    user_id: Option<()>,
+    meta_data: &'a Map<String, Value>,
+    resolution_status: &'static str,
+    system_resolution: Resolution,
+    media: Vec<Medium<'a>>,
+    analyses: Vec<Analyzed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Medium<'a> {
+    media_id: &'a str,
+    folder_id: &'a str,
+    media_type: &'static str,
+    original_name: &'a str,
+    tags: &'a [String],
+    meta_data: Value,
+    info: Value,
+}
+
+#[derive(Serialize)]
+struct Analyzed<'a> {
+    analysis_id: String,
+    analyse_id: String,
+    folder_id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    state: &'static str,
+    resolution_status: Resolution,
+    resolution: Resolution,
+    confs: Confs,
+    source_media: Vec<Source<'a>>,
+    results_media: Vec<MediumResult<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_images: Option<Vec<Image>>,
+    results_data: Option<()>,
+    error_code: Option<&'static str>,
+    error_message: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Source<'a> {
+    media_id: &'a str,
+    media_type: &'static str,
+}
+
+/// One of the three ids is there.
+#[derive(Default, Serialize)]
+struct MediumResult<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_video_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_shots_set_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_image_id: Option<&'a str>,
+    results_data: Option<ResultsData>,
+    resolution_status: Option<Resolution>,
+    output_images: Vec<Image>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ResultsData {
+    confidence_spoofing: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct Confs {
+    threshold_spoofing: f64,
+    extract_best_shot: bool,
+}
+
+#[derive(Clone, Serialize)]
+struct Image {
+    image_b64: String,
+}
+
+/// The code of a medium that failed among others, and its wording.
+const FAILED: (&str, &str) = ("LDE-002004", "Failed to extract the biometric sample");
+
+/// Writes the reply. `judged` has an entry for each medium; `None` for one that no analysis wanted. `members` names, for each
+/// analysis of the payload, its media by their place.
+pub(super) fn reply(submission: &Submission<'_>, members: &[Vec<usize>], judged: &[Option<Judged>]) -> Reply {
+    let folder_id = uuid();
+    let ids: Vec<String> = submission.media.iter().map(|_| uuid()).collect();
+    let kinds: Vec<_> = submission.media.iter().map(|m| media::kind(&m.bytes)).collect();
+    let analyses: Vec<Analyzed<'_>> = submission
+        .payload
+        .analyses
+        .iter()
+        .zip(members)
+        .map(|(analysis, members)| analyzed(analysis, members, judged, &ids, &kinds, &folder_id))
+        .collect();
+    let system = analyses.iter().map(|a| a.resolution).max().unwrap_or(Resolution::Failed);
+    // A medium that could not be judged counts as an attack: a client that reads only `score` must not be let in by the rest.
+    let liveness = |at: &usize| match &judged[*at] {
+        Some(Ok(finding)) => finding.spoofing.complement(),
+        _ => Score::new(0.0),
+    };
+    let score = members.iter().flatten().map(liveness).min().unwrap_or(Score::new(0.0));
+    let media = submission.media.iter().enumerate().map(|(at, medium)| Medium {
+        media_id: &ids[at],
+        folder_id: &folder_id,
+        media_type: media_type(kinds[at]),
+        original_name: &medium.original_name,
+        tags: submission.payload.tags_of(&medium.key),
+        meta_data: submission.payload.meta_of(&medium.key),
+        info: judged[at].as_ref().and_then(|j| j.as_ref().ok()).map_or_else(|| json!({}), |f| info(&f.details)),
+    });
+    Reply::json(&Folder {
+        passed: system == Resolution::Success,
+        score: raw(score),
+        folder_id: &folder_id,
+        time_created: now(),
+        company_id: None,
+        user_id: None,
+        meta_data: &submission.payload.folder_meta,
+        resolution_status: "FINISHED",
+        system_resolution: system,
+        media: media.collect(),
+        analyses,
+    })
+}
+
+fn analyzed<'a>(
+    analysis: &Analysis,
+    members: &[usize],
+    judged: &[Option<Judged>],
+    ids: &'a [String],
+    kinds: &[Option<media::Kind>],
+    folder_id: &'a str,
+) -> Analyzed<'a> {
+    let results: Vec<MediumResult<'a>> = members
+        .iter()
+        .map(|&at| {
+            let mut result = match &judged[at] {
+                Some(Ok(finding)) => found(analysis, finding),
+                Some(Err(why)) => failed(why),
+                None => failed("it was not analyzed"),
+            };
+            let id = match kinds[at] {
+                Some(media::Kind::Video) => &mut result.source_video_id,
+                Some(media::Kind::Archive) => &mut result.source_shots_set_id,
+                Some(media::Kind::Picture) | None => &mut result.source_image_id,
+            };
+            *id = Some(&ids[at]);
+            result
+        })
+        .collect();
+    let worst = results.iter().filter_map(|r| r.resolution_status).max().unwrap_or(Resolution::Failed);
+    let error_message = results.iter().find_map(|r| r.error_message.clone());
+    let shots = || results.iter().flat_map(|r| r.output_images.iter().cloned()).collect();
+    let id = uuid();
+    Analyzed {
+        analysis_id: id.clone(),
+        analyse_id: id,
+        folder_id,
+        kind: "QUALITY",
+        state: "FINISHED",
+        resolution_status: worst,
+        resolution: worst,
+        confs: Confs { threshold_spoofing: analysis.threshold, extract_best_shot: analysis.best_shot },
+        source_media: members.iter().map(|&m| Source { media_id: &ids[m], media_type: media_type(kinds[m]) }).collect(),
+        output_images: analysis.best_shot.then(shots),
+        results_media: results,
+        results_data: None,
+        error_code: error_message.is_some().then_some(FAILED.0),
+        error_message,
+    }
+}
+
+fn found<'a>(analysis: &Analysis, finding: &Finding) -> MediumResult<'a> {
+    // The number that is compared is the one that is printed.
+    let declined = finding.spoofing.value() > analysis.threshold;
+    let shot = finding.best_shot.as_ref().filter(|_| analysis.best_shot);
+    MediumResult {
+        results_data: Some(ResultsData { confidence_spoofing: raw(finding.spoofing) }),
+        resolution_status: Some(if declined { Resolution::Declined } else { Resolution::Success }),
+        output_images: shot.map(|jpeg| Image { image_b64: encode_base64(jpeg) }).into_iter().collect(),
+        ..MediumResult::default()
+    }
+}
+
+fn failed<'a>(why: &str) -> MediumResult<'a> {
+    MediumResult {
+        resolution_status: Some(Resolution::Failed),
+        error_code: Some(FAILED.0),
+        error_message: Some(format!("{}: {why}", FAILED.1)),
+        ..MediumResult::default()
+    }
+}
+
+/// What cannot be told counts as a picture.
+fn media_type(kind: Option<media::Kind>) -> &'static str {
+    match kind {
+        Some(media::Kind::Video) => "VIDEO_FOLDER",
+        Some(media::Kind::Archive) => "SHOTS_SET_FOLDER",
+        Some(media::Kind::Picture) | None => "IMAGE_FOLDER",
+    }
+}
+
+fn info(details: &Details) -> Value {
+    let hundredths = |v: f64| (v * 100.0).round() / 100.0;
+    match details {
+        Details::Picture { mime, width, height } => {
+            json!({"image": {"mime-type": mime, "width": width, "height": height}})
+        }
+        Details::Video(clip) => json!({"video": {
+            "mime-type": clip.mime, "width": clip.width, "height": clip.height,
+            "FPS": hundredths(clip.frames_per_second), "duration": hundredths(clip.duration_s),
+        }}),
+        Details::Archive { pictures } => json!({"shots_set": {"mime-type": "application/zip", "images": pictures}}),
+    }
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn uuid() -> String {
+    let bits = random() & !(0xF << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let hex = format!("{bits:032x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// Seconds since 1970, to the millisecond.
+fn now() -> Box<RawValue> {
+    let ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    RawValue::from_string(format!("{}.{:03}", ms / 1000, ms % 1000)).expect("a decimal number is JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_version_4() {
+        let id = uuid();
+        assert_eq!(id.len(), 36);
+        assert!(id.as_bytes()[14] == b'4' && b"89ab".contains(&id.as_bytes()[19]), "{id}");
+        assert_ne!(id, uuid());
+    }
+
+    #[test]
+    fn failed_is_worse_than_declined_is_worse_than_success() {
+        assert!(Resolution::Success < Resolution::Declined && Resolution::Declined < Resolution::Failed);
+        assert_eq!(serde_json::to_string(&Resolution::Declined).unwrap(), "\"DECLINED\"");
+    }
+}

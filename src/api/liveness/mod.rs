@@ -1,0 +1,128 @@
+//! Liveness detect: pictures, videos and archives go in, one verdict for each analysis comes out.
+//!
+//! Each medium is judged once on an inference worker, whatever the number of analyses that name it: they differ in nothing
+//! but their thresholds.
+
+mod folder;
+mod payload;
+mod submission;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use embassy_futures::join::join;
+use embassy_futures::select::{Either, select};
+
+use folder::Judged;
+pub use payload::fuzz;
+use payload::quoted;
+use submission::Submission;
+
+use super::encoding::decode_base64;
+use super::error::{Error, Family, Kind};
+use super::multipart;
+use super::reply::Reply;
+use super::service::{Call, Service};
+use crate::face::{self, Extractor, Finding};
+use crate::work::{Deadline, Failed, Ticket, block_on};
+
+type Answer = Ticket<Result<Finding, face::Error>>;
+
+impl Service {
+    pub(super) fn detect(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
+        let submission = self.submission(call, body)?;
+        let members = members(&submission)?;
+        let shot = |at| submission.payload.analyses.iter().zip(&members).any(|(a, m)| a.best_shot && m.contains(&at));
+        let wanted: Vec<usize> =
+            (0..submission.media.len()).filter(|at| members.iter().any(|m| m.contains(at))).collect();
+        let deadline = Instant::now() + self.limits.request_time();
+        let mut judged: Vec<Option<Judged>> = submission.media.iter().map(|_| None).collect();
+        for pair in wanted.chunks(2) {
+            let submit = |at: usize| self.judge(Arc::from(&*submission.media[at].bytes), shot(at), deadline);
+            let first = submit(pair[0])?;
+            let results = match pair.get(1) {
+                None => block_on(select(async { vec![first.await] }, Deadline(deadline))),
+                Some(&at) => {
+                    let both = join(first, submit(at)?);
+                    block_on(select(async { <[_; 2]>::from(both.await).into() }, Deadline(deadline)))
+                }
+            };
+            let Either::First(results) = results else { return Err(late()) };
+            for (&at, result) in pair.iter().zip(results) {
+                judged[at] = Some(verdict(result, &submission.media[at].key, submission.media.len() == 1)?);
+            }
+        }
+        Ok(folder::reply(&submission, &members, &judged))
+    }
+
+    fn submission<'a>(&self, call: &Call, body: &'a [u8]) -> Result<Submission<'a>, Error> {
+        match (&call.boundary, call.base64) {
+            (Some(boundary), base64) => {
+                let parts = multipart::read(body, boundary, &self.limits).map_err(|e| sample(e.to_string()))?;
+                Submission::find(&parts, base64, &self.limits)
+            }
+            (None, false) => Ok(Submission::picture(Cow::Borrowed(body))),
+            (None, true) => {
+                let decoded = decode_base64(body).map_err(|_| sample("the body is not base64"))?;
+                Ok(Submission::picture(Cow::Owned(decoded)))
+            }
+        }
+    }
+
+    /// Queues a medium. The worker stops by itself when nobody waits for it any more.
+    fn judge(&self, bytes: Arc<[u8]>, best_shot: bool, deadline: Instant) -> Result<Answer, Error> {
+        let job = move |extractor: &mut Extractor| extractor.judge(&bytes, best_shot, &|| Instant::now() >= deadline);
+        self.pool.submit(job).map_err(|_| overloaded("too many requests at once"))
+    }
+}
+
+/// The media of each analysis by their place: those that it names, or all, but no documents.
+fn members(submission: &Submission<'_>) -> Result<Vec<Vec<usize>>, Error> {
+    let mut members = vec![];
+    for (number, analysis) in submission.payload.analyses.iter().enumerate() {
+        let at = format!("payload: analyses[{number}].source_media");
+        let mut places: Vec<usize> = (0..submission.media.len()).collect();
+        if let Some(names) = &analysis.source_media {
+            for name in names {
+                if !submission.media.iter().any(|m| m.key == *name) {
+                    return Err(sample(format!("{at} names {}, which was not sent", quoted(name))));
+                }
+            }
+            places.retain(|&p| names.contains(&submission.media[p].key));
+        }
+        places.retain(|&p| !submission.payload.is_document(&submission.media[p].key));
+        if places.is_empty() {
+            return Err(sample(format!(
+                "{at} leaves no medium to judge; pictures of documents take no part in liveness"
+            )));
+        }
+        members.push(places);
+    }
+    Ok(members)
+}
+
+/// Sorts out whose fault a failure is: a medium's own stays with it, unless it is the `only` one; ours ends the request.
+fn verdict(result: Result<Result<Finding, face::Error>, Failed>, key: &str, only: bool) -> Result<Judged, Error> {
+    match result {
+        Ok(Ok(finding)) => Ok(Ok(finding)),
+        Ok(Err(face::Error::Engine(cause))) => Err(Error::internal(Family::Liveness, cause.to_string())),
+        Ok(Err(face::Error::Late)) => Err(late()),
+        Ok(Err(error)) if only && key.is_empty() => Err(sample(error.to_string())),
+        Ok(Err(error)) if only => Err(sample(format!("{}: {error}", quoted(key)))),
+        Ok(Err(error)) => Ok(Err(error.to_string())),
+        Err(Failed(cause)) => Err(Error::internal(Family::Liveness, cause)),
+    }
+}
+
+fn sample(detail: impl Into<String>) -> Error {
+    Error::new(Family::Liveness, Kind::Sample, detail)
+}
+
+fn late() -> Error {
+    overloaded("the deadline passed")
+}
+
+fn overloaded(detail: &str) -> Error {
+    Error::new(Family::Liveness, Kind::Overloaded, format!("{detail}; try again"))
+}
