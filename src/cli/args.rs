@@ -8,17 +8,18 @@ use lexopt::prelude::*;
 use crate::ops::{Settings, settings};
 
 pub(super) const HELP: &str = "\
-faceplate: face verification over HTTP, on this machine alone
+faceplate: face verification and liveness over HTTP, on this machine alone
 
 Usage: faceplate [COMMAND] [OPTIONS]
 
 Commands:
   serve                     answer requests (the default)
   doctor                    check models, CPU and settings, and say what was found
-  bench PICTURE             CPU time of each step on a picture with a face
+  bench FILE                CPU time of each step on a picture or clip with a face
   template show FILE        what a template file holds
   eval verification         accuracy on a set of labelled pairs
   eval knots                the score curve that a set of identities gives
+  eval liveness             error rates of attack detection, by species
   eval detection            which faces are found, and what the service makes of them
 
 Settings, each also in the file and as FACEPLATE__SECTION__KEY in the environment:
@@ -35,6 +36,7 @@ Evaluation:
   --pairs CSV               columns file_a,file_b,same and optionally fold
   --aliases CSV             columns name_a,name_b: identities that are one person
   --counts CSV              columns file,true_faces
+  --csv FILE                write a line for each file (liveness)
   --workers N               inference.workers
   --emulate                 round activations to int8 as an integer engine does
   --json                    print JSON
@@ -63,6 +65,7 @@ pub(super) enum Command {
     TemplateShow { file: PathBuf },
     EvalVerification(Eval),
     EvalKnots(Eval),
+    EvalLiveness(Eval),
     EvalDetection(Eval),
     Help,
     Version,
@@ -75,6 +78,7 @@ pub(super) struct Eval {
     pub(super) pairs: Option<PathBuf>,
     pub(super) aliases: Option<PathBuf>,
     pub(super) counts: Option<PathBuf>,
+    pub(super) csv: Option<PathBuf>,
     pub(super) emulate: bool,
     pub(super) json: bool,
 }
@@ -120,7 +124,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, Us
             Long("models") => set("inference.models", parser.value()?.string()?),
             Long("log") => set("log.level", parser.value()?.string()?),
             Long("workers") => set("inference.workers", parser.value()?.string()?),
-            Long(name @ ("root" | "pairs" | "aliases" | "counts")) => {
+            Long(name @ ("root" | "pairs" | "aliases" | "counts" | "csv")) => {
                 let name = name.to_owned();
                 let path = PathBuf::from(parser.value()?);
                 eval_options = true;
@@ -128,6 +132,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, Us
                     "root" => eval.root = path,
                     "pairs" => eval.pairs = Some(path),
                     "aliases" => eval.aliases = Some(path),
+                    "csv" => eval.csv = Some(path),
                     _ => eval.counts = Some(path),
                 }
             }
@@ -147,7 +152,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, Us
 
 fn command(words: &[&str], eval: Eval, eval_options: bool) -> Result<Command, Usage> {
     if eval_options && words.first() != Some(&"eval") {
-        return Err(Usage("--root, --pairs, --aliases, --counts, --emulate and --json belong to eval".into()));
+        return Err(Usage("--root, --pairs, --aliases, --counts, --csv, --emulate and --json belong to eval".into()));
     }
     let rooted = |eval: Eval| match eval.root.as_os_str().is_empty() {
         true => Err(Usage("eval needs --root DIR".into())),
@@ -162,6 +167,7 @@ fn command(words: &[&str], eval: Eval, eval_options: bool) -> Result<Command, Us
         ["eval", "verification"] if eval.pairs.is_none() => Err(Usage("eval verification needs --pairs CSV".into())),
         ["eval", "verification"] => Ok(Command::EvalVerification(rooted(eval)?)),
         ["eval", "knots"] => Ok(Command::EvalKnots(rooted(eval)?)),
+        ["eval", "liveness"] => Ok(Command::EvalLiveness(rooted(eval)?)),
         ["eval", "detection"] => Ok(Command::EvalDetection(rooted(eval)?)),
         ["bench"] => Err(Usage("bench needs a picture with a face".into())),
         _ => Err(Usage(format!("no command '{}'", words.join(" ")))),

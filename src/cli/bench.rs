@@ -1,4 +1,4 @@
-//! `bench`: what one extraction costs, step by step, and how fast templates compare.
+//! `bench`: what one extraction or one liveness verdict costs, step by step, and how fast templates compare.
 //!
 //! CPU time of the thread, so that other load on the machine does not count.
 
@@ -6,38 +6,75 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::face::{Curve, Stages, Template};
+use crate::face::{Curve, Effort, Extractor, Stages, Template};
+use crate::media::{self, Kind};
 use crate::ops::Settings;
 
 /// Extractions that are timed, after one that warms the caches.
 const RUNS: usize = 20;
+/// Verdicts on a clip that are timed, after one that warms the caches.
+const CLIP_RUNS: usize = 5;
 /// Comparisons that are timed, over a gallery of this many templates at a time.
 const COMPARISONS: usize = 20_000_000;
 const GALLERY: usize = 10_000;
 
-pub(super) fn run(settings: &Settings, picture: &Path) -> Result<(), Box<dyn Error>> {
-    let bytes = std::fs::read(picture).map_err(|e| format!("{}: {e}", picture.display()))?;
+pub(super) fn run(settings: &Settings, file: &Path) -> Result<(), Box<dyn Error>> {
+    let bytes = std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;
     let faces = super::faces(settings)?;
     let mut extractor = faces.extractor()?;
-    let template = extractor.extract(&bytes)?;
+    if media::kind(&bytes) == Some(Kind::Picture) {
+        let template = extraction(&mut extractor, &bytes)?;
+        let curve = Curve::new(&faces.embedder().knots);
+        println!("compare to a score           {:8.1} million a second on one core", compare(&template, &curve)? / 1e6);
+    }
+    verdict(&mut extractor, &bytes)
+}
+
+/// Times the way from a picture to a template, which is returned.
+fn extraction(extractor: &mut Extractor, bytes: &[u8]) -> Result<Template, Box<dyn Error>> {
+    let template = extractor.extract(bytes)?;
     let mut runs = vec![];
     for _ in 0..RUNS {
-        runs.push(extractor.extract_timed(&bytes, cpu_time)?);
+        runs.push(extractor.extract_timed(bytes, cpu_time)?);
     }
-    println!("CPU ms of one thread, {RUNS} runs    min  median     max");
-    let row = |name: &str, part: fn(&Stages) -> Duration| {
-        let mut ms: Vec<f64> = runs.iter().map(|r| part(r).as_secs_f64() * 1e3).collect();
-        ms.sort_by(f64::total_cmp);
-        println!("{name:28} {:8.2} {:7.2} {:7.2}", ms[0], ms[RUNS / 2], ms[RUNS - 1]);
-    };
+    title("extraction", RUNS);
+    let row = |name: &str, part: fn(&Stages) -> Duration| row(name, runs.iter().map(part).collect());
     row("decode", |s| s.decode);
     row("detect", |s| s.detect);
     row("align and measure", |s| s.align);
     row("embed", |s| s.embed);
     row("all", |s| s.decode + s.detect + s.align + s.embed);
-    let curve = Curve::new(&faces.embedder().knots);
-    println!("compare to a score           {:8.1} million a second on one core", compare(&template, &curve)? / 1e6);
+    Ok(template)
+}
+
+/// Times a liveness verdict with best shot.
+fn verdict(extractor: &mut Extractor, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+    let finding = extractor.judge(bytes, true, &|| false)?;
+    let mut runs: Vec<(Duration, Effort)> = vec![];
+    for _ in 0..CLIP_RUNS {
+        let start = cpu_time();
+        let (_, effort) = extractor.judge_timed(bytes, true, &|| false, cpu_time)?;
+        runs.push((cpu_time() - start, effort));
+    }
+    title(&format!("liveness, {} frames", finding.frames), CLIP_RUNS);
+    let row = |name: &str, part: fn(&(Duration, Effort)) -> Duration| row(name, runs.iter().map(part).collect());
+    row("decode, choose frames, encode", |(all, e)| *all - e.detect - e.align - e.live - e.embed);
+    row("detect", |(_, e)| e.detect);
+    row("align and measure", |(_, e)| e.align);
+    row("attack model", |(_, e)| e.live);
+    row("embed", |(_, e)| e.embed);
+    row("all", |(all, _)| *all);
     Ok(())
+}
+
+fn title(what: &str, runs: usize) {
+    println!("{:36} min  median     max", format!("{what}: CPU ms, {runs} runs"));
+}
+
+fn row(name: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let ms = |at: usize| times[at].as_secs_f64() * 1e3;
+    println!("{name:30} {:8.2} {:7.2} {:7.2}", ms(0), ms(times.len() / 2), ms(times.len() - 1));
 }
 
 /// Comparisons a second, each up to its score, against a gallery as large as a 1:N request may bring.

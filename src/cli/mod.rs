@@ -53,6 +53,7 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::TemplateShow { file } => template::show(&settings, file)?,
         Command::EvalVerification(options) => eval::verification(&settings, options)?,
         Command::EvalKnots(options) => eval::knots(&settings, options)?,
+        Command::EvalLiveness(options) => eval::liveness(&settings, options)?,
         Command::EvalDetection(options) => eval::detection(&settings, options)?,
     }
     Ok(ExitCode::SUCCESS)

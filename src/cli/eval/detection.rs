@@ -5,7 +5,7 @@ use std::error::Error;
 
 use serde_json::json;
 
-use super::gallery::{each, files, load};
+use super::gallery::{each, files, is_picture, load};
 use super::table;
 use crate::cli::args::Eval;
 use crate::face::{Choice, Face, SUB};
@@ -21,7 +21,7 @@ pub(in crate::cli) fn detection(settings: &Settings, options: &Eval) -> Result<(
         }
     };
     let faces = load(settings, options)?;
-    let mut names = files(&options.root)?;
+    let mut names = files(&options.root, is_picture)?;
     names.retain(|n| truth.is_empty() || truth.contains_key(n));
     let found = each(settings, &faces, &options.root, &names, |extractor, bytes| extractor.detect(bytes))?;
     let mut rows = vec![];

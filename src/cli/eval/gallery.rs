@@ -37,7 +37,7 @@ impl Gallery {
     /// Enrols everything under the root.
     pub(super) fn enrol(settings: &Settings, options: &Eval) -> Result<Self, Box<dyn Error>> {
         let faces = load(settings, options)?;
-        let files = files(&options.root)?;
+        let files = files(&options.root, is_picture)?;
         let found = each(settings, &faces, &options.root, &files, |extractor, bytes| extractor.extract_central(bytes))?;
         let picture = |(name, found): (&String, Result<(Template, bool), face::Error>)| {
             let identity = name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
@@ -95,8 +95,14 @@ pub(super) fn load(settings: &Settings, options: &Eval) -> Result<Arc<Faces>, Bo
     Ok(Arc::new(faces_with(settings, arithmetic)?))
 }
 
-/// Names of all JPEG and PNG files below `root`, sorted.
-pub(super) fn files(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+/// Whether a file is named as a picture.
+pub(super) fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    matches!(&*extension, "jpg" | "jpeg" | "png")
+}
+
+/// Names of the wanted files below `root`, sorted.
+pub(super) fn files(root: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<String>, Box<dyn Error>> {
     let mut found = vec![];
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -105,10 +111,7 @@ pub(super) fn files(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
             let path = entry.map_err(told)?.path();
             if path.is_dir() {
                 folders.push(path);
-                continue;
-            }
-            let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-            if matches!(&*extension, "jpg" | "jpeg" | "png") {
+            } else if wanted(&path) {
                 found.push(path);
             }
         }
@@ -120,7 +123,7 @@ pub(super) fn files(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let mut names: Vec<String> = found.iter().map(name).collect();
     names.sort();
     if names.is_empty() {
-        return Err(format!("{}: no pictures", root.display()).into());
+        return Err(format!("{}: nothing to judge", root.display()).into());
     }
     Ok(names)
 }

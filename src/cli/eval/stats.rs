@@ -79,6 +79,32 @@ fn best_threshold(pairs: &[&(String, f64, bool)]) -> f64 {
     best.1
 }
 
+/// The 95 % interval of a rate of `hits` in `trials` (Wilson 1927), which also holds for no hit at all.
+pub(super) fn wilson(hits: usize, trials: usize) -> (f64, f64) {
+    const Z: f64 = 1.959_964;
+    let (hits, trials) = (hits as f64, trials as f64);
+    let (rate, square) = (hits / trials, Z * Z);
+    let middle = (rate + square / (2.0 * trials)) / (1.0 + square / trials);
+    let spread = Z / (1.0 + square / trials) * (rate * (1.0 - rate) / trials + square / (4.0 * trials * trials)).sqrt();
+    ((middle - spread).max(0.0), (middle + spread).min(1.0))
+}
+
+/// The share of pairs of an attack and a bona fide presentation in which the attack has the higher value, ties counted half.
+pub(super) fn area_under_roc(attacks: &[f64], bona_fide: &[f64]) -> Option<f64> {
+    let pairs = attacks.len() * bona_fide.len();
+    let won = |a: &f64, b: &f64| {
+        if a > b {
+            1.0
+        } else if a == b {
+            0.5
+        } else {
+            0.0
+        }
+    };
+    let sum: f64 = attacks.iter().flat_map(|a| bona_fide.iter().map(move |b| won(a, b))).sum();
+    (pairs > 0).then(|| sum / pairs as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +132,20 @@ mod tests {
         let pairs: Vec<_> =
             (0..3).flat_map(|f| [pair(f, 0.9, true), pair(f, 0.5, true), pair(f, 0.4, false)]).collect();
         assert_eq!(accuracy(&pairs), (1.0, 0.0));
+    }
+
+    #[test]
+    fn intervals_are_those_of_the_tables() {
+        let (low, high) = wilson(0, 140);
+        assert!(low == 0.0 && (high - 0.0267).abs() < 1e-4, "{low} {high}");
+        let (low, high) = wilson(5, 10);
+        assert!((low - 0.2366).abs() < 1e-4 && (high - 0.7634).abs() < 1e-4, "{low} {high}");
+    }
+
+    #[test]
+    fn the_area_is_one_for_what_is_separated() {
+        assert_eq!(area_under_roc(&[0.9, 0.8], &[0.1, 0.7]), Some(1.0));
+        assert_eq!(area_under_roc(&[0.5], &[0.5, 0.9]), Some(0.25));
+        assert_eq!(area_under_roc(&[], &[0.5]), None);
     }
 }
