@@ -138,6 +138,10 @@ fn a_failed_self_test_refuses_work_and_says_why() {
     let reply = service.post("/v1/face/pattern/extract", "image/jpeg", &picture("collins.jpg"));
     assert_eq!((reply.status, &*reply.code()), (400, "BPE-001002"));
     assert!(reply.text().contains("TFSS error. Call the biometry health method"));
+    assert_eq!(service.get("/v1/face/liveness/health").text(), health.text());
+    let reply = service.post("/v1/face/liveness/detect", "image/jpeg", &picture("collins.jpg"));
+    assert_eq!((reply.status, &*reply.code()), (400, "LDE-001002"));
+    assert!(reply.text().contains("TFSS error. Call the Liveness health method"));
 }
 
 #[test]
@@ -169,4 +173,36 @@ fn evaluation_runs_on_a_small_set() {
     assert_eq!(report["tmr"][0]["tmr_percent"], 100.0);
     let (code, out, _) = command(&["eval", "detection", "--root", folder.path()]);
     assert!(code == Some(0) && out.matches("one person").count() == 3, "{out}");
+}
+
+#[test]
+fn liveness_is_evaluated_by_species() {
+    let folder = Folder::new("liveness");
+    for (species, file, content) in [
+        ("real", "a.jpg", picture("collins.jpg")),
+        ("real", "nobody.png", picture("nobody.png")),
+        ("exchange", "b.mp4", crate::support::clip("exchanged.mp4")),
+        ("exchange", "notes.txt", b"not a medium".to_vec()),
+    ] {
+        std::fs::create_dir_all(folder.0.join(species)).unwrap();
+        std::fs::write(folder.0.join(species).join(file), content).unwrap();
+    }
+    let csv = folder.0.join("scores.csv");
+    let args = ["eval", "liveness", "--json", "--root", folder.path(), "--csv", csv.to_str().unwrap()];
+    let (code, out, told) = command(&args);
+    assert_eq!(code, Some(0), "{told}");
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let [exchange, real] = &report["species"].as_array().unwrap()[..] else { panic!("{out}") };
+    assert_eq!(
+        (&exchange["species"], &exchange["files"], &exchange["declined"]),
+        (&"exchange".into(), &1.into(), &1.into())
+    );
+    assert_eq!((&exchange["rate"], &exchange["percent"]), (&"APCER".into(), &0.0.into()));
+    assert_eq!((&real["rate"], &real["files"], &real["no_verdict"]), (&"BPCER".into(), &2.into(), &1.into()));
+    assert!(report["roc_area"].is_f64(), "{out}");
+    let lines = std::fs::read_to_string(csv).unwrap();
+    assert!(lines.starts_with("file,species,spoofing,frames,error\n\"exchange/b.mp4\",\"exchange\",0.99"), "{lines}");
+    assert!(lines.contains("\"real/nobody.png\",\"real\",,,\"no face was found\""), "{lines}");
+    let (code, out, _) = command(&["eval", "liveness", "--root", folder.path()]);
+    assert!(code == Some(0) && out.contains("APCER 0.0 %") && out.contains("no face was found"), "{out}");
 }

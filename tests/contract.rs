@@ -35,12 +35,9 @@ fn version_health_and_description() {
     assert_eq!(version["core"], env!("CARGO_PKG_VERSION"));
     assert!(version["tfss"].as_str().unwrap().starts_with("tract "));
     assert_eq!(version["models"][0]["name"], "face_detection_yunet");
-    assert_eq!(version["models"].as_array().unwrap().len(), 2);
+    assert_eq!(version["models"].as_array().unwrap().len(), 3);
     let health = service.get("/v1/face/pattern/health");
     assert_eq!((health.status, &*health.text()), (200, r#"{"status":0,"message":""}"#));
-    let health = service.get("/v1/face/liveness/health");
-    assert_eq!(health.status, 200);
-    assert!(health.text().starts_with(r#"{"status":3,"message":""#), "{}", health.text());
     assert!(service.get("/openapi.yaml").text().starts_with("openapi: 3"));
     let head = service.connect();
     (&head).write_all(b"HEAD /version HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -246,13 +243,6 @@ fn every_error_has_its_status_code_and_reason() {
         case("no boundary", service.post(COMPARE, "multipart/form-data", b"x"), 400, "BPE-002001", "boundary"),
         case("octets", service.post(EXTRACT, "application/octet-stream", &jpeg), 400, "BPE-002001", "image/jpeg"),
         case("detect text", service.post(detect, "text/plain", b"x"), 400, "LDE-002001", "Invalid Content-Type"),
-        case(
-            "no liveness yet",
-            service.post(detect, "image/jpeg", &jpeg),
-            400,
-            "LDE-001002",
-            "TFSS error. Call the Liveness health method",
-        ),
         case("empty body", extract(b""), 400, "BPE-002003", "Failed to read the biometric sample: it is empty"),
         case("no picture", extract(b"hello"), 400, "BPE-002003", "neither a JPEG nor a PNG"),
         case("a GIF", extract(b"GIF89a...."), 400, "BPE-002003", "GIF"),

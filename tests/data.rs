@@ -50,6 +50,44 @@ fn every_odd_file_gets_an_answer_of_the_contract() {
     assert!(peak < 300, "{peak} MiB");
 }
 
+/// Every odd video gets a verdict or a refusal that names what is wrong, soon and in bounded memory.
+#[test]
+#[ignore = "needs FACEPLATE_DATA"]
+fn every_odd_file_of_video_gets_a_verdict_or_a_reason() {
+    let mut service = Service::start(&["--workers", "1"]);
+    let files = files(&data().join("formats/video"));
+    assert!(files.len() > 30);
+    let mut slowest = Duration::ZERO;
+    for file in &files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let form = Form::new().named("m", name, &std::fs::read(file).unwrap());
+        let start = Instant::now();
+        let reply = service.form("/v1/face/liveness/detect", &form);
+        let took = start.elapsed();
+        let told = match reply.status {
+            200 => {
+                let analysis = &reply.json()["analyses"][0];
+                assert_ne!(analysis["resolution"], "FAILED", "{name}");
+                analysis["results_media"][0]["results_data"]["confidence_spoofing"].to_string()
+            }
+            _ => {
+                assert_eq!((reply.status, &*reply.code()), (400, "LDE-002004"), "{name}");
+                let message = reply.json()["message"].as_str().unwrap().to_owned();
+                let (_, why) = message.split_once("'m': ").unwrap_or_else(|| panic!("{name}: {message}"));
+                assert!(why.len() > 10, "{name}: {message}");
+                why.to_owned()
+            }
+        };
+        println!("{name:36} {:4} ms  {told}", took.as_millis());
+        assert!(took < Duration::from_secs(5), "{name} took {took:?}");
+        assert!(service.is_running());
+        slowest = slowest.max(took);
+    }
+    let peak = service.peak_memory_mib();
+    println!("{} files, slowest {slowest:?}, peak {peak} MiB", files.len());
+    assert!(peak < 400, "{peak} MiB");
+}
+
 /// The variants of one portrait: the right person, or the right code.
 #[test]
 #[ignore = "needs FACEPLATE_DATA"]

@@ -1,9 +1,11 @@
 //! Integration tests: all drive the real binary, or the public library as an embedder would.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod clips;
 mod commands;
 mod contract;
 mod data;
 mod hostile;
+mod liveness;
 mod load;
 mod support;

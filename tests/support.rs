@@ -244,6 +244,10 @@ pub(crate) fn picture(name: &str) -> Vec<u8> {
     std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pictures").join(name)).unwrap()
 }
 
+pub(crate) fn clip(name: &str) -> Vec<u8> {
+    std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clips").join(name)).unwrap()
+}
+
 /// Runs a command of the binary: exit code, standard output, standard error.
 pub(crate) fn command(args: &[&str]) -> (Option<i32>, String, String) {
     let output = Command::new(BINARY).args(args).env_remove("FACEPLATE__LOG__LEVEL").output().unwrap();

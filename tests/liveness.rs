@@ -1,0 +1,401 @@
+//! Liveness detect over a socket: every form of the request, every key of the payload, every code, and the shape of the reply.
+
+use serde_json::{Value, json};
+
+use crate::support::{Form, Reply, Service, base64, clip, picture};
+
+const DETECT: &str = "/v1/face/liveness/detect";
+const MIXED: &str = "multipart/form-data; boundary=b";
+
+fn payload(form: Form, payload: &Value) -> Form {
+    form.part("Content-Disposition: form-data; name=\"payload\"", payload.to_string().as_bytes())
+}
+
+fn medium(name: &str, filename: &str, content: &[u8]) -> Form {
+    Form::new().named(name, filename, content)
+}
+
+fn good(reply: &Reply) -> Value {
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.header("Content-Type"), Some("application/json"));
+    reply.json()
+}
+
+fn confidence(analysis: &Value, medium: usize) -> f64 {
+    analysis["results_media"][medium]["results_data"]["confidence_spoofing"].as_f64().unwrap()
+}
+
+/// A zip archive of stored files, as the format's specification (APPNOTE 6.3) lays it out.
+fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut body, mut directory) = (vec![], vec![]);
+    for (name, content) in files {
+        let number = |n: usize| u32::try_from(n).unwrap().to_le_bytes();
+        let mut entry = vec![20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0]; // version, flags, stored, time, date
+        entry.extend(crc32(content).to_le_bytes());
+        entry.extend([number(content.len()), number(content.len()), number(name.len())].concat());
+        let at = number(body.len());
+        body.extend([b"PK\x03\x04", &entry[..], name.as_bytes(), content].concat());
+        directory.extend([b"PK\x01\x02\x14\0", &entry[..], &[0; 10], &at, name.as_bytes()].concat());
+    }
+    let (count, at) =
+        (u16::try_from(files.len()).unwrap().to_le_bytes(), u32::try_from(body.len()).unwrap().to_le_bytes());
+    let size = u32::try_from(directory.len()).unwrap().to_le_bytes();
+    [&body[..], &directory, b"PK\x05\x06\0\0\0\0", &count, &count, &size, &at, &[0, 0]].concat()
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
+    })
+}
+
+#[test]
+fn health_says_that_the_processor_works() {
+    let health = Service::start(&[]).get("/v1/face/liveness/health");
+    assert_eq!((health.status, &*health.text()), (200, r#"{"status":0,"message":""}"#));
+}
+
+#[test]
+fn a_picture_is_judged_without_a_payload() {
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    let plain = service.post(DETECT, "image/jpeg", &jpeg);
+    let folder = good(&plain);
+    let order = ["{\"passed\":", "\"score\":", "\"folder_id\":", "\"time_created\":", "\"media\":[", "\"analyses\":["];
+    let text = plain.text();
+    let places: Vec<usize> =
+        order.iter().map(|key| text.find(key).unwrap_or_else(|| panic!("{key}: {text}"))).collect();
+    assert!(places.is_sorted(), "{text}");
+    let keys =
+        ["passed", "score", "folder_id", "time_created", "company_id", "user_id", "meta_data", "resolution_status"];
+    for key in keys.iter().chain(&["system_resolution", "media", "analyses"]) {
+        assert!(folder.get(key).is_some(), "{key}: {text}");
+    }
+    assert_eq!(folder.as_object().unwrap().len(), 11, "{text}");
+    assert_eq!(
+        (&folder["company_id"], &folder["user_id"], &folder["meta_data"]),
+        (&Value::Null, &Value::Null, &json!({}))
+    );
+    assert_eq!(folder["resolution_status"], "FINISHED");
+    assert!(folder["time_created"].as_f64().unwrap() > 1.7e9);
+    let medium = &folder["media"][0];
+    assert_eq!((&medium["media_type"], &medium["tags"]), (&json!("IMAGE_FOLDER"), &json!([])));
+    assert_eq!(medium["folder_id"], folder["folder_id"]);
+    assert_eq!(medium["info"]["image"], json!({"mime-type": "image/jpeg", "width": 512, "height": 512}));
+    let analysis = &folder["analyses"][0];
+    assert_eq!(analysis["analysis_id"], analysis["analyse_id"]);
+    assert_eq!((&analysis["type"], &analysis["state"]), (&json!("QUALITY"), &json!("FINISHED")));
+    assert_eq!(analysis["confs"], json!({"threshold_spoofing": 0.5, "extract_best_shot": false}));
+    assert_eq!(analysis["source_media"], json!([{"media_id": medium["media_id"], "media_type": "IMAGE_FOLDER"}]));
+    assert_eq!(analysis["results_media"][0]["source_image_id"], medium["media_id"]);
+    assert_eq!(analysis["results_media"][0]["output_images"], json!([]));
+    assert!(analysis.get("output_images").is_none(), "only with extract_best_shot");
+    for key in ["results_data", "error_code", "error_message"] {
+        assert_eq!(analysis[key], Value::Null, "{key}");
+    }
+    let spoofing = confidence(analysis, 0);
+    assert!((0.0..=1.0).contains(&spoofing));
+    assert_eq!(folder["score"].as_f64().unwrap(), ((1.0 - spoofing) * 1e6).round() / 1e6);
+    let word = if spoofing > 0.5 { "DECLINED" } else { "SUCCESS" };
+    for verdict in [&folder["system_resolution"], &analysis["resolution"], &analysis["resolution_status"]] {
+        assert_eq!(verdict, word);
+    }
+    assert_eq!(analysis["results_media"][0]["resolution_status"], word);
+    assert_eq!(folder["passed"], word == "SUCCESS");
+
+    let headers = [("Content-Type", "image/jpeg"), ("Content-Transfer-Encoding", "base64")];
+    let encoded = good(&service.send("POST", DETECT, &headers, base64(&jpeg).as_bytes()));
+    assert_eq!(confidence(&encoded["analyses"][0], 0), spoofing);
+    assert_ne!(encoded["folder_id"], folder["folder_id"]);
+}
+
+#[test]
+fn every_kind_of_medium_in_a_form_is_judged_by_its_bytes() {
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    let archive = zip(&[("b/2.jpg", &jpeg), ("1.png", &picture("collins_dim.png")), ("3.jpg", &jpeg)]);
+    for (content, folder_type, id, info) in [
+        (jpeg.clone(), "IMAGE_FOLDER", "source_image_id", "image"),
+        (clip("h264.mp4"), "VIDEO_FOLDER", "source_video_id", "video"),
+        (clip("h264_bframes_fragmented.mp4"), "VIDEO_FOLDER", "source_video_id", "video"),
+        (clip("h264_cropped.mkv"), "VIDEO_FOLDER", "source_video_id", "video"),
+        (clip("h264.avi"), "VIDEO_FOLDER", "source_video_id", "video"),
+        (clip("vp8.webm"), "VIDEO_FOLDER", "source_video_id", "video"),
+        (clip("vp9.webm"), "VIDEO_FOLDER", "source_video_id", "video"),
+        (clip("hevc.mp4"), "VIDEO_FOLDER", "source_video_id", "video"),
+        (clip("mjpeg.avi"), "VIDEO_FOLDER", "source_video_id", "video"),
+        (archive, "SHOTS_SET_FOLDER", "source_shots_set_id", "shots_set"),
+    ] {
+        // Neither the name nor the label counts, nor whether there is a file name at all.
+        let nameless = Form::new().part("Content-Disposition: form-data; name=\"anything\"", &content);
+        for form in [
+            medium("m", "wrong.mp4", &content),
+            Form::new().file("m", "video/webm", &content),
+            Form::new().file("m", "application/octet-stream", &content),
+            nameless,
+        ] {
+            let folder = good(&service.form(DETECT, &form));
+            assert_eq!(folder["media"][0]["media_type"], folder_type);
+            assert!(folder["media"][0]["info"][info].is_object(), "{}", folder["media"][0]);
+            let result = &folder["analyses"][0]["results_media"][0];
+            assert_eq!(result[id], folder["media"][0]["media_id"], "{result}");
+            assert!((0.0..=1.0).contains(&confidence(&folder["analyses"][0], 0)));
+        }
+    }
+}
+
+#[test]
+fn what_a_container_says_of_its_video_is_told() {
+    let service = Service::start(&[]);
+    let info =
+        |name: &str| good(&service.form(DETECT, &medium("m", name, &clip(name))))["media"][0]["info"]["video"].clone();
+    assert_eq!(
+        info("h264.mp4"),
+        json!({"mime-type": "video/mp4", "width": 320, "height": 240, "FPS": 12.0, "duration": 2.0})
+    );
+    // Turned by its matrix: told as it is seen.
+    let turned = info("h264_turned.mov");
+    assert_eq!(
+        (&turned["mime-type"], &turned["width"], &turned["height"]),
+        (&json!("video/quicktime"), &json!(240), &json!(320))
+    );
+    assert_eq!(info("vp8.webm")["mime-type"], "video/webm");
+    assert_eq!(info("h264_cropped.mkv")["mime-type"], "video/x-matroska");
+    assert_eq!(info("mjpeg.avi")["mime-type"], "video/x-msvideo");
+}
+
+#[test]
+fn thresholds_decide_strictly_and_for_each_analysis_alone() {
+    let service = Service::start(&[]);
+    let form = medium("m", "a.jpg", &picture("collins.jpg"));
+    let spoofing = confidence(&good(&service.form(DETECT, &form))["analyses"][0], 0);
+    assert!(spoofing > 0.0 && spoofing < 1.0, "{spoofing}");
+    let below = spoofing - 0.000001;
+    let analyses = json!({"analyses": [
+        {"type": "quality", "threshold_spoofing": spoofing},
+        {"type": "QUALITY", "threshold_spoofing": below},
+        {"params": {"threshold_spoofing": 1.0}},
+        {"threshold_spoofing": 1, "params": {"threshold_spoofing": 0}},
+        {"unknown": {"kept": "out"}},
+    ], "params": {"threshold_spoofing": 0}, "unknown": [1]});
+    let folder = good(&service.form(DETECT, &payload(form.clone(), &analyses)));
+    let words: Vec<_> = folder["analyses"].as_array().unwrap().iter().map(|a| a["resolution"].clone()).collect();
+    assert_eq!(words, ["SUCCESS", "DECLINED", "SUCCESS", "SUCCESS", "DECLINED"]);
+    assert_eq!((&folder["passed"], &folder["system_resolution"]), (&json!(false), &json!("DECLINED")));
+    assert_eq!(folder["analyses"][4]["confs"]["threshold_spoofing"], 0.0);
+    let lenient = payload(form, &json!({"analyses": [{"threshold_spoofing": 1}]}));
+    assert_eq!(good(&service.form(DETECT, &lenient))["passed"], true);
+}
+
+#[test]
+fn clients_that_read_one_field_only_are_served() {
+    let service = Service::start(&[]);
+    let form = payload(medium("v", "v.mp4", &clip("h264.mp4")), &json!({"analyses": [{"extract_best_shot": true}]}));
+    let body = good(&service.form(DETECT, &form));
+    assert!(body["passed"].is_boolean());
+    assert!(body["analyses"][0]["results_media"][0]["results_data"]["confidence_spoofing"].is_f64());
+    let shot = body["analyses"][0]["output_images"][0]["image_b64"].as_str().unwrap();
+    let jpeg = faceplate::api::decode_base64(shot.as_bytes()).unwrap();
+    // The whole frame, and a sample that the pattern methods take.
+    let frame = faceplate::media::decode(&jpeg, &faceplate::ops::Limits::default()).unwrap();
+    assert_eq!((frame.width(), frame.height()), (320, 240));
+    let compared = Form::new().picture("sample_1", &jpeg).picture("sample_2", &picture("collins.jpg"));
+    assert_eq!(service.form("/v1/face/pattern/extract_and_compare", &compared).json()["decision"], "approved");
+}
+
+#[test]
+fn best_shots_are_given_to_the_analyses_that_ask_and_stand_upright() {
+    let service = Service::start(&[]);
+    let form = medium("a", "a.mov", &clip("h264_turned.mov")).named("b", "b.jpg", &picture("collins.jpg"));
+    let asked = json!({"analyses": [{"extract_best_shot": true}, {}, {"source_media": ["b"], "params": {"extract_best_shot": true}}]});
+    let folder = good(&service.form(DETECT, &payload(form, &asked)));
+    let shots = |n: usize| folder["analyses"][n]["output_images"].as_array().map(Vec::len);
+    assert_eq!([shots(0), shots(1), shots(2)], [Some(2), None, Some(1)]);
+    let result = &folder["analyses"][0]["results_media"];
+    assert_eq!(result[0]["output_images"][0], folder["analyses"][0]["output_images"][0]);
+    assert_eq!(folder["analyses"][1]["results_media"][0]["output_images"], json!([]));
+    // The matrix turns the upright samples of h264.mp4 onto their side; the face tells which way is up all the same.
+    let jpeg = faceplate::api::decode_base64(result[0]["output_images"][0]["image_b64"].as_str().unwrap().as_bytes());
+    let frame = faceplate::media::decode(&jpeg.unwrap(), &faceplate::ops::Limits::default()).unwrap();
+    assert_eq!((frame.width(), frame.height()), (320, 240));
+}
+
+#[test]
+fn turned_samples_keep_their_confidence() {
+    let service = Service::start(&[]);
+    let spoofing =
+        |name: &str| confidence(&good(&service.form(DETECT, &medium("m", name, &clip(name))))["analyses"][0], 0);
+    let (upright, turned) = (spoofing("h264.mp4"), spoofing("h264_turned.mov"));
+    assert!((upright - turned).abs() < 0.02, "{upright} {turned}");
+}
+
+#[test]
+fn tags_metadata_and_names_come_back() {
+    let service = Service::start(&[]);
+    let form = medium("selfie", "me ä.jpg", &picture("collins.jpg")).named("card", "id.jpg", &picture("nobody.png"));
+    let asked = json!({
+        "folder:meta_data": {"case": 7}, "media:meta_data": {"selfie": {"k": "v"}, "nobody": {}},
+        "media:tags": {"selfie": ["photo_selfie", "orientation_portrait"], "card": ["photo_id_front"]},
+    });
+    let folder = good(&service.form(DETECT, &payload(form, &asked)));
+    assert_eq!(folder["meta_data"], json!({"case": 7}));
+    let media = folder["media"].as_array().unwrap();
+    assert_eq!(media.len(), 2);
+    assert_eq!((&media[0]["original_name"], &media[0]["meta_data"]), (&json!("me ä.jpg"), &json!({"k": "v"})));
+    assert_eq!(media[0]["tags"], json!(["photo_selfie", "orientation_portrait"]));
+    // The document takes no part, so that it does no harm that nobody is in it.
+    assert_eq!(folder["analyses"][0]["results_media"].as_array().unwrap().len(), 1);
+    assert_ne!(folder["system_resolution"], "FAILED");
+}
+
+#[test]
+fn a_failed_medium_stands_beside_good_ones() {
+    let service = Service::start(&[]);
+    let form = medium("good", "a.jpg", &picture("collins.jpg")).named("nobody", "b.png", &picture("nobody.png")).named(
+        "cut",
+        "c.mp4",
+        &clip("h264.mp4")[..9_000],
+    );
+    let asked = json!({"analyses": [
+        {"threshold_spoofing": 1}, {"source_media": ["good"], "threshold_spoofing": 1}, {"source_media": ["nobody", "good"]}
+    ]});
+    let folder = good(&service.form(DETECT, &payload(form, &asked)));
+    let words: Vec<_> = folder["analyses"].as_array().unwrap().iter().map(|a| a["resolution"].clone()).collect();
+    assert_eq!(words, ["FAILED", "SUCCESS", "FAILED"]);
+    assert_eq!((&folder["passed"], &folder["system_resolution"]), (&json!(false), &json!("FAILED")));
+    assert_eq!(folder["score"].as_f64(), Some(0.0), "a client that reads only the score is not let in");
+    let analysis = &folder["analyses"][0];
+    assert_eq!(analysis["error_code"], "LDE-002004");
+    let told = |n: usize| analysis["results_media"][n]["error_message"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(analysis["results_media"][0]["resolution_status"], "SUCCESS");
+    assert!(told(1).starts_with("Failed to extract the biometric sample: no face"), "{}", told(1));
+    assert!(told(2).contains("MP4"), "{}", told(2));
+    assert_eq!(analysis["results_media"][1]["results_data"], Value::Null);
+    assert_eq!(folder["analyses"][1]["error_code"], Value::Null);
+}
+
+#[test]
+fn several_media_take_the_worst() {
+    let service = Service::start(&[]);
+    let form = medium("a", "a.jpg", &picture("collins.jpg")).named("b", "b.jpg", &picture("hopper.jpg"));
+    let first = good(&service.form(DETECT, &form));
+    let (a, b) = (confidence(&first["analyses"][0], 0), confidence(&first["analyses"][0], 1));
+    assert_ne!(a, b);
+    let between = (a + b) / 2.0;
+    let folder = good(&service.form(DETECT, &payload(form, &json!({"analyses": [{"threshold_spoofing": between}]}))));
+    assert_eq!(folder["analyses"][0]["resolution"], "DECLINED");
+    assert!((folder["score"].as_f64().unwrap() - (1.0 - a.max(b))).abs() < 1e-6);
+}
+
+#[test]
+fn a_face_that_changes_into_another_is_an_attack() {
+    let service = Service::start(&[]);
+    let folder = good(&service.form(DETECT, &medium("m", "m.mp4", &clip("exchanged.mp4"))));
+    assert_eq!((&folder["passed"], &folder["system_resolution"]), (&json!(false), &json!("DECLINED")));
+    assert!(confidence(&folder["analyses"][0], 0) >= 0.99);
+    let archive = zip(&[("1.jpg", &picture("collins.jpg")), ("2.jpg", &picture("hopper.jpg"))]);
+    assert_eq!(good(&service.form(DETECT, &medium("m", "m.zip", &archive)))["passed"], false);
+}
+
+#[test]
+fn each_code_is_given() {
+    let service = Service::start(&["--set", "limits.media=2", "--set", "limits.archive_entries=2"]);
+    let jpeg = picture("collins.jpg");
+    let one = |content: &[u8]| service.form(DETECT, &medium("m", "m", content));
+    let asking = |asked: Value| service.form(DETECT, &payload(medium("m", "m.jpg", &jpeg), &asked));
+    let text = |asked: &str| {
+        let form =
+            medium("m", "m.jpg", &jpeg).part("Content-Disposition: form-data; name=\"payload\"", asked.as_bytes());
+        service.form(DETECT, &form)
+    };
+    let get = service.get(DETECT);
+    assert_eq!((get.status, get.header("Allow")), (400, Some("POST")));
+    for (what, reply, code, told) in [
+        ("verb", get, "LDE-002002", "Invalid HTTP request method: "),
+        ("no type", service.send("POST", DETECT, &[], &jpeg), "LDE-002001", "Invalid Content-Type of HTTP request: "),
+        ("text", service.post(DETECT, "text/plain", &jpeg), "LDE-002001", "multipart/form-data"),
+        ("a video as body", service.post(DETECT, "video/mp4", &jpeg), "LDE-002001", "image/jpeg"),
+        ("no boundary", service.post(DETECT, "multipart/form-data", b"x"), "LDE-002001", "boundary"),
+        ("empty picture", service.post(DETECT, "image/jpeg", b""), "LDE-002004", "it is empty"),
+        ("no picture", service.post(DETECT, "image/png", b"nonsense"), "LDE-002004", "neither a picture"),
+        ("cut picture", service.post(DETECT, "image/jpeg", &jpeg[..9_000]), "LDE-002004", "the JPEG ends"),
+        ("nobody", service.post(DETECT, "image/png", &picture("nobody.png")), "LDE-002004", "no face"),
+        ("two people", service.post(DETECT, "image/jpeg", &picture("both.jpg")), "LDE-002004", "2 people"),
+        ("no form", service.post(DETECT, MIXED, b"--x--"), "LDE-002004", "boundary"),
+        ("no media", service.post(DETECT, MIXED, b"--b--"), "LDE-002004", "no picture, video or archive"),
+        (
+            "only a field",
+            service.form(DETECT, &Form::new().part("Content-Disposition: form-data; name=\"a\"", b"b")),
+            "LDE-002004",
+            "no picture",
+        ),
+        (
+            "part type",
+            service.form(DETECT, &Form::new().file("m", "application/pdf", &jpeg)),
+            "LDE-002005",
+            "the part 'm' must be",
+        ),
+        (
+            "payload type",
+            service.form(DETECT, &Form::new().picture("m", &jpeg).file("payload", "image/png", b"{}")),
+            "LDE-002005",
+            "'payload'",
+        ),
+        (
+            "two of a name",
+            service.form(DETECT, &Form::new().picture("m", &jpeg).picture("m", &jpeg)),
+            "LDE-002004",
+            "'m'",
+        ),
+        (
+            "too many",
+            service.form(DETECT, &Form::new().picture("1", &jpeg).picture("2", &jpeg).picture("3", &jpeg)),
+            "LDE-002004",
+            "more than 2 media",
+        ),
+        (
+            "bad base64",
+            service.form(
+                DETECT,
+                &Form::new()
+                    .part("Content-Disposition: form-data; name=\"m\"\r\nContent-Transfer-Encoding: base64", b"!"),
+            ),
+            "LDE-002004",
+            "base64",
+        ),
+        (
+            "payload twice",
+            service.form(DETECT, &payload(payload(medium("m", "m", &jpeg), &json!({})), &json!({}))),
+            "LDE-002004",
+            "twice",
+        ),
+        ("payload no JSON", text("{"), "LDE-002004", "not JSON"),
+        (
+            "threshold",
+            asking(json!({"analyses": [{"threshold_spoofing": 1.5}]})),
+            "LDE-002004",
+            "analyses[0].threshold_spoofing",
+        ),
+        ("flag", asking(json!({"params": {"extract_best_shot": "yes"}})), "LDE-002004", "params.extract_best_shot"),
+        ("type", asking(json!({"analyses": [{"type": "documents"}]})), "LDE-002004", "analyses[0].type"),
+        ("medium", asking(json!({"analyses": [{"source_media": ["x"]}]})), "LDE-002004", "'x', which was not sent"),
+        ("none left", asking(json!({"media:tags": {"m": ["photo_id_back"]}})), "LDE-002004", "leaves no medium"),
+        ("sound", one(&clip("sound.mp4")), "LDE-002004", "no video track"),
+        ("codec", one(&clip("mpeg4.avi")), "LDE-002004", "MPEG-4 Part 2"),
+        ("nobody in a clip", one(&clip("nobody.mp4")), "LDE-002004", "no face"),
+        ("two in a clip", one(&clip("two_people.mp4")), "LDE-002004", "2 people"),
+        ("cut clip", one(&clip("h264.mp4")[..10_000]), "LDE-002004", "MP4"),
+        ("empty archive", one(&zip(&[])), "LDE-002004", "archive"),
+        ("no picture in it", one(&zip(&[("a.txt", b"text")])), "LDE-002004", "a.txt"),
+        ("too many in it", one(&zip(&[("1", &jpeg), ("2", &jpeg), ("3", &jpeg)])), "LDE-002004", "2"),
+        ("a GIF", one(b"GIF89a\x01\0"), "LDE-002004", "it is a GIF"),
+    ] {
+        assert_eq!((reply.status, &*reply.code()), (400, code), "{what}: {}", reply.text());
+        assert!(reply.json()["message"].as_str().unwrap().contains(told), "{what}: {}", reply.text());
+    }
+    // The service has not suffered.
+    assert_eq!(good(&service.post(DETECT, "image/jpeg", &jpeg))["resolution_status"], "FINISHED");
+    let late = Service::start(&["--set", "limits.request_ms=0"]);
+    let reply = late.form(DETECT, &medium("m", "m.mp4", &clip("h264.mp4")));
+    assert_eq!((reply.status, reply.header("Retry-After"), &*reply.code()), (503, Some("1"), "LDE-001001"));
+}
