@@ -57,6 +57,9 @@ for number, options in enumerate((
         clip(f"vp8_options{number}_{source}.webm", "-c:v", "libvpx", "-b:v", "150k", *options, source=source, size=size)
 for size in ("1x1", "2x2", "16x16", "15x31", "321x179"):
     clip(f"vp8_{size}.webm", "-c:v", "libvpx", "-b:v", "100k", source="mandelbrot", size=size, frames=12)
+for size, source in itertools.product(("128x96", "176x144", "352x288"), ("testsrc2", "mandelbrot", "life")):
+    clip(f"h263_{source}_{size}.3gp", "-c:v", "h263", "-q:v", "6", "-g", "15", source=source, size=size)
+clip("h263_coarse.3gp", "-c:v", "h263", "-q:v", "31", "-g", "100")
 clip("vp9_odd.webm", "-c:v", "libvpx-vp9", "-b:v", "100k", size="175x143")
 clip("vp9_live.webm", "-c:v", "libvpx-vp9", "-b:v", "100k", "-deadline", "realtime", "-cpu-used", "8", "-live", "1")
 remux("frag_key.mp4", "h264_high_testsrc2_176x144.mp4", "-movflags", "frag_keyframe+empty_moov")

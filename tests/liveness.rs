@@ -123,6 +123,7 @@ fn every_kind_of_medium_in_a_form_is_judged_by_its_bytes() {
         (clip("vp8.webm"), "VIDEO_FOLDER", "source_video_id", "video"),
         (clip("vp9.webm"), "VIDEO_FOLDER", "source_video_id", "video"),
         (clip("hevc.mp4"), "VIDEO_FOLDER", "source_video_id", "video"),
+        (clip("h263.3gp"), "VIDEO_FOLDER", "source_video_id", "video"),
         (clip("mjpeg.avi"), "VIDEO_FOLDER", "source_video_id", "video"),
         (archive, "SHOTS_SET_FOLDER", "source_shots_set_id", "shots_set"),
     ] {

@@ -33,6 +33,7 @@ encode("vp8.webm", "-c:v", "libvpx", "-b:v", "150k", "-auto-alt-ref", "1", "-lag
 encode("vp9.webm", "-c:v", "libvpx-vp9", "-b:v", "100k", "-live", "1")
 encode("hevc.mp4", "-c:v", "libx265", "-crf", "32", "-x265-params", "log-level=none:pools=1:frame-threads=1", "-tag:v", "hvc1")
 encode("mjpeg.avi", "-c:v", "mjpeg", "-q:v", "12", "-pix_fmt", "yuvj420p", seconds=1)
+encode("h263.3gp", "-c:v", "h263", "-b:v", "120k", size="176x144", seconds=1)
 encode("nobody.mp4", *X264, picture="nobody.png", crop="300:200:0:0", seconds=1)
 encode("two_people.mp4", *X264, picture="both.jpg", crop="500:300:0:0", seconds=1)
 encode("mpeg4.avi", "-c:v", "mpeg4", "-q:v", "12", seconds=1)
@@ -54,7 +55,7 @@ for scratch in (*parts, listing):
     scratch.unlink()
 
 # One CRC-32 a frame, of its planes Y, U, V one after the other, as ffmpeg decodes them.
-for clip in sorted([*HERE.glob("*.mp4"), *HERE.glob("*.mkv"), *HERE.glob("*.avi"), *HERE.glob("*.webm")]):
+for clip in sorted([*HERE.glob("*.mp4"), *HERE.glob("*.mkv"), *HERE.glob("*.avi"), *HERE.glob("*.webm"), *HERE.glob("*.3gp")]):
     if clip.name in ("sound.mp4", "mjpeg.avi", "mpeg4.avi"):
         continue
     command = [*FFMPEG, "-i", clip, "-map", "0:v:0", "-fps_mode", "passthrough", "-pix_fmt", "yuv420p"]

@@ -242,7 +242,8 @@ mod tests {
     #[test]
     fn limits_hold_at_and_beyond() {
         let body = format!("{}--b\r\nH: 45678\r\n\r\n2\r\n--b--", "--b\r\n\r\n1\r\n".repeat(64));
-        let limits = |part_head_bytes| Limits { templates: 1, samples: 1, part_head_bytes, ..Limits::default() };
+        let limits =
+            |part_head_bytes| Limits { templates: 1, samples: 1, media: 1, part_head_bytes, ..Limits::default() };
         assert_eq!(read(body.as_bytes(), "b", &limits(12)).unwrap().len(), 65);
         assert!(read(body.as_bytes(), "b", &limits(11)).is_err());
         assert!(read(format!("--b\r\n\r\n1\r\n{body}").as_bytes(), "b", &limits(12)).is_err());

@@ -15,24 +15,28 @@ pub(super) struct Order<'a, T> {
     samples: &'a [Sample<'a>],
     awaited: BTreeSet<Key>,
     held: BTreeMap<Key, T>,
+    /// The last that was given away.
+    last: Option<Key>,
 }
 
 impl<'a, T> Order<'a, T> {
     /// Waits for the samples with these numbers.
     pub(super) fn new(samples: &'a [Sample<'a>], wanted: impl Iterator<Item = usize>) -> Self {
         let awaited = wanted.map(|number| (samples[number].time_us, number)).collect();
-        Self { samples, awaited, held: BTreeMap::new() }
+        Self { samples, awaited, held: BTreeMap::new(), last: None }
     }
 
     fn key(&self, sample: usize) -> Key {
         (self.samples[sample].time_us, sample)
     }
 
-    /// The picture of a sample has come.
+    /// The picture of a sample has come. If it was given up and a later one is gone already, it is dropped.
     pub(super) fn came(&mut self, sample: usize, picture: T) {
         let key = self.key(sample);
         self.awaited.remove(&key);
-        self.held.insert(key, picture);
+        if self.last < Some(key) {
+            self.held.insert(key, picture);
+        }
     }
 
     /// No picture comes from a sample any more.
@@ -60,8 +64,9 @@ impl<'a, T> Order<'a, T> {
         if self.awaited.first().is_some_and(|awaited| awaited < first.key()) {
             return None;
         }
-        let ((_, sample), picture) = first.remove_entry();
-        Some((sample, picture))
+        let (key, picture) = first.remove_entry();
+        self.last = Some(key);
+        Some((key.1, picture))
     }
 }
 
@@ -112,6 +117,9 @@ mod tests {
         order.give_up_before(1, 3);
         order.came(1, ());
         assert_eq!(ready(&mut order), [3]);
+        // It was given up, and it is too late.
+        order.came(2, ());
+        assert!(ready(&mut order).is_empty());
         order.give_up_all();
         assert_eq!(ready(&mut order), [1]);
     }

@@ -56,18 +56,16 @@ impl<'a> Run<'a> {
                 self.decoder.decode(Input { sample: number, data: &sample.data, wanted, stop }, &mut done)
             });
             self.take(done, number);
-            match result {
-                Ok(Ok(())) => {}
-                Ok(Err(Error::Damaged(what))) => {
-                    self.broken = role != Role::Free;
+            let panicked = result.is_err();
+            match result.and_then(|decoded| decoded) {
+                Ok(()) => {}
+                Err(Error::Damaged(what)) => {
                     self.trouble.get_or_insert(what);
+                    if panicked || role != Role::Free {
+                        self.restart(number, panicked)?;
+                    }
                 }
-                Ok(Err(fatal)) => return Err(fatal),
-                Err(panicked) => {
-                    self.broken = true;
-                    self.trouble.get_or_insert_with(|| panicked.to_string());
-                    self.decoder = new_decoder(self.track, self.limits)?;
-                }
+                Err(fatal) => return Err(fatal),
             }
         }
         if !self.decoder.is_late() {
@@ -76,12 +74,27 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Takes another decoder, for one that met damage keeps what nobody needs, and one that panicked anything.
+    fn restart(&mut self, number: usize, panicked: bool) -> Result<(), Error> {
+        if !panicked {
+            self.drain(number);
+        }
+        self.broken = true;
+        self.decoder = new_decoder(self.track, self.limits)?;
+        Ok(())
+    }
+
     /// There are no more samples to decode: the last pictures come.
     pub(super) fn finish(&mut self) {
+        self.drain(self.track.samples.len());
+        self.order.give_up_all();
+    }
+
+    /// Takes the pictures that the decoder holds back, after the sample with this number.
+    fn drain(&mut self, number: usize) {
         let mut done = Vec::new();
         let _what_came_before_a_panic = guarded(self.track, || self.decoder.drain(&mut done));
-        self.take(done, self.track.samples.len());
-        self.order.give_up_all();
+        self.take(done, number);
     }
 
     /// The next picture in order of presentation, with the number of its sample, if it is there.
@@ -89,9 +102,9 @@ impl<'a> Run<'a> {
         self.order.next().inspect(|_| self.came += 1)
     }
 
-    /// Whether enough of what was wanted came: at least one picture, and at least half of all.
+    /// Whether enough of what was wanted came: at least half.
     pub(super) fn verdict(self) -> Result<(), Error> {
-        if self.came > 0 && 2 * self.came >= self.asked {
+        if 2 * self.came >= self.asked {
             return Ok(());
         }
         Err(Error::Damaged(match self.trouble {

@@ -3,10 +3,12 @@
 //! The decoder puts pictures into order of presentation itself, so they come later than their samples. Tone curves of high
 //! dynamic range are not applied: such a clip looks flat, but it is seen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rusty_h265::nal::unescape;
-use rusty_h265::ps::{Sps, parse_sps};
+use rusty_h265::bits::BitReader;
+use rusty_h265::nal::{NalHeader, unescape};
+use rusty_h265::ps::{Pps, Sps, parse_pps, parse_sps};
+use rusty_h265::slice::parse_slice_header;
 
 use super::nal::{Framing, Setup};
 use super::{Decode, Decoded, Input, Role, check_size, eight_bits};
@@ -21,6 +23,9 @@ pub(super) struct Decoder {
     most_pixels: u64,
     full_range: bool,
     matrix: Matrix,
+    /// Parameter sets by their numbers.
+    sequences: BTreeMap<u8, Sps>,
+    pictures: BTreeMap<u8, Pps>,
     /// Samples that gave an error, until their pictures come out.
     damaged: BTreeSet<usize>,
 }
@@ -29,10 +34,15 @@ pub(super) struct Decoder {
 /// sample, with color, that is 160 MB.
 const MOST_KEPT_SAMPLES: u64 = 6 * 8_912_896;
 
-/// Types of NAL units (table 7-1): the first and the last that may begin decoding, and the sequence parameter set.
+/// Bytes in which the header of a slice ends: it is some ten bytes long, and a thousand with an entry point for each row.
+const MOST_HEADER_BYTES: usize = 4096;
+
+/// Types of NAL units (table 7-1): the first and the last with which decoding may begin, which is the last of a slice; the
+/// parameter sets of sequences and pictures.
 const FIRST_IRAP: u8 = 16;
 const LAST_IRAP: u8 = 21;
 const SPS: u8 = 33;
+const PPS: u8 = 34;
 
 impl Decoder {
     /// `setup` is the payload of `hvcC`, or nothing if the samples have start codes.
@@ -44,6 +54,8 @@ impl Decoder {
             most_pixels: limits.video_pixels,
             full_range: false,
             matrix: Matrix::Bt601,
+            sequences: BTreeMap::new(),
+            pictures: BTreeMap::new(),
             damaged: BTreeSet::new(),
         };
         for set in setup.sets {
@@ -60,18 +72,47 @@ impl Decoder {
         if layer > 0 {
             return Ok(());
         }
-        if kind == SPS {
-            self.admit(&parse_sps(&unescape(&unit[2..]).data).map_err(told)?)?;
+        let body = &unit[2..];
+        match kind {
+            SPS => {
+                let sps = parse_sps(&unescape(body).data).map_err(told)?;
+                self.admit(&sps)?;
+                self.sequences.insert(sps.id, sps);
+            }
+            PPS => {
+                let pps = parse_pps(&unescape(body).data).map_err(told)?;
+                self.pictures.insert(pps.id, pps);
+            }
+            // The first slice of a picture.
+            0..=LAST_IRAP if body.first().is_some_and(|byte| byte >> 7 == 1) => self.check_references(unit)?,
+            _ => {}
         }
         self.inner.push_nal(unit, tag).map_err(told)
+    }
+
+    /// Refuses a picture that names more others than its sequence keeps (clause 7.4.7.1): the decoder would make up all that
+    /// are missing.
+    fn check_references(&self, unit: &[u8]) -> Result<(), Error> {
+        let damaged = |what: &str| Error::Damaged(format!("the HEVC stream is damaged ({what})"));
+        let head = unescape(&unit[2..unit.len().min(MOST_HEADER_BYTES)]).data;
+        let nal = NalHeader::parse(unit).ok_or_else(|| damaged("a NAL unit has no header"))?;
+        let sets = |pps: u8| {
+            let pps = self.pictures.get(&pps)?;
+            Some((self.sequences.get(&pps.sps_id)?, pps))
+        };
+        let slice = parse_slice_header(&mut BitReader::new(&head), &nal, &sets, None).map_err(told)?;
+        let (sps, _) = sets(slice.pps_id).ok_or_else(|| damaged("a slice has no parameters"))?;
+        if (slice.st_rps.num_delta_pocs() + slice.long_term.len()) as u64 >= kept(sps) {
+            return Err(damaged("a picture refers to more than are kept"));
+        }
+        Ok(())
     }
 
     /// Refuses a sequence that would take too much memory or is not supported.
     fn admit(&mut self, sps: &Sps) -> Result<(), Error> {
         let (width, height) = (u64::from(sps.width), u64::from(sps.height));
         check_size(width, height, self.most_pixels)?;
-        let kept = sps.ordering.iter().map(|layer| u64::from(layer.max_dec_pic_buffering_minus1) + 1).max();
-        if width.saturating_mul(height).saturating_mul(kept.unwrap_or(1)) > MOST_KEPT_SAMPLES {
+        if width.saturating_mul(height).saturating_mul(kept(sps)) > MOST_KEPT_SAMPLES {
             return Err(Error::TooLarge("the video has more HEVC reference pictures than level 5.2 allows".into()));
         }
         match (sps.chroma_format_idc, sps.bit_depth_luma.max(sps.bit_depth_chroma)) {
@@ -158,6 +199,11 @@ impl Decode for Decoder {
     fn is_late(&self) -> bool {
         true
     }
+}
+
+/// Pictures that a decoder keeps for a sequence, the current one among them.
+fn kept(sps: &Sps) -> u64 {
+    sps.ordering.iter().map(|layer| u64::from(layer.max_dec_pic_buffering_minus1) + 1).max().unwrap_or(1)
 }
 
 /// The type and the layer that the header of a unit tells (clause 7.3.1.2).
