@@ -35,6 +35,9 @@ pub struct Detector {
     overlap: f32,
 }
 
+/// A smaller copy of a picture, and whether it is for the fine look.
+type Copied = (Frame, bool);
+
 /// A look that is not upright or puts the picture in a corner finds faces where there are none more often, and is not
 /// backed by a first look that failed for a reason. It has to be this much surer.
 const SECOND_LOOK_SCORE: f32 = 0.7;
@@ -96,7 +99,7 @@ impl Detector {
     }
 
     /// The faces that the first two looks find, and, if there are none, the smaller copies that they were made in.
-    fn first_looks(&mut self, frame: &Frame) -> Result<(Vec<Face>, Vec<(Frame, bool)>), Error> {
+    fn first_looks(&mut self, frame: &Frame) -> Result<(Vec<Face>, Vec<Copied>), Error> {
         let mut pictures = vec![];
         for (side, is_fine) in [(self.coarse.side(), false), (self.fine.side(), true)] {
             let small = shrink(frame, side);

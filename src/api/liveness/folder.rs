@@ -132,11 +132,12 @@ pub(super) fn reply(submission: &Submission<'_>, members: &[Vec<usize>], judged:
         .collect();
     let system = analyses.iter().map(|a| a.resolution).max().unwrap_or(Resolution::Failed);
     // A medium that could not be judged counts as an attack: a client that reads only `score` must not be let in by the rest.
+    let nothing = Score::new(0.0);
     let liveness = |at: &usize| match &judged[*at] {
         Some(Ok(finding)) => finding.spoofing.complement(),
-        _ => Score::new(0.0),
+        _ => nothing,
     };
-    let score = members.iter().flatten().map(liveness).min().unwrap_or(Score::new(0.0));
+    let score = members.iter().flatten().map(liveness).min().unwrap_or(nothing);
     let media = submission.media.iter().enumerate().map(|(at, medium)| Medium {
         media_id: &ids[at],
         folder_id: &folder_id,

@@ -254,7 +254,7 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(error.contains(told), "{text}: {error}");
         }
-        let many = format!(r#"{{"analyses": [{}]}}"#, vec!["{}"; 11].join(","));
+        let many = format!(r#"{{"analyses": [{}]}}"#, ["{}"; 11].join(","));
         assert!(parse(&many).unwrap_err().contains("more than 10"));
         assert!(parse(&" ".repeat(300_000)).unwrap_err().contains("limit"));
         assert!(parse(&"[".repeat(5_000)).unwrap_err().contains("not JSON"));

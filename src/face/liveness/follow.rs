@@ -22,9 +22,7 @@ use crate::media::{Frame, Turn};
 pub(super) struct Judged {
     /// Log-odds that the face is live, one for each view.
     pub(super) live: Vec<f64>,
-    /// Measures of the face.
-    pub(super) quality: Quality,
-    /// The face as a unit vector; empty where it was not needed.
+    /// The face as a unit vector; empty in a single picture, where there is nobody to compare with.
     pub(super) vector: Vec<f64>,
 }
 
@@ -99,9 +97,6 @@ const STILL_VIEWS: &[View] = &[PLAIN, MIRRORED, View { scale: 240, mirrored: fal
 /// Frames of a clip have neighbors that average their noise: every second one is mirrored instead.
 const CLIP_VIEWS: [&[View]; 2] = [&[PLAIN], &[MIRRORED]];
 
-/// Frames of which all are embedded; of later ones every second, which is enough to find another person.
-const ALL_EMBEDDED: usize = 8;
-
 impl Follower {
     /// For a single picture (`still`) or a sequence; `best_wanted` keeps the best frame. `clock` is read around each step.
     pub(super) fn new(still: bool, best_wanted: bool, clock: fn() -> Duration) -> Self {
@@ -138,8 +133,7 @@ impl Follower {
             self.flaw = Some(flaw);
             return Ok(());
         }
-        let number = self.judged.len();
-        let views = if self.still { STILL_VIEWS } else { CLIP_VIEWS[number % 2] };
+        let views = if self.still { STILL_VIEWS } else { CLIP_VIEWS[self.judged.len() % 2] };
         let live = extractor.liveness.live(&frame, face.bounds, views)?;
         let judged = (self.clock)();
         self.effort.live += judged - aligned;
@@ -148,14 +142,13 @@ impl Follower {
             return Ok(());
         }
         log::debug!("frame {}: log-odds {live:.2?}, {quality:?}", self.frames);
-        let embedded = !self.still && (number < ALL_EMBEDDED || number.is_multiple_of(2));
-        let vector = if embedded { extractor.embedder.embed(&crop)? } else { vec![] };
+        let vector = if self.still { vec![] } else { extractor.embedder.embed(&crop)? };
         self.effort.embed += (self.clock)() - judged;
         let rank = shot::rank(&quality, &crop);
         if self.best_wanted && self.best.as_ref().is_none_or(|(best, _)| rank > *best) {
             self.best = Some((rank, Some(frame)));
         }
-        self.judged.push(Judged { live, quality, vector });
+        self.judged.push(Judged { live, vector });
         Ok(())
     }
 
@@ -300,8 +293,7 @@ mod tests {
         flaw: Option<Flaw>,
         judged: usize,
     ) -> Follower {
-        let quality = Quality { eye_distance: 80, brightness: 120, contrast: 100, sharpness: 250, nose: 50 };
-        let judged = vec![Judged { live: vec![2.0], quality, vector: vec![] }; judged];
+        let judged = vec![Judged { live: vec![2.0], vector: vec![] }; judged];
         Follower { frames, without_face, several, flaw, judged, ..Follower::new(false, false, || Duration::ZERO) }
     }
 
