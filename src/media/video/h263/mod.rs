@@ -5,18 +5,18 @@
 //!
 //! | module | what it does | clause |
 //! |---|---|---|
-//! | [`header`] | headers of pictures, groups of blocks and slices | 5.1, 5.2, Annex K |
-//! | [`bits`] | bits and code words | |
-//! | [`macroblock`] | the macroblock layer, quantizers | 5.3, Annexes S, T |
-//! | [`vectors`] | motion vectors | 6.1.1, Annex D |
-//! | [`block`] | coefficients | 5.4, 6.2 |
-//! | [`intra`] | prediction of coefficients | Annex I |
-//! | [`idct`] | coefficients to differences | 6.2.4, Annex A |
-//! | [`motion`] | prediction from the picture before | 6.1.2, Annex F |
-//! | [`deblock`] | smoothing between blocks | Annex J |
-//! | [`picture`] | all of that for one picture | |
-//! | [`frame`] | planes | |
-//! | [`tables`] | numbers | |
+//! | `header` | headers of pictures, groups of blocks and slices | 5.1, 5.2, Annex K |
+//! | `bits` | bits and code words | |
+//! | `macroblock` | the macroblock layer, quantizers | 5.3, Annexes S, T |
+//! | `vectors` | motion vectors | 6.1.1, Annex D |
+//! | `block` | coefficients | 5.4, 6.2 |
+//! | `intra` | prediction of coefficients | Annex I |
+//! | `idct` | coefficients to differences | 6.2.4, Annex A |
+//! | `motion` | prediction from the picture before | 6.1.2, Annex F |
+//! | `deblock` | smoothing between blocks | Annex J |
+//! | `picture` | all of that for one picture | |
+//! | `frame` | planes | |
+//! | `tables` | numbers | |
 //!
 //! Not supported, and named in an error: arithmetic coding (E), PB-frames and B pictures (G, M, O), multipoint (C),
 //! reference picture selection and resampling (N, P), reduced resolution (Q), independent segments (R), rectangular slices
