@@ -28,7 +28,9 @@ impl Decoder {
     fn admit(&mut self, data: &[u8]) -> Result<(), Error> {
         for frame in frames(data) {
             let Some(header) = header(frame) else { continue };
-            check_size(header.width.into(), header.height.into(), self.most_pixels)?;
+            // Color that is not stored at half size takes twice the memory.
+            let most_pixels = if header.profile & 1 == 1 { self.most_pixels / 2 } else { self.most_pixels };
+            check_size(header.width.into(), header.height.into(), most_pixels)?;
             if header.key_frame {
                 const RGB: u32 = 7;
                 self.matrix = match header.color_space {
