@@ -22,7 +22,7 @@ jobs = []
 def clip(name, *options, source="testsrc2", size="176x144", frames=40, before=()):
     extra = {"mandelbrot": ":start_scale=1:end_pts=200", "life": ":mold=10:ratio=0.2:death_color=#C83232"}.get(source, "")
     spec = f"{source}=size={size}:rate=25{extra}"
-    jobs.append((name, [*before, "-f", "lavfi", "-i", spec, "-frames:v", str(frames), *options], name))
+    jobs.append((name, [*before, "-f", "lavfi", "-i", spec, "-frames:v", str(frames), *options, "-pix_fmt", "yuv420p"], name))
 
 
 def remux(name, source, *options, before=()):
