@@ -72,6 +72,8 @@ struct Upright {
     /// Certainty by turn, in the order of [`Turn::ALL`], summed over `frames` frames.
     certainty: [f32; 4],
     frames: usize,
+    /// Frames that came while nobody was found in any turn.
+    blank: usize,
     settled: bool,
 }
 
@@ -82,6 +84,10 @@ const THOROUGH: usize = 3;
 /// Frames that may be looked at in all four turns. Of 29 turned pictures none was taken for upright; among frames of clips one
 /// in four may be.
 const PROBED: usize = 8;
+
+/// While nobody is there, only every so many frames are looked at in all four turns after [`PROBED`]: they cost as much as a
+/// search.
+const SELDOM: usize = 4;
 
 /// Certainty from which a face is upright: faces that lie on their side are found with 0.60 to 0.89, upright ones with 0.93.
 const SURELY_UPRIGHT: f32 = 0.9;
@@ -154,7 +160,7 @@ impl Follower {
 
     /// Turns the frame so that the subject stands upright. What was judged in another turn before is forgotten.
     fn upright(&mut self, extractor: &mut Extractor, frame: Frame) -> Result<Frame, Error> {
-        if !self.upright.settled {
+        if self.upright.is_due() {
             let start = (self.clock)();
             let certainty = extractor.detector.certainty_by_turn(&frame, SURELY_UPRIGHT)?;
             self.effort.detect += (self.clock)() - start;
@@ -227,6 +233,13 @@ fn nearest(faces: &[Face], place: Rect) -> Option<Face> {
 }
 
 impl Upright {
+    /// Whether the next frame is to be looked at in all turns.
+    fn is_due(&mut self) -> bool {
+        let blank = self.frames == 0 && !self.settled;
+        self.blank += usize::from(blank);
+        !self.settled && (!blank || self.blank <= PROBED || self.blank.is_multiple_of(SELDOM))
+    }
+
     /// Takes a frame's certainties into account; whether another turn is the best now.
     fn add(&mut self, certainty: [f32; 4]) -> bool {
         let before = self.turn;
@@ -277,6 +290,17 @@ mod tests {
         assert!(doubtful.settled);
         let mut sure = Upright::default();
         assert!(!sure.add([0.92, 0.0, 0.0, 0.0]) && sure.settled);
+    }
+
+    #[test]
+    fn empty_frames_are_turned_seldom() {
+        let mut upright = Upright::default();
+        let due: Vec<usize> = (1..=20).filter(|_| upright.is_due()).collect();
+        assert_eq!(due, [1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20]);
+        upright.add([0.0, 0.7, 0.0, 0.0]);
+        assert!(upright.is_due() && upright.is_due());
+        upright.add([0.0, 0.95, 0.0, 0.0]);
+        assert!(!upright.is_due());
     }
 
     #[test]

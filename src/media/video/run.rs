@@ -46,7 +46,7 @@ impl<'a> Run<'a> {
         self.asked += usize::from(wanted);
         let left_out = self.last.replace(number).is_some_and(|last| last + 1 < number);
         let role = role(&*self.decoder, &sample.data);
-        self.broken &= role != Role::Start && !sample.key;
+        self.broken &= role != Role::Start;
         if !self.broken {
             let mut done = Vec::new();
             let result = guarded(self.track, || {
