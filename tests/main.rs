@@ -8,4 +8,5 @@ mod data;
 mod hostile;
 mod liveness;
 mod load;
+mod supervisor;
 mod support;

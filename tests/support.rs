@@ -7,7 +7,14 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_faceplate");
+/// The binary, started by the words of FACEPLATE_RUNNER if there are any: that of another processor needs an emulator.
+pub(crate) fn binary() -> Command {
+    let runner = std::env::var("FACEPLATE_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace().chain([env!("CARGO_BIN_EXE_faceplate")]);
+    let mut command = Command::new(words.next().expect("the binary at least"));
+    command.args(words);
+    command
+}
 
 /// A running service, stopped when dropped.
 pub(crate) struct Service {
@@ -17,12 +24,12 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(BINARY)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(args)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+        Self::spawned(binary().args(["serve", "--listen", "127.0.0.1:0"]).args(args))
+    }
+
+    /// Starts what the command says, which is a service in the end.
+    pub(crate) fn spawned(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
             let line = lines.next().expect("it says that it is ready").unwrap();
@@ -250,7 +257,7 @@ pub(crate) fn clip(name: &str) -> Vec<u8> {
 
 /// Runs a command of the binary: exit code, standard output, standard error.
 pub(crate) fn command(args: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(BINARY).args(args).env_remove("FACEPLATE__LOG__LEVEL").output().unwrap();
+    let output = binary().args(args).env_remove("FACEPLATE__LOG__LEVEL").output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }

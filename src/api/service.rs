@@ -130,6 +130,12 @@ impl Service {
         self.ready.load(Ordering::Relaxed)
     }
 
+    /// Whether an inference worker is stuck: at one job for twice the time that a request has, though all jobs look at it.
+    pub fn stuck(&self) -> Result<(), String> {
+        let (longest, most) = (self.pool.longest(), 2 * self.limits.request_time());
+        if longest <= most { Ok(()) } else { Err(format!("a worker has been at one job for {longest:?}")) }
+    }
+
     /// The limits in force.
     pub fn limits(&self) -> &Limits {
         &self.limits

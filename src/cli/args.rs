@@ -31,6 +31,10 @@ Settings, each also in the file and as FACEPLATE__SECTION__KEY in the environmen
   --check                   read settings and models, then stop
   --print-settings          print the settings in force, then stop
 
+Measuring:
+  --step NAME               only this one: extract, compare or liveness (bench)
+  --runs N                  how often each step is timed (bench)
+
 Evaluation:
   --root DIR                pictures; for identities one folder each
   --pairs CSV               columns file_a,file_b,same and optionally fold
@@ -61,7 +65,7 @@ pub(super) enum Command {
     Check,
     PrintSettings,
     Doctor,
-    Bench { picture: PathBuf },
+    Bench(Bench),
     TemplateShow { file: PathBuf },
     EvalVerification(Eval),
     EvalKnots(Eval),
@@ -70,6 +74,18 @@ pub(super) enum Command {
     Help,
     Version,
 }
+
+/// What `bench` measures.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Bench {
+    pub(super) file: PathBuf,
+    /// One of [`STEPS`]; all if there is none.
+    pub(super) step: Option<String>,
+    pub(super) runs: Option<usize>,
+}
+
+/// What `bench --step` knows.
+const STEPS: [&str; 3] = ["extract", "compare", "liveness"];
 
 /// Options of the eval commands.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -106,6 +122,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, Us
     let mut instead = None;
     let mut eval = Eval::default();
     let mut eval_options = false;
+    let mut bench = Bench::default();
     while let Some(arg) = parser.next()? {
         let mut set = |key: &str, value: String| overrides.push((key.to_owned(), value));
         match arg {
@@ -136,6 +153,8 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, Us
                     _ => eval.counts = Some(path),
                 }
             }
+            Long("step") => bench.step = Some(parser.value()?.string()?),
+            Long("runs") => bench.runs = Some(parser.value()?.parse()?),
             Long("json") => (eval.json, eval_options) = (true, true),
             Long("emulate") => (eval.emulate, eval_options) = (true, true),
             other => return Err(other.unexpected().into()),
@@ -145,14 +164,20 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, Us
     let words = words.ok_or_else(|| Usage("an argument is not UTF-8".into()))?;
     let command = match instead {
         Some(command) => command,
-        None => command(&words, eval, eval_options)?,
+        None => command(&words, eval, eval_options, bench)?,
     };
     Ok(Line { command, settings_file, overrides })
 }
 
-fn command(words: &[&str], eval: Eval, eval_options: bool) -> Result<Command, Usage> {
+fn command(words: &[&str], eval: Eval, eval_options: bool, bench: Bench) -> Result<Command, Usage> {
     if eval_options && words.first() != Some(&"eval") {
         return Err(Usage("--root, --pairs, --aliases, --counts, --csv, --emulate and --json belong to eval".into()));
+    }
+    if bench != Bench::default() && words.first() != Some(&"bench") {
+        return Err(Usage("--step and --runs belong to bench".into()));
+    }
+    if bench.step.as_deref().is_some_and(|step| !STEPS.contains(&step)) || bench.runs == Some(0) {
+        return Err(Usage(format!("--step is one of {}, --runs at least 1", STEPS.join(", "))));
     }
     let rooted = |eval: Eval| match eval.root.as_os_str().is_empty() {
         true => Err(Usage("eval needs --root DIR".into())),
@@ -162,7 +187,7 @@ fn command(words: &[&str], eval: Eval, eval_options: bool) -> Result<Command, Us
         [] | ["serve"] => Ok(Command::Serve),
         ["help"] => Ok(Command::Help),
         ["doctor"] => Ok(Command::Doctor),
-        ["bench", picture] => Ok(Command::Bench { picture: picture.into() }),
+        ["bench", file] => Ok(Command::Bench(Bench { file: file.into(), ..bench })),
         ["template", "show", file] => Ok(Command::TemplateShow { file: file.into() }),
         ["eval", "verification"] if eval.pairs.is_none() => Err(Usage("eval verification needs --pairs CSV".into())),
         ["eval", "verification"] => Ok(Command::EvalVerification(rooted(eval)?)),
@@ -190,7 +215,11 @@ mod tests {
             ("doctor", Command::Doctor),
             ("--check", Command::Check),
             ("serve --print-settings", Command::PrintSettings),
-            ("bench a.jpg", Command::Bench { picture: "a.jpg".into() }),
+            ("bench a.jpg", Command::Bench(Bench { file: "a.jpg".into(), ..Bench::default() })),
+            (
+                "bench a.jpg --step compare --runs 3",
+                Command::Bench(Bench { file: "a.jpg".into(), step: Some("compare".into()), runs: Some(3) }),
+            ),
             ("template show a.bin", Command::TemplateShow { file: "a.bin".into() }),
             ("eval --help", Command::Help),
             ("-V", Command::Version),
@@ -205,6 +234,10 @@ mod tests {
             ("dance", "dance"),
             ("--nonsense", "nonsense"),
             ("serve --json", "eval"),
+            ("serve --runs 3", "bench"),
+            ("bench a.jpg --step dance", "liveness"),
+            ("bench a.jpg --runs 0", "at least 1"),
+            ("bench a.jpg --runs many", "many"),
             ("eval verification --root x", "--pairs"),
             ("eval knots", "--root"),
             ("--set a.b", "'='"),

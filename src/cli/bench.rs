@@ -1,62 +1,70 @@
 //! `bench`: what one extraction or one liveness verdict costs, step by step, and how fast templates compare.
 //!
-//! CPU time of the thread, so that other load on the machine does not count.
+//! CPU time of the thread, so that other load on the machine does not count. With one step and a number of runs it is also
+//! what instructions are counted of: the difference between two numbers of runs is what the runs cost.
 
 use std::error::Error;
-use std::path::Path;
 use std::time::Duration;
 
+use super::args::Bench;
 use crate::face::{Curve, Effort, Extractor, Stages, Template};
 use crate::media::{self, Kind};
 use crate::ops::Settings;
 
-/// Extractions that are timed, after one that warms the caches.
+/// Extractions that are timed unless told otherwise, after one that warms the caches.
 const RUNS: usize = 20;
-/// Verdicts on a clip that are timed, after one that warms the caches.
+/// Verdicts that are timed unless told otherwise, after one that warms the caches.
 const CLIP_RUNS: usize = 5;
-/// Comparisons that are timed, over a gallery of this many templates at a time.
-const COMPARISONS: usize = 20_000_000;
+/// Times that a gallery of this many templates is compared with unless told otherwise.
+const COMPARE_RUNS: usize = 2_000;
 const GALLERY: usize = 10_000;
 
-pub(super) fn run(settings: &Settings, file: &Path) -> Result<(), Box<dyn Error>> {
-    let bytes = std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;
+pub(super) fn run(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn Error>> {
+    let bytes = std::fs::read(&bench.file).map_err(|e| format!("{}: {e}", bench.file.display()))?;
     let faces = super::faces(settings)?;
     let mut extractor = faces.extractor()?;
+    let wanted = |step: &str| bench.step.as_deref().is_none_or(|only| only == step);
+    let runs = |usual: usize| bench.runs.unwrap_or(usual);
     if media::kind(&bytes) == Some(Kind::Picture) {
-        let template = extraction(&mut extractor, &bytes)?;
-        let curve = Curve::new(&faces.embedder().knots);
-        println!("compare to a score           {:8.1} million a second on one core", compare(&template, &curve)? / 1e6);
+        if wanted("extract") {
+            extraction(&mut extractor, &bytes, runs(RUNS))?;
+        }
+        if wanted("compare") {
+            let (template, curve) = (extractor.extract(&bytes)?, Curve::new(&faces.embedder().knots));
+            let rate = compare(&template, &curve, runs(COMPARE_RUNS))?;
+            println!("compare to a score           {:8.1} million a second on one core", rate / 1e6);
+        }
     }
-    verdict(&mut extractor, &bytes)
+    if wanted("liveness") { verdict(&mut extractor, &bytes, runs(CLIP_RUNS)) } else { Ok(()) }
 }
 
-/// Times the way from a picture to a template, which is returned.
-fn extraction(extractor: &mut Extractor, bytes: &[u8]) -> Result<Template, Box<dyn Error>> {
-    let template = extractor.extract(bytes)?;
+/// Times the way from a picture to a template.
+fn extraction(extractor: &mut Extractor, bytes: &[u8], times: usize) -> Result<(), Box<dyn Error>> {
+    extractor.extract(bytes)?;
     let mut runs = vec![];
-    for _ in 0..RUNS {
+    for _ in 0..times {
         runs.push(extractor.extract_timed(bytes, cpu_time)?);
     }
-    title("extraction", RUNS);
+    title("extraction", times);
     let row = |name: &str, part: fn(&Stages) -> Duration| row(name, runs.iter().map(part).collect());
     row("decode", |s| s.decode);
     row("detect", |s| s.detect);
     row("align and measure", |s| s.align);
     row("embed", |s| s.embed);
     row("all", |s| s.decode + s.detect + s.align + s.embed);
-    Ok(template)
+    Ok(())
 }
 
 /// Times a liveness verdict with best shot.
-fn verdict(extractor: &mut Extractor, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+fn verdict(extractor: &mut Extractor, bytes: &[u8], times: usize) -> Result<(), Box<dyn Error>> {
     let finding = extractor.judge(bytes, true, &|| false)?;
     let mut runs: Vec<(Duration, Effort)> = vec![];
-    for _ in 0..CLIP_RUNS {
+    for _ in 0..times {
         let start = cpu_time();
         let (_, effort) = extractor.judge_timed(bytes, true, &|| false, cpu_time)?;
         runs.push((cpu_time() - start, effort));
     }
-    title(&format!("liveness, {} frames", finding.frames), CLIP_RUNS);
+    title(&format!("liveness, {} frames", finding.frames), times);
     let row = |name: &str, part: fn(&(Duration, Effort)) -> Duration| row(name, runs.iter().map(part).collect());
     row("decode, choose frames, encode", |(all, e)| *all - e.detect - e.align - e.live - e.embed);
     row("detect", |(_, e)| e.detect);
@@ -78,7 +86,7 @@ fn row(name: &str, mut times: Vec<Duration>) {
 }
 
 /// Comparisons a second, each up to its score, against a gallery as large as a 1:N request may bring.
-fn compare(probe: &Template, curve: &Curve) -> Result<f64, Box<dyn Error>> {
+fn compare(probe: &Template, curve: &Curve, runs: usize) -> Result<f64, Box<dyn Error>> {
     let mut state = 1u32;
     let mut noise = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -92,11 +100,11 @@ fn compare(probe: &Template, curve: &Curve) -> Result<f64, Box<dyn Error>> {
     }
     let start = cpu_time();
     let mut best = None;
-    for _ in 0..COMPARISONS / GALLERY {
+    for _ in 0..runs {
         best = std::hint::black_box(&gallery).iter().map(|t| curve.compare(probe, t)).max().max(best);
     }
     std::hint::black_box(best);
-    Ok(COMPARISONS as f64 / (cpu_time() - start).as_secs_f64())
+    Ok((runs * GALLERY) as f64 / (cpu_time() - start).as_secs_f64())
 }
 
 /// CPU time that this thread has used.

@@ -49,7 +49,7 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::PrintSettings => print!("{}", settings.to_toml()),
         Command::Serve => serve::run(&settings)?,
         Command::Doctor => return doctor::run(&settings),
-        Command::Bench { picture } => bench::run(&settings, picture)?,
+        Command::Bench(bench) => bench::run(&settings, bench)?,
         Command::TemplateShow { file } => template::show(&settings, file)?,
         Command::EvalVerification(options) => eval::verification(&settings, options)?,
         Command::EvalKnots(options) => eval::knots(&settings, options)?,

@@ -209,6 +209,28 @@ mod tests {
         }
     }
 
+    /// The file that packages install names every key, and each with the default that it claims.
+    #[test]
+    fn the_shipped_file_shows_the_defaults() {
+        let shipped = include_str!("../../systemd/faceplate.toml");
+        let is_key = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+        let uncommented = |line: &str| match line.strip_prefix('#') {
+            Some(rest) if is_key(rest) => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        };
+        let with_all: Settings = toml::from_str(&shipped.lines().map(uncommented).collect::<String>()).unwrap();
+        let models = with_all.inference.models.clone();
+        assert!(models.is_some());
+        let inference = Inference { models, ..Inference::default() };
+        assert_eq!(with_all, Settings { inference, ..Settings::default() });
+        assert_eq!(toml::from_str::<Settings>(shipped).unwrap(), Settings::default());
+        let keys = |text: &str| {
+            let keys = text.lines().map(|l| l.trim_start_matches('#')).filter(|l| is_key(l));
+            keys.map(|l| l.split(' ').next().unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(keys(shipped), keys(&with_all.to_toml()));
+    }
+
     #[test]
     fn printed_settings_give_themselves_again() {
         let settings = load(&[], &[("inference.models", "/srv/models"), ("decision.approved", "0.9")]).unwrap();

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -30,6 +31,17 @@ impl Shutdown {
         log::error!("stopping: {why}");
         self.failed.store(true, Ordering::Relaxed);
         self.requested.store(true, Ordering::Relaxed);
+    }
+
+    /// Sleeps for `time`, or less if stopping is asked for, which is looked at every `step`.
+    pub fn sleep(&self, time: Duration, step: Duration) {
+        let end = Instant::now() + time;
+        while !self.requested() {
+            match end.checked_duration_since(Instant::now()) {
+                Some(left) if !left.is_zero() => std::thread::sleep(left.min(step)),
+                _ => return,
+            }
+        }
     }
 
     /// Whether stopping was asked for because of a fault.

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Work that may not be wanted any more when its turn comes.
 struct Job<S> {
@@ -24,6 +25,8 @@ struct Job<S> {
 pub struct Pool<S> {
     queue: Arc<Queue<S>>,
     threads: Vec<thread::JoinHandle<()>>,
+    /// For each worker, since when it has been at its job.
+    busy: Vec<Arc<Mutex<Option<Instant>>>>,
 }
 
 /// The queue is full: the caller answers "overloaded" instead of waiting.
@@ -58,17 +61,25 @@ impl<S: 'static> Pool<S> {
     pub fn start(workers: usize, capacity: usize, state: impl Fn() -> S + Clone + Send + 'static) -> Self {
         let jobs = Jobs { waiting: VecDeque::with_capacity(capacity), closed: false };
         let queue = Arc::new(Queue { jobs: Mutex::new(jobs), arrived: Condvar::new(), capacity });
-        let threads = (0..workers)
-            .map(|number| {
-                let (queue, state) = (Arc::clone(&queue), state.clone());
-                let work = move || run(&queue, &state);
+        let busy: Vec<_> = (0..workers).map(|_| Arc::default()).collect();
+        let threads = busy
+            .iter()
+            .enumerate()
+            .map(|(number, since)| {
+                let (queue, state, since) = (Arc::clone(&queue), state.clone(), Arc::clone(since));
+                let work = move || run(&queue, &state, &since);
                 thread::Builder::new()
                     .name(format!("infer-{number}"))
                     .spawn(work)
                     .expect("threads start with the process")
             })
             .collect();
-        Self { queue, threads }
+        Self { queue, threads, busy }
+    }
+
+    /// For how long the longest of the jobs that are being worked on has been.
+    pub fn longest(&self) -> Duration {
+        self.busy.iter().filter_map(|since| *lock(since)).map(|since| since.elapsed()).max().unwrap_or_default()
     }
 
     /// Queues `job` and returns its ticket, or refuses when the queue is full.
@@ -106,12 +117,14 @@ impl<S> Drop for Pool<S> {
     }
 }
 
-fn run<S>(queue: &Queue<S>, state: &dyn Fn() -> S) {
+fn run<S>(queue: &Queue<S>, state: &dyn Fn() -> S, since: &Mutex<Option<Instant>>) {
     let mut mine = state();
     while let Some(job) = queue.next() {
+        *lock(since) = Some(Instant::now());
         if (job.wanted)() && !(job.run)(&mut mine) {
             mine = state(); // whatever the panic left behind is not to be trusted
         }
+        *lock(since) = None;
     }
 }
 
@@ -221,6 +234,22 @@ mod tests {
         block_on(busy).unwrap();
         drop(pool);
         assert!(touch.try_recv().is_err());
+    }
+
+    #[test]
+    fn the_job_that_takes_long_is_seen() {
+        let pool = Pool::start(2, 2, || ());
+        let (started, has_started) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let busy = pool.submit(move |()| (started.send(()).unwrap(), released.recv().unwrap())).unwrap();
+        has_started.recv().unwrap();
+        thread::sleep(Duration::from_millis(20));
+        assert!(pool.longest() >= Duration::from_millis(20));
+        release.send(()).unwrap();
+        block_on(busy).unwrap();
+        while !pool.longest().is_zero() {
+            thread::yield_now();
+        }
     }
 
     #[test]

@@ -1,0 +1,53 @@
+# Sourced by the scripts beside it: names, folders and versions that they share.
+#
+# FACEPLATE_PREFIX  folder of the cross toolchain (default: target/toolchain); cross/toolchain fills it
+# PROFILE           cargo profile: dist (what is shipped, the default) or release (quick)
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+PREFIX=${FACEPLATE_PREFIX:-$ROOT/target/toolchain}
+PROFILE=${PROFILE:-dist}
+# A folder of its own: another compiler makes these files.
+export CARGO_TARGET_DIR=$ROOT/target/cross
+
+# The oldest C library that the binaries run on: Debian 11, Ubuntu 20.04, JetPack 5.
+GLIBC=2.31
+ZIG=0.17.1
+ZIGBUILD=0.24.1
+
+fail() { echo "${0##*/}: $*" >&2; exit 1; }
+
+# Sets TRIPLE, and for emulators QEMU (program) and SYSROOT (where the target's C library lies), from a short or a full name.
+target() {
+    case ${1:-} in
+        aarch64 | arm64 | aarch64-unknown-linux-gnu)
+            TRIPLE=aarch64-unknown-linux-gnu DEB_ARCH=arm64 SHORT=aarch64 QEMU=qemu-aarch64 SYSROOT=/usr/aarch64-linux-gnu ;;
+        armv7 | armhf | armv7-unknown-linux-gnueabihf)
+            TRIPLE=armv7-unknown-linux-gnueabihf DEB_ARCH=armhf SHORT=armv7 QEMU=qemu-arm SYSROOT=/usr/arm-linux-gnueabihf ;;
+        aarch64-musl | aarch64-unknown-linux-musl)
+            TRIPLE=aarch64-unknown-linux-musl DEB_ARCH='' SHORT=aarch64-musl QEMU=qemu-aarch64 SYSROOT=/ ;;
+        *) fail "no target '${1:-}': aarch64, armv7 or aarch64-musl" ;;
+    esac
+    BINARY=$CARGO_TARGET_DIR/$TRIPLE/$PROFILE/faceplate
+}
+
+# Puts the toolchain into the environment.
+toolchain() {
+    [ -f "$PREFIX/env" ] || "$ROOT/cross/toolchain"
+    # shellcheck source=/dev/null
+    . "$PREFIX/env"
+}
+
+# The name that zigbuild takes: with the C library's version where there is one.
+zig_target() {
+    case $TRIPLE in *-musl*) echo "$TRIPLE" ;; *) echo "$TRIPLE.$GLIBC" ;; esac
+}
+
+# Installs Debian packages that are missing.
+packages() {
+    local missing=()
+    for package in "$@"; do dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package"); done
+    [ ${#missing[@]} = 0 ] && return
+    [ "$(id -u)" = 0 ] || fail "these packages are needed: ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}

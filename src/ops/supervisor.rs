@@ -1,0 +1,63 @@
+//! What the service tells the supervisor that started it (sd_notify(3)): that it is ready, alive, stopping. Also the socket
+//! that the supervisor may have opened for it (sd_listen_fds(3)).
+//!
+//! Without a supervisor all of this does nothing. Whether the service is alive is not judged here.
+
+use std::io;
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
+
+use super::shutdown::Shutdown;
+
+/// How often a thread that waits looks whether it should stop.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// The listening TCP socket that the supervisor handed over, if it did.
+pub fn socket() -> io::Result<Option<TcpListener>> {
+    let mut sockets = ListenFd::from_env();
+    if sockets.len() > 1 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "more than one socket was handed over"));
+    }
+    if sockets.len() == 0 { Ok(None) } else { sockets.take_tcp_listener(0) }
+}
+
+/// Says that requests are answered from now on; `status` is for people.
+pub fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// Says that no more requests are taken.
+pub fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// Starts a thread that says "alive" three times in each period of the supervisor's watchdog, as long as `alive` agrees; else
+/// the watchdog bites. `alive` gets the time that it has and returns why it does not agree. Without a watchdog nothing is
+/// started.
+pub fn watch(
+    shutdown: &Shutdown,
+    alive: impl Fn(Duration) -> Result<(), String> + Send + 'static,
+) -> io::Result<Option<thread::JoinHandle<()>>> {
+    let Some(period) = sd_notify::watchdog_enabled() else { return Ok(None) };
+    let shutdown = shutdown.clone();
+    let watch = move || {
+        while !shutdown.requested() {
+            match alive(period / 2) {
+                Ok(()) => tell(&[NotifyState::Watchdog]),
+                Err(why) => log::error!("the watchdog is not fed: {why}"),
+            }
+            shutdown.sleep(period / 3, IDLE);
+        }
+    };
+    thread::Builder::new().name("watchdog".into()).spawn(watch).map(Some)
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        log::warn!("the supervisor was not told {states:?}: {error}");
+    }
+}
