@@ -23,9 +23,7 @@ target() {
             TRIPLE=aarch64-unknown-linux-gnu DEB_ARCH=arm64 SHORT=aarch64 QEMU=qemu-aarch64 SYSROOT=/usr/aarch64-linux-gnu ;;
         armv7 | armhf | armv7-unknown-linux-gnueabihf)
             TRIPLE=armv7-unknown-linux-gnueabihf DEB_ARCH=armhf SHORT=armv7 QEMU=qemu-arm SYSROOT=/usr/arm-linux-gnueabihf ;;
-        aarch64-musl | aarch64-unknown-linux-musl)
-            TRIPLE=aarch64-unknown-linux-musl DEB_ARCH='' SHORT=aarch64-musl QEMU=qemu-aarch64 SYSROOT=/ ;;
-        *) fail "no target '${1:-}': aarch64, armv7 or aarch64-musl" ;;
+        *) fail "no target '${1:-}': aarch64 or armv7" ;;
     esac
     BINARY=$CARGO_TARGET_DIR/$TRIPLE/$PROFILE/faceplate
 }
@@ -35,12 +33,12 @@ toolchain() {
     [ -f "$PREFIX/env" ] || "$ROOT/cross/toolchain"
     # shellcheck source=/dev/null
     . "$PREFIX/env"
+    # No path of the building machine in the binary: the same source gives the same bytes in any folder.
+    export RUSTFLAGS="--remap-path-prefix=$ROOT=/faceplate --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
 }
 
-# The name that zigbuild takes: with the C library's version where there is one.
-zig_target() {
-    case $TRIPLE in *-musl*) echo "$TRIPLE" ;; *) echo "$TRIPLE.$GLIBC" ;; esac
-}
+# The name that zigbuild takes: with the C library's version.
+zig_target() { echo "$TRIPLE.$GLIBC"; }
 
 # Installs Debian packages that are missing.
 packages() {
