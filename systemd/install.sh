@@ -23,7 +23,7 @@ install_all() {
     mv -f "$ROOT/usr/bin/.faceplate.new" "$ROOT/usr/bin/faceplate"
     install -m 644 systemd/faceplate.service systemd/faceplate.socket "$UNITS"
     install -m 644 systemd/60-faceplate.rules "$ROOT/etc/udev/rules.d"
-    cp -R README.md CHANGELOG.md LICENSE LICENSES.txt sbom.cdx.json docs tests "$ROOT/usr/share/doc/faceplate"
+    cp -R README.md CHANGELOG.md SECURITY.md LICENSE LICENSES.txt sbom.cdx.json docs tests "$ROOT/usr/share/doc/faceplate"
     if [ -e "$ROOT/etc/faceplate/faceplate.toml" ]; then
         install -m 644 systemd/faceplate.toml "$ROOT/etc/faceplate/faceplate.toml.new"
         echo "the settings are kept; the defaults of this version are in faceplate.toml.new"
