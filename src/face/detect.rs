@@ -82,6 +82,11 @@ impl Detector {
         Ok(self.first_looks(frame)?.0)
     }
 
+    /// The same with the first look only: for one of many frames in which nobody is expected.
+    pub fn glance(&mut self, frame: &Frame) -> Result<Vec<Face>, Error> {
+        self.look(frame, &shrink(frame, self.coarse.side()), false, Turn::None)
+    }
+
     /// The certainty of the surest face that the first look finds in the picture as it is and in each other turn of it, in the
     /// order of [`Turn::ALL`]; 0 where it finds none or, after a turn that reaches `enough`, does not look any more. A face
     /// that lies on its side is often found without turning the picture, but less surely, and with points as if it stood.
