@@ -16,6 +16,11 @@ pub(crate) fn binary() -> Command {
     command
 }
 
+/// Whether the binary runs in an emulator, where an inference takes ten seconds.
+pub(crate) fn is_emulated() -> bool {
+    std::env::var_os("FACEPLATE_RUNNER").is_some()
+}
+
 /// A running service, stopped when dropped.
 pub(crate) struct Service {
     child: Child,
