@@ -28,6 +28,14 @@ target() {
     BINARY=$CARGO_TARGET_DIR/$TRIPLE/$PROFILE/faceplate
 }
 
+# Sets EMULATOR, the words before a program of the target, and installs it. It shows this machine's processor, in which the
+# inference library does not find what the board has.
+emulator() {
+    packages qemu-user-static libc6-"$DEB_ARCH"-cross
+    EMULATOR="$QEMU-static -L $SYSROOT"
+    export TRACT_CPU_ARM32_NEON=1 TRACT_CPU_AARCH64_KIND=a72
+}
+
 # Puts the toolchain into the environment.
 toolchain() {
     [ -f "$PREFIX/env" ] || "$ROOT/cross/toolchain"

@@ -3,20 +3,10 @@
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::{Service, binary, is_emulated};
-
-/// Ends the process when dropped.
-struct Guard(Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let _already_gone = self.0.kill();
-        let _reaped = self.0.wait();
-    }
-}
 
 #[test]
 fn it_says_ready_alive_and_stopping() {
@@ -30,23 +20,19 @@ fn it_says_ready_alive_and_stopping() {
         String::from_utf8(message[..length].to_vec()).unwrap()
     };
     let (period, times) = if is_emulated() { ("180000000", 1) } else { ("3000000", 3) };
-    let mut child = Guard(
+    let service = Service::spawned(
         binary()
             .args(["serve", "--listen", "127.0.0.1:0", "--workers", "1"])
             .env("NOTIFY_SOCKET", &path)
-            .env("WATCHDOG_USEC", period)
-            .spawn()
-            .unwrap(),
+            .env("WATCHDOG_USEC", period),
     );
     let ready = told();
     assert!(ready.starts_with("READY=1\nSTATUS=answering on http://127.0.0.1:"), "{ready}");
     for _ in 0..times {
         assert_eq!(told(), "WATCHDOG=1\n");
     }
-    let killed = Command::new("kill").args(["-TERM", &child.0.id().to_string()]).status().unwrap();
-    assert!(killed.success());
+    assert_eq!(service.stop(), Some(0));
     while told() != "STOPPING=1\n" {}
-    assert_eq!(child.0.wait().unwrap().code(), Some(0));
     std::fs::remove_file(path).unwrap();
 }
 

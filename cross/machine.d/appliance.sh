@@ -50,27 +50,6 @@ answers() {
     grep -q '"approved"' <<<"$answer" || fail "compare: $answer"
 }
 
-# What the README says, word for word: every curl line in its shell blocks, with the answer that it promises before it.
-readme() {
-    local promised line answer steps=1
-    cd $DOC
-    while read -r line; do
-        case $line in
-            *', `"approved"`:') promised='"decision":"approved"' ;;
-            *', `"declined"`:') promised='"decision":"declined"' ;;
-            *', `BPE-'*) promised=$(grep -o 'BPE-[0-9]*' <<<"$line") ;;
-            'curl '*)
-                answer=$(bash -c "$line" 2>/dev/null | tr -d '\0')
-                grep -q "$promised" <<<"$answer" || fail "$line: $answer"
-                steps=$((steps + 1))
-                ;;
-        esac
-    done <README.md
-    cd /
-    [ $steps = 4 ] || fail "the README has $((steps - 1)) lines to try"
-    figure 'steps from a bare system to the first answer of the README: 2 (install the package, one curl line)'
-}
-
 installs() {
     say "a bare system"
     refused command -v faceplate
@@ -85,7 +64,7 @@ installs() {
     figure "milliseconds from start to ready (emulated): $((($(property ActiveEnterTimestampMonotonic) - $(property ExecMainStartTimestampMonotonic)) / 1000))"
     figure "memory when idle: $(memory VmRSS) MiB"
     say "the README's lines"
-    readme
+    (cd $DOC && $FILES/readme $URL)
     say "verification"
     enrol
     verify

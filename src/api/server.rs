@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tiny_http::{Header, Request, Response, StatusCode};
 
@@ -18,7 +18,7 @@ use super::error::{Error, Family};
 use super::pattern::random;
 use super::reply::Reply;
 use super::service::{Head, Service};
-use crate::ops::shutdown::Shutdown;
+use crate::ops::shutdown::{IDLE, Shutdown};
 
 /// A listening server and its threads.
 pub struct Server {
@@ -26,9 +26,6 @@ pub struct Server {
     threads: Vec<JoinHandle<()>>,
     address: SocketAddr,
 }
-
-/// How often an idle thread looks whether it should stop.
-const IDLE: Duration = Duration::from_millis(250);
 
 /// An unread body up to this much over the limit is drained, so that the client gets to read the refusal.
 const DRAINED_BYTES: usize = 64 << 20;

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+/// How often a thread that waits looks whether it should stop.
+pub const IDLE: Duration = Duration::from_millis(250);
+
 /// Shared by everything that runs until told otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
@@ -33,12 +36,12 @@ impl Shutdown {
         self.requested.store(true, Ordering::Relaxed);
     }
 
-    /// Sleeps for `time`, or less if stopping is asked for, which is looked at every `step`.
-    pub fn sleep(&self, time: Duration, step: Duration) {
+    /// Sleeps for `time`, or less if stopping is asked for.
+    pub fn sleep(&self, time: Duration) {
         let end = Instant::now() + time;
         while !self.requested() {
             match end.checked_duration_since(Instant::now()) {
-                Some(left) if !left.is_zero() => std::thread::sleep(left.min(step)),
+                Some(left) if !left.is_zero() => std::thread::sleep(left.min(IDLE)),
                 _ => return,
             }
         }

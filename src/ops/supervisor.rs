@@ -13,9 +13,6 @@ use sd_notify::NotifyState;
 
 use super::shutdown::Shutdown;
 
-/// How often a thread that waits looks whether it should stop.
-const IDLE: Duration = Duration::from_millis(250);
-
 /// The listening TCP socket that the supervisor handed over, if it did.
 pub fn socket() -> io::Result<Option<TcpListener>> {
     let mut sockets = ListenFd::from_env();
@@ -50,7 +47,7 @@ pub fn watch(
                 Ok(()) => tell(&[NotifyState::Watchdog]),
                 Err(why) => log::error!("the watchdog is not fed: {why}"),
             }
-            shutdown.sleep(period / 3, IDLE);
+            shutdown.sleep(period / 3);
         }
     };
     thread::Builder::new().name("watchdog".into()).spawn(watch).map(Some)

@@ -210,6 +210,19 @@ mod tests {
     use super::super::block_on;
     use super::*;
 
+    /// Has a worker at a job that lasts until something is sent: its ticket and where to send.
+    fn held(pool: &Pool<()>) -> (Ticket<()>, mpsc::Sender<()>) {
+        let (started, has_started) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let job = move |(): &mut ()| {
+            started.send(()).unwrap();
+            released.recv().unwrap();
+        };
+        let ticket = pool.submit(job).unwrap();
+        has_started.recv().unwrap();
+        (ticket, release)
+    }
+
     #[test]
     fn two_jobs_of_one_caller_are_joined() {
         let pool = Pool::start(2, 4, || 40);
@@ -220,10 +233,7 @@ mod tests {
     #[test]
     fn a_full_queue_refuses_and_a_dropped_ticket_is_not_worked_on() {
         let pool = Pool::start(1, 1, || ());
-        let (started, has_started) = mpsc::channel();
-        let (release, released) = mpsc::channel::<()>();
-        let busy = pool.submit(move |()| (started.send(()).unwrap(), released.recv().unwrap())).unwrap();
-        has_started.recv().unwrap();
+        let (busy, release) = held(&pool);
         let (touched, touch) = mpsc::channel();
         let abandoned = pool.submit(move |()| touched.send(()).unwrap()).unwrap();
         assert_eq!(pool.submit(|()| ()).err(), Some(Refused));
@@ -239,10 +249,7 @@ mod tests {
     #[test]
     fn the_job_that_takes_long_is_seen() {
         let pool = Pool::start(2, 2, || ());
-        let (started, has_started) = mpsc::channel();
-        let (release, released) = mpsc::channel::<()>();
-        let busy = pool.submit(move |()| (started.send(()).unwrap(), released.recv().unwrap())).unwrap();
-        has_started.recv().unwrap();
+        let (busy, release) = held(&pool);
         thread::sleep(Duration::from_millis(20));
         assert!(pool.longest() >= Duration::from_millis(20));
         release.send(()).unwrap();
