@@ -57,3 +57,23 @@ packages() {
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
+
+# Makes an apt that sees neither this machine's settings nor its packages, only its Debian mirror: private_apt FOLDER
+# "ARCHITECTURE..." SUITE... The first architecture is its own. Prints what APT_CONFIG has to be; 77 if there is no mirror.
+private_apt() {
+    local folder=$1 architectures=$2 mirror suite
+    shift 2
+    mirror=$(apt-cache policy | grep -oE 'https?://[^ ]*/debian/? ' | tr -d ' ' | sort -u | head -1)
+    [ -n "$mirror" ] || { echo "${0##*/}: no Debian mirror is configured" >&2; return 77; }
+    mkdir -p "$folder"/etc/{apt.conf.d,preferences.d,sources.list.d} "$folder/state/lists/partial" "$folder/cache/archives/partial"
+    : >"$folder/status"
+    cat >"$folder/conf" <<CONF
+Dir::Etc "$folder/etc"; Dir::State "$folder/state"; Dir::Cache "$folder/cache"; Dir::State::status "$folder/status";
+APT::Architecture "${architectures%% *}"; APT::Architectures { $(printf '"%s"; ' $architectures) };
+Acquire::Languages "none"; APT::Sandbox::User "root";
+CONF
+    for suite; do
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+    done >"$folder/etc/sources.list"
+    echo "$folder/conf"
+}

@@ -30,6 +30,7 @@
 //! its containers and of VP8, [`face::fuzz`] (templates), [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads).
 
 pub mod api;
+pub mod camera;
 pub mod cli;
 pub mod engine;
 pub mod face;

@@ -53,7 +53,8 @@ impl Service {
 
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let patience = if is_emulated() { 1800 } else { 60 };
+        stream.set_read_timeout(Some(Duration::from_secs(patience))).unwrap();
         stream
     }
 

@@ -41,6 +41,10 @@ pub enum Kind {
     Internal,
     /// Ours: the models don't run.
     NotReady,
+    /// The client's: the query.
+    Parameter,
+    /// The camera, or the person before it.
+    Camera(CameraKind),
     /// Policy: too much to do.
     Overloaded,
     /// Policy: the body is over its limit. Carries the kind of what the body should have held.
@@ -48,6 +52,21 @@ pub enum Kind {
         /// Whether that is a template.
         template: bool,
     },
+}
+
+/// Why the camera gave no sample: codes of our own, which the contract leaves room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CameraKind {
+    /// Ours: it gives no frames.
+    Absent,
+    /// Ours: another program has it.
+    Busy,
+    /// The person's: nobody came in time.
+    Nobody,
+    /// The person's: an attack.
+    Attack,
+    /// Policy: what it sees is not shown.
+    Private,
 }
 
 /// An error reply in the making.
@@ -62,7 +81,8 @@ pub struct Error {
 impl Family {
     /// The family of a path.
     pub fn of(path: &str) -> Self {
-        if path.starts_with("/v1/face/liveness") { Self::Liveness } else { Self::Pattern }
+        let liveness = ["/v1/face/liveness", "/v1/camera/liveness"].iter().any(|start| path.starts_with(start));
+        if liveness { Self::Liveness } else { Self::Pattern }
     }
 }
 
@@ -92,6 +112,11 @@ impl Error {
         Self::new(Family::Pattern, kind, detail)
     }
 
+    /// The same in the other half of the contract.
+    pub(super) fn of(self, family: Family) -> Self {
+        Self { family, ..self }
+    }
+
     /// What the log should say, if it is a fault of ours.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
@@ -108,7 +133,8 @@ impl Error {
             Kind::UnknownPath => 404,
             Kind::BodyTooLarge { .. } => 413,
             Kind::Internal => 500,
-            Kind::Overloaded => 503,
+            Kind::Overloaded | Kind::Camera(CameraKind::Absent | CameraKind::Busy) => 503,
+            Kind::Camera(CameraKind::Private) => 403,
             _ => 400,
         }
     }
@@ -151,7 +177,9 @@ impl Error {
                 ("BPE-002004", "Failed to read the biometric template")
             }
             (Pattern, Kind::PartType) => ("BPE-002005", "Invalid Content-Type of the multiparted HTTP request part"),
-            (Pattern, Kind::UnknownPath) => ("BPE-002006", "Invalid request"),
+            (Pattern, Kind::Camera(kind)) => (kind.codes().0, kind.codes().2),
+            (Liveness, Kind::Camera(kind)) => (kind.codes().1, kind.codes().2),
+            (Pattern, Kind::UnknownPath | Kind::Parameter) => ("BPE-002006", "Invalid request"),
             (Pattern, Kind::Unusable) => ("BPE-003001", "Failed to retrieve the biometric template"),
             (Pattern, Kind::NoFace) => ("BPE-003002", "The biometric sample is missing face"),
             (Pattern, Kind::SeveralFaces) => ("BPE-003003", "More than one person is present on the biometric sample"),
@@ -160,12 +188,25 @@ impl Error {
             (Liveness, Kind::ContentType) => ("LDE-002001", "Invalid Content-Type of HTTP request"),
             (Liveness, Kind::Method { .. }) => ("LDE-002002", "Invalid HTTP request method"),
             (Liveness, Kind::PartType) => ("LDE-002005", "Invalid Content-Type of the multiparted HTTP request part"),
-            (Liveness, Kind::UnknownPath) => ("LDE-002006", "Invalid request"),
+            (Liveness, Kind::UnknownPath | Kind::Parameter) => ("LDE-002006", "Invalid request"),
             (Liveness, Kind::Internal | Kind::Overloaded) => {
                 ("LDE-001001", "Liveness detection processor internal error")
             }
             (Liveness, Kind::NotReady) => ("LDE-001002", "TFSS error. Call the Liveness health method."),
             (Liveness, _) => ("LDE-002004", "Failed to extract the biometric sample"),
+        }
+    }
+}
+
+impl CameraKind {
+    /// The codes of the pattern and the liveness family, and the wording.
+    fn codes(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Absent => ("BPE-004001", "LDE-004001", "The camera gives no frames"),
+            Self::Busy => ("BPE-004002", "LDE-004002", "The camera is in use"),
+            Self::Nobody => ("BPE-004003", "LDE-004003", "No face came before the camera"),
+            Self::Attack => ("BPE-004004", "LDE-004004", "The face is not live"),
+            Self::Private => ("BPE-004005", "LDE-004005", "The preview is switched off"),
         }
     }
 }

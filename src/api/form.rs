@@ -58,7 +58,7 @@ impl Field {
 impl Form {
     /// What the body mainly holds: decides the code of an error about the body as a whole.
     pub(super) fn first(&self) -> Field {
-        self.one[0].1
+        self.one.first().or(self.many.as_ref()).map_or(Field::Sample, |(_, field)| *field)
     }
 
     /// Finds this form's parts; others are ignored. `base64` is the request's own encoding header.

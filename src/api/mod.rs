@@ -3,6 +3,7 @@
 //! [`Service`] is free of sockets: a [`Head`] and a body go in, a [`Reply`] comes out. [`Server`] is the thin shell that
 //! connects it to tiny_http.
 
+pub mod camera;
 mod content_type;
 mod encoding;
 mod error;
@@ -18,7 +19,7 @@ mod service;
 
 pub use content_type::ContentType;
 pub use encoding::{decode_base64, encode_base64};
-pub use error::{Error, Family, Kind};
+pub use error::{CameraKind, Error, Family, Kind};
 pub use probe::probe;
 pub use reply::Reply;
 pub use route::Route;

@@ -52,13 +52,19 @@ impl Service {
             false => Cow::Borrowed(body),
             true => Cow::Owned(decode_base64(body).map_err(refused)?),
         };
-        let template = self.samples(&[("", &sample)])?.remove(0).to_bytes();
-        Ok(match call.base64 {
+        let template = self.samples(&[("", &sample)])?.remove(0);
+        Ok(Self::extracted(&template, call.base64))
+    }
+
+    /// The reply of extract.
+    pub(super) fn extracted(template: &Template, base64: bool) -> Reply {
+        let template = template.to_bytes();
+        match base64 {
             false => Reply::ok(OCTETS, template),
             true => {
                 Reply::ok(OCTETS, encode_base64(&template).into_bytes()).with("Content-Transfer-Encoding", "base64")
             }
-        })
+        }
     }
 
     pub(super) fn compare(&self, found: &Found<'_>) -> Result<Reply, Error> {
@@ -70,14 +76,19 @@ impl Service {
     pub(super) fn verify(&self, found: &Found<'_>) -> Result<Reply, Error> {
         let template = self.template("bio_template", &found.one[1])?;
         let feature = self.samples(&[("sample", &found.one[0])])?.remove(0);
-        let score = OnlyScore { score: raw(self.curve.compare(&feature, &template)) };
+        Ok(self.verified(&feature, &template, found.base64))
+    }
+
+    /// The reply of verify.
+    pub(super) fn verified(&self, feature: &Template, template: &Template, base64: bool) -> Reply {
+        let score = OnlyScore { score: raw(self.curve.compare(feature, template)) };
         let mut writer = Writer::new(&format!("faceplate-{:032x}", random()));
         let content_type = writer.content_type();
         writer.field("score", "application/json", &Reply::json(&score).body);
         let bytes = feature.to_bytes();
-        let content = if found.base64 { encode_base64(&bytes).into_bytes() } else { bytes };
-        writer.file("bio_feature", "bio_feature", OCTETS, found.base64, &content);
-        Ok(Reply::ok(content_type, writer.finish()))
+        let content = if base64 { encode_base64(&bytes).into_bytes() } else { bytes };
+        writer.file("bio_feature", "bio_feature", OCTETS, base64, &content);
+        Reply::ok(content_type, writer.finish())
     }
 
     pub(super) fn extract_and_compare(&self, found: &Found<'_>) -> Result<Reply, Error> {
@@ -105,12 +116,12 @@ impl Service {
         Ok(self.entries(&probe, found, &templates))
     }
 
-    fn template(&self, label: &str, bytes: &[u8]) -> Result<Template, Error> {
+    pub(super) fn template(&self, label: &str, bytes: &[u8]) -> Result<Template, Error> {
         let refused = |damage| Error::new(Family::Pattern, Kind::Template, format!("{label}: {damage}"));
         Template::parse(bytes, self.model, self.dimension).map_err(refused)
     }
 
-    fn templates(&self, found: &Found<'_>) -> Result<Vec<Template>, Error> {
+    pub(super) fn templates(&self, found: &Found<'_>) -> Result<Vec<Template>, Error> {
         found.many.iter().map(|(label, bytes)| self.template(label, bytes)).collect()
     }
 
@@ -169,7 +180,7 @@ impl Service {
         Reply::json(&Comparison { score: raw(score), decision: score.decide(self.thresholds).as_str() })
     }
 
-    fn entries(&self, probe: &Template, found: &Found<'_>, others: &[Template]) -> Reply {
+    pub(super) fn entries(&self, probe: &Template, found: &Found<'_>, others: &[Template]) -> Reply {
         let mut results = Vec::with_capacity(others.len());
         for ((filename, _), other) in found.many.iter().zip(others) {
             let score = self.curve.compare(probe, other);

@@ -1,11 +1,13 @@
 //! What goes back.
 
+use std::io::Read;
+
 use serde::Serialize;
 
 use super::error::Error;
 
 /// A whole reply, ready to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
@@ -13,16 +15,32 @@ pub struct Reply {
     pub content_type: String,
     /// Further headers.
     pub headers: Vec<(&'static str, String)>,
-    /// Body.
+    /// Body, unless it is live.
     pub body: Vec<u8>,
+    /// A body without an end that is known, made while it is read.
+    pub live: Option<Live>,
     /// What the log should say under the request's id; not sent.
     pub cause: Option<String>,
 }
 
+/// The bytes of a live body.
+pub struct Live(pub Box<dyn Read + Send>);
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Live")
+    }
+}
+
 impl Reply {
+    /// 200 with a body that is made while it is read.
+    pub fn live(content_type: impl Into<String>, body: Box<dyn Read + Send>) -> Self {
+        Self { live: Some(Live(body)), ..Self::ok(content_type, vec![]) }
+    }
+
     /// 200 with a body.
     pub fn ok(content_type: impl Into<String>, body: Vec<u8>) -> Self {
-        Self { status: 200, content_type: content_type.into(), headers: vec![], body, cause: None }
+        Self { status: 200, content_type: content_type.into(), headers: vec![], body, live: None, cause: None }
     }
 
     /// 200 with JSON.

@@ -30,13 +30,31 @@ pub enum Route {
     LivenessHealth,
     /// `POST /v1/face/liveness/detect`
     LivenessDetect,
+    /// `GET /v1/camera`
+    Camera,
+    /// `GET /v1/camera/frame`
+    CameraFrame,
+    /// `GET /v1/camera/stream`
+    CameraStream,
+    /// `POST /v1/camera/liveness/detect`
+    CameraDetect,
+    /// `POST /v1/camera/pattern/extract`
+    CameraExtract,
+    /// `POST /v1/camera/pattern/verify`
+    CameraVerify,
+    /// `POST /v1/camera/pattern/verify_n`
+    CameraVerifyN,
 }
 
 /// The content types that a route reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accepts {
-    /// No body.
+    /// No body: it is called with `GET`.
     Nothing,
+    /// No body, though it is called with `POST`; one that comes all the same is not looked at.
+    NoSample,
+    /// Nothing, the payload of detect as `application/json`, or a form with it.
+    Payload,
     /// `image/jpeg` or `image/png`.
     Picture,
     /// `multipart/form-data` with these parts.
@@ -47,7 +65,7 @@ pub(super) enum Accepts {
 
 impl Route {
     /// All routes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::Version,
         Self::OpenApi,
         Self::PatternHealth,
@@ -60,6 +78,13 @@ impl Route {
         Self::ExtractAndCompareN,
         Self::LivenessHealth,
         Self::LivenessDetect,
+        Self::Camera,
+        Self::CameraFrame,
+        Self::CameraStream,
+        Self::CameraDetect,
+        Self::CameraExtract,
+        Self::CameraVerify,
+        Self::CameraVerifyN,
     ];
 
     /// Its path.
@@ -77,6 +102,13 @@ impl Route {
             Self::ExtractAndCompareN => "/v1/face/pattern/extract_and_compare_n",
             Self::LivenessHealth => "/v1/face/liveness/health",
             Self::LivenessDetect => "/v1/face/liveness/detect",
+            Self::Camera => "/v1/camera",
+            Self::CameraFrame => "/v1/camera/frame",
+            Self::CameraStream => "/v1/camera/stream",
+            Self::CameraDetect => "/v1/camera/liveness/detect",
+            Self::CameraExtract => "/v1/camera/pattern/extract",
+            Self::CameraVerify => "/v1/camera/pattern/verify",
+            Self::CameraVerifyN => "/v1/camera/pattern/verify_n",
         }
     }
 
@@ -93,6 +125,11 @@ impl Route {
         let form = |one: &'static [(&'static str, Field)], many| Accepts::Form(Form { one, many });
         match self {
             Self::Version | Self::OpenApi | Self::PatternHealth | Self::LivenessHealth => Accepts::Nothing,
+            Self::Camera | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
+            Self::CameraExtract => Accepts::NoSample,
+            Self::CameraDetect => Accepts::Payload,
+            Self::CameraVerify => form(&[("bio_template", Template)], None),
+            Self::CameraVerifyN => form(&[], Some(("templates_n", Template))),
             Self::Extract => Accepts::Picture,
             Self::LivenessDetect => Accepts::PictureOrForm,
             Self::Compare => form(&[("bio_feature", Template), ("bio_template", Template)], None),
@@ -101,6 +138,18 @@ impl Route {
             Self::CompareN => form(&[("template_1", Template)], Some(("templates_n", Template))),
             Self::VerifyN => form(&[("sample_1", Sample)], Some(("templates_n", Template))),
             Self::ExtractAndCompareN => form(&[("sample_1", Sample)], Some(("samples_n", Sample))),
+        }
+    }
+
+    /// The parameters that its query may have; none if the query is not looked at, as the contract's own methods don't.
+    pub(super) fn parameters(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN => {
+                Some(&["liveness", "threshold_spoofing", "deadline_ms"])
+            }
+            Self::CameraDetect | Self::CameraFrame => Some(&["deadline_ms"]),
+            Self::CameraStream => Some(&[]),
+            _ => None,
         }
     }
 
@@ -123,7 +172,13 @@ impl Route {
     }
 }
 
-/// The path of a target in origin form, or in the absolute form that proxies send. The query is ignored.
+/// The query of a target; empty if there is none.
+pub(super) fn query(target: &str) -> &str {
+    let target = target.split('#').next().unwrap_or_default();
+    target.split_once('?').map_or("", |(_, query)| query)
+}
+
+/// The path of a target in origin form, or in the absolute form that proxies send, without its query.
 fn path(target: &str) -> &str {
     let path = match target.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |at| &rest[at..]),

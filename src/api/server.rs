@@ -10,13 +10,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use tiny_http::{Header, Request, Response, StatusCode};
 
 use super::error::{Error, Family};
 use super::pattern::random;
-use super::reply::Reply;
+use super::reply::{Live, Reply};
 use super::service::{Head, Service};
 use crate::ops::shutdown::{IDLE, Shutdown};
 
@@ -26,6 +27,9 @@ pub struct Server {
     threads: Vec<JoinHandle<()>>,
     address: SocketAddr,
 }
+
+/// A client that takes nothing of its reply for so long is given up: it holds a thread.
+const SLOWEST_READER: Duration = Duration::from_secs(30);
 
 /// An unread body up to this much over the limit is drained, so that the client gets to read the refusal.
 const DRAINED_BYTES: usize = 64 << 20;
@@ -45,6 +49,8 @@ impl Server {
         shutdown: &Shutdown,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
+        // The sockets that it accepts inherit this.
+        set_socket_timeout(&listener, Timeout::Send, Some(SLOWEST_READER))?;
         let http = Arc::new(tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?);
         let start = |number| {
             let (http, service, shutdown) = (Arc::clone(&http), Arc::clone(&service), shutdown.clone());
@@ -77,7 +83,7 @@ impl Server {
     }
 }
 
-fn serve(service: &Service, mut request: Request, shutdown: &Shutdown) {
+fn serve(service: &Arc<Service>, mut request: Request, shutdown: &Shutdown) {
     let start = Instant::now();
     let head = head(&request);
     let id = request_id(&head);
@@ -114,7 +120,7 @@ enum Body {
     Unread,
 }
 
-fn handle(service: &Service, head: &Head, request: &mut Request) -> (Reply, Body) {
+fn handle(service: &Arc<Service>, head: &Head, request: &mut Request) -> (Reply, Body) {
     let call = match service.admit(head) {
         Ok(call) => call,
         Err(error) => return (error.into(), Body::Unread),
@@ -176,8 +182,13 @@ fn send(mut request: Request, reply: Reply, body: Body, id: &str, limit: usize) 
     for (name, value) in &reply.headers {
         headers.push(header(name, value)?);
     }
+    let status = StatusCode(reply.status);
+    if let Some(Live(body)) = reply.live {
+        request.respond(Response::new(status, headers, body, None, None))?;
+        return Ok(Sent::Whole);
+    }
     let length = reply.body.len();
-    let response = Response::new(StatusCode(reply.status), headers, io::Cursor::new(reply.body), Some(length), None)
+    let response = Response::new(status, headers, io::Cursor::new(reply.body), Some(length), None)
         .with_chunked_threshold(usize::MAX);
     if request.body_length().is_some_and(|claimed| claimed > limit + DRAINED_BYTES) {
         // Dropping this reader would reserve what the client claims. It is leaked instead, with its connection.

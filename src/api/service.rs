@@ -7,15 +7,18 @@ use std::time::{Duration, Instant};
 use embassy_futures::select::{Either, select};
 use serde::Serialize;
 
+use super::camera::{Ask, Streams};
 use super::content_type::ContentType;
 use super::error::{Error, Family, Kind};
 use super::form::{Field, Found};
 use super::multipart;
 use super::reply::Reply;
-use super::route::{Accepts, Route};
+use super::route::{Accepts, Route, query};
+use crate::camera::Camera;
 use crate::engine::{self, Decoding};
 use crate::face::{Curve, Extractor, Faces, Score, Thresholds};
-use crate::ops::{Limits, Settings};
+use crate::ops::shutdown::Shutdown;
+use crate::ops::{Limits, Settings, settings};
 use crate::work::{Deadline, Failed, Pool, block_on};
 
 /// The contract on top of the models. Shared by all threads that serve requests.
@@ -26,6 +29,10 @@ pub struct Service {
     pub(super) limits: Limits,
     pub(super) model: u16,
     pub(super) dimension: usize,
+    pub(super) camera: Camera,
+    pub(super) camera_settings: settings::Camera,
+    pub(super) streams: Streams,
+    pub(super) shutdown: Shutdown,
     faces: Arc<Faces>,
     /// Whether the last self-test passed. Read by every request, so not behind the lock that health calls wait on.
     ready: AtomicBool,
@@ -50,6 +57,8 @@ pub struct Call {
     /// The body is base64, or all its binary parts are.
     pub(super) base64: bool,
     pub(super) boundary: Option<String>,
+    /// What its query asks of the camera.
+    pub(super) ask: Ask,
 }
 
 struct Health {
@@ -96,8 +105,13 @@ impl Call {
 
 impl Service {
     /// Starts the inference workers and runs the first self-test. The queue holds two jobs for each of `callers` threads,
-    /// which is all that they can have waiting: a caller submits at most two at a time.
-    pub fn start(faces: Faces, settings: &Settings, callers: usize) -> Result<Self, engine::Error> {
+    /// which is all that they can have waiting: a caller submits at most two at a time. Live replies end at `shutdown`.
+    pub fn start(
+        faces: Faces,
+        settings: &Settings,
+        callers: usize,
+        shutdown: Shutdown,
+    ) -> Result<Self, engine::Error> {
         let faces = Arc::new(faces);
         let verdict = faces.self_test().map_err(|e| e.to_string());
         if let Err(why) = &verdict {
@@ -119,6 +133,10 @@ impl Service {
             limits: settings.limits.clone(),
             model: info.id,
             dimension,
+            camera: Camera::start(&settings.camera, &settings.limits),
+            camera_settings: settings.camera.clone(),
+            streams: Streams::default(),
+            shutdown,
             ready: AtomicBool::new(verdict.is_ok()),
             health: Mutex::new(Health { tested: Instant::now(), verdict }),
             faces,
@@ -146,6 +164,13 @@ impl Service {
         let route = Route::find(&head.method, &head.target)?;
         let base64 = head.header("Content-Transfer-Encoding").is_some_and(|v| v.eq_ignore_ascii_case("base64"));
         let given = head.header("Content-Type").map(ContentType::parse);
+        let ask = Ask::new(&self.camera_settings, &self.limits);
+        let ask = match route.parameters() {
+            None => ask,
+            Some(known) => ask
+                .read(query(&head.target), known, &self.limits)
+                .map_err(|what| Error::new(route.family(), Kind::Parameter, what))?,
+        };
         let refused = |want: &str| Err(Error::new(route.family(), Kind::ContentType, format!("it must be {want}")));
         let form = given.as_ref().filter(|c| c.essence == "multipart/form-data");
         let boundary = form.and_then(multipart::boundary).map(str::to_owned);
@@ -156,19 +181,27 @@ impl Service {
             Accepts::PictureOrForm if form.is_none() && !picture => {
                 return refused("image/jpeg, image/png or multipart/form-data");
             }
-            Accepts::Form(_) | Accepts::PictureOrForm if form.is_some() && boundary.is_none() => {
+            Accepts::Payload
+                if form.is_none() && given.as_ref().is_some_and(|c| c.essence != "application/json") =>
+            {
+                return refused("application/json or multipart/form-data, or left out with the body");
+            }
+            Accepts::Form(_) | Accepts::PictureOrForm | Accepts::Payload if form.is_some() && boundary.is_none() => {
                 return refused("multipart/form-data with a boundary of 1 to 70 characters");
             }
             _ => {}
         }
-        Ok(Call { route, base64, boundary })
+        Ok(Call { route, base64, boundary, ask })
     }
 
     /// Answers an admitted request.
-    pub fn answer(&self, call: &Call, body: &[u8]) -> Reply {
+    pub fn answer(self: &Arc<Self>, call: &Call, body: &[u8]) -> Reply {
         let reply = match call.route {
             Route::Version => Ok(self.version()),
             Route::OpenApi => Ok(Reply::ok("application/yaml", OPENAPI.as_bytes().to_vec())),
+            Route::Camera => Ok(self.camera_state()),
+            Route::CameraFrame => self.camera_frame(call),
+            Route::CameraStream => self.camera_stream(call),
             Route::PatternHealth | Route::LivenessHealth => Ok(health_reply(self.self_test())),
             route if !self.ready() => {
                 Err(Error::new(route.family(), Kind::NotReady, "the models failed their self-test"))
@@ -181,6 +214,10 @@ impl Service {
             Route::CompareN => self.parts(call, body).and_then(|found| self.compare_n(&found)),
             Route::VerifyN => self.parts(call, body).and_then(|found| self.verify_n(&found)),
             Route::ExtractAndCompareN => self.parts(call, body).and_then(|found| self.extract_and_compare_n(&found)),
+            Route::CameraDetect => self.camera_detect(call, body),
+            Route::CameraExtract => self.camera_extract(call),
+            Route::CameraVerify => self.parts(call, body).and_then(|found| self.camera_verify(call, &found)),
+            Route::CameraVerifyN => self.parts(call, body).and_then(|found| self.camera_verify_n(call, &found)),
         };
         reply.unwrap_or_else(Reply::from)
     }

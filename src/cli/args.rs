@@ -15,6 +15,7 @@ Usage: faceplate [COMMAND] [OPTIONS]
 Commands:
   serve                     answer requests (the default)
   doctor                    check models, CPU and settings, and say what was found
+  cameras                   which cameras there are and what they can do
   bench FILE                CPU time of each step on a picture or clip with a face
   template show FILE        what a template file holds
   eval verification         accuracy on a set of labelled pairs
@@ -65,6 +66,7 @@ pub(super) enum Command {
     Check,
     PrintSettings,
     Doctor,
+    Cameras,
     Bench(Bench),
     TemplateShow { file: PathBuf },
     EvalVerification(Eval),
@@ -79,13 +81,31 @@ pub(super) enum Command {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Bench {
     pub(super) file: PathBuf,
-    /// One of [`STEPS`]; all if there is none.
-    pub(super) step: Option<String>,
+    /// All if there is none.
+    pub(super) step: Option<Step>,
     pub(super) runs: Option<usize>,
 }
 
 /// What `bench --step` knows.
-const STEPS: [&str; 3] = ["extract", "compare", "liveness"];
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Extract,
+    Compare,
+    Liveness,
+}
+
+impl std::str::FromStr for Step {
+    type Err = Usage;
+
+    fn from_str(word: &str) -> Result<Self, Usage> {
+        match word {
+            "extract" => Ok(Self::Extract),
+            "compare" => Ok(Self::Compare),
+            "liveness" => Ok(Self::Liveness),
+            _ => Err(Usage(format!("--step {word}: it is one of extract, compare, liveness"))),
+        }
+    }
+}
 
 /// Options of the eval commands.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -153,7 +173,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, Us
                     _ => eval.counts = Some(path),
                 }
             }
-            Long("step") => bench.step = Some(parser.value()?.string()?),
+            Long("step") => bench.step = Some(parser.value()?.string()?.parse()?),
             Long("runs") => bench.runs = Some(parser.value()?.parse()?),
             Long("json") => (eval.json, eval_options) = (true, true),
             Long("emulate") => (eval.emulate, eval_options) = (true, true),
@@ -176,8 +196,8 @@ fn command(words: &[&str], eval: Eval, eval_options: bool, bench: Bench) -> Resu
     if bench != Bench::default() && words.first() != Some(&"bench") {
         return Err(Usage("--step and --runs belong to bench".into()));
     }
-    if bench.step.as_deref().is_some_and(|step| !STEPS.contains(&step)) || bench.runs == Some(0) {
-        return Err(Usage(format!("--step is one of {}, --runs at least 1", STEPS.join(", "))));
+    if bench.runs == Some(0) {
+        return Err(Usage("--runs is at least 1".into()));
     }
     let rooted = |eval: Eval| match eval.root.as_os_str().is_empty() {
         true => Err(Usage("eval needs --root DIR".into())),
@@ -187,6 +207,7 @@ fn command(words: &[&str], eval: Eval, eval_options: bool, bench: Bench) -> Resu
         [] | ["serve"] => Ok(Command::Serve),
         ["help"] => Ok(Command::Help),
         ["doctor"] => Ok(Command::Doctor),
+        ["cameras"] => Ok(Command::Cameras),
         ["bench", file] => Ok(Command::Bench(Bench { file: file.into(), ..bench })),
         ["template", "show", file] => Ok(Command::TemplateShow { file: file.into() }),
         ["eval", "verification"] if eval.pairs.is_none() => Err(Usage("eval verification needs --pairs CSV".into())),
@@ -213,12 +234,13 @@ mod tests {
             ("", Command::Serve),
             ("serve --listen 127.0.0.1:1", Command::Serve),
             ("doctor", Command::Doctor),
+            ("cameras", Command::Cameras),
             ("--check", Command::Check),
             ("serve --print-settings", Command::PrintSettings),
             ("bench a.jpg", Command::Bench(Bench { file: "a.jpg".into(), ..Bench::default() })),
             (
                 "bench a.jpg --step compare --runs 3",
-                Command::Bench(Bench { file: "a.jpg".into(), step: Some("compare".into()), runs: Some(3) }),
+                Command::Bench(Bench { file: "a.jpg".into(), step: Some(Step::Compare), runs: Some(3) }),
             ),
             ("template show a.bin", Command::TemplateShow { file: "a.bin".into() }),
             ("eval --help", Command::Help),

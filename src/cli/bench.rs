@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use super::args::Bench;
+use super::args::{Bench, Step};
 use crate::face::{Curve, Effort, Extractor, Stages, Template};
 use crate::media::{self, Kind};
 use crate::ops::Settings;
@@ -23,19 +23,19 @@ pub(super) fn run(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn Erro
     let bytes = std::fs::read(&bench.file).map_err(|e| format!("{}: {e}", bench.file.display()))?;
     let faces = super::faces(settings)?;
     let mut extractor = faces.extractor()?;
-    let wanted = |step: &str| bench.step.as_deref().is_none_or(|only| only == step);
+    let wanted = |step: Step| bench.step.is_none_or(|only| only == step);
     let runs = |usual: usize| bench.runs.unwrap_or(usual);
     if media::kind(&bytes) == Some(Kind::Picture) {
-        if wanted("extract") {
+        if wanted(Step::Extract) {
             extraction(&mut extractor, &bytes, runs(RUNS))?;
         }
-        if wanted("compare") {
+        if wanted(Step::Compare) {
             let (template, curve) = (extractor.extract(&bytes)?, Curve::new(&faces.embedder().knots));
             let rate = compare(&template, &curve, runs(COMPARE_RUNS))?;
             println!("compare to a score           {:8.1} million a second on one core", rate / 1e6);
         }
     }
-    if wanted("liveness") { verdict(&mut extractor, &bytes, runs(CLIP_RUNS)) } else { Ok(()) }
+    if wanted(Step::Liveness) { verdict(&mut extractor, &bytes, runs(CLIP_RUNS)) } else { Ok(()) }
 }
 
 /// Times the way from a picture to a template.

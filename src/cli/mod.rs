@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod cameras;
 mod doctor;
 mod eval;
 mod serve;
@@ -49,6 +50,7 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::PrintSettings => print!("{}", settings.to_toml()),
         Command::Serve => serve::run(&settings)?,
         Command::Doctor => return doctor::run(&settings),
+        Command::Cameras => cameras::run(&settings),
         Command::Bench(bench) => bench::run(&settings, bench)?,
         Command::TemplateShow { file } => template::show(&settings, file)?,
         Command::EvalVerification(options) => eval::verification(&settings, options)?,

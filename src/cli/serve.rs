@@ -18,7 +18,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
         log::warn!("listening on {listen} without authentication: everybody who reaches it may use it");
     }
     let threads = settings.server.threads;
-    let service = Arc::new(Service::start(super::faces(settings)?, settings, threads)?);
+    let service = Arc::new(Service::start(super::faces(settings)?, settings, threads, shutdown.clone())?);
     let server = Server::start(listener, Arc::clone(&service), threads, &shutdown)?;
     let (address, ms) = (server.address(), start.elapsed().as_millis());
     // Tests and scripts read the port from this line.

@@ -32,7 +32,7 @@ pub struct Extractor {
     pub(super) liveness: Model,
     /// How alike faces of one medium are.
     pub(super) curve: Curve,
-    model: u16,
+    pub(super) model: u16,
     pub(super) limits: Limits,
 }
 
@@ -224,7 +224,7 @@ impl Extractor {
         Ok(self.embed(&crop, &quality)?)
     }
 
-    fn embed(&mut self, crop: &[u8], quality: &Quality) -> Result<Template, engine::Error> {
+    pub(super) fn embed(&mut self, crop: &[u8], quality: &Quality) -> Result<Template, engine::Error> {
         let vector = self.embedder.embed(crop)?;
         Template::new(self.model, quality.score(), &vector)
             .map_err(|_| engine::Error::Run("the embedder gave no direction".into()))

@@ -28,7 +28,12 @@ pub struct Quality {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
     /// Too few pixels between the eyes.
-    Small(i32),
+    Small {
+        /// There are.
+        pixels: i32,
+        /// Are needed.
+        least: i32,
+    },
     /// Out of focus or moved.
     Blurred,
     /// Hardly any light on the face.
@@ -39,6 +44,8 @@ pub enum Flaw {
     Flat,
     /// A profile.
     Turned,
+    /// Not in the same place from one frame to the next.
+    Moving,
     /// Nothing around the face by which to tell whether it is live.
     Filling,
 }
@@ -59,6 +66,14 @@ const LEAST_SHARPNESS: i32 = 45;
 /// Most that the nose may stand outside of the eyes, in percent of their distance: a full profile stands further out.
 const NOSE_OUTSIDE: i32 = 100;
 
+/// Distance between the eyes that a live camera waits for: the crop that the embedder sees has 36 pixels there, so that a
+/// smaller face would be enlarged by more than a fifth.
+const GOOD_EYE_DISTANCE: i32 = 30;
+/// Sharpness that a live camera waits for: twice what is refused.
+const GOOD_SHARPNESS: i32 = 2 * LEAST_SHARPNESS;
+/// Where the nose is on a face that looks at the camera, within about 30 degrees.
+const GOOD_NOSE: std::ops::RangeInclusive<i32> = 0..=100;
+
 /// Rows and columns of the crop that hold the inner face, from brows to chin.
 const INNER: (std::ops::Range<usize>, std::ops::Range<usize>) = (36..104, 24..88);
 /// Distance over which the Laplacian is taken, in pixels: a smaller one sees the noise of compression.
@@ -67,12 +82,10 @@ const REACH: usize = 3;
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Small(pixels) => {
-                write!(
-                    f,
-                    "the face is too small, {pixels} pixels between the eyes; {LEAST_EYE_DISTANCE} are needed: come closer"
-                )
+            Self::Small { pixels, least } => {
+                write!(f, "the face is too small, {pixels} pixels between the eyes; {least} are needed: come closer")
             }
+            Self::Moving => f.write_str("the face does not hold still"),
             Self::Blurred => f.write_str("the face is too blurred; hold still and in focus"),
             Self::Dark => f.write_str("the face is too dark; add light"),
             Self::Bright => f.write_str("the face is overexposed; take light away"),
@@ -124,7 +137,7 @@ impl Quality {
     /// The reason why no template should be made of it, the first that applies.
     pub fn flaw(&self) -> Option<Flaw> {
         if self.eye_distance < LEAST_EYE_DISTANCE {
-            Some(Flaw::Small(self.eye_distance))
+            Some(Flaw::Small { pixels: self.eye_distance, least: LEAST_EYE_DISTANCE })
         } else if self.brightness < LEAST_BRIGHTNESS {
             Some(Flaw::Dark)
         } else if self.brightness > MOST_BRIGHTNESS {
@@ -134,6 +147,22 @@ impl Quality {
         } else if self.sharpness < LEAST_SHARPNESS {
             Some(Flaw::Blurred)
         } else if !(-NOSE_OUTSIDE..=100 + NOSE_OUTSIDE).contains(&self.nose) {
+            Some(Flaw::Turned)
+        } else {
+            None
+        }
+    }
+
+    /// The reason why a live camera should wait for a better frame, the first that applies: bounds that leave the matcher
+    /// what it was made for, where there is another frame to be had.
+    pub fn shortcoming(&self) -> Option<Flaw> {
+        if self.eye_distance < GOOD_EYE_DISTANCE {
+            Some(Flaw::Small { pixels: self.eye_distance, least: GOOD_EYE_DISTANCE })
+        } else if let Some(flaw) = self.flaw() {
+            Some(flaw)
+        } else if self.sharpness < GOOD_SHARPNESS {
+            Some(Flaw::Blurred)
+        } else if !GOOD_NOSE.contains(&self.nose) {
             Some(Flaw::Turned)
         } else {
             None
@@ -195,7 +224,7 @@ mod tests {
         let texture = |x: usize, y: usize| 60 + ((x / 5 + y / 5) % 2 * 80) as u8;
         let measure = |distance, crop: Vec<u8>| Quality::measure(&face(distance), &crop).flaw();
         assert_eq!(measure(60, crop(texture)), None);
-        assert_eq!(measure(9, crop(texture)), Some(Flaw::Small(9)));
+        assert_eq!(measure(9, crop(texture)), Some(Flaw::Small { pixels: 9, least: 10 }));
         assert_eq!(measure(60, crop(|_, _| 3)), Some(Flaw::Dark));
         assert_eq!(measure(60, crop(|_, _| 254)), Some(Flaw::Bright));
         assert_eq!(measure(60, crop(|_, _| 128)), Some(Flaw::Flat));

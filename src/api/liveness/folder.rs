@@ -26,7 +26,7 @@ pub(super) enum Resolution {
 }
 
 /// What became of a medium: a finding, or why there is none.
-pub(super) type Judged = Result<Finding, String>;
+pub(in crate::api) type Judged = Result<Finding, String>;
 
 #[derive(Serialize)]
 struct Folder<'a> {
@@ -119,10 +119,10 @@ const FAILED: (&str, &str) = ("LDE-002004", "Failed to extract the biometric sam
 
 /// Writes the reply. `judged` has an entry for each medium; `None` for one that no analysis wanted. `members` names, for each
 /// analysis of the payload, its media by their place.
-pub(super) fn reply(submission: &Submission<'_>, members: &[Vec<usize>], judged: &[Option<Judged>]) -> Reply {
+pub(in crate::api) fn reply(submission: &Submission<'_>, members: &[Vec<usize>], judged: &[Option<Judged>]) -> Reply {
     let folder_id = uuid();
     let ids: Vec<String> = submission.media.iter().map(|_| uuid()).collect();
-    let kinds: Vec<_> = submission.media.iter().map(|m| media::kind(&m.bytes)).collect();
+    let kinds: Vec<_> = submission.media.iter().map(|m| m.kind).collect();
     let analyses: Vec<Analyzed<'_>> = submission
         .payload
         .analyses

@@ -3,7 +3,7 @@
 //! Each medium is judged once on an inference worker, whatever the number of analyses that name it: they differ in nothing
 //! but their thresholds.
 
-mod folder;
+pub(super) mod folder;
 mod payload;
 mod submission;
 
@@ -15,9 +15,10 @@ use embassy_futures::join::join;
 use embassy_futures::select::{Either, select};
 
 use folder::Judged;
+pub(super) use payload::DEFAULT_THRESHOLD;
 pub use payload::fuzz;
 use payload::quoted;
-use submission::Submission;
+pub(super) use submission::Submission;
 
 use super::encoding::decode_base64;
 use super::error::{Error, Family, Kind};
@@ -78,7 +79,7 @@ impl Service {
 }
 
 /// The media of each analysis by their place: those that it names, or all, but no documents.
-fn members(submission: &Submission<'_>) -> Result<Vec<Vec<usize>>, Error> {
+pub(super) fn members(submission: &Submission<'_>) -> Result<Vec<Vec<usize>>, Error> {
     let mut members = vec![];
     for (number, analysis) in submission.payload.analyses.iter().enumerate() {
         let at = format!("payload: analyses[{number}].source_media");

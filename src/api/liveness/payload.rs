@@ -9,28 +9,28 @@ use crate::ops::Limits;
 
 /// What a payload asks for; the default is what its absence asks for.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Payload {
+pub(in crate::api) struct Payload {
     /// `folder:meta_data`, for the echo.
     pub(super) folder_meta: Map<String, Value>,
     media_meta: Map<String, Value>,
     media_tags: Vec<(String, Vec<String>)>,
     /// At least one.
-    pub(super) analyses: Vec<Analysis>,
+    pub(in crate::api) analyses: Vec<Analysis>,
 }
 
 /// One analysis.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Analysis {
+pub(in crate::api) struct Analysis {
     /// Names of its media; `None` stands for all.
     pub(super) source_media: Option<Vec<String>>,
     /// Whether the best shot of each medium is wanted.
-    pub(super) best_shot: bool,
+    pub(in crate::api) best_shot: bool,
     /// Spoofing confidence above which the verdict is `DECLINED`, 0..1.
     pub(super) threshold: f64,
 }
 
 /// The vendor's default threshold.
-const DEFAULT_THRESHOLD: f64 = 0.5;
+pub(in crate::api) const DEFAULT_THRESHOLD: f64 = 0.5;
 
 /// Tags that begin so mark a picture of a document, which takes no part in liveness.
 const DOCUMENT_TAG: &str = "photo_id";

@@ -16,20 +16,22 @@ use crate::ops::Limits;
 
 /// What was sent.
 #[derive(Debug)]
-pub(super) struct Submission<'a> {
-    pub(super) payload: Payload,
+pub(in crate::api) struct Submission<'a> {
+    pub(in crate::api) payload: Payload,
     /// At least one, each with a name of its own.
     pub(super) media: Vec<Medium<'a>>,
 }
 
 /// One picture, video or archive.
 #[derive(Debug)]
-pub(super) struct Medium<'a> {
+pub(in crate::api) struct Medium<'a> {
     /// The part's name, by which the payload speaks of it.
     pub(super) key: String,
     /// The file's name, or the part's if there is none.
     pub(super) original_name: String,
     pub(super) bytes: Cow<'a, [u8]>,
+    /// What it is, if that can be told.
+    pub(super) kind: Option<media::Kind>,
 }
 
 /// The name of the part that is no medium.
@@ -41,8 +43,32 @@ const LONGEST_FIELD: usize = 4096;
 impl<'a> Submission<'a> {
     /// A request whose body is the one picture.
     pub(super) fn picture(body: Cow<'a, [u8]>) -> Self {
-        let medium = Medium { key: String::new(), original_name: String::new(), bytes: body };
+        let kind = media::kind(&body);
+        let medium = Medium { key: String::new(), original_name: String::new(), bytes: body, kind };
         Self { payload: Payload::none(), media: vec![medium] }
+    }
+
+    /// What was not sent but seen, under the name `key`.
+    pub(in crate::api) fn live(key: &str, kind: media::Kind) -> Self {
+        let bytes = Cow::Borrowed(&[][..]);
+        let medium = Medium { key: key.into(), original_name: key.into(), bytes, kind: Some(kind) };
+        Self { payload: Payload::none(), media: vec![medium] }
+    }
+
+    /// The same with a payload. The error names the key and what it must be.
+    pub(in crate::api) fn with_payload(self, text: &[u8], limits: &Limits) -> Result<Self, String> {
+        Ok(Self { payload: Payload::parse(text, limits)?, ..self })
+    }
+
+    /// The same with the payload of a form, if it has one. Other parts are refused: a picture that was sent would not be judged.
+    pub(in crate::api) fn with_payload_of(mut self, parts: &[Part<'a>], limits: &Limits) -> Result<Self, Error> {
+        let payload = find_payload(parts, limits)?;
+        if let Some(part) = parts.iter().find(|part| part.name != PAYLOAD && !is_field(part)) {
+            let name = quoted(&part.name);
+            return Err(fail(Kind::Sample, format!("the part {name} is of no use: the sample comes from the camera")));
+        }
+        self.payload = payload.unwrap_or_else(Payload::none);
+        Ok(self)
     }
 
     /// Sorts the parts of a form. `base64` is the request's own encoding header.
@@ -57,16 +83,9 @@ impl<'a> Submission<'a> {
             };
             return Err(fail(Kind::PartType, format!("the part {} must be {want}", quoted(&part.name))));
         }
-        let mut payload = None;
+        let payload = find_payload(parts.iter().copied(), limits)?;
         let mut media: Vec<Medium<'a>> = vec![];
-        for part in parts {
-            if part.name == PAYLOAD {
-                let text = if part.is_base64() { content(part, true)? } else { Cow::Borrowed(part.content) };
-                if payload.replace(Payload::parse(&text, limits).map_err(|e| fail(Kind::Sample, e))?).is_some() {
-                    return Err(fail(Kind::Sample, "the part payload was sent twice"));
-                }
-                continue;
-            }
+        for part in parts.into_iter().filter(|part| part.name != PAYLOAD) {
             if media.iter().any(|m| m.key == part.name) {
                 let name = quoted(&part.name);
                 return Err(fail(Kind::Sample, format!("two media have the name {name}; each needs its own")));
@@ -75,13 +94,29 @@ impl<'a> Submission<'a> {
                 return Err(fail(Kind::Sample, format!("more than {} media", limits.media)));
             }
             let original_name = part.filename.clone().filter(|f| !f.is_empty()).unwrap_or_else(|| part.name.clone());
-            media.push(Medium { key: part.name.clone(), original_name, bytes: content(part, base64)? });
+            let bytes = content(part, base64)?;
+            media.push(Medium { key: part.name.clone(), original_name, kind: media::kind(&bytes), bytes });
         }
         if media.is_empty() {
             return Err(fail(Kind::Sample, "no picture, video or archive was sent"));
         }
         Ok(Self { payload: payload.unwrap_or_else(Payload::none), media })
     }
+}
+
+/// The payload among the parts of a form.
+fn find_payload<'p, 'a: 'p>(
+    parts: impl IntoIterator<Item = &'p Part<'a>>,
+    limits: &Limits,
+) -> Result<Option<Payload>, Error> {
+    let mut payload = None;
+    for part in parts.into_iter().filter(|part| part.name == PAYLOAD) {
+        let text = if part.is_base64() { content(part, true)? } else { Cow::Borrowed(part.content) };
+        if payload.replace(Payload::parse(&text, limits).map_err(|e| fail(Kind::Sample, e))?).is_some() {
+            return Err(fail(Kind::Sample, "the part payload was sent twice"));
+        }
+    }
+    Ok(payload)
 }
 
 /// Whether a part is a form's own text beside the media.

@@ -30,8 +30,19 @@ pub(super) struct Judged {
 pub(super) struct Seen {
     /// At least one frame.
     pub(super) judged: Vec<Judged>,
-    /// The best shot, upright, if it was asked for.
-    pub(super) best: Option<Frame>,
+    pub(super) best: Best,
+}
+
+/// The best of the judged frames.
+#[derive(Clone)]
+pub(super) struct Best {
+    rank: i32,
+    /// Its face as a unit vector; empty in a single picture.
+    pub(super) vector: Vec<f64>,
+    /// Quality of the sample, 0..100.
+    pub(super) quality: u8,
+    /// The frame, upright, if it was asked for.
+    pub(super) shot: Option<Frame>,
 }
 
 /// Time of each step, summed over all frames.
@@ -45,6 +56,17 @@ pub struct Effort {
     pub live: Duration,
     /// Crop to embedding.
     pub embed: Duration,
+}
+
+impl Effort {
+    /// Adds that of other frames.
+    pub(super) fn add(&mut self, other: Self) {
+        let Self { detect, align, live, embed } = self;
+        *detect += other.detect;
+        *align += other.align;
+        *live += other.live;
+        *embed += other.embed;
+    }
 }
 
 /// The subject and what was seen of it so far.
@@ -61,7 +83,7 @@ pub(super) struct Follower {
     several: (usize, usize),
     flaw: Option<Flaw>,
     judged: Vec<Judged>,
-    best: Option<(i32, Option<Frame>)>,
+    best: Option<Best>,
     best_wanted: bool,
 }
 
@@ -122,6 +144,11 @@ impl Follower {
         }
     }
 
+    /// Frames that can be judged so far.
+    pub(super) fn judged(&self) -> usize {
+        self.judged.len()
+    }
+
     /// Looks at the next frame.
     pub(super) fn see(&mut self, extractor: &mut Extractor, frame: Frame) -> Result<(), Error> {
         self.frames += 1;
@@ -152,8 +179,9 @@ impl Follower {
         let vector = if self.still { vec![] } else { extractor.embedder.embed(&crop)? };
         self.effort.embed += (self.clock)() - judged;
         let rank = shot::rank(&quality, &crop);
-        if self.best_wanted && self.best.as_ref().is_none_or(|(best, _)| rank > *best) {
-            self.best = Some((rank, Some(frame)));
+        if self.best.as_ref().is_none_or(|best| rank > best.rank) {
+            let shot = self.best_wanted.then_some(frame);
+            self.best = Some(Best { rank, vector: vector.clone(), quality: quality.score(), shot });
         }
         self.judged.push(Judged { live, vector });
         Ok(())
@@ -220,7 +248,8 @@ impl Follower {
                 None => Error::TooFewFrames { usable: judged, of: self.frames },
             });
         }
-        Ok(Seen { judged: self.judged, best: self.best.and_then(|(_, frame)| frame) })
+        let best = self.best.ok_or(Error::NoFace)?;
+        Ok(Seen { judged: self.judged, best })
     }
 }
 

@@ -8,6 +8,7 @@ mod context;
 mod follow;
 mod model;
 mod shot;
+mod sitting;
 mod verdict;
 
 use std::ops::ControlFlow;
@@ -15,12 +16,14 @@ use std::time::Duration;
 
 pub use follow::Effort;
 pub(super) use model::Model;
+pub use sitting::{LEAST_FRAMES, Live, Sat, Sitting};
 
 use self::follow::{Follower, Seen};
 use self::verdict::verdict;
 use super::extractor::{Error, Extractor};
 use super::score::Score;
-use crate::media::{Details, Frame, Medium};
+use crate::engine;
+use crate::media::{self, Details, Frame, Medium};
 
 /// What was found out about a medium.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,7 +77,12 @@ impl Extractor {
         let effort = follower.effort;
         let Seen { judged, best } = follower.finish()?;
         let spoofing = verdict(&judged, &self.curve);
-        let best_shot = best.map(|frame| shot::jpeg(&frame)).transpose()?;
+        let best_shot = best.shot.map(|frame| jpeg(&frame)).transpose()?;
         Ok((Finding { details, spoofing, frames: judged.len(), best_shot }, effort))
     }
+}
+
+/// The best shot as it leaves the service.
+fn jpeg(frame: &Frame) -> Result<Vec<u8>, engine::Error> {
+    media::to_jpeg(frame).map_err(|e| engine::Error::Run(format!("the best shot could not be written: {e}")))
 }

@@ -1,14 +1,7 @@
-//! The best shot: which frame is it, and how it leaves the service.
+//! The best shot: which frame is it.
 
-use image::codecs::jpeg::JpegEncoder;
-
-use crate::engine;
 use crate::face::align::SIDE;
 use crate::face::quality::Quality;
-use crate::media::Frame;
-
-/// JPEG quality of a best shot: visually lossless for a face, a third of the size that 100 has.
-const JPEG_QUALITY: u8 = 90;
 
 /// Where the aligned crop has an eye: half width and half height of the patch around its center, in pixels.
 const EYE: (usize, usize) = (11, 6);
@@ -43,18 +36,6 @@ fn openness(crop: &[u8], (column, row): (usize, usize)) -> i32 {
     (brightest - darkest) / (9 * 256)
 }
 
-/// The whole frame as JPEG.
-pub(super) fn jpeg(frame: &Frame) -> Result<Vec<u8>, engine::Error> {
-    let told = |what: String| engine::Error::Run(format!("the best shot could not be written: {what}"));
-    let side = |pixels: usize| u32::try_from(pixels).map_err(|e| told(e.to_string()));
-    let (width, height) = (side(frame.width())?, side(frame.height())?);
-    let mut bytes = vec![];
-    JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
-        .encode(frame.pixels(), width, height, image::ExtendedColorType::Rgb8)
-        .map_err(|e| told(e.to_string()))?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,14 +56,5 @@ mod tests {
         assert!(best > rank(&Quality { nose: 75, ..GOOD }, &crop(30)));
         assert!(best > rank(&Quality { sharpness: 90, ..GOOD }, &crop(30)));
         assert!(best > rank(&Quality { brightness: 20, ..GOOD }, &crop(30)));
-    }
-
-    #[test]
-    fn a_shot_is_a_jpeg_of_the_whole_frame() {
-        let frame = Frame::new(33, 17, vec![90; 33 * 17 * 3]);
-        let bytes = jpeg(&frame).unwrap();
-        let back = crate::media::decode(&bytes, &crate::ops::Limits::default()).unwrap();
-        assert_eq!((back.width(), back.height()), (33, 17));
-        assert!(back.pixels().iter().all(|p| p.abs_diff(90) <= 2));
     }
 }

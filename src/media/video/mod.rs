@@ -21,6 +21,8 @@ pub mod vp8;
 use std::fmt;
 use std::ops::ControlFlow;
 
+pub(super) use self::codec::mjpeg::picture as mjpeg_picture;
+
 use self::codec::Role;
 use self::plan::Plan;
 use self::run::Run;

@@ -41,7 +41,8 @@ impl Decode for Decoder {
     }
 }
 
-fn picture(jpeg: &[u8], most_pixels: u64) -> Result<Picture, Error> {
+/// The picture of one sample, which begins with a start-of-image marker.
+pub(in crate::media) fn picture(jpeg: &[u8], most_pixels: u64) -> Result<Picture, Error> {
     if !jpeg.starts_with(b"\xFF\xD8") || extent(jpeg) != Extent::Whole {
         return Err(Error::Damaged("a picture of the Motion JPEG is not whole".into()));
     }

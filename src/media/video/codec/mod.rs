@@ -8,7 +8,7 @@
 
 mod h264;
 mod hevc;
-mod mjpeg;
+pub(super) mod mjpeg;
 mod nal;
 mod vp9;
 

@@ -1,0 +1,131 @@
+//! The query of a camera's method.
+//!
+//! Unlike elsewhere, nothing in it is ignored: a request that misspells `liveness=required` must not open a door.
+
+use std::time::Duration;
+
+use crate::api::liveness::DEFAULT_THRESHOLD;
+use crate::ops::{Limits, settings};
+
+/// What a request asks beside its body.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::api) struct Ask {
+    /// Whether only a live person will do.
+    pub(in crate::api) liveness: bool,
+    /// Spoofing confidence above which a person counts as an attack, 0..1.
+    pub(in crate::api) threshold: f64,
+    /// How long to wait for a person, or for a frame.
+    pub(in crate::api) wait: Duration,
+}
+
+impl Ask {
+    /// What a request without a query asks.
+    pub(in crate::api) fn new(settings: &settings::Camera, limits: &Limits) -> Self {
+        let wait = Duration::from_millis(settings.deadline_ms).min(limits.request_time());
+        Self { liveness: settings.liveness_required, threshold: DEFAULT_THRESHOLD, wait }
+    }
+
+    /// Reads a query, of whose parameters a method takes the `known` ones. The error says what is wrong.
+    pub(in crate::api) fn read(mut self, query: &str, known: &[&str], limits: &Limits) -> Result<Self, String> {
+        let mut given = vec![];
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let shown = |text: &str| text.chars().filter(|c| !c.is_control()).take(40).collect::<String>();
+            if !known.contains(&name) {
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(format!("the query has a parameter '{}'; this method takes {known}", shown(name)));
+            }
+            if given.contains(&name) {
+                return Err(format!("the query has {name} twice"));
+            }
+            given.push(name);
+            let wrong = |must: String| format!("{name} is '{}', and must be {must}", shown(value));
+            match name {
+                // There is no way to say "not required": the settings may require it.
+                "liveness" if value == "required" => self.liveness = true,
+                "liveness" => return Err(wrong("required".into())),
+                "threshold_spoofing" => {
+                    let number = value.parse().ok().filter(|t: &f64| (0.0..=1.0).contains(t));
+                    self.threshold = number.ok_or_else(|| wrong("a number from 0 to 1".into()))?;
+                }
+                _ => {
+                    let most = limits.request_ms;
+                    let number = value.parse().ok().filter(|ms| (1..=most).contains(ms));
+                    self.wait = Duration::from_millis(number.ok_or_else(|| wrong(format!("from 1 to {most}")))?);
+                }
+            }
+        }
+        if given.contains(&"threshold_spoofing") && !self.liveness {
+            return Err("threshold_spoofing is of no use without liveness=required".into());
+        }
+        Ok(self)
+    }
+}
+
+/// Reads any text as a query: the target of the fuzzer and of the property tests.
+pub fn fuzz(query: &str) {
+    let (settings, limits) = (settings::Camera::default(), Limits::default());
+    let known = ["liveness", "threshold_spoofing", "deadline_ms"];
+    if let Ok(ask) = Ask::new(&settings, &limits).read(query, &known, &limits) {
+        assert!((0.0..=1.0).contains(&ask.threshold) && ask.wait <= limits.request_time());
+        assert_eq!(ask.liveness, query.contains("liveness=required"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(query: &str) -> Result<Ask, String> {
+        let limits = Limits::default();
+        let known = ["liveness", "threshold_spoofing", "deadline_ms"];
+        Ask::new(&settings::Camera::default(), &limits).read(query, &known, &limits)
+    }
+
+    #[test]
+    fn what_is_asked_is_read() {
+        let usual = read("").unwrap();
+        assert_eq!(usual, Ask { liveness: false, threshold: 0.5, wait: Duration::from_secs(10) });
+        assert_eq!(read("&liveness=required&").unwrap(), Ask { liveness: true, ..usual.clone() });
+        let all = read("deadline_ms=250&threshold_spoofing=0.3&liveness=required").unwrap();
+        assert_eq!(all, Ask { liveness: true, threshold: 0.3, wait: Duration::from_millis(250) });
+    }
+
+    #[test]
+    fn the_settings_can_require_liveness_and_no_query_can_waive_it() {
+        let (settings, limits) =
+            (settings::Camera { liveness_required: true, ..settings::Camera::default() }, Limits::default());
+        let ask = Ask::new(&settings, &limits);
+        assert!(ask.liveness);
+        assert!(ask.read("liveness=off", &["liveness"], &limits).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for (query, told) in [
+            ("livness=required", "livness"),
+            ("liveness", "must be required"),
+            ("liveness=Required", "must be required"),
+            ("liveness=required&liveness=required", "twice"),
+            ("liveness=required&threshold_spoofing=1.5", "from 0 to 1"),
+            ("liveness=required&threshold_spoofing=NaN", "from 0 to 1"),
+            ("threshold_spoofing=0.5", "of no use"),
+            ("deadline_ms=0", "from 1 to 30000"),
+            ("deadline_ms=30001", "from 1 to 30000"),
+            ("%6civeness=required", "this method takes"),
+        ] {
+            let error = read(query).unwrap_err();
+            assert!(error.contains(told), "{query}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_read_without_harm(any: String, pairs in "((liveness|deadline_ms|threshold_spoofing)=(required|[0-9.]{0,4})&?){0,4}") {
+            fuzz(&any);
+            fuzz(&pairs);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The camera's methods: those of the pattern and liveness families with the sample taken from the camera, and what shows the
+//! camera itself.
+//!
+//! A request that needs a person waits for one ([`sit`]); what it asks beside its body stands in its query ([`ask`]).
+
+mod ask;
+mod preview;
+mod sit;
+mod state;
+
+pub(super) use ask::Ask;
+pub use ask::fuzz;
+pub(super) use preview::Streams;
+
+use super::error::{CameraKind, Error, Family, Kind};
+use super::form::Found;
+use super::liveness::{Submission, folder, members};
+use super::multipart;
+use super::reply::Reply;
+use super::service::{Call, Service};
+use crate::face::{Finding, Live, Template};
+use crate::media::{self, Details};
+
+/// The name by which a payload speaks of what the camera saw.
+const MEDIUM: &str = "camera";
+
+impl Service {
+    pub(super) fn camera_extract(&self, call: &Call) -> Result<Reply, Error> {
+        let (template, timing) = self.person(call)?;
+        Ok(Self::extracted(&template, call.base64).with("Server-Timing", timing))
+    }
+
+    pub(super) fn camera_verify(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
+        let template = self.template("bio_template", &found.one[0])?;
+        let (feature, timing) = self.person(call)?;
+        Ok(self.verified(&feature, &template, found.base64).with("Server-Timing", timing))
+    }
+
+    pub(super) fn camera_verify_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
+        let others = self.templates(found)?;
+        let (probe, timing) = self.person(call)?;
+        Ok(self.entries(&probe, found, &others).with("Server-Timing", timing))
+    }
+
+    pub(super) fn camera_detect(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
+        let unread = |what: String| Error::new(Family::Liveness, Kind::Sample, what);
+        let medium = || Submission::live(MEDIUM, media::Kind::Video);
+        let submission = match &call.boundary {
+            Some(boundary) => {
+                let parts = multipart::read(body, boundary, &self.limits).map_err(|e| unread(e.to_string()))?;
+                medium().with_payload_of(&parts, &self.limits)?
+            }
+            None => medium().with_payload(body, &self.limits).map_err(unread)?,
+        };
+        let members = members(&submission)?;
+        let best_shot = submission.payload.analyses.iter().any(|a| a.best_shot);
+        let seen = self.sit(call, Some(self.camera_settings.liveness_frames), best_shot)?;
+        let Some(Live { spoofing, frames, best_shot }) = seen.sat.live.clone() else {
+            return Err(Error::internal(Family::Liveness, "liveness was not judged"));
+        };
+        let details = Details::Video(seen.info(frames));
+        let finding = Finding { details, spoofing, frames, best_shot };
+        let reply = folder::reply(&submission, &members, &[Some(Ok(finding))]);
+        Ok(reply.with("Server-Timing", seen.server_timing()))
+    }
+
+    /// The template of the person before the camera, who is live if that is required, and what it took.
+    fn person(&self, call: &Call) -> Result<(Template, String), Error> {
+        let frames = call.ask.liveness.then_some(self.camera_settings.liveness_frames);
+        let seen = self.sit(call, frames, false)?;
+        let timing = seen.server_timing();
+        // An attack ends here: it is compared with nobody.
+        match &seen.sat.live {
+            Some(live) if live.spoofing.value() > call.ask.threshold => {
+                let detail = "the face before the camera was judged a presentation attack; nobody was compared with it";
+                Err(Error::new(call.route.family(), Kind::Camera(CameraKind::Attack), detail))
+            }
+            None if call.ask.liveness => Err(Error::internal(call.route.family(), "liveness was not judged")),
+            _ => Ok((seen.sat.template, timing)),
+        }
+    }
+}

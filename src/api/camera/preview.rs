@@ -1,0 +1,165 @@
+//! What the camera sees, as one JPEG and as a stream of them (`multipart/x-mixed-replace`).
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use embassy_futures::select::{Either, select};
+
+use super::super::error::{CameraKind, Error, Kind};
+use super::super::reply::Reply;
+use super::super::service::{Call, Service};
+use super::sit::{no_frame, refused};
+use crate::camera::{Captured, Lease};
+use crate::face::Extractor;
+use crate::media;
+use crate::ops::shutdown::IDLE;
+use crate::work::{Deadline, block_on};
+
+/// Streams at once: each holds a thread that serves requests, and costs a worker's time for each frame.
+const STREAMS: usize = 2;
+
+/// From one frame of a stream to the next: ten a second look smooth enough to step before the camera.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// A stream ends after this time, so that a forgotten window does not keep the camera on for ever. Browsers open it again when
+/// the page is loaded again.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// A stream ends when no frame came for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const BOUNDARY: &str = "faceplate-frame";
+
+/// Streams that are running.
+#[derive(Debug, Default)]
+pub(in crate::api) struct Streams(AtomicUsize);
+
+impl Service {
+    pub(in crate::api) fn camera_frame(&self, call: &Call) -> Result<Reply, Error> {
+        self.may_show(call)?;
+        let family = call.route.family();
+        let _lease = self.first_frame(call)?;
+        let job = self.picture(0);
+        match self.wait_for(job, Deadline(Instant::now() + self.limits.request_time()), family)? {
+            Some((_, Ok(jpeg))) => Ok(Reply::ok("image/jpeg", jpeg)),
+            Some((_, Err(why))) => Err(Error::new(family, Kind::Camera(CameraKind::Absent), why)),
+            None => Err(Error::new(family, Kind::Overloaded, "no worker was free while the frame was fresh; try again")),
+        }
+    }
+
+    pub(in crate::api) fn camera_stream(self: &Arc<Self>, call: &Call) -> Result<Reply, Error> {
+        self.may_show(call)?;
+        let running = self.streams.0.fetch_add(1, Ordering::Relaxed);
+        let counted = Counted(Arc::clone(self)); // from here on its end counts the stream out
+        if running >= STREAMS {
+            let detail = format!("{STREAMS} streams are running already; try again");
+            return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
+        }
+        let stream = Stream::new(counted, self.first_frame(call)?);
+        Ok(Reply::live(format!("multipart/x-mixed-replace; boundary={BOUNDARY}"), Box::new(stream)))
+    }
+
+    /// Switches the camera on and waits for a frame.
+    fn first_frame(&self, call: &Call) -> Result<Lease, Error> {
+        let family = call.route.family();
+        let lease = self.camera.lease();
+        match block_on(select(lease.newer(0), Deadline(Instant::now() + call.ask.wait))) {
+            Either::First(Ok(())) => Ok(lease),
+            Either::First(Err(fault)) => Err(refused(family, &fault)),
+            Either::Second(()) => Err(no_frame(family, lease.fault())),
+        }
+    }
+
+    fn may_show(&self, call: &Call) -> Result<(), Error> {
+        match self.camera_settings.preview {
+            true => Ok(()),
+            false => Err(Error::new(call.route.family(), Kind::Camera(CameraKind::Private), "camera.preview is false")),
+        }
+    }
+
+    /// A worker's job: the newest frame after number `after` as JPEG, if there is a fresh one.
+    #[allow(clippy::type_complexity)]
+    fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor) -> Option<(u64, Result<Vec<u8>, String>)> + Send + use<> {
+        let (newest, mounting, most_pixels) =
+            (self.camera.newest(), self.camera.mounting(), self.limits.video_pixels);
+        move |_| {
+            let (number, captured) = newest(after)?;
+            let frame = |captured: &Captured| captured.layout.to_frame(&captured.bytes, mounting, most_pixels);
+            let jpeg = frame(&captured).map_err(|e| e.to_string()).and_then(|frame| media::to_jpeg(&frame));
+            Some((number, jpeg))
+        }
+    }
+}
+
+/// The body of a stream: made frame by frame, as fast as it is read.
+struct Stream {
+    service: Counted,
+    begun: Instant,
+    number: u64,
+    due: Instant,
+    /// What is still to be read of the frame that is being sent.
+    part: io::Cursor<Vec<u8>>,
+    /// Keeps the camera on.
+    lease: Lease,
+}
+
+impl Stream {
+    fn new(service: Counted, lease: Lease) -> Self {
+        let now = Instant::now();
+        Self { service, begun: now, number: 0, due: now, part: io::Cursor::default(), lease }
+    }
+
+    /// The next frame as a part of the body; none when the stream is to end.
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let service = &self.service.0;
+        let patience = Instant::now() + PATIENCE;
+        while !service.shutdown.requested() && self.begun.elapsed() < LONGEST && Instant::now() < patience {
+            let now = Instant::now();
+            let pause = Deadline(now + IDLE);
+            if now < self.due {
+                block_on(Deadline(self.due.min(pause.0)));
+                continue;
+            }
+            match block_on(select(self.lease.newer(self.number), pause)) {
+                Either::First(Ok(())) => {}
+                Either::First(Err(_)) => return None,
+                Either::Second(()) => continue,
+            }
+            self.due = now + INTERVAL;
+            // A frame that no worker has time for is left out: those who want to come in go first.
+            let Ok(ticket) = service.pool.submit(service.picture(self.number)) else { continue };
+            let Either::First(Ok(Some((number, jpeg)))) = block_on(select(ticket, Deadline(patience))) else { continue };
+            self.number = number;
+            let Ok(jpeg) = jpeg else { continue };
+            let head = format!(
+                "--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
+                jpeg.len()
+            );
+            return Some([head.as_bytes(), &jpeg, b"\r\n"].concat());
+        }
+        None
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.part.read(buffer)?;
+        if read > 0 || buffer.is_empty() {
+            return Ok(read);
+        }
+        let Some(part) = self.next() else { return Ok(0) };
+        self.part = io::Cursor::new(part);
+        self.part.read(buffer)
+    }
+}
+
+/// The service of a stream that counts as running.
+struct Counted(Arc<Service>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.streams.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

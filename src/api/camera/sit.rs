@@ -1,0 +1,190 @@
+//! Waits for a person before the camera and shows the frames to a worker, one after another, until there is a result.
+//!
+//! A worker takes the newest frame when it begins, not when it was asked to: however long it waited for its turn, no frame
+//! older than [`MAX_AGE`](crate::camera::MAX_AGE) is judged. The camera's thread takes the next frames meanwhile.
+
+use std::time::{Duration, Instant};
+
+use embassy_futures::select::{Either, select};
+
+use super::super::error::{CameraKind, Error, Family, Kind};
+use super::super::service::{Call, Service};
+use crate::camera::{Fault, Identity};
+use crate::face::{self, Extractor, Sat, Sitting};
+use crate::media::video::Info;
+use crate::work::{Deadline, Failed, block_on};
+
+/// A person and how they came to be seen.
+pub(super) struct Seen {
+    pub(super) sat: Sat,
+    identity: Option<Identity>,
+    timing: Timing,
+}
+
+/// Where the time went. The first four are sums over all frames that were looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Timing {
+    /// From the request to the first frame.
+    camera: Duration,
+    /// Buffer to pixels.
+    decode: Duration,
+    /// From the last frame's arrival to the result.
+    last: Duration,
+    /// Age of the last frame when a worker began to look at it.
+    age: Duration,
+    frames: u32,
+    total: Duration,
+}
+
+/// What became of one frame.
+struct Look {
+    sitting: Box<Sitting>,
+    /// Number of the frame, when it was taken, and what decoding took; none if there was no fresh one.
+    frame: Option<(u64, Instant, Duration, Duration)>,
+    result: Result<Option<Sat>, face::Error>,
+}
+
+impl Service {
+    /// Waits for a person, with `frames` of them to judge for liveness.
+    pub(super) fn sit(&self, call: &Call, frames: Option<usize>, best_shot: bool) -> Result<Seen, Error> {
+        let family = call.route.family();
+        let start = Instant::now();
+        // Until then a person is waited for; what was begun by then may take the rest of a request's time.
+        let (until, end) = (start + call.ask.wait, Deadline(start + self.limits.request_time()));
+        let lease = self.camera.lease();
+        let mut sitting = Box::new(Sitting::new(frames, best_shot, elapsed));
+        let mut timing = Timing::default();
+        let mut number = 0;
+        let sat = loop {
+            match block_on(select(lease.newer(number), Deadline(until))) {
+                Either::First(Ok(())) => {}
+                Either::First(Err(fault)) => return Err(refused(family, &fault)),
+                Either::Second(()) => break self.finish(sitting, end, family),
+            }
+            if timing.frames == 0 {
+                timing.camera = start.elapsed();
+            }
+            let look = self.look(sitting, number, end, family)?;
+            sitting = look.sitting;
+            if let Some((seen, taken, age, decode)) = look.frame {
+                number = seen;
+                timing.frames += 1;
+                timing.decode += decode;
+                (timing.age, timing.last) = (age, taken.elapsed());
+            }
+            if let Some(sat) = look.result.map_err(|e| Error::from_face(&e, "").of(family))? {
+                break Ok(sat);
+            }
+        };
+        // Without a single frame it is the camera's fault, not the person's.
+        let sat = sat.map_err(|told| if timing.frames == 0 { no_frame(family, lease.fault()) } else { told })?;
+        timing.total = start.elapsed();
+        Ok(Seen { sat, identity: self.camera.report().identity, timing })
+    }
+
+    /// Has a worker look at the newest frame after number `after`.
+    fn look(&self, mut sitting: Box<Sitting>, after: u64, end: Deadline, family: Family) -> Result<Look, Error> {
+        let (newest, mounting) = (self.camera.newest(), self.camera.mounting());
+        let most_pixels = self.limits.video_pixels;
+        let job = move |extractor: &mut Extractor| {
+            let Some((number, captured)) = newest(after) else {
+                return Look { sitting, frame: None, result: Ok(None) };
+            };
+            let (begun, age) = (Instant::now(), captured.taken.elapsed());
+            let frame = captured.layout.to_frame(&captured.bytes, mounting, most_pixels);
+            let decode = begun.elapsed();
+            let result = match frame {
+                Ok(frame) => sitting.see(extractor, frame),
+                Err(damaged) => {
+                    log::debug!("camera frame {number}: {damaged}");
+                    Ok(None) // the next one may be whole
+                }
+            };
+            Look { sitting, frame: Some((number, captured.taken, age, decode)), result }
+        };
+        self.wait_for(job, end, family)
+    }
+
+    /// The result at the end of the time.
+    fn finish(&self, mut sitting: Box<Sitting>, end: Deadline, family: Family) -> Result<Sat, Error> {
+        let finished = self.wait_for(move |extractor: &mut Extractor| sitting.finish(extractor), end, family)?;
+        finished.map_err(|error| match error {
+            face::Error::NoFace => {
+                let detail = "nobody came before the camera in time";
+                Error::new(family, Kind::Camera(CameraKind::Nobody), detail)
+            }
+            other => Error::from_face(&other, "").of(family),
+        })
+    }
+
+    /// Runs a job on a worker.
+    pub(super) fn wait_for<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Extractor) -> T + Send + 'static,
+        end: Deadline,
+        family: Family,
+    ) -> Result<T, Error> {
+        let overloaded = |what: &str| Error::new(family, Kind::Overloaded, format!("{what}; try again"));
+        let ticket = self.pool.submit(job).map_err(|_| overloaded("too many requests at once"))?;
+        match block_on(select(ticket, end)) {
+            Either::First(Ok(done)) => Ok(done),
+            Either::First(Err(Failed(cause))) => Err(Error::internal(family, cause)),
+            Either::Second(()) => Err(overloaded("the deadline passed")),
+        }
+    }
+}
+
+impl Seen {
+    /// What is told of the frames as of a clip.
+    pub(super) fn info(&self, frames: usize) -> Info {
+        let layout = self.identity.as_ref().map(|i| i.layout);
+        let fps = self.identity.as_ref().map_or(0.0, |i| i.fps);
+        let pixels = |side: Option<usize>| side.and_then(|s| u32::try_from(s).ok()).unwrap_or_default();
+        Info {
+            mime: "video/raw",
+            codec: layout.map_or_else(String::new, |l| l.format.four_characters().to_owned()),
+            width: pixels(layout.map(|l| l.width)),
+            height: pixels(layout.map(|l| l.height)),
+            frames_per_second: fps,
+            duration_s: if fps > 0.0 { frames as f64 / fps } else { 0.0 },
+        }
+    }
+
+    /// Where the time went, in milliseconds: the value of the header of that name (W3C Server Timing).
+    pub(super) fn server_timing(&self) -> String {
+        let effort = self.sat.effort;
+        let t = self.timing;
+        let stages = [
+            ("camera", t.camera),
+            ("age", t.age),
+            ("decode", t.decode),
+            ("detect", effort.detect),
+            ("align", effort.align),
+            ("live", effort.live),
+            ("embed", effort.embed),
+            ("last", t.last),
+            ("total", t.total),
+        ];
+        let shown = stages.map(|(name, time)| format!("{name};dur={:.1}", time.as_secs_f64() * 1000.0)).join(", ");
+        format!("{shown}, frames;desc=\"{}\"", t.frames)
+    }
+}
+
+/// The error for a camera that gives no frames.
+pub(super) fn refused(family: Family, fault: &Fault) -> Error {
+    let kind = if *fault == Fault::Busy { CameraKind::Busy } else { CameraKind::Absent };
+    Error::new(family, Kind::Camera(kind), fault.to_string())
+}
+
+/// The error for a camera that gave no frame in time.
+pub(super) fn no_frame(family: Family, fault: Option<Fault>) -> Error {
+    let silent = || Error::new(family, Kind::Camera(CameraKind::Absent), "the camera sent no frame in time");
+    fault.map_or_else(silent, |fault| refused(family, &fault))
+}
+
+/// Time since some instant that never changes.
+fn elapsed() -> Duration {
+    use std::sync::OnceLock;
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
+}

@@ -1,0 +1,86 @@
+//! Which cameras there are and what they can do, by `nokhwa`, which knows the camera systems of other platforms too.
+//!
+//! A camera must not be in use by anybody while it is asked: nokhwa opens it.
+
+use std::panic::catch_unwind;
+
+use nokhwa::pixel_format::RgbFormat;
+use nokhwa::utils::{ApiBackend, CameraIndex, RequestedFormat, RequestedFormatType};
+
+/// A camera and what it can do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// Its number: N in `/dev/videoN`.
+    pub number: u32,
+    /// What it calls itself.
+    pub name: String,
+    /// What it sends, or why it could not be asked.
+    pub modes: Result<Vec<Mode>, String>,
+    /// Its controls with their ranges, a line each.
+    pub controls: Vec<String>,
+}
+
+/// What a camera can be asked to send.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mode {
+    /// Four characters of its format.
+    pub format: String,
+    /// Pixels in a row, and rows.
+    pub size: (u32, u32),
+    /// Frames a second.
+    pub fps: u32,
+}
+
+/// All cameras by their numbers, each asked for what it can do.
+pub fn find() -> Vec<Found> {
+    listed().into_iter().map(|(number, name)| ask(number, name)).collect()
+}
+
+/// The numbers of all cameras, in order, without opening one.
+#[cfg(target_os = "linux")]
+pub(super) fn numbers() -> Vec<u32> {
+    listed().into_iter().map(|(number, _)| number).collect()
+}
+
+fn listed() -> Vec<(u32, String)> {
+    let query = || nokhwa::query(ApiBackend::Auto).unwrap_or_default();
+    // It panics on device names that it does not expect.
+    let cameras = catch_unwind(query).unwrap_or_default();
+    let mut listed: Vec<(u32, String)> = cameras
+        .iter()
+        .filter_map(|camera| match camera.index() {
+            CameraIndex::Index(number) => Some((*number, camera.human_name())),
+            CameraIndex::String(_) => None,
+        })
+        .collect();
+    listed.sort();
+    listed.dedup_by_key(|(number, _)| *number);
+    listed
+}
+
+fn ask(number: u32, name: String) -> Found {
+    let asked = catch_unwind(|| {
+        let any = RequestedFormat::new::<RgbFormat>(RequestedFormatType::None);
+        let mut camera = nokhwa::Camera::new(CameraIndex::Index(number), any).map_err(|e| e.to_string())?;
+        let mut modes: Vec<Mode> = camera
+            .compatible_camera_formats()
+            .map_err(|e| e.to_string())?
+            .iter()
+            .map(|mode| Mode {
+                format: mode.format().to_string(),
+                size: (mode.resolution().x(), mode.resolution().y()),
+                fps: mode.frame_rate(),
+            })
+            .collect();
+        modes.sort();
+        modes.dedup();
+        let controls = camera.camera_controls().unwrap_or_default();
+        Ok((modes, controls.iter().map(|c| format!("{}: {}", c.name(), c.description())).collect()))
+    });
+    let asked = asked.unwrap_or_else(|_| Err("it gives answers that nokhwa does not expect".to_owned()));
+    let (modes, controls) = match asked {
+        Ok((modes, controls)) => (Ok(modes), controls),
+        Err(why) => (Err(why), vec![]),
+    };
+    Found { number, name, modes, controls }
+}

@@ -1,0 +1,87 @@
+//! A picture, a clip or a folder of pictures in place of a camera: for demonstrations and tests, over and over.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::fault::Fault;
+use super::source::{Captured, FrameSource, Identity};
+use crate::media::raw::{Layout, PixelFormat};
+use crate::media::{Frame, Medium};
+use crate::ops::{Limits, settings};
+
+pub(super) struct Files {
+    identity: Identity,
+    frames: Vec<Frame>,
+    interval: Duration,
+    due: Instant,
+    sequence: u32,
+}
+
+/// Most frames of a clip or folder; they are kept decoded.
+const FRAMES: usize = 64;
+
+impl Files {
+    pub(super) fn open(path: &Path, settings: &settings::Camera, limits: &Limits) -> Result<Self, Fault> {
+        let mut frames = vec![];
+        for file in files(path)? {
+            let bytes = std::fs::read(&file).map_err(|e| Fault::from_io(&e, &file.display().to_string()))?;
+            let unreadable = |why: String| Fault::Unsupported(format!("{}: {why}", file.display()));
+            let medium = Medium::open(&bytes, limits).map_err(|e| unreadable(e.to_string()))?;
+            let mut each = |frame| {
+                frames.push(frame);
+                std::ops::ControlFlow::Continue(())
+            };
+            medium.frames(FRAMES, limits, &|| false, &mut each).map_err(|e| unreadable(e.to_string()))?;
+        }
+        let Some(first) = frames.first() else {
+            return Err(Fault::Absent(format!("{}: no picture and no clip is in it", path.display())));
+        };
+        let identity = Identity {
+            place: format!("file:{}", path.display()),
+            name: "files".into(),
+            layout: Layout::new(PixelFormat::Rgb3, first.width(), first.height()),
+            fps: f64::from(settings.fps),
+        };
+        let interval = Duration::from_secs(1) / settings.fps;
+        Ok(Self { identity, frames, interval, due: Instant::now(), sequence: 0 })
+    }
+}
+
+/// The file itself, or the files in a folder in the order of their names.
+fn files(path: &Path) -> Result<Vec<std::path::PathBuf>, Fault> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let fault = |e: std::io::Error| Fault::from_io(&e, &path.display().to_string());
+    let entries = std::fs::read_dir(path).map_err(fault)?.map(|entry| entry.map(|e| e.path()));
+    let mut files = entries.collect::<Result<Vec<_>, _>>().map_err(fault)?;
+    files.retain(|file| file.is_file());
+    files.sort();
+    files.truncate(FRAMES);
+    Ok(files)
+}
+
+impl FrameSource for Files {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn next(&mut self, deadline: Instant) -> Result<Captured, Fault> {
+        let now = Instant::now();
+        if deadline < self.due {
+            std::thread::sleep(deadline.saturating_duration_since(now));
+            return Err(Fault::Stalled(deadline - now));
+        }
+        std::thread::sleep(self.due.saturating_duration_since(now));
+        let frame = &self.frames[self.sequence as usize % self.frames.len()];
+        let taken = Instant::now();
+        self.due = (self.due + self.interval).max(taken);
+        self.sequence = self.sequence.wrapping_add(1);
+        Ok(Captured {
+            bytes: frame.pixels().to_vec(),
+            layout: Layout::new(PixelFormat::Rgb3, frame.width(), frame.height()),
+            sequence: self.sequence,
+            taken,
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! The newest frame, who wants frames, and how the camera is. The camera's thread writes, everybody reads.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use super::fault::Fault;
+use super::source::{Captured, Identity};
+
+/// How the camera is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Status {
+    /// Nobody wants frames.
+    #[default]
+    Off,
+    /// It is being opened, or was and has sent nothing yet.
+    Starting,
+    /// It sends frames.
+    On,
+    /// It failed, and will be tried again.
+    Failing(Fault),
+}
+
+/// What happened since the service started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames that were taken over.
+    pub frames: u64,
+    /// Frames that the driver's numbers tell of and that never came.
+    pub missed: u64,
+    /// Frames that came damaged.
+    pub damaged: u64,
+    /// Frames that were too old when they came.
+    pub stale: u64,
+    /// How often the device was opened.
+    pub opened: u64,
+    /// How often it failed, while it was opened or later.
+    pub failed: u64,
+}
+
+/// A frame and its number since the service started, which only grows.
+pub(super) type Numbered = (u64, Arc<Captured>);
+
+#[derive(Default)]
+pub(super) struct Slot {
+    inner: Mutex<Inner>,
+    /// For the camera's thread: somebody wants frames, or it shall end.
+    called: Condvar,
+}
+
+#[derive(Default)]
+pub(super) struct Inner {
+    pub(super) newest: Option<Numbered>,
+    pub(super) status: Status,
+    /// What went wrong since the last frame, also when nobody wants frames any more.
+    pub(super) fault: Option<Fault>,
+    pub(super) identity: Option<Identity>,
+    pub(super) counts: Counts,
+    /// Leases that are held.
+    pub(super) leases: usize,
+    /// When the last one ended.
+    pub(super) released: Option<Instant>,
+    /// Whether a lease began since the camera was last tried.
+    pub(super) called: bool,
+    pub(super) ending: bool,
+    waiting: Vec<Waker>,
+}
+
+impl Inner {
+    /// The newest frame, if it came after frame `after` and was taken at `since` or later.
+    pub(super) fn newer(&self, after: u64, since: Option<Instant>) -> Option<Numbered> {
+        let fresh = |(number, frame): &&Numbered| *number > after && since.is_none_or(|since| frame.taken >= since);
+        self.newest.as_ref().filter(fresh).cloned()
+    }
+}
+
+impl Slot {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes something that those who wait want to know.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Inner)) {
+        let mut inner = self.lock();
+        change(&mut inner);
+        let waiting = std::mem::take(&mut inner.waiting);
+        drop(inner);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Counts a new lease and calls the camera's thread.
+    pub(super) fn take(&self) {
+        let mut inner = self.lock();
+        inner.leases += 1;
+        inner.called = true;
+        drop(inner);
+        self.called.notify_all();
+    }
+
+    pub(super) fn release(&self, now: Instant) {
+        let mut inner = self.lock();
+        inner.leases -= 1;
+        inner.released = Some(now);
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Has the camera's thread end.
+    pub(super) fn end(&self) {
+        self.change(|inner| inner.ending = true);
+        self.called.notify_all();
+    }
+
+    /// Sleeps until `until`, or until a lease begins or the end is called for; false at the end.
+    pub(super) fn sleep(&self, until: Option<Instant>) -> bool {
+        let mut inner = self.lock();
+        loop {
+            if inner.ending {
+                return false;
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if inner.called || left.is_some_and(|left| left.is_zero()) {
+                return true;
+            }
+            inner = match left {
+                None => self.called.wait(inner).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self.called.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+    }
+}
+
+/// Ready when `look` finds what it looks for.
+pub(super) struct Watch<'a, F> {
+    pub(super) slot: &'a Slot,
+    pub(super) look: F,
+}
+
+impl<T, F: FnMut(&Inner) -> Option<T> + Unpin> Future for Watch<'_, F> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let mut inner = self.slot.lock();
+        if let Some(found) = (self.look)(&inner) {
+            return Poll::Ready(found);
+        }
+        if !inner.waiting.iter().any(|waker| waker.will_wake(context.waker())) {
+            inner.waiting.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,367 @@
+//! What a camera delivers: one buffer of packed or planar samples, or a JPEG, to an upright RGB frame.
+//!
+//! A buffer that is too short for its size, or a JPEG that is not whole, gives no frame: half of a face must not be compared.
+//! Where the samples lie is what the Linux kernel documents for each format ("Image Formats" of the Video4Linux manual).
+
+use super::frame::{Frame, Turn};
+use super::video;
+use super::yuv::{Chroma, Matrix, Picture, Plane};
+
+/// How pixels lie in a camera's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PixelFormat {
+    /// A JPEG for each frame, often without Huffman tables.
+    Mjpg,
+    /// Y0 Cb Y1 Cr: two pixels in four bytes.
+    Yuyv,
+    /// Cb Y0 Cr Y1.
+    Uyvy,
+    /// A plane of Y, then one of Cb and Cr in turn, which has half of the rows.
+    Nv12,
+    /// Y alone.
+    Grey,
+    /// R G B.
+    Rgb3,
+}
+
+/// Size and kind of a camera's buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// How pixels lie in it.
+    pub format: PixelFormat,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Bytes from one row to the next; 0 if rows have no padding. Of no meaning for a JPEG.
+    pub stride: usize,
+    /// Whether samples take the range 0 to 255, and not 16 to 235 for luma. Of no meaning for RGB and JPEG.
+    pub full_range: bool,
+    /// What luma is made of. Of no meaning for gray, RGB and JPEG.
+    pub matrix: Matrix,
+}
+
+/// How a camera is mounted: what has to be done to its frames for people to stand upright.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mounting {
+    /// Mirror left to right, first.
+    pub mirror: bool,
+    /// Turn clockwise, then.
+    pub turn: Turn,
+}
+
+/// Why a buffer gives no frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged(String);
+
+impl std::fmt::Display for Damaged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Damaged {}
+
+impl PixelFormat {
+    /// All of them; the ones that cost least to decode for what they hold first.
+    pub const ALL: [Self; 6] = [Self::Yuyv, Self::Uyvy, Self::Nv12, Self::Mjpg, Self::Rgb3, Self::Grey];
+
+    /// The kernel's four characters for it.
+    pub fn four_characters(self) -> &'static str {
+        match self {
+            Self::Mjpg => "MJPG",
+            Self::Yuyv => "YUYV",
+            Self::Uyvy => "UYVY",
+            Self::Nv12 => "NV12",
+            Self::Grey => "GREY",
+            Self::Rgb3 => "RGB3",
+        }
+    }
+
+    /// The format of four characters, if it is one of these.
+    pub fn from_four_characters(code: &[u8]) -> Option<Self> {
+        match code {
+            b"JPEG" => Some(Self::Mjpg),
+            _ => Self::ALL.into_iter().find(|format| format.four_characters().as_bytes() == code),
+        }
+    }
+
+    /// Bytes that a row of `width` pixels takes without padding; of NV12 a row of Y. 0 for a JPEG.
+    pub fn row_bytes(self, width: usize) -> usize {
+        match self {
+            Self::Mjpg => 0,
+            Self::Yuyv | Self::Uyvy => width.div_ceil(2) * 4,
+            Self::Nv12 => width.div_ceil(2) * 2,
+            Self::Grey => width,
+            Self::Rgb3 => width * 3,
+        }
+    }
+}
+
+impl Layout {
+    /// A layout without padding, in the limited range of Rec. ITU-R BT.601 that cameras use if they don't say more.
+    pub fn new(format: PixelFormat, width: usize, height: usize) -> Self {
+        Self { format, width, height, stride: 0, full_range: false, matrix: Matrix::Bt601 }
+    }
+
+    fn stride(&self) -> usize {
+        if self.stride == 0 { self.format.row_bytes(self.width) } else { self.stride }
+    }
+
+    /// Bytes that a whole buffer has at least; `None` for a JPEG, or if no memory could hold it.
+    pub fn least_bytes(&self) -> Option<usize> {
+        let rows = match self.format {
+            PixelFormat::Mjpg => return None,
+            PixelFormat::Nv12 => self.height.checked_add(self.height.div_ceil(2))?,
+            _ => self.height,
+        };
+        // The last row may come without its padding.
+        rows.checked_sub(1)?.checked_mul(self.stride())?.checked_add(self.format.row_bytes(self.width))
+    }
+
+    /// The frame in a buffer. Not more than `most_pixels` are decoded.
+    pub fn to_frame(&self, bytes: &[u8], mounting: Mounting, most_pixels: u64) -> Result<Frame, Damaged> {
+        let pixels = (self.width as u64).saturating_mul(self.height as u64);
+        if pixels == 0 || pixels > most_pixels {
+            let (width, height) = (self.width, self.height);
+            return Err(Damaged(format!("{width}x{height} pixels are not in 1..={most_pixels}")));
+        }
+        let short = || Damaged(format!("{} bytes are too few for {self:?}", bytes.len()));
+        let Mounting { mirror, turn } = mounting;
+        match self.format {
+            PixelFormat::Mjpg => {
+                let picture = video::mjpeg_picture(from_start(bytes), most_pixels);
+                Ok(picture.map_err(|e| Damaged(e.to_string()))?.to_frame(turn, mirror))
+            }
+            PixelFormat::Rgb3 => {
+                let row = self.width * 3;
+                let whole = Plane::from_rows(bytes, self.stride(), row, self.height).ok_or_else(short)?;
+                let frame = Frame::new(self.width, self.height, whole.samples);
+                let frame = if mirror { frame.mirrored() } else { frame };
+                Ok(if turn == Turn::None { frame } else { frame.turned(turn) })
+            }
+            format => {
+                let planes = match format {
+                    PixelFormat::Yuyv => self.packed(bytes, [0, 2], [1, 3]),
+                    PixelFormat::Uyvy => self.packed(bytes, [1, 3], [0, 2]),
+                    PixelFormat::Nv12 => self.semi_planar(bytes),
+                    _ => Plane::from_rows(bytes, self.stride(), self.width, self.height).map(|luma| vec![luma]),
+                };
+                let chroma = match format {
+                    PixelFormat::Nv12 => Chroma::C420,
+                    PixelFormat::Grey => Chroma::Gray,
+                    _ => Chroma::C422,
+                };
+                // A gray sensor has no black to leave room for.
+                let full_range = self.full_range || format == PixelFormat::Grey;
+                let planes = planes.ok_or_else(short)?;
+                Ok(Picture { chroma, planes, full_range, matrix: self.matrix }.to_frame(turn, mirror))
+            }
+        }
+    }
+
+    /// Planes of a format that has two pixels in four bytes: where the two Y lie in them, and where Cb and Cr.
+    fn packed(&self, bytes: &[u8], luma: [usize; 2], chroma: [usize; 2]) -> Option<Vec<Plane>> {
+        let whole = Plane::from_rows(bytes, self.stride(), PixelFormat::Yuyv.row_bytes(self.width), self.height)?;
+        let (pairs, _) = whole.samples.as_chunks::<4>();
+        let half = self.width.div_ceil(2);
+        let mut samples = Vec::with_capacity(self.width * self.height);
+        for row in pairs.chunks_exact(half) {
+            let both = row.iter().flat_map(|pair| luma.map(|at| pair[at]));
+            samples.extend(both.take(self.width)); // an odd width leaves one over
+        }
+        let plane = |at: usize| Plane {
+            width: half,
+            height: self.height,
+            samples: pairs.iter().map(|pair| pair[at]).collect(),
+        };
+        let luma = Plane { width: self.width, height: self.height, samples };
+        Some(vec![luma, plane(chroma[0]), plane(chroma[1])])
+    }
+
+    fn semi_planar(&self, bytes: &[u8]) -> Option<Vec<Plane>> {
+        let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
+        let luma = Plane::from_rows(bytes, self.stride(), self.width, self.height)?;
+        let rest = bytes.get(self.stride().checked_mul(self.height)?..)?;
+        let both = Plane::from_rows(rest, self.stride(), width * 2, height)?;
+        let (pairs, _) = both.samples.as_chunks::<2>();
+        let plane = |at: usize| Plane { width, height, samples: pairs.iter().map(|pair| pair[at]).collect() };
+        Some(vec![luma, plane(0), plane(1)])
+    }
+}
+
+/// The JPEG from its start: some cameras put bytes of their own before it.
+fn from_start(bytes: &[u8]) -> &[u8] {
+    let at = memchr::memmem::find(bytes, b"\xFF\xD8\xFF").unwrap_or_default();
+    &bytes[at..]
+}
+
+/// Reads any bytes as a buffer of a camera: the target of the fuzzer and of the property tests. The first eight say what kind
+/// of buffer it is.
+pub fn fuzz(bytes: &[u8]) {
+    let Some((&[format, width, height, stride, range, turn, mirror, _], rest)) = bytes.split_first_chunk::<8>() else {
+        return;
+    };
+    let format = PixelFormat::ALL[usize::from(format) % PixelFormat::ALL.len()];
+    let layout = Layout {
+        stride: usize::from(stride) * 2,
+        full_range: range % 2 == 1,
+        ..Layout::new(format, usize::from(width), usize::from(height))
+    };
+    let mounting = Mounting { mirror: mirror % 2 == 1, turn: Turn::ALL[usize::from(turn) % 4] };
+    let Ok(frame) = layout.to_frame(rest, mounting, 1 << 14) else { return };
+    assert!(frame.width() * frame.height() <= 1 << 14);
+    if let Some(least) = layout.least_bytes() {
+        assert!(rest.len() >= least, "{layout:?} of {} bytes", rest.len());
+        let sides = (frame.width(), frame.height());
+        assert!(sides == (layout.width, layout.height) || sides == (layout.height, layout.width));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MOST: u64 = 1 << 20;
+
+    /// The equations of Rec. ITU-R BT.601 in real numbers.
+    fn reference(full_range: bool, [y, cb, cr]: [u8; 3]) -> [f64; 3] {
+        let (y, cb, cr) = (f64::from(y), f64::from(cb) - 128.0, f64::from(cr) - 128.0);
+        let (y, c) = if full_range { (y, 1.0) } else { ((y - 16.0) * 255.0 / 219.0, 255.0 / 224.0) };
+        let rgb = [y + 1.402 * c * cr, y - c * (0.344_136 * cb + 0.714_136 * cr), y + 1.772 * c * cb];
+        rgb.map(|v| v.clamp(0.0, 255.0))
+    }
+
+    /// Y, Cb and Cr of a pixel, from where the kernel's manual says they lie.
+    fn sample(layout: &Layout, bytes: &[u8], x: usize, y: usize) -> [u8; 3] {
+        let stride = layout.stride();
+        let row = &bytes[y * stride..];
+        let pair = x / 2 * 4;
+        match layout.format {
+            PixelFormat::Yuyv => [row[x * 2], row[pair + 1], row[pair + 3]],
+            PixelFormat::Uyvy => [row[x * 2 + 1], row[pair], row[pair + 2]],
+            PixelFormat::Nv12 => {
+                let chroma = &bytes[layout.height * stride + y / 2 * stride + x / 2 * 2..];
+                [row[x], chroma[0], chroma[1]]
+            }
+            _ => [row[x], 128, 128],
+        }
+    }
+
+    fn noise(length: usize, seed: u32) -> Vec<u8> {
+        let mut state = seed | 1;
+        let next = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as u8
+        };
+        std::iter::repeat_with(next).take(length).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_format_is_within_one_level_of_real_numbers(
+            kind in 0..5_usize, width in 1..20_usize, height in 1..12_usize, padding in 0..9_usize, full_range: bool, seed: u32
+        ) {
+            let format = [PixelFormat::Yuyv, PixelFormat::Uyvy, PixelFormat::Nv12, PixelFormat::Grey, PixelFormat::Rgb3][kind];
+            let stride = format.row_bytes(width) + padding;
+            let layout = Layout { stride, full_range, ..Layout::new(format, width, height) };
+            let bytes = noise(layout.least_bytes().unwrap(), seed);
+            let frame = layout.to_frame(&bytes, Mounting::default(), MOST).unwrap();
+            for y in 0..height {
+                for x in 0..width {
+                    let got = &frame.row(y)[x * 3..x * 3 + 3];
+                    if format == PixelFormat::Rgb3 {
+                        prop_assert_eq!(got, &bytes[y * stride + x * 3..][..3]);
+                        continue;
+                    }
+                    let want = reference(full_range || format == PixelFormat::Grey, sample(&layout, &bytes, x, y));
+                    for (got, want) in got.iter().zip(want) {
+                        prop_assert!((f64::from(*got) - want).abs() <= 1.0, "({x},{y}): {got}, not {want}");
+                    }
+                }
+            }
+            prop_assert!(layout.to_frame(&bytes[..bytes.len() - 1], Mounting::default(), MOST).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes: Vec<u8>, kind in 0..6_u8, size in 1..9_u8) {
+            fuzz(&bytes);
+            fuzz(&[&[kind, size, size, 0, 1, 2, 1, 0], &*bytes].concat());
+        }
+    }
+
+    fn jpeg() -> Vec<u8> {
+        let mut jpeg = vec![];
+        let pixels: Vec<u8> = (0..16 * 16).flat_map(|i| [(i % 16 * 16) as u8, (i / 16 * 16) as u8, 128]).collect();
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 95)
+            .encode(&pixels, 16, 16, image::ExtendedColorType::Rgb8)
+            .unwrap();
+        jpeg
+    }
+
+    /// The JPEG without its Huffman tables, which are the typical ones.
+    fn without_tables(jpeg: &[u8]) -> Vec<u8> {
+        let (mut out, mut at) = (jpeg[..2].to_vec(), 2);
+        while jpeg[at + 1] != 0xDA {
+            let end = at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+            if jpeg[at + 1] != 0xC4 {
+                out.extend_from_slice(&jpeg[at..end]);
+            }
+            at = end;
+        }
+        out.extend_from_slice(&jpeg[at..]);
+        out
+    }
+
+    #[test]
+    fn motion_jpeg_is_read_as_cameras_send_it() {
+        let layout = Layout::new(PixelFormat::Mjpg, 16, 16);
+        let frame = |bytes: &[u8]| layout.to_frame(bytes, Mounting::default(), MOST);
+        let whole = jpeg();
+        let want = frame(&whole).unwrap();
+        assert_eq!((want.width(), want.height()), (16, 16));
+        let bare = without_tables(&whole);
+        assert!(bare.len() < whole.len() - 300);
+        assert_eq!(frame(&bare).unwrap(), want);
+        assert_eq!(frame(&[b"\0\xFF\xD8\0junk", &*whole].concat()).unwrap(), want);
+        assert_eq!(frame(&[&*whole, &[0; 700]].concat()).unwrap(), want);
+        for cut in [0, 1, 2, 20, whole.len() / 2, whole.len() - 2] {
+            assert!(frame(&whole[..cut]).is_err(), "{cut} of {} bytes", whole.len());
+        }
+        assert!(layout.to_frame(&whole, Mounting::default(), 255).is_err());
+    }
+
+    #[test]
+    fn a_damaged_jpeg_does_no_harm() {
+        let whole = jpeg();
+        for seed in 0..2_000_usize {
+            let mut bytes = without_tables(&whole);
+            for flip in 0..=seed % 5 {
+                let at = (seed * 7_919 + flip * 104_729) % bytes.len();
+                bytes[at] ^= 1 << (seed % 8);
+            }
+            fuzz(&[&[3, 16, 16, 0, 0, 0, 0, 0], &*bytes].concat());
+        }
+    }
+
+    #[test]
+    fn mounted_frames_stand_upright() {
+        let layout = Layout::new(PixelFormat::Rgb3, 2, 1);
+        let frame = |mirror, turn| layout.to_frame(&[1, 1, 1, 2, 2, 2], Mounting { mirror, turn }, MOST).unwrap();
+        assert_eq!(frame(true, Turn::None).pixels(), [2, 2, 2, 1, 1, 1]);
+        let turned = frame(false, Turn::Right);
+        assert_eq!((turned.width(), turned.height(), turned.pixels()), (1, 2, &[1, 1, 1, 2, 2, 2][..]));
+    }
+
+    #[test]
+    fn a_size_that_no_memory_holds_is_refused() {
+        for (width, height, stride) in [(usize::MAX, 2, 0), (0, 4, 0), (4, 4, usize::MAX / 2)] {
+            let layout = Layout { stride, ..Layout::new(PixelFormat::Nv12, width, height) };
+            assert!(layout.to_frame(&[0; 64], Mounting::default(), u64::MAX).is_err());
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The camera's methods over a socket, with files in the camera's place. Devices are tried in a virtual machine by cross/camera.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Form, Reply, Service, base64, is_emulated, picture, request};
+
+const EXTRACT: &str = "/v1/camera/pattern/extract";
+const VERIFY: &str = "/v1/camera/pattern/verify";
+const VERIFY_N: &str = "/v1/camera/pattern/verify_n";
+const DETECT: &str = "/v1/camera/liveness/detect";
+
+/// A folder that the camera shows, removed when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str, files: &[(&str, usize)]) -> Self {
+        let path = std::env::temp_dir().join(format!("faceplate-camera-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        let shown = files.iter().flat_map(|(file, times)| std::iter::repeat_n(file, *times));
+        for (number, file) in shown.enumerate() {
+            std::fs::write(path.join(format!("{number:03}")), picture(file)).unwrap();
+        }
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _gone_already = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn pictures(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures").join(file)
+}
+
+/// A service whose camera shows what is at `path`.
+fn service(path: &Path, settings: &[&str]) -> Service {
+    let device = format!("camera.device=file:{}", path.display());
+    // An emulated inference takes ten seconds.
+    let wait = format!("camera.deadline_ms={}", if is_emulated() { 600_000 } else { 20_000 });
+    let frames = if is_emulated() { "camera.liveness_frames=8" } else { "camera.liveness_frames=16" };
+    let all = [&[&*device, &wait, frames], settings].concat();
+    Service::start(&all.iter().flat_map(|s| ["--set", s]).collect::<Vec<_>>())
+}
+
+fn post(service: &Service, target: &str) -> Reply {
+    service.send("POST", target, &[], b"")
+}
+
+fn state(service: &Service) -> Value {
+    service.get("/v1/camera").json()
+}
+
+fn refused(reply: &Reply, status: u16, code: &str) {
+    assert_eq!((reply.status, &*reply.code()), (status, code), "{}", reply.text());
+}
+
+#[test]
+fn the_camera_gives_the_template_that_its_picture_gives() {
+    let service = service(&pictures("collins.jpg"), &[]);
+    assert_eq!(state(&service)["state"], "off");
+    let sent = service.template(&picture("collins.jpg"));
+    let seen = post(&service, EXTRACT);
+    assert_eq!((seen.status, seen.header("Content-Type")), (200, Some("application/octet-stream")), "{}", seen.text());
+    assert_eq!(seen.body, sent);
+    let timing = seen.header("Server-Timing").unwrap();
+    for stage in ["camera", "age", "decode", "detect", "align", "live", "embed", "last", "total"] {
+        assert!(timing.contains(&format!("{stage};dur=")), "{timing}");
+    }
+    let reply = service.send("POST", EXTRACT, &[("Content-Transfer-Encoding", "base64")], b"");
+    assert_eq!(reply.text(), base64(&sent));
+
+    let now = state(&service);
+    assert_eq!(now["state"], "on", "{now}");
+    assert_eq!(now["format"]["format"], "RGB3");
+    assert!(now["frames"].as_u64().unwrap() >= 3 && now["fault"].is_null(), "{now}");
+}
+
+#[test]
+fn one_person_is_approved_and_another_declined() {
+    let service = service(&pictures("collins.jpg"), &[]);
+    let collins = service.template(&picture("collins_dim.png"));
+    let hopper = service.template(&picture("hopper.jpg"));
+    let verify = |template: &[u8]| service.form(VERIFY, &Form::new().template("bio_template", template));
+    let same = verify(&collins);
+    assert_eq!(same.status, 200, "{}", same.text());
+    assert!(same.text().contains("name=\"bio_feature\""));
+    assert!(same.score() >= 0.85 && verify(&hopper).score() < 0.75);
+    let both = Form::new().named("templates_n", "h", &hopper).named("templates_n", "c", &collins);
+    let entries = service.form(VERIFY_N, &both).json();
+    let decisions: Vec<_> = entries["results"].as_array().unwrap().iter().map(|r| r["decision"].clone()).collect();
+    assert_eq!(decisions, ["declined", "approved"], "{entries}");
+    let missing = service.form(VERIFY, &Form::new().picture("sample", &picture("hopper.jpg")));
+    refused(&missing, 400, "BPE-002004");
+}
+
+#[test]
+fn an_attack_is_compared_with_nobody() {
+    let service = service(&pictures("collins.jpg"), &[]);
+    let collins = service.template(&picture("collins.jpg"));
+    let form = Form::new().template("bio_template", &collins);
+    let at = |threshold: &str| {
+        service.form(&format!("{VERIFY}?liveness=required&threshold_spoofing={threshold}"), &form)
+    };
+    // Nothing is as live as that.
+    refused(&at("0"), 400, "BPE-004004");
+    let reply = at("1");
+    assert!(reply.status == 200 && reply.score() >= 0.85, "{}", reply.text());
+    let extracted = post(&service, &format!("{EXTRACT}?liveness=required&threshold_spoofing=0"));
+    refused(&extracted, 400, "BPE-004004");
+}
+
+#[test]
+fn nobody_can_be_swapped_in() {
+    let folder = Folder::new("swap", &[("collins.jpg", 12), ("hopper.jpg", 12)]);
+    let service = service(&folder.0, &["camera.liveness_frames=24"]);
+    refused(&post(&service, &format!("{EXTRACT}?liveness=required")), 400, "BPE-004004");
+}
+
+#[test]
+fn liveness_can_be_required_by_the_settings() {
+    let folder = Folder::new("required", &[("collins.jpg", 12), ("hopper.jpg", 12)]);
+    let service = service(&folder.0, &["camera.liveness_required=true", "camera.liveness_frames=24"]);
+    refused(&post(&service, EXTRACT), 400, "BPE-004004");
+}
+
+#[test]
+fn detect_judges_what_the_camera_sees() {
+    let service = service(&pictures("collins.jpg"), &[]);
+    let payload = r#"{"analyses": [{"threshold_spoofing": 0, "extract_best_shot": true}, {"threshold_spoofing": 1}]}"#;
+    let reply = service.post(DETECT, "application/json", payload.as_bytes());
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let folder = reply.json();
+    let resolutions: Vec<_> = folder["analyses"].as_array().unwrap().iter().map(|a| a["resolution"].clone()).collect();
+    assert_eq!(resolutions, ["DECLINED", "SUCCESS"]);
+    assert_eq!(folder["passed"], false);
+    let medium = &folder["media"][0];
+    assert_eq!((&medium["media_type"], &medium["original_name"]), (&"VIDEO_FOLDER".into(), &"camera".into()));
+    assert!(medium["info"]["video"]["width"].as_u64().unwrap() > 100, "{medium}");
+    let shot = folder["analyses"][0]["output_images"][0]["image_b64"].as_str().unwrap();
+    assert!(shot.starts_with("/9j/"), "a JPEG");
+
+    let form = Form::new().part("Content-Disposition: form-data; name=\"payload\"", payload.as_bytes());
+    assert_eq!(service.form(DETECT, &form).json()["analyses"].as_array().unwrap().len(), 2);
+    refused(&service.form(DETECT, &form.picture("photo", &picture("hopper.jpg"))), 400, "LDE-002004");
+    assert_eq!(post(&service, DETECT).status, 200);
+    refused(&service.post(DETECT, "application/json", b"{"), 400, "LDE-002004");
+    refused(&service.post(DETECT, "image/jpeg", b""), 400, "LDE-002001");
+    let elsewhere = br#"{"analyses": [{"source_media": ["door"]}]}"#;
+    refused(&service.post(DETECT, "application/json", elsewhere), 400, "LDE-002004");
+}
+
+#[test]
+fn why_there_is_no_sample_is_told() {
+    for (file, code) in [("nobody.png", "BPE-004003"), ("both.jpg", "BPE-003003")] {
+        let service = service(&pictures(file), &[]);
+        let wait = if is_emulated() { 60_000 } else { 1_000 };
+        refused(&post(&service, &format!("{EXTRACT}?deadline_ms={wait}")), 400, code);
+        if file == "nobody.png" {
+            refused(&post(&service, &format!("{DETECT}?deadline_ms={wait}")), 400, "LDE-004003");
+        }
+    }
+}
+
+#[test]
+fn a_camera_that_is_not_there_is_told_and_used_once_it_is() {
+    let folder = Folder::new("late", &[]);
+    let file = folder.0.join("picture");
+    let service = service(&file, &[]);
+    let reply = post(&service, EXTRACT);
+    refused(&reply, 503, "BPE-004001");
+    assert_eq!(reply.header("Retry-After"), Some("1"));
+    refused(&post(&service, DETECT), 503, "LDE-004001");
+    refused(&service.get("/v1/camera/frame"), 503, "BPE-004001");
+    let now = state(&service);
+    assert!(now["failed"].as_u64().unwrap() >= 3 && now["fault"]["kind"] == "absent", "{now}");
+    std::fs::write(&file, picture("collins.jpg")).unwrap();
+    assert_eq!(post(&service, EXTRACT).status, 200);
+    assert_eq!(service.post("/v1/face/pattern/extract", "image/jpeg", &picture("hopper.jpg")).status, 200);
+}
+
+#[test]
+fn a_camera_can_be_switched_off() {
+    let service = Service::start(&["--set", "camera.device=off"]);
+    assert_eq!(state(&service)["state"], "disabled");
+    let reply = post(&service, EXTRACT);
+    refused(&reply, 503, "BPE-004001");
+    assert!(reply.text().contains("camera.device"), "{}", reply.text());
+    let missing = Service::start(&["--set", "camera.device=/dev/video_none"]);
+    refused(&post(&missing, EXTRACT), 503, "BPE-004001");
+}
+
+#[test]
+fn a_frame_is_a_jpeg_of_what_the_camera_sees() {
+    let service = service(&pictures("hopper.jpg"), &["camera.rotate=90"]);
+    let upright = image_size(&picture("hopper.jpg"));
+    let reply = service.get("/v1/camera/frame");
+    assert_eq!((reply.status, reply.header("Content-Type")), (200, Some("image/jpeg")), "{}", reply.text());
+    assert_eq!(image_size(&reply.body), (upright.1, upright.0));
+    refused(&service.send("POST", "/v1/camera/frame", &[], b""), 400, "BPE-002002");
+}
+
+fn image_size(jpeg: &[u8]) -> (usize, usize) {
+    let frame = faceplate::media::decode(jpeg, &faceplate::ops::Limits::default()).unwrap();
+    (frame.width(), frame.height())
+}
+
+/// Reads one part of a stream.
+fn part(body: &mut impl BufRead) -> Vec<u8> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        assert!(body.read_line(&mut line).unwrap() > 0, "the stream ended");
+        if let Some(value) = line.strip_prefix("Content-Length: ") {
+            length = value.trim().parse().unwrap();
+        }
+        if line == "\r\n" && length > 0 {
+            break;
+        }
+    }
+    let mut jpeg = vec![0; length];
+    body.read_exact(&mut jpeg).unwrap();
+    jpeg
+}
+
+/// The bytes of a chunked body (RFC 9112, section 7.1).
+struct Chunked<R> {
+    inner: R,
+    left: usize,
+}
+
+impl<R: BufRead> Read for Chunked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.left == 0 {
+            let mut line = String::new();
+            self.inner.read_line(&mut line)?;
+            if line == "\r\n" {
+                continue;
+            }
+            self.left = usize::from_str_radix(line.trim(), 16).map_err(std::io::Error::other)?;
+            if self.left == 0 {
+                return Ok(0);
+            }
+        }
+        let most = buffer.len().min(self.left);
+        let read = self.inner.read(&mut buffer[..most])?;
+        self.left -= read;
+        Ok(read)
+    }
+}
+
+fn stream(service: &Service) -> impl BufRead + use<> {
+    let mut socket = service.connect();
+    socket.write_all(&request("GET", "/v1/camera/stream", &[], b"")).unwrap();
+    let mut reader = BufReader::new(socket);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        reader.read_line(&mut head).unwrap();
+    }
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("multipart/x-mixed-replace"), "{head}");
+    BufReader::new(Chunked { inner: reader, left: 0 })
+}
+
+#[test]
+fn a_stream_shows_frame_after_frame_and_there_are_few_at_once() {
+    let service = service(&pictures("collins.jpg"), &["camera.linger_ms=0"]);
+    let mut first = stream(&service);
+    let begun = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(image_size(&part(&mut first)), image_size(&picture("collins.jpg")));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    let mut second = stream(&service);
+    part(&mut second);
+    refused(&service.get("/v1/camera/stream"), 503, "BPE-001001");
+    // Others are answered meanwhile.
+    assert_eq!(post(&service, EXTRACT).status, 200);
+    drop((first, second));
+    // A viewer who has gone is found out by the next frames that are sent.
+    let end = Instant::now() + Duration::from_secs(60);
+    while state(&service)["state"] != "off" {
+        assert!(Instant::now() < end, "{}", state(&service));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    part(&mut stream(&service));
+}
+
+#[test]
+fn the_preview_can_be_switched_off() {
+    let service = service(&pictures("collins.jpg"), &["camera.preview=false"]);
+    for path in ["/v1/camera/frame", "/v1/camera/stream"] {
+        refused(&service.get(path), 403, "BPE-004005");
+    }
+    assert_eq!(state(&service)["preview"], false);
+    assert_eq!(post(&service, EXTRACT).status, 200);
+}
+
+#[test]
+fn a_query_that_cannot_be_meant_is_refused() {
+    let service = service(&pictures("collins.jpg"), &[]);
+    for target in [
+        "/v1/camera/pattern/extract?livness=required",
+        "/v1/camera/pattern/extract?liveness=on",
+        "/v1/camera/pattern/extract?deadline_ms=0",
+        "/v1/camera/pattern/extract?threshold_spoofing=0.1",
+    ] {
+        refused(&post(&service, target), 400, "BPE-002006");
+    }
+    refused(&service.get("/v1/camera/stream?fps=3"), 400, "BPE-002006");
+    refused(&post(&service, "/v1/camera/liveness/detect?liveness=required"), 400, "LDE-002006");
+    assert_eq!(state(&service)["opened"], 0, "no camera is opened for such a request");
+}
