@@ -15,19 +15,21 @@
 //! | [`ops`] | limits, settings, log lines, signals |
 //! | [`work`] | threads that compute, tickets, deadlines: the only places that wait |
 //! | [`media`] | pictures, videos and archives to frames; no faces |
+//! | [`camera`] | devices to frames: one thread, the newest frame, reconnection; no faces |
 //! | [`engine`] | models, tract, int8; no faces |
 //! | [`face`] | detection, alignment, embedding, quality, templates, scores, liveness |
 //! | [`api`] | the contract: routes, codes, multipart, base64 |
 //! | [`cli`] | one file a command |
 //!
 //! # Who may block on whom
-//! HTTP threads wait for inference workers, never the reverse. Workers wait for nothing but work. The queue between them is
-//! bounded; when it is full, the request is refused.
+//! HTTP threads wait for inference workers and for the camera's thread, never the reverse. The camera's thread waits for its
+//! device. Workers wait for nothing but work. The queue between them is bounded; when it is full, the request is refused.
 //!
 //! # Hostile bytes
 //! Whatever comes from outside is parsed under [`ops::Limits`]. Each parser has a function `fuzz` that takes any bytes and
 //! panics if an invariant breaks: [`media::fuzz`] (pictures), [`media::fuzz_archive`], [`media::video::fuzz`] and those of
-//! its containers and of VP8, [`face::fuzz`] (templates), [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads).
+//! its containers and of VP8, [`media::fuzz_raw`] (what a camera sends), [`face::fuzz`] (templates), [`api::camera::fuzz`]
+//! (queries), [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads).
 
 pub mod api;
 pub mod camera;

@@ -104,9 +104,8 @@ fn an_attack_is_compared_with_nobody() {
     let service = service(&pictures("collins.jpg"), &[]);
     let collins = service.template(&picture("collins.jpg"));
     let form = Form::new().template("bio_template", &collins);
-    let at = |threshold: &str| {
-        service.form(&format!("{VERIFY}?liveness=required&threshold_spoofing={threshold}"), &form)
-    };
+    let at =
+        |threshold: &str| service.form(&format!("{VERIFY}?liveness=required&threshold_spoofing={threshold}"), &form);
     // Nothing is as live as that.
     refused(&at("0"), 400, "BPE-004004");
     let reply = at("1");

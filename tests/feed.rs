@@ -47,7 +47,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(target_os = "linux")]
 fn fitted(picture: &image::RgbImage, width: u32, height: u32) -> image::RgbImage {
     use image::imageops::{FilterType, overlay, resize};
-    let scale = f64::min(f64::from(width) / f64::from(picture.width()), f64::from(height) / f64::from(picture.height()));
+    let scale =
+        f64::min(f64::from(width) / f64::from(picture.width()), f64::from(height) / f64::from(picture.height()));
     let side = |pixels: u32| ((f64::from(pixels) * scale) as u32).max(1);
     let small = resize(picture, side(picture.width()), side(picture.height()), FilterType::Triangle);
     let mut frame = image::RgbImage::from_pixel(width, height, image::Rgb([90; 3]));

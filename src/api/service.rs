@@ -106,12 +106,7 @@ impl Call {
 impl Service {
     /// Starts the inference workers and runs the first self-test. The queue holds two jobs for each of `callers` threads,
     /// which is all that they can have waiting: a caller submits at most two at a time. Live replies end at `shutdown`.
-    pub fn start(
-        faces: Faces,
-        settings: &Settings,
-        callers: usize,
-        shutdown: Shutdown,
-    ) -> Result<Self, engine::Error> {
+    pub fn start(faces: Faces, settings: &Settings, callers: usize, shutdown: Shutdown) -> Result<Self, engine::Error> {
         let faces = Arc::new(faces);
         let verdict = faces.self_test().map_err(|e| e.to_string());
         if let Err(why) = &verdict {
@@ -181,9 +176,7 @@ impl Service {
             Accepts::PictureOrForm if form.is_none() && !picture => {
                 return refused("image/jpeg, image/png or multipart/form-data");
             }
-            Accepts::Payload
-                if form.is_none() && given.as_ref().is_some_and(|c| c.essence != "application/json") =>
-            {
+            Accepts::Payload if form.is_none() && given.as_ref().is_some_and(|c| c.essence != "application/json") => {
                 return refused("application/json or multipart/form-data, or left out with the body");
             }
             Accepts::Form(_) | Accepts::PictureOrForm | Accepts::Payload if form.is_some() && boundary.is_none() => {

@@ -56,7 +56,9 @@ fn plan(pair: &Pair, wanted: settings::Control, known: &[Description]) -> Result
     match wanted {
         settings::Control::Word(ControlWord::Keep) => Ok(vec![]),
         // A camera that can't choose has nothing to be told.
-        settings::Control::Word(ControlWord::Auto) => Ok(automatic.map(|c| (c.id, chosen(pair, c), false)).into_iter().collect()),
+        settings::Control::Word(ControlWord::Auto) => {
+            Ok(automatic.map(|c| (c.id, chosen(pair, c), false)).into_iter().collect())
+        }
         settings::Control::Value(value) => {
             let setting = format!("camera.{}", pair.setting);
             let control = usable(pair.value)

@@ -46,7 +46,7 @@ pub(super) fn open(name: &str, settings: &settings::Camera, limits: &Limits) -> 
         return Ok(Box::new(start(name.into(), settings, limits)?));
     }
     let mut first = None;
-    for number in super::discover::numbers() {
+    for (number, _) in super::discover::listed() {
         match start(format!("/dev/video{number}").into(), settings, limits) {
             Ok(device) => return Ok(Box::new(device)),
             // Webcams have a second node for metadata; it must not hide why the first did not open.

@@ -36,13 +36,8 @@ pub fn find() -> Vec<Found> {
     listed().into_iter().map(|(number, name)| ask(number, name)).collect()
 }
 
-/// The numbers of all cameras, in order, without opening one.
-#[cfg(target_os = "linux")]
-pub(super) fn numbers() -> Vec<u32> {
-    listed().into_iter().map(|(number, _)| number).collect()
-}
-
-fn listed() -> Vec<(u32, String)> {
+/// Numbers and names of all cameras, in order, without opening one.
+pub fn listed() -> Vec<(u32, String)> {
     let query = || nokhwa::query(ApiBackend::Auto).unwrap_or_default();
     // It panics on device names that it does not expect.
     let cameras = catch_unwind(query).unwrap_or_default();

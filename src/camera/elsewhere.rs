@@ -19,7 +19,8 @@ struct Elsewhere {
 
 pub(super) fn open(name: &str, settings: &settings::Camera, _: &Limits) -> Result<Box<dyn FrameSource>, Fault> {
     let number = if name == "auto" { Ok(0) } else { name.trim_start_matches("/dev/video").parse() };
-    let number = number.map_err(|_| Fault::Absent(format!("{name}: name a camera by /dev/videoN, N as `cameras` lists it")))?;
+    let number =
+        number.map_err(|_| Fault::Absent(format!("{name}: name a camera by /dev/videoN, N as `cameras` lists it")))?;
     let size = Resolution::new(settings.width, settings.height);
     let near = CameraFormat::new(size, FrameFormat::MJPEG, settings.fps);
     let wanted = RequestedFormat::new::<RgbFormat>(RequestedFormatType::Closest(near));

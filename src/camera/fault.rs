@@ -71,9 +71,11 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Off => f.write_str("the camera is switched off by camera.device"),
-            Self::Absent(what) | Self::Denied(what) | Self::Unsupported(what) | Self::Setting(what) | Self::Driver(what) => {
-                f.write_str(what)
-            }
+            Self::Absent(what)
+            | Self::Denied(what)
+            | Self::Unsupported(what)
+            | Self::Setting(what)
+            | Self::Driver(what) => f.write_str(what),
             Self::Busy => f.write_str("another program uses the camera"),
             Self::Gone => f.write_str("the camera went away"),
             Self::Stalled(time) => write!(f, "the camera sent no frame for {time:?}"),

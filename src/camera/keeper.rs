@@ -66,7 +66,17 @@ pub(super) struct Keeper {
 
 impl Keeper {
     pub(super) fn new(open: Open, policy: Policy, now: Instant) -> Self {
-        Self { open, policy, source: None, opened: now, sequence: None, damaged: 0, failures: 0, failed: None, called: false }
+        Self {
+            open,
+            policy,
+            source: None,
+            opened: now,
+            sequence: None,
+            damaged: 0,
+            failures: 0,
+            failed: None,
+            called: false,
+        }
     }
 
     /// Does what is to be done at this time. `clock` is asked again after what takes time.

@@ -24,7 +24,7 @@ mod slot;
 mod source;
 mod thread;
 
-pub use discover::{Found, Mode, find};
+pub use discover::{Found, Mode, find, listed};
 pub use fault::Fault;
 pub use slot::{Counts, Status};
 pub use source::{Captured, FrameSource, Identity};

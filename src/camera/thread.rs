@@ -10,8 +10,8 @@ pub use super::keeper::MAX_AGE;
 use super::keeper::{Keeper, Open, Policy, Step};
 use super::slot::{Counts, Numbered, Slot, Status, Watch};
 use super::source::{FrameSource, Identity};
-use crate::media::raw::Mounting;
 use crate::media::Turn;
+use crate::media::raw::Mounting;
 use crate::ops::{Limits, settings};
 
 /// The one camera of this machine. Its device is open only while somebody wants frames, unless it is kept warm.
@@ -69,7 +69,8 @@ impl Camera {
                 Step::Wait(until) => mine.sleep(until),
             } {}
         };
-        let thread = std::thread::Builder::new().name("camera".into()).spawn(work).expect("threads start with the process");
+        let thread =
+            std::thread::Builder::new().name("camera".into()).spawn(work).expect("threads start with the process");
         Self { slot, mounting, thread: Mutex::new(Some(thread)) }
     }
 

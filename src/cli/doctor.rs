@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::camera;
 use crate::ops::Settings;
 
 pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
@@ -42,6 +43,9 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
     );
     println!("           {} templates and {} pictures a request, {} ms", l.templates, l.samples, l.request_ms);
     println!("listen     {}", settings.server.listen);
+    let cameras: Vec<String> = camera::listed().iter().map(|(n, name)| format!("/dev/video{n} {name}")).collect();
+    let there = if cameras.is_empty() { "none is there".to_owned() } else { cameras.join(", ") };
+    println!("camera     {}: {there}", settings.camera.device);
     Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

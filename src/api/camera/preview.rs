@@ -45,7 +45,9 @@ impl Service {
         match self.wait_for(job, Deadline(Instant::now() + self.limits.request_time()), family)? {
             Some((_, Ok(jpeg))) => Ok(Reply::ok("image/jpeg", jpeg)),
             Some((_, Err(why))) => Err(Error::new(family, Kind::Camera(CameraKind::Absent), why)),
-            None => Err(Error::new(family, Kind::Overloaded, "no worker was free while the frame was fresh; try again")),
+            None => {
+                Err(Error::new(family, Kind::Overloaded, "no worker was free while the frame was fresh; try again"))
+            }
         }
     }
 
@@ -81,9 +83,11 @@ impl Service {
 
     /// A worker's job: the newest frame after number `after` as JPEG, if there is a fresh one.
     #[allow(clippy::type_complexity)]
-    fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor) -> Option<(u64, Result<Vec<u8>, String>)> + Send + use<> {
-        let (newest, mounting, most_pixels) =
-            (self.camera.newest(), self.camera.mounting(), self.limits.video_pixels);
+    fn picture(
+        &self,
+        after: u64,
+    ) -> impl FnOnce(&mut Extractor) -> Option<(u64, Result<Vec<u8>, String>)> + Send + use<> {
+        let (newest, mounting, most_pixels) = (self.camera.newest(), self.camera.mounting(), self.limits.video_pixels);
         move |_| {
             let (number, captured) = newest(after)?;
             let frame = |captured: &Captured| captured.layout.to_frame(&captured.bytes, mounting, most_pixels);
@@ -130,13 +134,12 @@ impl Stream {
             self.due = now + INTERVAL;
             // A frame that no worker has time for is left out: those who want to come in go first.
             let Ok(ticket) = service.pool.submit(service.picture(self.number)) else { continue };
-            let Either::First(Ok(Some((number, jpeg)))) = block_on(select(ticket, Deadline(patience))) else { continue };
+            let Either::First(Ok(Some((number, jpeg)))) = block_on(select(ticket, Deadline(patience))) else {
+                continue;
+            };
             self.number = number;
             let Ok(jpeg) = jpeg else { continue };
-            let head = format!(
-                "--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
-                jpeg.len()
-            );
+            let head = format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
             return Some([head.as_bytes(), &jpeg, b"\r\n"].concat());
         }
         None
