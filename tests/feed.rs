@@ -27,12 +27,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         b"MJPG" => jpeg(&shown)?,
         _ => return Err("the format is YUYV or MJPG".into()),
     };
-    let handle = v4l::Device::with_path(device)?;
-    let mut wanted = Output::format(&handle)?;
-    (wanted.width, wanted.height, wanted.fourcc) = (width, height, FourCC::new(&code));
-    (wanted.size, wanted.stride) = (width * height * 2, if &code == b"YUYV" { width * 2 } else { 0 });
-    let agreed = Output::set_format(&handle, &wanted)?;
-    println!("feeding {} {}x{}", agreed.fourcc, agreed.width, agreed.height);
+    let handle = loop {
+        let handle = v4l::Device::with_path(device)?;
+        let mut wanted = Output::format(&handle)?;
+        (wanted.width, wanted.height, wanted.fourcc) = (width, height, FourCC::new(&code));
+        (wanted.size, wanted.stride) = (width * height * 2, if &code == b"YUYV" { width * 2 } else { 0 });
+        // While somebody reads in another format, that one stays: the reader has to give up first.
+        match Output::set_format(&handle, &wanted) {
+            Ok(agreed) if (agreed.fourcc, agreed.width, agreed.height) == (FourCC::new(&code), width, height) => {
+                break handle;
+            }
+            _ => std::thread::sleep(Duration::from_millis(300)),
+        }
+    };
+    println!("feeding {format} {width}x{height}");
     let mut device = std::fs::OpenOptions::new().write(true).open(device)?;
     let interval = Duration::from_secs(1) / rate.parse()?;
     let mut due = Instant::now();
@@ -40,6 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         device.write_all(&frame)?;
         due += interval;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let _open = &handle; // the format lasts for as long as somebody has the device open
     }
 }
 

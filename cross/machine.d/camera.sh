@@ -12,8 +12,10 @@ log=/tmp/service.log
 service='' feeder=''
 
 say() { echo "TEST $(cut -d. -f1 /proc/uptime)s: $*"; }
-fail() { echo "TEST FAILED: $*"; curl -sS -m 60 $URL/v1/camera || true; tail -30 $log || true; dmesg | tail -5; exit 1; }
+fail() { echo "TEST FAILED: $*"; curl -sS -m 60 $URL/v1/camera || true; tail -30 $log || true; head -c 300 /tmp/frame.jpg | tr -cd '[:print:]'; dmesg | tail -5; exit 1; }
 trap 'fail "line $LINENO: $BASH_COMMAND"' ERR
+# Whoever waits for this script's output waits for its children too.
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 figure() { echo "FIGURE $*"; }
 
 # Waits until the command succeeds: until_true SECONDS COMMAND...
@@ -54,10 +56,9 @@ shows() {
 }
 # Width and height in a JPEG's frame header (SOF0).
 jpeg_size() {
-    od -An -v -tx1 "$1" | tr -d ' \n' | sed -n 's/.*ffc0001108\(....\)\(....\).*/\1 \2/p' | {
-        read -r height width || exit 1
-        echo "$((16#$width))x$((16#$height))"
-    }
+    local height width
+    read -r height width < <(od -An -v -tx1 "$1" | tr -d ' \n' | sed -n 's/.*ffc0001108\(....\)\(....\).*/\1 \2\n/p') || return 1
+    echo "$((16#$width))x$((16#$height))"
 }
 # answers CODE PATH [CURL ARGUMENTS]: the reply carries that code.
 answers() {

@@ -99,6 +99,11 @@ fn choose(device: &v4l::Device, settings: &settings::Camera) -> Result<(PixelFor
     let offered = device.enum_formats().map_err(|e| Fault::from_io(&e, "asking for the formats"))?;
     let known: Vec<PixelFormat> =
         offered.iter().filter_map(|f| PixelFormat::from_four_characters(&f.fourcc.repr)).collect();
+    if offered.is_empty() {
+        return Err(Fault::Unsupported(
+            "the camera offers no format; if it is a loopback device, nobody feeds it".into(),
+        ));
+    }
     let Some(format) = preferred(&known, settings) else {
         let names: Vec<String> = offered.iter().map(|f| printable(&f.fourcc.repr)).collect();
         let wanted = if settings.format == "auto" { "a format that is supported" } else { &settings.format };
@@ -168,10 +173,9 @@ impl FrameSource for Device {
     }
 
     fn next(&mut self, deadline: Instant) -> Result<Captured, Fault> {
-        let time = deadline.saturating_duration_since(Instant::now());
-        self.stream.set_timeout(time);
+        self.stream.set_timeout(deadline.saturating_duration_since(Instant::now()));
         let (buffer, about) = self.stream.next().map_err(|e| match e.kind() {
-            io::ErrorKind::TimedOut => Fault::Stalled(time),
+            io::ErrorKind::TimedOut => Fault::Stalled,
             _ => Fault::from_io(&e, &format!("{}: waiting for a frame", self.identity.place)),
         })?;
         let layout = self.identity.layout;

@@ -1,7 +1,8 @@
 //! Why a camera gives no frame.
 
 use std::fmt;
-use std::time::Duration;
+
+use super::keeper::STALL;
 
 /// What is wrong with a camera, by what has to be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub enum Fault {
     Busy,
     /// It went away while it was used.
     Gone,
-    /// No frame came for so long.
-    Stalled(Duration),
+    /// No frame came for [`STALL`].
+    Stalled,
     /// A frame came damaged; the next may be whole.
     Damaged(String),
     /// It cannot what is needed.
@@ -31,7 +32,7 @@ pub enum Fault {
 impl Fault {
     /// Whether it may pass by itself within the time of a request: then a request goes on waiting.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Gone | Self::Stalled(_) | Self::Damaged(_) | Self::Driver(_))
+        matches!(self, Self::Gone | Self::Stalled | Self::Damaged(_) | Self::Driver(_))
     }
 
     /// One word for it.
@@ -42,7 +43,7 @@ impl Fault {
             Self::Denied(_) => "denied",
             Self::Busy => "busy",
             Self::Gone => "gone",
-            Self::Stalled(_) => "stalled",
+            Self::Stalled => "stalled",
             Self::Damaged(_) => "damaged",
             Self::Unsupported(_) => "unsupported",
             Self::Setting(_) => "setting",
@@ -78,7 +79,7 @@ impl fmt::Display for Fault {
             | Self::Driver(what) => f.write_str(what),
             Self::Busy => f.write_str("another program uses the camera"),
             Self::Gone => f.write_str("the camera went away"),
-            Self::Stalled(time) => write!(f, "the camera sent no frame for {time:?}"),
+            Self::Stalled => write!(f, "the camera sent no frame for {} seconds", STALL.as_secs()),
             Self::Damaged(what) => write!(f, "the camera sent a damaged frame: {what}"),
         }
     }

@@ -70,7 +70,7 @@ impl FrameSource for Files {
         let now = Instant::now();
         if deadline < self.due {
             std::thread::sleep(deadline.saturating_duration_since(now));
-            return Err(Fault::Stalled(deadline - now));
+            return Err(Fault::Stalled);
         }
         std::thread::sleep(self.due.saturating_duration_since(now));
         let frame = &self.frames[self.sequence as usize % self.frames.len()];

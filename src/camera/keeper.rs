@@ -162,8 +162,8 @@ impl Keeper {
         }
         self.failures = self.failures.saturating_add(1);
         self.failed = Some(now);
-        // Once for each change of the fault, not for each try.
-        if slot.lock().status != Status::Failing(fault.clone()) {
+        // Once until a frame comes or another fault, not for each try.
+        if slot.lock().fault.as_ref() != Some(&fault) {
             log::warn!("camera: {fault}; it will be tried again");
         }
         slot.lock().counts.failed += 1;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use super::fault::Fault;
-use super::keeper::{Keeper, MAX_AGE, Open, Policy, STALL, Step};
+use super::keeper::{Keeper, MAX_AGE, Open, Policy, Step};
 use super::slot::{Slot, Status, Watch};
 use super::source::{Captured, FrameSource, Identity};
 use crate::media::raw::{Layout, PixelFormat};
@@ -98,7 +98,7 @@ impl FrameSource for Synthetic {
         if world.one_in(9_000) {
             self.useless = true;
             world.pass_until(deadline);
-            return Err(Fault::Stalled(STALL));
+            return Err(Fault::Stalled);
         }
         if world.one_in(15_000) {
             self.useless = true;
