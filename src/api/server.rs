@@ -19,13 +19,14 @@ use super::error::{Error, Family};
 use super::pattern::random;
 use super::reply::{Live, Reply};
 use super::service::{Head, Service};
-use crate::ops::shutdown::{IDLE, Shutdown};
+use crate::ops::shutdown::Shutdown;
 
 /// A listening server and its threads.
 pub struct Server {
     http: Arc<tiny_http::Server>,
     threads: Vec<JoinHandle<()>>,
     address: SocketAddr,
+    shutdown: Shutdown,
 }
 
 /// A client that takes nothing of its reply for so long is given up: it holds a thread.
@@ -56,9 +57,9 @@ impl Server {
             let (http, service, shutdown) = (Arc::clone(&http), Arc::clone(&service), shutdown.clone());
             let work = move || {
                 while !shutdown.requested() {
-                    match http.recv_timeout(IDLE) {
-                        Ok(Some(request)) => serve(&service, request, &shutdown),
-                        Ok(None) => {}
+                    match http.recv() {
+                        Ok(request) => serve(&service, request, &shutdown),
+                        Err(_) if shutdown.requested() => break, // unblocked by `join`
                         Err(error) => shutdown.fail(&format!("the listener failed: {error}")),
                     }
                 }
@@ -66,7 +67,7 @@ impl Server {
             thread::Builder::new().name(format!("http-{number}")).spawn(work)
         };
         let threads = (0..threads).map(start).collect::<io::Result<_>>()?;
-        Ok(Self { http, threads, address })
+        Ok(Self { http, threads, address, shutdown: shutdown.clone() })
     }
 
     /// The address that it listens on.
@@ -74,8 +75,13 @@ impl Server {
         self.address
     }
 
-    /// Waits until all threads have stopped, each after the request that it is at.
+    /// Waits for the shutdown and until all threads have stopped, each after the request that it is at.
     pub fn join(self) {
+        // One thread looks for all of them, so that a service that has nothing to do does nothing.
+        while !self.shutdown.requested() {
+            self.shutdown.sleep(Duration::from_secs(3600));
+        }
+        self.threads.iter().for_each(|_| self.http.unblock());
         for thread in self.threads {
             let _panicked_outside_a_request = thread.join();
         }
