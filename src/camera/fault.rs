@@ -17,7 +17,7 @@ pub enum Fault {
     Busy,
     /// It went away while it was used.
     Gone,
-    /// No frame came for [`STALL`].
+    /// No frame came for three seconds (`STALL`).
     Stalled,
     /// A frame came damaged; the next may be whole.
     Damaged(String),

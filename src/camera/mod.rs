@@ -1,7 +1,7 @@
 //! Cameras to frames: one thread owns the device, and the newest frame is there for whoever asks.
 //!
 //! [`Camera`] is what others use: they hold a [`Lease`] while they want frames, which switches the device on, and wait for the
-//! next frame as a future. [`keeper`] decides when to open, to give up and to try again; it knows no device and no clock, so
+//! next frame as a future. `keeper` decides when to open, to give up and to try again; it knows no device and no clock, so
 //! that a day passes in a test in seconds. A [`FrameSource`] is a device (`device`, by the crate `v4l`), files (`file`), or,
 //! where there is no Video4Linux, whatever `nokhwa` finds (`elsewhere`).
 //!

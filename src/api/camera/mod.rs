@@ -1,7 +1,7 @@
 //! The camera's methods: those of the pattern and liveness families with the sample taken from the camera, and what shows the
 //! camera itself.
 //!
-//! A request that needs a person waits for one ([`sit`]); what it asks beside its body stands in its query ([`ask`]).
+//! A request that needs a person waits for one (`sit`); what it asks beside its body stands in its query (`ask`).
 
 mod ask;
 mod preview;

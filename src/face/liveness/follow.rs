@@ -353,7 +353,8 @@ mod tests {
         judged: usize,
     ) -> Follower {
         let judged = vec![Judged { live: vec![2.0], vector: vec![] }; judged];
-        Follower { frames, without_face, several, flaw, judged, ..Follower::new(false, false, || Duration::ZERO) }
+        let best = Some(Best { rank: 0, vector: vec![], quality: 50, shot: None });
+        Follower { frames, without_face, several, flaw, judged, best, ..Follower::new(false, false, || Duration::ZERO) }
     }
 
     #[test]
