@@ -71,6 +71,9 @@ installs() {
     figure "memory at the most after verifications: $(memory VmHWM) MiB"
     curl -sS -m 120 -f -F "m=@$DOC/tests/pictures/collins.jpg" $URL/v1/face/liveness/detect | grep -q confidence_spoofing
     figure "memory at the most after liveness: $(memory VmHWM) MiB"
+    say "the camera, out of the sandbox"
+    curl -sS -m 120 -f $URL/v1/camera/frame -o /tmp/frame.jpg || fail "no frame: $(curl -sS -m 60 $URL/v1/camera)"
+    same "$(head -c 2 /tmp/frame.jpg | od -An -tx1 | tr -d ' ')" ffd8
     same "$(stat -c %U "/proc/$(pid)")" faceplate # a user that is in no file
     refused grep -q faceplate /etc/passwd
 }
