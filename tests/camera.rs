@@ -121,6 +121,18 @@ fn nobody_can_be_swapped_in() {
     refused(&post(&service, &format!("{EXTRACT}?liveness=required")), 400, "BPE-004004");
 }
 
+/// Too few frames for a verdict of their own, and better ones: they go by with the others, but are not what is compared.
+#[test]
+fn a_few_frames_of_somebody_else_are_not_the_sample() {
+    let folder = Folder::new("few", &[("collins_dim.png", 21), ("hopper.jpg", 3)]);
+    let service = service(&folder.0, &["camera.liveness_frames=24"]);
+    let seen = post(&service, &format!("{EXTRACT}?liveness=required&threshold_spoofing=1"));
+    assert_eq!(seen.status, 200, "{}", seen.text());
+    let collins = service.template(&picture("collins.jpg"));
+    let form = Form::new().template("bio_feature", &seen.body).template("bio_template", &collins);
+    assert_eq!(service.form("/v1/face/pattern/compare", &form).json()["decision"], "approved");
+}
+
 #[test]
 fn liveness_can_be_required_by_the_settings() {
     let folder = Folder::new("required", &[("collins.jpg", 12), ("hopper.jpg", 12)]);

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use super::context::{View, has_surroundings};
 use super::shot;
+use super::verdict::same_person;
 use crate::face::align::align;
 use crate::face::detect::Face;
 use crate::face::extractor::{Error, Extractor};
 use crate::face::geometry::Rect;
 use crate::face::quality::{Flaw, Quality};
+use crate::face::score::Curve;
 use crate::face::select::{Choice, choose};
 use crate::media::{Frame, Turn};
 
@@ -24,26 +26,30 @@ pub(super) struct Judged {
     pub(super) live: Vec<f64>,
     /// The face as a unit vector; empty in a single picture, where there is nobody to compare with.
     pub(super) vector: Vec<f64>,
+    /// How good it is as a best shot: only the order counts.
+    pub(super) rank: i32,
+    /// Quality of the sample, 0..100.
+    pub(super) quality: u8,
 }
 
 /// What was seen of a subject that can be judged.
 pub(super) struct Seen {
     /// At least one frame.
     pub(super) judged: Vec<Judged>,
-    pub(super) best: Best,
+    /// If best shots were asked for, that of each of the first people that were seen.
+    pub(super) shots: Vec<Shot>,
 }
 
-/// The best of the judged frames.
-#[derive(Clone)]
-pub(super) struct Best {
-    rank: i32,
-    /// Its face as a unit vector; empty in a single picture.
-    pub(super) vector: Vec<f64>,
-    /// Quality of the sample, 0..100.
-    pub(super) quality: u8,
-    /// The frame, upright, if it was asked for.
-    pub(super) shot: Option<Frame>,
+/// The best frame of a person so far.
+pub(super) struct Shot {
+    /// Its number among the judged ones.
+    pub(super) judged: usize,
+    /// Upright.
+    pub(super) frame: Frame,
 }
+
+/// People whose best frame is kept: which of them is the subject is known at the end only, and a frame may have 28 MB.
+const MOST_SHOTS: usize = 3;
 
 /// Time of each step, summed over all frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,7 +89,7 @@ pub(super) struct Follower {
     several: (usize, usize),
     flaw: Option<Flaw>,
     judged: Vec<Judged>,
-    best: Option<Best>,
+    shots: Vec<Shot>,
     best_wanted: bool,
 }
 
@@ -139,7 +145,7 @@ impl Follower {
             several: (0, 0),
             flaw: None,
             judged: vec![],
-            best: None,
+            shots: vec![],
             best_wanted,
         }
     }
@@ -179,12 +185,26 @@ impl Follower {
         let vector = if self.still { vec![] } else { extractor.embedder.embed(&crop)? };
         self.effort.embed += (self.clock)() - judged;
         let rank = shot::rank(&quality, &crop);
-        if self.best.as_ref().is_none_or(|best| rank > best.rank) {
-            let shot = self.best_wanted.then_some(frame);
-            self.best = Some(Best { rank, vector: vector.clone(), quality: quality.score(), shot });
+        self.judged.push(Judged { live, vector, rank, quality: quality.score() });
+        if self.best_wanted {
+            self.keep(frame, &extractor.curve);
         }
-        self.judged.push(Judged { live, vector });
         Ok(())
+    }
+
+    /// Keeps the frame that was judged last if it is the best of its person so far.
+    fn keep(&mut self, frame: Frame, curve: &Curve) {
+        let judged = self.judged.len() - 1;
+        let newest = &self.judged[judged];
+        let shot = Shot { judged, frame };
+        let same = |shot: &&mut Shot| same_person(&self.judged[shot.judged].vector, &newest.vector, curve);
+        let few = self.shots.len() < MOST_SHOTS;
+        match self.shots.iter_mut().find(same) {
+            Some(best) if newest.rank > self.judged[best.judged].rank => *best = shot,
+            Some(_) => {}
+            None if few => self.shots.push(shot),
+            None => {}
+        }
     }
 
     /// Turns the frame so that the subject stands upright. What was judged in another turn before is forgotten.
@@ -196,7 +216,7 @@ impl Follower {
             if self.upright.add(certainty) {
                 self.place = None;
                 self.judged.clear();
-                self.best = None;
+                self.shots.clear();
             }
         }
         Ok(if self.upright.turn == Turn::None { frame } else { frame.turned(self.upright.turn) })
@@ -248,8 +268,7 @@ impl Follower {
                 None => Error::TooFewFrames { usable: judged, of: self.frames },
             });
         }
-        let best = self.best.ok_or(Error::NoFace)?;
-        Ok(Seen { judged: self.judged, best })
+        Ok(Seen { judged: self.judged, shots: self.shots })
     }
 }
 
@@ -352,9 +371,8 @@ mod tests {
         flaw: Option<Flaw>,
         judged: usize,
     ) -> Follower {
-        let judged = vec![Judged { live: vec![2.0], vector: vec![] }; judged];
-        let best = Some(Best { rank: 0, vector: vec![], quality: 50, shot: None });
-        Follower { frames, without_face, several, flaw, judged, best, ..Follower::new(false, false, || Duration::ZERO) }
+        let judged = vec![Judged { live: vec![2.0], vector: vec![], rank: 0, quality: 50 }; judged];
+        Follower { frames, without_face, several, flaw, judged, ..Follower::new(false, false, || Duration::ZERO) }
     }
 
     #[test]

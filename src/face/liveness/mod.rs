@@ -19,7 +19,7 @@ pub(super) use model::Model;
 pub use sitting::{LEAST_FRAMES, Live, Sat, Sitting};
 
 use self::follow::{Follower, Seen};
-use self::verdict::verdict;
+use self::verdict::{subject, verdict};
 use super::extractor::{Error, Extractor};
 use super::score::Score;
 use crate::engine;
@@ -75,14 +75,18 @@ impl Extractor {
             return Err(error);
         }
         let effort = follower.effort;
-        let Seen { judged, best } = follower.finish()?;
-        let spoofing = verdict(&judged, &self.curve);
-        let best_shot = best.shot.map(|frame| jpeg(&frame)).transpose()?;
-        Ok((Finding { details, spoofing, frames: judged.len(), best_shot }, effort))
+        let seen = follower.finish()?;
+        let spoofing = verdict(&seen.judged, &self.curve);
+        let frames = seen.judged.len();
+        let best_shot = shot_of(&seen, &subject(&seen.judged, &self.curve))?;
+        Ok((Finding { details, spoofing, frames, best_shot }, effort))
     }
 }
 
-/// The best shot as it leaves the service.
-fn jpeg(frame: &Frame) -> Result<Vec<u8>, engine::Error> {
-    media::to_jpeg(frame).map_err(|e| engine::Error::Run(format!("the best shot could not be written: {e}")))
+/// The best shot of the subject as it leaves the service, if one was asked for.
+fn shot_of(seen: &Seen, subject: &[usize]) -> Result<Option<Vec<u8>>, engine::Error> {
+    let of_subject = seen.shots.iter().filter(|shot| subject.contains(&shot.judged));
+    let best = of_subject.max_by_key(|shot| seen.judged[shot.judged].rank);
+    let told = |what| engine::Error::Run(format!("the best shot could not be written: {what}"));
+    best.map(|shot| media::to_jpeg(&shot.frame).map_err(told)).transpose()
 }

@@ -3,15 +3,15 @@
 //! Waiting ends when one person's face is good enough (large, sharp, frontal) and holds still for a few frames. Without
 //! liveness, the best of these frames becomes the sample. With liveness, the frames that follow are judged like those of a
 //! clip, and the sample is the best of the very frames that were judged: the face in all of them is compared, so that nobody
-//! can be swapped in after the judgement.
+//! can be swapped in after the judgement, and a few frames of another person on the way are not the sample either.
 //!
 //! It knows no camera and no clock: whoever has frames shows them to it.
 
 use std::time::Duration;
 
-use super::follow::{Effort, Follower, Seen};
-use super::jpeg;
-use super::verdict::verdict;
+use super::follow::{Effort, Follower};
+use super::shot_of;
+use super::verdict::{subject, verdict};
 use crate::engine;
 use crate::face::align::align;
 use crate::face::detect::Face;
@@ -216,11 +216,13 @@ impl Sitting {
     fn verdict(&mut self, extractor: &mut Extractor) -> Result<Sat, Error> {
         let follower = self.judging.take().ok_or(Error::NoFace)?.follower;
         self.effort.add(follower.effort);
-        let Seen { judged, best } = follower.finish()?;
+        let seen = follower.finish()?;
+        let subject = subject(&seen.judged, &extractor.curve);
+        let best = subject.iter().map(|&at| &seen.judged[at]).max_by_key(|judged| judged.rank).ok_or(Error::NoFace)?;
         let template = Template::new(extractor.model, best.quality, &best.vector)
             .map_err(|_| engine::Error::Run("the embedder gave no direction".into()))?;
-        let best_shot = best.shot.map(|frame| jpeg(&frame)).transpose()?;
-        let live = Live { spoofing: verdict(&judged, &extractor.curve), frames: judged.len(), best_shot };
+        let best_shot = shot_of(&seen, &subject)?;
+        let live = Live { spoofing: verdict(&seen.judged, &extractor.curve), frames: seen.judged.len(), best_shot };
         Ok(Sat { template, live: Some(live), effort: self.effort })
     }
 }

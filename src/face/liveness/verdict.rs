@@ -35,24 +35,40 @@ pub(super) fn verdict(frames: &[Judged], curve: &Curve) -> Score {
     if exchanged(frames, curve) { spoofing.max(Score::new(EXCHANGED)) } else { spoofing }
 }
 
-/// Whether the frames fall apart into people: groups between which no two faces are linked. A person who turns stays one group
-/// by the frames between the poses; of two people no frame lies between.
+/// Whether the frames fall apart into people so that a second one has a part in them that is no slip.
 fn exchanged(frames: &[Judged], curve: &Curve) -> bool {
-    let mut faces: Vec<&[f64]> = frames.iter().map(|f| &*f.vector).filter(|v| !v.is_empty()).collect();
-    let (count, mut sizes) = (faces.len(), vec![]);
-    while let Some(first) = faces.pop() {
-        let mut group = vec![first];
+    people(frames, curve).get(1).is_some_and(|second| second.len() * EXCHANGED_SHARE >= frames.len())
+}
+
+/// The frames that show the subject, by number: of several people the one with most frames. What is taken along from a judgement,
+/// as a template or a best shot, has to come from these: the verdict speaks for them, and a few frames of somebody else,
+/// however good, must not slip through with it.
+pub(super) fn subject(frames: &[Judged], curve: &Curve) -> Vec<usize> {
+    people(frames, curve).swap_remove(0)
+}
+
+/// Frames by person, the one with most frames first; at least one group, of at least one frame. Between two groups no two faces
+/// are linked: a person who turns stays one group by the frames between the poses; of two people no frame lies between.
+fn people(frames: &[Judged], curve: &Curve) -> Vec<Vec<usize>> {
+    let mut rest: Vec<usize> = (0..frames.len()).collect();
+    let mut people = vec![];
+    while !rest.is_empty() {
+        let mut group = vec![rest.remove(0)];
         let mut next = 0;
         while let Some(&face) = group.get(next) {
-            let linked = |other: &mut &[f64]| curve.score(dot(face, other)) >= Score::new(SAME_PERSON);
-            group.extend(faces.extract_if(.., linked));
+            let linked = |other: &mut usize| same_person(&frames[face].vector, &frames[*other].vector, curve);
+            group.extend(rest.extract_if(.., linked));
             next += 1;
         }
-        sizes.push(group.len());
+        people.push(group);
     }
-    sizes.sort_unstable();
-    sizes.pop();
-    sizes.pop().is_some_and(|second| second * EXCHANGED_SHARE >= count)
+    people.sort_by_key(|group| std::cmp::Reverse(group.len())); // stable: of equals the first
+    people
+}
+
+/// Whether two faces are linked. A single picture has no vectors, and only one face.
+pub(super) fn same_person(a: &[f64], b: &[f64], curve: &Curve) -> bool {
+    a.is_empty() || b.is_empty() || curve.score(dot(a, b)) >= Score::new(SAME_PERSON)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -69,7 +85,7 @@ mod tests {
     }
 
     fn frame(odds: f64, vector: &[f64]) -> Judged {
-        Judged { live: vec![odds], vector: vector.to_vec() }
+        Judged { live: vec![odds], vector: vector.to_vec(), rank: 0, quality: 50 }
     }
 
     fn spoofing(odds: &[f64]) -> f64 {
@@ -109,6 +125,9 @@ mod tests {
         assert_eq!(verdict(&clip(3), &curve()).value(), EXCHANGED);
         assert_eq!(verdict(&[frame(3.0, &a), frame(3.0, &b)], &curve()).value(), EXCHANGED);
         assert_eq!(verdict(&clip(8), &curve()).value(), EXCHANGED);
+        // Of people with as many frames the subject is the first, else the one with more.
+        assert_eq!(subject(&clip(2), &curve()), (2..16).collect::<Vec<_>>());
+        assert_eq!(subject(&clip(8), &curve()), (0..8).collect::<Vec<_>>());
         // Poses that are linked by one between them are one person.
         let between = [0.8, 0.6];
         let turning: Vec<Judged> = [&a, &a, &b, &b, &between].map(|v| frame(3.0, v)).into();
