@@ -96,7 +96,10 @@ fn one_person_is_approved_and_another_declined() {
     let decisions: Vec<_> = entries["results"].as_array().unwrap().iter().map(|r| r["decision"].clone()).collect();
     assert_eq!(decisions, ["declined", "approved"], "{entries}");
     let missing = service.form(VERIFY, &Form::new().picture("sample", &picture("hopper.jpg")));
-    refused(&missing, 400, "BPE-002004");
+    refused(&missing, 400, "BPE-002006");
+    refused(&service.form(VERIFY, &Form::new()), 400, "BPE-002004");
+    let misplaced = Form::new().template("bio_template", &collins).named("liveness", "", b"required");
+    refused(&service.form(VERIFY, &misplaced), 400, "BPE-002006");
 }
 
 #[test]
@@ -289,9 +292,12 @@ fn a_stream_shows_frame_after_frame_and_there_are_few_at_once() {
     let mut second = stream(&service);
     part(&mut second);
     refused(&service.get("/v1/camera/stream"), 503, "BPE-001001");
+    drop(second);
+    let old = service.raw(b"GET /v1/camera/stream HTTP/1.0\r\nHost: test\r\n\r\n");
+    assert!(matches!(old.status, 400 | 503), "it is not collected without end: {}", old.text());
     // Others are answered meanwhile.
     assert_eq!(post(&service, EXTRACT).status, 200);
-    drop((first, second));
+    drop(first);
     // A viewer who has gone is found out by the next frames that are sent.
     let end = Instant::now() + Duration::from_secs(60);
     while state(&service)["state"] != "off" {
@@ -322,6 +328,8 @@ fn a_query_that_cannot_be_meant_is_refused() {
     ] {
         refused(&post(&service, target), 400, "BPE-002006");
     }
+    refused(&service.send("POST", EXTRACT, &[], b"liveness=required"), 400, "BPE-002006");
+    refused(&post(&service, "/v1/camera/pattern/extract#?liveness=required"), 400, "BPE-002006");
     refused(&service.get("/v1/camera/stream?fps=3"), 400, "BPE-002006");
     refused(&post(&service, "/v1/camera/liveness/detect?liveness=required"), 400, "LDE-002006");
     assert_eq!(state(&service)["opened"], 0, "no camera is opened for such a request");

@@ -61,6 +61,11 @@ impl Form {
         self.one.first().or(self.many.as_ref()).map_or(Field::Sample, |(_, field)| *field)
     }
 
+    /// Whether a part of that name is one of this form's.
+    pub(super) fn has(&self, part: &str) -> bool {
+        self.one.iter().chain(&self.many).any(|(name, _)| *name == part)
+    }
+
     /// Finds this form's parts; others are ignored. `base64` is the request's own encoding header.
     pub(super) fn find<'a>(&self, parts: &[Part<'a>], base64: bool, limits: &Limits) -> Result<Found<'a>, Error> {
         let fail = |kind, detail: String| Err(Error::new(Family::Pattern, kind, detail));

@@ -51,7 +51,7 @@ pub enum Route {
 pub(super) enum Accepts {
     /// No body: it is called with `GET`.
     Nothing,
-    /// No body, though it is called with `POST`; one that comes all the same is not looked at.
+    /// No body, though it is called with `POST`.
     NoSample,
     /// Nothing, the payload of detect as `application/json`, or a form with it.
     Payload,

@@ -13,9 +13,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use tiny_http::{Header, Request, Response, StatusCode};
+use tiny_http::{Header, Method, Request, Response, StatusCode};
 
-use super::error::{Error, Family};
+use super::error::{Error, Family, Kind};
 use super::pattern::random;
 use super::reply::{Live, Reply};
 use super::service::{Head, Service};
@@ -30,7 +30,7 @@ pub struct Server {
 }
 
 /// A client that takes nothing of its reply for so long is given up: it holds a thread.
-const SLOWEST_READER: Duration = Duration::from_secs(30);
+const SLOWEST_READER: Duration = Duration::from_secs(10);
 
 /// An unread body up to this much over the limit is drained, so that the client gets to read the refusal.
 const DRAINED_BYTES: usize = 64 << 20;
@@ -136,7 +136,7 @@ fn handle(service: &Arc<Service>, head: &Head, request: &mut Request) -> (Reply,
         return (call.too_large(limit).into(), Body::Unread);
     }
     let mut body = Vec::with_capacity(request.body_length().unwrap_or_default().min(1 << 20));
-    let received = read(request, limit + 1).read_to_end(&mut body);
+    let received = body_of(request, limit + 1).read_to_end(&mut body);
     match received {
         Ok(length) if length > limit => (call.too_large(limit).into(), Body::Unread),
         Ok(length) if request.body_length().is_some_and(|claimed| claimed != length) => {
@@ -149,7 +149,7 @@ fn handle(service: &Arc<Service>, head: &Head, request: &mut Request) -> (Reply,
 
 /// Up to `most` bytes of the body. tiny_http hands over the whole connection to a request that wishes to upgrade, whose body
 /// ends all the same where its Content-Length says; a request without either length or chunks has none.
-fn read(request: &mut Request, most: usize) -> impl Read {
+fn body_of(request: &mut Request, most: usize) -> impl Read {
     let chunked = request.headers().iter().any(|h| h.field.equiv("Transfer-Encoding"));
     let length = if chunked { most } else { request.body_length().unwrap_or_default().min(most) };
     request.as_reader().take(length as u64)
@@ -177,7 +177,7 @@ enum Sent {
     Leaked,
 }
 
-fn send(mut request: Request, reply: Reply, body: Body, id: &str, limit: usize) -> io::Result<Sent> {
+fn send(mut request: Request, reply: Reply, read: Body, id: &str, limit: usize) -> io::Result<Sent> {
     let header = |name: &str, value: &str| Header::from_bytes(name, value).map_err(|()| io::Error::other("bad header"));
     let mut headers = vec![
         header("Content-Type", &reply.content_type)?,
@@ -190,7 +190,17 @@ fn send(mut request: Request, reply: Reply, body: Body, id: &str, limit: usize) 
     }
     let status = StatusCode(reply.status);
     if let Some(Live(body)) = reply.live {
-        request.respond(Response::new(status, headers, body, None, None))?;
+        // Without chunks tiny_http would collect the whole body first, which has no end.
+        let chunks = *request.http_version() >= (1, 1) && !request.headers().iter().any(|h| h.field.equiv("TE"));
+        if chunks && *request.method() != Method::Head {
+            request.respond(Response::new(status, headers, body, None, None))?;
+        } else if chunks {
+            request.respond(Response::new(status, headers, io::empty(), Some(0), None))?;
+        } else {
+            let what = "a stream needs HTTP/1.1, without the header TE";
+            let refusal = Error::new(Family::Pattern, Kind::Parameter, what);
+            return send(request, refusal.into(), read, id, limit);
+        }
         return Ok(Sent::Whole);
     }
     let length = reply.body.len();
@@ -201,9 +211,9 @@ fn send(mut request: Request, reply: Reply, body: Body, id: &str, limit: usize) 
         std::mem::forget(request.upgrade("close", response));
         return Ok(Sent::Leaked);
     }
-    if body == Body::Unread {
+    if read == Body::Unread {
         // Else the client, still sending, may never read the reply.
-        let _refused_anyway = io::copy(&mut read(&mut request, limit + DRAINED_BYTES), &mut io::sink());
+        let _refused_anyway = io::copy(&mut body_of(&mut request, limit + DRAINED_BYTES), &mut io::sink());
     }
     request.respond(response)?;
     Ok(Sent::Whole)

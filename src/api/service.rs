@@ -11,6 +11,7 @@ use super::camera::{Ask, Streams};
 use super::content_type::ContentType;
 use super::error::{Error, Family, Kind};
 use super::form::{Field, Found};
+use super::liveness::quoted;
 use super::multipart;
 use super::reply::Reply;
 use super::route::{Accepts, Route, query};
@@ -162,6 +163,10 @@ impl Service {
         let ask = Ask::new(&self.camera_settings, &self.limits);
         let ask = match route.parameters() {
             None => ask,
+            // What follows is not sent by clients, and would not be read.
+            Some(_) if head.target.contains('#') => {
+                return Err(Error::new(route.family(), Kind::Parameter, "the target has a fragment"));
+            }
             Some(known) => ask
                 .read(query(&head.target), known, &self.limits)
                 .map_err(|what| Error::new(route.family(), Kind::Parameter, what))?,
@@ -208,7 +213,7 @@ impl Service {
             Route::VerifyN => self.parts(call, body).and_then(|found| self.verify_n(&found)),
             Route::ExtractAndCompareN => self.parts(call, body).and_then(|found| self.extract_and_compare_n(&found)),
             Route::CameraDetect => self.camera_detect(call, body),
-            Route::CameraExtract => self.camera_extract(call),
+            Route::CameraExtract => self.camera_extract(call, body),
             Route::CameraVerify => self.parts(call, body).and_then(|found| self.camera_verify(call, &found)),
             Route::CameraVerifyN => self.parts(call, body).and_then(|found| self.camera_verify_n(call, &found)),
         };
@@ -221,6 +226,13 @@ impl Service {
         };
         let malformed = |e: multipart::Error| Error::new(Family::Pattern, form.first().kind(), e.to_string());
         let parts = multipart::read(body, boundary, &self.limits).map_err(malformed)?;
+        // As in the query, nothing is ignored where a door may depend on it.
+        let unknown = |part: &&multipart::Part<'_>| !form.has(&part.name);
+        if let Some(part) = parts.iter().find(unknown).filter(|_| call.route.parameters().is_some()) {
+            let detail =
+                format!("the part {} is of no use here; liveness is asked for in the query", quoted(&part.name));
+            return Err(Error::new(call.route.family(), Kind::Parameter, detail));
+        }
         form.find(&parts, call.base64, &self.limits)
     }
 

@@ -19,6 +19,7 @@ use v4l::{FourCC, Fraction};
 
 use super::controls;
 use super::fault::Fault;
+use super::keeper::guarded;
 use super::source::{Captured, FrameSource, Identity};
 use crate::media::Matrix;
 use crate::media::raw::{Layout, PixelFormat};
@@ -45,16 +46,17 @@ pub(super) fn open(name: &str, settings: &settings::Camera, limits: &Limits) -> 
     if name != "auto" {
         return Ok(Box::new(start(name.into(), settings, limits)?));
     }
-    let mut first = None;
+    let (mut first, mut unsupported) = (None, None);
     for (number, _) in super::discover::listed() {
-        match start(format!("/dev/video{number}").into(), settings, limits) {
+        // Each for itself: a device whose answers make the bindings panic must not hide the next.
+        match guarded(|| start(format!("/dev/video{number}").into(), settings, limits)) {
             Ok(device) => return Ok(Box::new(device)),
             // Webcams have a second node for metadata; it must not hide why the first did not open.
-            Err(Fault::Unsupported(_)) => {}
+            Err(fault @ Fault::Unsupported(_)) => unsupported = unsupported.or(Some(fault)),
             Err(fault) => first = first.or(Some(fault)),
         }
     }
-    Err(first.unwrap_or_else(|| Fault::Absent("there is no camera".into())))
+    Err(first.or(unsupported).unwrap_or_else(|| Fault::Absent("there is no camera".into())))
 }
 
 fn start(path: PathBuf, settings: &settings::Camera, limits: &Limits) -> Result<Device, Fault> {
@@ -80,7 +82,8 @@ fn start(path: PathBuf, settings: &settings::Camera, limits: &Limits) -> Result<
         Fault::Unsupported(format!("{place} sends {}, which is not supported", printable(&agreed.fourcc.repr)))
     })?;
     let pixels = (layout.width as u64).saturating_mul(layout.height as u64);
-    if pixels == 0 || pixels > limits.video_pixels || layout.least_bytes().is_some_and(|least| least > 1 << 30) {
+    let fits = layout.format == PixelFormat::Mjpg || layout.least_bytes().is_some_and(|least| least <= 1 << 30);
+    if pixels == 0 || pixels > limits.video_pixels || !fits {
         return Err(Fault::Unsupported(format!("{place} sends frames of {}x{} pixels", layout.width, layout.height)));
     }
     // A device that can't change its rate says so by an error; its own rate will do.
@@ -179,10 +182,8 @@ impl FrameSource for Device {
             _ => Fault::from_io(&e, &format!("{}: waiting for a frame", self.identity.place)),
         })?;
         let layout = self.identity.layout;
-        let bytes = match about.bytesused as usize {
-            0 => buffer,
-            used => &buffer[..used.min(buffer.len())],
-        };
+        // An empty buffer still holds the frame before last.
+        let bytes = &buffer[..(about.bytesused as usize).min(buffer.len())];
         if about.flags.contains(Flags::ERROR) {
             return Err(Fault::Damaged("the driver says so".into()));
         }

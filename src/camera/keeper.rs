@@ -55,6 +55,8 @@ pub(super) struct Keeper {
     policy: Policy,
     source: Option<Box<dyn FrameSource>>,
     opened: Instant,
+    /// When the last frame came that was not too old, or the device was opened.
+    fresh: Instant,
     /// The driver's number of the last frame.
     sequence: Option<u32>,
     damaged: u32,
@@ -71,6 +73,7 @@ impl Keeper {
             policy,
             source: None,
             opened: now,
+            fresh: now,
             sequence: None,
             damaged: 0,
             failures: 0,
@@ -110,6 +113,11 @@ impl Keeper {
                         inner.fault = None;
                     }
                 });
+                if !stale {
+                    self.fresh = now;
+                } else if now.saturating_duration_since(self.fresh) > STALL {
+                    return self.fail(slot, Fault::Driver("its frames are too old when they come".into()), now);
+                }
                 Step::Again
             }
             Err(fault @ Fault::Damaged(_)) => {
@@ -142,11 +150,12 @@ impl Keeper {
         let now = clock();
         match opened {
             Ok(source) => {
-                self.opened = now;
+                (self.opened, self.fresh) = (now, now);
                 (self.sequence, self.damaged) = (None, 0);
                 log::info!("camera {} is on: {:?}", source.identity().place, source.identity().layout);
                 slot.change(|inner| {
                     inner.counts.opened += 1;
+                    inner.status = Status::Starting;
                     inner.identity = Some(source.identity().clone());
                 });
                 self.source = Some(source);
@@ -166,7 +175,6 @@ impl Keeper {
         if slot.lock().fault.as_ref() != Some(&fault) {
             log::warn!("camera: {fault}; it will be tried again");
         }
-        slot.lock().counts.failed += 1;
         self.close(slot, Status::Failing(fault));
         Step::Wait(Some(now + backoff(self.failures)))
     }
@@ -186,6 +194,7 @@ impl Keeper {
             inner.newest = None;
             if let Status::Failing(fault) = &status {
                 inner.fault = Some(fault.clone());
+                inner.counts.failed += 1;
             }
             inner.status = status;
         });
@@ -198,7 +207,7 @@ fn backoff(failures: u32) -> Duration {
 }
 
 /// The bindings to the driver panic on what they don't expect; that must not end the thread.
-fn guarded<T>(call: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+pub(super) fn guarded<T>(call: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     let panicked = |_| Err(Fault::Driver("the driver's answer made its bindings panic".into()));
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(panicked)
 }

@@ -26,6 +26,8 @@ pub struct Lease {
     slot: Arc<Slot>,
     /// Failures before this lease: a failure after it was met for its sake.
     failed_before: u64,
+    /// Number of the newest frame before this lease.
+    before: u64,
 }
 
 /// How the camera is.
@@ -76,9 +78,9 @@ impl Camera {
 
     /// Switches the camera on, if it is not, until the lease is dropped.
     pub fn lease(&self) -> Lease {
-        let failed_before = self.slot.lock().counts.failed;
+        let Counts { failed, frames, .. } = self.slot.lock().counts;
         self.slot.take();
-        Lease { slot: Arc::clone(&self.slot), failed_before }
+        Lease { slot: Arc::clone(&self.slot), failed_before: failed, before: frames }
     }
 
     /// How its frames come to stand upright.
@@ -126,6 +128,11 @@ impl Lease {
             _ => inner.newer(after, oldest(Instant::now())).map(|_| Ok(())),
         };
         Watch { slot: &self.slot, look }.await
+    }
+
+    /// Number of the newest frame before this lease began.
+    pub fn before(&self) -> u64 {
+        self.before
     }
 
     /// Why there is no frame, as far as is known.

@@ -25,8 +25,16 @@ impl Ask {
         Self { liveness: settings.liveness_required, threshold: DEFAULT_THRESHOLD, wait }
     }
 
+    /// The same with a threshold that a request may lower, but not raise, where the settings require liveness: nobody is to
+    /// waive it.
+    fn with_threshold(self, given: f64, required: bool) -> Self {
+        let threshold = if required { given.min(DEFAULT_THRESHOLD) } else { given };
+        Self { threshold, ..self }
+    }
+
     /// Reads a query, of whose parameters a method takes the `known` ones. The error says what is wrong.
     pub(in crate::api) fn read(mut self, query: &str, known: &[&str], limits: &Limits) -> Result<Self, String> {
+        let required = self.liveness;
         let mut given = vec![];
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -46,7 +54,8 @@ impl Ask {
                 "liveness" => return Err(wrong("required".into())),
                 "threshold_spoofing" => {
                     let number = value.parse().ok().filter(|t: &f64| (0.0..=1.0).contains(t));
-                    self.threshold = number.ok_or_else(|| wrong("a number from 0 to 1".into()))?;
+                    let number = number.ok_or_else(|| wrong("a number from 0 to 1".into()))?;
+                    self = self.with_threshold(number, required);
                 }
                 _ => {
                     let most = limits.request_ms;
@@ -99,7 +108,11 @@ mod tests {
             (settings::Camera { liveness_required: true, ..settings::Camera::default() }, Limits::default());
         let ask = Ask::new(&settings, &limits);
         assert!(ask.liveness);
-        assert!(ask.read("liveness=off", &["liveness"], &limits).is_err());
+        assert!(ask.clone().read("liveness=off", &["liveness"], &limits).is_err());
+        for (given, want) in [("0.1", 0.1), ("1", 0.5)] {
+            let read = ask.clone().read(&format!("threshold_spoofing={given}"), &["threshold_spoofing"], &limits);
+            assert_eq!(read.unwrap().threshold, want);
+        }
     }
 
     #[test]

@@ -25,7 +25,11 @@ use crate::media::{self, Details};
 const MEDIUM: &str = "camera";
 
 impl Service {
-    pub(super) fn camera_extract(&self, call: &Call) -> Result<Reply, Error> {
+    pub(super) fn camera_extract(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
+        if !body.is_empty() {
+            let what = "a body is of no use: the sample comes from the camera, and liveness is asked for in the query";
+            return Err(Error::new(call.route.family(), Kind::Parameter, what));
+        }
         let (template, timing) = self.person(call)?;
         Ok(Self::extracted(&template, call.base64).with("Server-Timing", timing))
     }

@@ -148,6 +148,10 @@ impl Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // Also in the middle of a frame: a client that reads slowly must not hold it.
+        if self.service.0.shutdown.requested() || self.begun.elapsed() > LONGEST + PATIENCE {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let read = self.part.read(buffer)?;
         if read > 0 || buffer.is_empty() {
             return Ok(read);

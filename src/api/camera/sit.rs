@@ -41,8 +41,14 @@ struct Look {
     sitting: Box<Sitting>,
     /// Number of the frame, when it was taken, and what decoding took; none if there was no fresh one.
     frame: Option<(u64, Instant, Duration, Duration)>,
+    /// Whether it was a whole picture.
+    decoded: bool,
     result: Result<Option<Sat>, face::Error>,
 }
+
+/// Longest time from one look to the frame of the next. After a longer one, since the camera stalled or no worker was free,
+/// the sitting begins anew.
+const LONGEST_GAP: Duration = Duration::from_secs(1);
 
 impl Service {
     /// Waits for a person, with `frames` of them to judge for liveness.
@@ -50,25 +56,33 @@ impl Service {
         let family = call.route.family();
         let start = Instant::now();
         // Until then a person is waited for; what was begun by then may take the rest of a request's time.
-        let (until, end) = (start + call.ask.wait, Deadline(start + self.limits.request_time()));
+        let until = start + call.ask.wait;
+        let end = Deadline(until + self.limits.request_time());
         let lease = self.camera.lease();
         let mut sitting = Box::new(Sitting::new(frames, best_shot, elapsed));
         let mut timing = Timing::default();
-        let mut number = 0;
+        // Only what is taken from now on counts.
+        let mut number = lease.before();
+        let mut looked = start;
         let sat = loop {
+            // A worker that is slower than the camera always finds a newer frame.
+            if Instant::now() >= until {
+                break self.finish(sitting, looked, end, family);
+            }
             match block_on(select(lease.newer(number), Deadline(until))) {
                 Either::First(Ok(())) => {}
                 Either::First(Err(fault)) => return Err(refused(family, &fault)),
-                Either::Second(()) => break self.finish(sitting, end, family),
+                Either::Second(()) => break self.finish(sitting, looked, end, family),
             }
             if timing.frames == 0 {
                 timing.camera = start.elapsed();
             }
-            let look = self.look(sitting, number, end, family)?;
+            let look = self.look(sitting, (number, looked), end, family)?;
             sitting = look.sitting;
+            looked = Instant::now();
             if let Some((seen, taken, age, decode)) = look.frame {
                 number = seen;
-                timing.frames += 1;
+                timing.frames += u32::from(look.decoded);
                 timing.decode += decode;
                 (timing.age, timing.last) = (age, taken.elapsed());
             }
@@ -83,16 +97,27 @@ impl Service {
     }
 
     /// Has a worker look at the newest frame after number `after`.
-    fn look(&self, mut sitting: Box<Sitting>, after: u64, end: Deadline, family: Family) -> Result<Look, Error> {
+    fn look(
+        &self,
+        mut sitting: Box<Sitting>,
+        (after, looked): (u64, Instant),
+        end: Deadline,
+        family: Family,
+    ) -> Result<Look, Error> {
         let (newest, mounting) = (self.camera.newest(), self.camera.mounting());
         let most_pixels = self.limits.video_pixels;
         let job = move |extractor: &mut Extractor| {
             let Some((number, captured)) = newest(after) else {
-                return Look { sitting, frame: None, result: Ok(None) };
+                return Look { sitting, frame: None, decoded: false, result: Ok(None) };
             };
+            // Whoever stood there before the gap may have gone.
+            if captured.taken.saturating_duration_since(looked) > LONGEST_GAP {
+                sitting.forget();
+            }
             let (begun, age) = (Instant::now(), captured.taken.elapsed());
             let frame = captured.layout.to_frame(&captured.bytes, mounting, most_pixels);
             let decode = begun.elapsed();
+            let decoded = frame.is_ok();
             let result = match frame {
                 Ok(frame) => sitting.see(extractor, frame),
                 Err(damaged) => {
@@ -100,13 +125,16 @@ impl Service {
                     Ok(None) // the next one may be whole
                 }
             };
-            Look { sitting, frame: Some((number, captured.taken, age, decode)), result }
+            Look { sitting, frame: Some((number, captured.taken, age, decode)), decoded, result }
         };
         self.wait_for(job, end, family)
     }
 
     /// The result at the end of the time.
-    fn finish(&self, mut sitting: Box<Sitting>, end: Deadline, family: Family) -> Result<Sat, Error> {
+    fn finish(&self, mut sitting: Box<Sitting>, looked: Instant, end: Deadline, family: Family) -> Result<Sat, Error> {
+        if looked.elapsed() > LONGEST_GAP {
+            sitting.forget();
+        }
         let finished = self.wait_for(move |extractor: &mut Extractor| sitting.finish(extractor), end, family)?;
         finished.map_err(|error| match error {
             face::Error::NoFace => {

@@ -17,7 +17,7 @@ use embassy_futures::select::{Either, select};
 use folder::Judged;
 pub(super) use payload::DEFAULT_THRESHOLD;
 pub use payload::fuzz;
-use payload::quoted;
+pub(super) use payload::quoted;
 pub(super) use submission::Submission;
 
 use super::encoding::decode_base64;

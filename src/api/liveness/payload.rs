@@ -169,7 +169,7 @@ fn texts(value: &Value, at: &str) -> Result<Vec<String>, String> {
 }
 
 /// A caller's name as it may stand in a message: short and without control characters.
-pub(super) fn quoted(name: &str) -> String {
+pub(in crate::api) fn quoted(name: &str) -> String {
     const LONGEST: usize = 60;
     format!("'{}'", name.chars().filter(|c| !c.is_control()).take(LONGEST).collect::<String>())
 }

@@ -136,7 +136,8 @@ impl Sitting {
 
     /// The result at the end of the time: what was judged so far if it is enough, else why there is none.
     pub fn finish(&mut self, extractor: &mut Extractor) -> Result<Sat, Error> {
-        if self.judging.as_ref().is_some_and(|j| j.follower.judged() >= LEAST_FRAMES) {
+        // The person must still be there.
+        if self.judging.as_ref().is_some_and(|j| j.lost == 0 && j.follower.judged() >= LEAST_FRAMES) {
             return self.verdict(extractor);
         }
         Err(self.told())
@@ -149,6 +150,14 @@ impl Sitting {
             return Error::TooFewFrames { usable, of };
         }
         self.reason.take().unwrap_or(Error::NoFace)
+    }
+
+    /// Begins anew, since the frames that come have nothing to do with those that came.
+    pub fn forget(&mut self) {
+        if self.judging.is_some() {
+            self.reason = Some(self.told());
+        }
+        self.restart();
     }
 
     fn restart(&mut self) {
