@@ -178,7 +178,7 @@ impl Camera {
             ("linger_ms", self.linger_ms, 0, 3_600_000),
             // Fewer prove nothing, see docs/design/liveness.md.
             ("liveness_frames", self.liveness_frames as u64, 8, 64),
-            ("deadline_ms", self.deadline_ms, 1, 600_000),
+            ("deadline_ms", self.deadline_ms, 100, 600_000),
         ];
         let wrong = ranges.iter().find(|(_, value, least, most)| !(least..=most).contains(&value));
         if let Some((name, value, least, most)) = wrong {
@@ -326,7 +326,7 @@ mod tests {
             ("camera.rotate", "45", "camera.rotate"),
             ("camera.format", "H264", "camera.format"),
             ("camera.device", "video0", "camera.device"),
-            ("camera.deadline_ms", "0", "1..=600000"),
+            ("camera.deadline_ms", "0", "100..=600000"),
             ("camera.exposure", "bright", "camera.exposure"),
             ("limits.body_bytes", "4294967295", "limits.body_bytes"),
             ("nonsense", "1", "section.key"),

@@ -18,6 +18,9 @@ pub(in crate::api) struct Ask {
     pub(in crate::api) wait: Duration,
 }
 
+/// Shortest wait that can be asked for: cameras take 33 to 200 ms from one frame to the next.
+const LEAST_WAIT_MS: u64 = 100;
+
 impl Ask {
     /// What a request without a query asks.
     pub(in crate::api) fn new(settings: &settings::Camera, limits: &Limits) -> Self {
@@ -59,8 +62,9 @@ impl Ask {
                 }
                 _ => {
                     let most = limits.request_ms;
-                    let number = value.parse().ok().filter(|ms| (1..=most).contains(ms));
-                    self.wait = Duration::from_millis(number.ok_or_else(|| wrong(format!("from 1 to {most}")))?);
+                    let number = value.parse().ok().filter(|ms| (LEAST_WAIT_MS..=most).contains(ms));
+                    let range = || wrong(format!("from {LEAST_WAIT_MS} to {most}"));
+                    self.wait = Duration::from_millis(number.ok_or_else(range)?);
                 }
             }
         }
@@ -125,8 +129,8 @@ mod tests {
             ("liveness=required&threshold_spoofing=1.5", "from 0 to 1"),
             ("liveness=required&threshold_spoofing=NaN", "from 0 to 1"),
             ("threshold_spoofing=0.5", "of no use"),
-            ("deadline_ms=0", "from 1 to 30000"),
-            ("deadline_ms=30001", "from 1 to 30000"),
+            ("deadline_ms=99", "from 100 to 30000"),
+            ("deadline_ms=30001", "from 100 to 30000"),
             ("%6civeness=required", "this method takes"),
         ] {
             let error = read(query).unwrap_err();
