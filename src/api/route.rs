@@ -172,9 +172,8 @@ impl Route {
     }
 }
 
-/// The query of a target; empty if there is none.
+/// The query of a target without a fragment; empty if there is none.
 pub(super) fn query(target: &str) -> &str {
-    let target = target.split('#').next().unwrap_or_default();
     target.split_once('?').map_or("", |(_, query)| query)
 }
 

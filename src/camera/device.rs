@@ -90,9 +90,7 @@ fn start(path: PathBuf, settings: &settings::Camera, limits: &Limits) -> Result<
     let fps = device.set_params(&v4l::video::capture::Parameters::new(Fraction::new(1, settings.fps)));
     let fps = fps.map_or(0.0, |p| f64::from(p.interval.denominator) / f64::from(p.interval.numerator.max(1)));
     controls::apply(&device, settings)?;
-    let mut stream =
-        MmapStream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(fault("reserving buffers"))?;
-    stream.set_timeout(Duration::ZERO);
+    let stream = MmapStream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(fault("reserving buffers"))?;
     let identity = Identity { place, name: printable(able.card.as_bytes()), layout, fps };
     Ok(Device { identity, stream, _device: device })
 }

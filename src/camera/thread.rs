@@ -1,6 +1,6 @@
 //! The camera as others see it, and the thread behind it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::ops::{Limits, settings};
 pub struct Camera {
     slot: Arc<Slot>,
     mounting: Mounting,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// Somebody wants frames; the camera is on for as long as one of these is held.
@@ -73,7 +73,7 @@ impl Camera {
         };
         let thread =
             std::thread::Builder::new().name("camera".into()).spawn(work).expect("threads start with the process");
-        Self { slot, mounting, thread: Mutex::new(Some(thread)) }
+        Self { slot, mounting, thread: Some(thread) }
     }
 
     /// Switches the camera on, if it is not, until the lease is dropped.
@@ -110,8 +110,7 @@ impl Camera {
 impl Drop for Camera {
     fn drop(&mut self) {
         self.slot.end();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
+        if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }
     }

@@ -59,6 +59,13 @@ impl Rect {
         }
     }
 
+    /// Whether what both cover is at least so many percent of what either covers.
+    pub fn overlaps(self, other: Self, percent: i64) -> bool {
+        let shared = self.intersection(other).area();
+        let union = self.area() + other.area() - shared;
+        shared * 100 >= union * percent
+    }
+
     /// Its middle.
     pub fn center(self) -> Point {
         Point { x: self.min.x.midpoint(self.max.x), y: self.min.y.midpoint(self.max.y) }

@@ -21,7 +21,7 @@ mod template;
 pub use detect::{Detector, Face};
 pub use extractor::{Error, Extractor, Faces, Stages};
 pub use geometry::{Point, Rect, SUB};
-pub use liveness::{Effort, Finding, LEAST_FRAMES, Live, Sat, Sitting};
+pub use liveness::{Effort, Finding, Live, Sat, Sitting};
 pub use quality::{Flaw, Quality};
 pub use score::{Curve, Decision, Score, Thresholds};
 pub use select::{Choice, choose, most_central};

@@ -28,13 +28,6 @@ impl Ask {
         Self { liveness: settings.liveness_required, threshold: DEFAULT_THRESHOLD, wait }
     }
 
-    /// The same with a threshold that a request may lower, but not raise, where the settings require liveness: nobody is to
-    /// waive it.
-    fn with_threshold(self, given: f64, required: bool) -> Self {
-        let threshold = if required { given.min(DEFAULT_THRESHOLD) } else { given };
-        Self { threshold, ..self }
-    }
-
     /// Reads a query, of whose parameters a method takes the `known` ones. The error says what is wrong.
     pub(in crate::api) fn read(mut self, query: &str, known: &[&str], limits: &Limits) -> Result<Self, String> {
         let required = self.liveness;
@@ -58,7 +51,8 @@ impl Ask {
                 "threshold_spoofing" => {
                     let number = value.parse().ok().filter(|t: &f64| (0.0..=1.0).contains(t));
                     let number = number.ok_or_else(|| wrong("a number from 0 to 1".into()))?;
-                    self = self.with_threshold(number, required);
+                    // Where the settings require liveness, nobody is to waive it by raising the threshold.
+                    self.threshold = if required { DEFAULT_THRESHOLD.min(number) } else { number };
                 }
                 _ => {
                     let most = limits.request_ms;

@@ -58,8 +58,8 @@ impl Service {
         };
         let members = members(&submission)?;
         let best_shot = submission.payload.analyses.iter().any(|a| a.best_shot);
-        let seen = self.sit(call, Some(self.camera_settings.liveness_frames), best_shot)?;
-        let Some(Live { spoofing, frames, best_shot }) = seen.sat.live.clone() else {
+        let mut seen = self.sit(call, Some(self.camera_settings.liveness_frames), best_shot)?;
+        let Some(Live { spoofing, frames, best_shot }) = seen.sat.live.take() else {
             return Err(Error::internal(Family::Liveness, "liveness was not judged"));
         };
         let details = Details::Video(seen.info(frames));

@@ -36,6 +36,9 @@ const BOUNDARY: &str = "faceplate-frame";
 #[derive(Debug, Default)]
 pub(in crate::api) struct Streams(AtomicUsize);
 
+/// A frame's number, and the frame as JPEG or why it is none.
+type Picture = (u64, Result<Vec<u8>, String>);
+
 impl Service {
     pub(in crate::api) fn camera_frame(&self, call: &Call) -> Result<Reply, Error> {
         self.may_show(call)?;
@@ -82,11 +85,7 @@ impl Service {
     }
 
     /// A worker's job: the newest frame after number `after` as JPEG, if there is a fresh one.
-    #[allow(clippy::type_complexity)]
-    fn picture(
-        &self,
-        after: u64,
-    ) -> impl FnOnce(&mut Extractor) -> Option<(u64, Result<Vec<u8>, String>)> + Send + use<> {
+    fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor) -> Option<Picture> + Send + use<> {
         let (newest, mounting, most_pixels) = (self.camera.newest(), self.camera.mounting(), self.limits.video_pixels);
         move |_| {
             let (number, captured) = newest(after)?;

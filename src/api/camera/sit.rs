@@ -39,11 +39,21 @@ struct Timing {
 /// What became of one frame.
 struct Look {
     sitting: Box<Sitting>,
-    /// Number of the frame, when it was taken, and what decoding took; none if there was no fresh one.
-    frame: Option<(u64, Instant, Duration, Duration)>,
-    /// Whether it was a whole picture.
-    decoded: bool,
+    /// None if there was no fresh one.
+    frame: Option<Looked>,
     result: Result<Option<Sat>, face::Error>,
+}
+
+/// A frame that was looked at.
+struct Looked {
+    number: u64,
+    taken: Instant,
+    /// How old it was then.
+    age: Duration,
+    /// What decoding took.
+    decode: Duration,
+    /// Whether it was a whole picture.
+    whole: bool,
 }
 
 /// Longest time from one look to the frame of the next. After a longer one, since the camera stalled or no worker was free,
@@ -80,11 +90,11 @@ impl Service {
             let look = self.look(sitting, (number, looked), end, family)?;
             sitting = look.sitting;
             looked = Instant::now();
-            if let Some((seen, taken, age, decode)) = look.frame {
-                number = seen;
-                timing.frames += u32::from(look.decoded);
-                timing.decode += decode;
-                (timing.age, timing.last) = (age, taken.elapsed());
+            if let Some(frame) = look.frame {
+                number = frame.number;
+                timing.frames += u32::from(frame.whole);
+                timing.decode += frame.decode;
+                (timing.age, timing.last) = (frame.age, frame.taken.elapsed());
             }
             if let Some(sat) = look.result.map_err(|e| Error::from_face(&e, "").of(family))? {
                 break Ok(sat);
@@ -108,7 +118,7 @@ impl Service {
         let most_pixels = self.limits.video_pixels;
         let job = move |extractor: &mut Extractor| {
             let Some((number, captured)) = newest(after) else {
-                return Look { sitting, frame: None, decoded: false, result: Ok(None) };
+                return Look { sitting, frame: None, result: Ok(None) };
             };
             // Whoever stood there before the gap may have gone.
             if captured.taken.saturating_duration_since(looked) > LONGEST_GAP {
@@ -117,7 +127,7 @@ impl Service {
             let (begun, age) = (Instant::now(), captured.taken.elapsed());
             let frame = captured.layout.to_frame(&captured.bytes, mounting, most_pixels);
             let decode = begun.elapsed();
-            let decoded = frame.is_ok();
+            let whole = frame.is_ok();
             let result = match frame {
                 Ok(frame) => sitting.see(extractor, frame),
                 Err(damaged) => {
@@ -125,7 +135,7 @@ impl Service {
                     Ok(None) // the next one may be whole
                 }
             };
-            Look { sitting, frame: Some((number, captured.taken, age, decode)), decoded, result }
+            Look { sitting, frame: Some(Looked { number, taken: captured.taken, age, decode, whole }), result }
         };
         self.wait_for(job, end, family)
     }

@@ -282,8 +282,7 @@ fn least(frames: usize) -> usize {
 fn nearest(faces: &[Face], place: Rect) -> Option<Face> {
     let shared = |face: &Face| face.bounds.intersection(place).area();
     let best = faces.iter().max_by_key(|f| shared(f))?;
-    let union = best.bounds.area() + place.area() - shared(best);
-    (shared(best) * 100 >= union * SAME_PLACE_PERCENT).then_some(*best)
+    best.bounds.overlaps(place, SAME_PLACE_PERCENT).then_some(*best)
 }
 
 impl Upright {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use follow::Effort;
 pub(super) use model::Model;
-pub use sitting::{LEAST_FRAMES, Live, Sat, Sitting};
+pub use sitting::{Live, Sat, Sitting};
 
 use self::follow::{Follower, Seen};
 use self::verdict::{subject, verdict};

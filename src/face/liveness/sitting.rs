@@ -62,7 +62,7 @@ pub struct Live {
 
 /// Fewest frames that a judgement can be made of when the time is over. Among eight, two must look like an attack for the
 /// verdict to take notice, and a quarter is left out as the most live ones.
-pub const LEAST_FRAMES: usize = 8;
+const LEAST_FRAMES: usize = 8;
 
 /// Frames in a row in which the face must be good and in its place.
 const STEADY: usize = 3;
@@ -128,8 +128,7 @@ impl Sitting {
             return self.verdict(extractor).map(Some);
         }
         if judging.lost >= GONE {
-            self.reason = Some(self.told());
-            self.restart();
+            self.forget();
         }
         Ok(None)
     }
@@ -157,10 +156,6 @@ impl Sitting {
         if self.judging.is_some() {
             self.reason = Some(self.told());
         }
-        self.restart();
-    }
-
-    fn restart(&mut self) {
         if let Some(judging) = self.judging.take() {
             self.effort.add(judging.follower.effort);
         }
@@ -238,10 +233,7 @@ impl Sitting {
 
 impl Steady {
     fn is_elsewhere(&self, face: &Face) -> bool {
-        let Some(place) = self.place else { return false };
-        let shared = face.bounds.intersection(place).area();
-        let union = face.bounds.area() + place.area() - shared;
-        shared * 100 < union * STILL_PERCENT
+        self.place.is_some_and(|place| !face.bounds.overlaps(place, STILL_PERCENT))
     }
 
     /// Adds a good frame; whether there are enough.
