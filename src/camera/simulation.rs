@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -19,24 +19,24 @@ use crate::media::raw::{Layout, PixelFormat};
 #[derive(Clone)]
 struct World {
     start: Instant,
-    microseconds: Arc<AtomicUsize>,
-    state: Arc<AtomicUsize>,
+    microseconds: Arc<AtomicU64>,
+    state: Arc<AtomicU64>,
     /// Sources that are alive.
     sources: Arc<AtomicUsize>,
 }
 
 impl World {
-    fn new(seed: usize) -> Self {
-        let number = |n| Arc::new(AtomicUsize::new(n));
-        Self { start: Instant::now(), microseconds: number(0), state: number(seed), sources: number(0) }
+    fn new(seed: u64) -> Self {
+        let number = |n| Arc::new(AtomicU64::new(n));
+        Self { start: Instant::now(), microseconds: number(0), state: number(seed), sources: Arc::default() }
     }
 
     fn now(&self) -> Instant {
-        self.start + Duration::from_micros(self.microseconds.load(Ordering::Relaxed) as u64)
+        self.start + Duration::from_micros(self.microseconds.load(Ordering::Relaxed))
     }
 
     fn pass(&self, time: Duration) {
-        self.microseconds.fetch_add(time.as_micros() as usize, Ordering::Relaxed);
+        self.microseconds.fetch_add(time.as_micros() as u64, Ordering::Relaxed);
     }
 
     fn pass_until(&self, then: Instant) {
@@ -48,7 +48,7 @@ impl World {
         let mut z = self.state.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed).wrapping_add(0x9E37_79B9_7F4A_7C15);
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % most
+        ((z ^ (z >> 31)) % most as u64) as usize
     }
 
     fn one_in(&self, most: usize) -> bool {
@@ -213,7 +213,7 @@ impl Consumer {
 }
 
 /// Lets that much time pass before a camera.
-fn day(seed: usize, policy: Policy, length: Duration) -> (Consumer, Slot) {
+fn day(seed: u64, policy: Policy, length: Duration) -> (Consumer, Slot) {
     let world = World::new(seed);
     let slot = Slot::default();
     let mine = world.clone();
