@@ -36,6 +36,7 @@ pub mod camera;
 pub mod cli;
 pub mod engine;
 pub mod face;
+pub mod gate;
 pub mod media;
 pub mod ops;
 pub mod work;

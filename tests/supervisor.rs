@@ -44,7 +44,7 @@ fn it_listens_on_the_socket_that_it_was_given() {
     let mut command = Command::new("sh");
     command.arg("-c").arg("LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0 </dev/null").arg("sh");
     let inner = binary();
-    command.arg(inner.get_program()).args(inner.get_args()).args(["serve", "--listen", "192.0.2.1:9"]);
+    command.arg(inner.get_program()).args(inner.get_args()).args(["serve", "--listen", "127.0.0.1:9"]);
     let service = Service::spawned(command.stdin(Stdio::from(OwnedFd::from(listener))));
     assert_eq!(service.address, address);
     assert_eq!(service.get("/v1/face/pattern/health").status, 200);

@@ -45,6 +45,8 @@ pub enum Kind {
     Parameter,
     /// The camera, or the person before it.
     Camera(CameraKind),
+    /// The client's: it did not get through the gate.
+    Gate(GateKind),
     /// Policy: too much to do.
     Overloaded,
     /// Policy: the body is over its limit. Carries the kind of what the body should have held.
@@ -67,6 +69,19 @@ pub enum CameraKind {
     Attack,
     /// Policy: what it sees is not shown.
     Private,
+}
+
+/// Why a request did not get through the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateKind {
+    /// It is no request that can be served, for which HTTP has this status.
+    Status(u16),
+    /// It has no token that is known.
+    Token,
+    /// Its token is good for something else.
+    Scope,
+    /// Its address tried too many tokens.
+    LockedOut,
 }
 
 /// An error reply in the making.
@@ -134,7 +149,10 @@ impl Error {
             Kind::BodyTooLarge { .. } => 413,
             Kind::Internal => 500,
             Kind::Overloaded | Kind::Camera(CameraKind::Absent | CameraKind::Busy) => 503,
-            Kind::Camera(CameraKind::Private) => 403,
+            Kind::Camera(CameraKind::Private) | Kind::Gate(GateKind::Scope) => 403,
+            Kind::Gate(GateKind::Status(status)) => status,
+            Kind::Gate(GateKind::Token) => 401,
+            Kind::Gate(GateKind::LockedOut) => 429,
             _ => 400,
         }
     }
@@ -179,6 +197,7 @@ impl Error {
             (Pattern, Kind::PartType) => ("BPE-002005", "Invalid Content-Type of the multiparted HTTP request part"),
             (Pattern, Kind::Camera(kind)) => (kind.codes().0, kind.codes().2),
             (Liveness, Kind::Camera(kind)) => (kind.codes().1, kind.codes().2),
+            (_, Kind::Gate(kind)) => kind.entry(self.family),
             (Pattern, Kind::UnknownPath | Kind::Parameter) => ("BPE-002006", "Invalid request"),
             (Pattern, Kind::Unusable) => ("BPE-003001", "Failed to retrieve the biometric template"),
             (Pattern, Kind::NoFace) => ("BPE-003002", "The biometric sample is missing face"),
@@ -195,6 +214,19 @@ impl Error {
             (Liveness, Kind::NotReady) => ("LDE-001002", "TFSS error. Call the Liveness health method."),
             (Liveness, _) => ("LDE-002004", "Failed to extract the biometric sample"),
         }
+    }
+}
+
+impl GateKind {
+    /// Code of the family, and the wording.
+    fn entry(self, family: Family) -> (&'static str, &'static str) {
+        let (pattern, liveness, wording) = match self {
+            Self::Status(_) => ("BPE-002006", "LDE-002006", "Invalid request"),
+            Self::Token => ("BPE-005001", "LDE-005001", "Not authorized"),
+            Self::Scope => ("BPE-005002", "LDE-005002", "Not allowed"),
+            Self::LockedOut => ("BPE-005003", "LDE-005003", "Locked out"),
+        };
+        (if family == Family::Pattern { pattern } else { liveness }, wording)
     }
 }
 

@@ -1,14 +1,16 @@
 //! The contract, API Lite: what a request means and what is answered. Handlers translate; they decide nothing of their own.
 //!
-//! [`Service`] is free of sockets: a [`Head`] and a body go in, a [`Reply`] comes out. [`Server`] is the thin shell that
-//! connects it to tiny_http.
+//! [`Service`] is free of sockets: a [`Head`] and a body go in, a [`Reply`] comes out. [`Server`] is the thin shell
+//! that connects it to the gate and to tiny_http.
 
 pub mod camera;
 mod content_type;
 mod encoding;
 mod error;
 mod form;
+mod house;
 pub mod liveness;
+mod metrics;
 pub mod multipart;
 mod pattern;
 mod probe;
@@ -16,12 +18,13 @@ mod reply;
 mod route;
 mod server;
 mod service;
+mod state;
 
 pub use content_type::ContentType;
 pub use encoding::{decode_base64, encode_base64};
-pub use error::{CameraKind, Error, Family, Kind};
+pub use error::{CameraKind, Error, Family, GateKind, Kind};
 pub use probe::probe;
 pub use reply::Reply;
 pub use route::Route;
-pub use server::Server;
+pub use server::{Server, places};
 pub use service::{Head, Service};

@@ -15,7 +15,8 @@ use super::multipart::Writer;
 use super::reply::Reply;
 use super::service::{Call, Service};
 use crate::face::{self, Extractor, Score, Template};
-use crate::work::{Deadline, Failed, Ticket, block_on};
+use crate::ops::random;
+use crate::work::{Failed, Ticket, block_on};
 
 #[derive(Serialize)]
 struct Comparison {
@@ -52,7 +53,7 @@ impl Service {
             false => Cow::Borrowed(body),
             true => Cow::Owned(decode_base64(body).map_err(refused)?),
         };
-        let template = self.samples(&[("", &sample)])?.remove(0);
+        let template = self.samples(call, &[("", &sample)])?.remove(0);
         Ok(Self::extracted(&template, call.base64))
     }
 
@@ -73,9 +74,9 @@ impl Service {
         Ok(self.comparison(self.curve.compare(&feature, &template)))
     }
 
-    pub(super) fn verify(&self, found: &Found<'_>) -> Result<Reply, Error> {
+    pub(super) fn verify(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
         let template = self.template("bio_template", &found.one[1])?;
-        let feature = self.samples(&[("sample", &found.one[0])])?.remove(0);
+        let feature = self.samples(call, &[("sample", &found.one[0])])?.remove(0);
         Ok(self.verified(&feature, &template, found.base64))
     }
 
@@ -91,8 +92,8 @@ impl Service {
         Reply::ok(content_type, writer.finish())
     }
 
-    pub(super) fn extract_and_compare(&self, found: &Found<'_>) -> Result<Reply, Error> {
-        let templates = self.samples(&[("sample_1", &found.one[0]), ("sample_2", &found.one[1])])?;
+    pub(super) fn extract_and_compare(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
+        let templates = self.samples(call, &[("sample_1", &found.one[0]), ("sample_2", &found.one[1])])?;
         Ok(self.comparison(self.curve.compare(&templates[0], &templates[1])))
     }
 
@@ -102,16 +103,16 @@ impl Service {
         Ok(self.entries(&probe, found, &others))
     }
 
-    pub(super) fn verify_n(&self, found: &Found<'_>) -> Result<Reply, Error> {
+    pub(super) fn verify_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
         let others = self.templates(found)?;
-        let probe = self.samples(&[("sample_1", &found.one[0])])?.remove(0);
+        let probe = self.samples(call, &[("sample_1", &found.one[0])])?.remove(0);
         Ok(self.entries(&probe, found, &others))
     }
 
-    pub(super) fn extract_and_compare_n(&self, found: &Found<'_>) -> Result<Reply, Error> {
+    pub(super) fn extract_and_compare_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
         let labelled = found.many.iter().map(|(label, bytes)| (&**label, &**bytes));
         let samples: Vec<(&str, &[u8])> = [("sample_1", &*found.one[0])].into_iter().chain(labelled).collect();
-        let mut templates = self.samples(&samples)?;
+        let mut templates = self.samples(call, &samples)?;
         let probe = templates.remove(0);
         Ok(self.entries(&probe, found, &templates))
     }
@@ -129,19 +130,19 @@ impl Service {
     ///
     /// A picture that can't be decoded is reported before one that shows nobody, whatever their order. So the first refusal
     /// for a face does not end the work, but what follows is only decoded.
-    fn samples(&self, samples: &[(&str, &[u8])]) -> Result<Vec<Template>, Error> {
-        let deadline = Deadline(Instant::now() + self.limits.request_time());
+    fn samples(&self, call: &Call, samples: &[(&str, &[u8])]) -> Result<Vec<Template>, Error> {
+        let patience = call.patience(Instant::now() + self.limits.request_time());
         let mut templates = vec![];
         let mut refused: Option<Error> = None;
         for pair in samples.chunks(2) {
             let look = refused.is_none();
             let first = self.submit(pair[0].1, look)?;
             let (first, second) = match pair.get(1) {
-                None => match block_on(select(first, deadline)) {
+                None => match block_on(select(first, patience.clone())) {
                     Either::First(result) => (result, None),
                     Either::Second(()) => return Err(overloaded("the deadline passed")),
                 },
-                Some((_, bytes)) => match block_on(select(join(first, self.submit(bytes, look)?), deadline)) {
+                Some((_, bytes)) => match block_on(select(join(first, self.submit(bytes, look)?), patience.clone())) {
                     Either::First((first, second)) => (first, Some(second)),
                     Either::Second(()) => return Err(overloaded("the deadline passed")),
                 },
@@ -177,14 +178,14 @@ impl Service {
     }
 
     fn comparison(&self, score: Score) -> Reply {
-        Reply::json(&Comparison { score: raw(score), decision: score.decide(self.thresholds).as_str() })
+        Reply::json(&Comparison { score: raw(score), decision: score.decide(self.thresholds()).as_str() })
     }
 
     pub(super) fn entries(&self, probe: &Template, found: &Found<'_>, others: &[Template]) -> Reply {
         let mut results = Vec::with_capacity(others.len());
         for ((filename, _), other) in found.many.iter().zip(others) {
             let score = self.curve.compare(probe, other);
-            results.push(Entry { filename, score: raw(score), decision: score.decide(self.thresholds).as_str() });
+            results.push(Entry { filename, score: raw(score), decision: score.decide(self.thresholds()).as_str() });
         }
         Reply::json(&Entries { results })
     }
@@ -197,11 +198,4 @@ pub(super) fn raw(score: Score) -> Box<RawValue> {
 
 fn overloaded(detail: &str) -> Error {
     Error::new(Family::Pattern, Kind::Overloaded, format!("{detail}; try again"))
-}
-
-/// 128 bits that nobody can guess, from the keys that the standard library draws for its hash maps.
-pub(super) fn random() -> u128 {
-    use std::hash::{BuildHasher, RandomState};
-    let draw = || u128::from(RandomState::new().hash_one(Instant::now()));
-    draw() << 64 | draw()
 }

@@ -10,6 +10,12 @@ pub enum Route {
     Version,
     /// `GET /openapi.yaml`
     OpenApi,
+    /// `GET /healthz`
+    Alive,
+    /// `GET /readyz`
+    Ready,
+    /// `GET /metrics`
+    Metrics,
     /// `GET /v1/face/pattern/health`
     PatternHealth,
     /// `POST /v1/face/pattern/extract`
@@ -65,9 +71,12 @@ pub(super) enum Accepts {
 
 impl Route {
     /// All routes.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Version,
         Self::OpenApi,
+        Self::Alive,
+        Self::Ready,
+        Self::Metrics,
         Self::PatternHealth,
         Self::Extract,
         Self::Compare,
@@ -92,6 +101,9 @@ impl Route {
         match self {
             Self::Version => "/version",
             Self::OpenApi => "/openapi.yaml",
+            Self::Alive => "/healthz",
+            Self::Ready => "/readyz",
+            Self::Metrics => "/metrics",
             Self::PatternHealth => "/v1/face/pattern/health",
             Self::Extract => "/v1/face/pattern/extract",
             Self::Compare => "/v1/face/pattern/compare",
@@ -125,6 +137,7 @@ impl Route {
         let form = |one: &'static [(&'static str, Field)], many| Accepts::Form(Form { one, many });
         match self {
             Self::Version | Self::OpenApi | Self::PatternHealth | Self::LivenessHealth => Accepts::Nothing,
+            Self::Alive | Self::Ready | Self::Metrics => Accepts::Nothing,
             Self::Camera | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
             Self::CameraExtract => Accepts::NoSample,
             Self::CameraDetect => Accepts::Payload,
@@ -158,10 +171,21 @@ impl Route {
         Family::of(self.path())
     }
 
+    /// The route of a request target, whatever the verb.
+    pub fn at(target: &str) -> Option<Self> {
+        let path = path(target);
+        Self::ALL.into_iter().find(|r| r.path() == path)
+    }
+
+    /// Whether its body mainly holds templates.
+    pub(super) fn holds_template(self) -> bool {
+        matches!(self.accepts(), Accepts::Form(form) if form.first() == Field::Template)
+    }
+
     /// Finds the route of a request target and checks the verb.
     pub fn find(method: &str, target: &str) -> Result<Self, Error> {
         let path = path(target);
-        let Some(route) = Self::ALL.into_iter().find(|r| r.path() == path) else {
+        let Some(route) = Self::at(target) else {
             return Err(Error::new(Family::of(path), Kind::UnknownPath, "there is no such method"));
         };
         if method == route.method() || (method == "HEAD" && route.method() == "GET") {
@@ -177,13 +201,9 @@ pub(super) fn query(target: &str) -> &str {
     target.split_once('?').map_or("", |(_, query)| query)
 }
 
-/// The path of a target in origin form, or in the absolute form that proxies send, without its query.
+/// The path of a target in origin form, without its query.
 fn path(target: &str) -> &str {
-    let path = match target.split_once("://") {
-        Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |at| &rest[at..]),
-        _ => target,
-    };
-    path.split(['?', '#']).next().unwrap_or_default()
+    target.split(['?', '#']).next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -194,7 +214,7 @@ mod tests {
     fn every_route_is_found_by_its_own_path_and_verb() {
         for route in Route::ALL {
             assert_eq!(Route::find(route.method(), route.path()).unwrap(), route);
-            let with_query = format!("http://host:8080{}?x=1", route.path());
+            let with_query = format!("{}?x=1", route.path());
             assert_eq!(Route::find(route.method(), &with_query).unwrap(), route);
         }
         assert_eq!(Route::find("HEAD", "/version").unwrap(), Route::Version);

@@ -1,64 +1,73 @@
-//! The shell around [`Service`]: tiny_http reads and writes, a fixed number of threads waits.
-//!
-//! tiny_http trusts its peers: it has no timeouts and reserves what a Content-Length claims. What can be done about that from
-//! the inside is done here (bodies are read in pieces and bounded, leftovers are drained); the rest belongs to the gate that
-//! is to stand in front. Until it does, listen on loopback or behind a proxy.
+//! The shell around [`Service`]: the gate takes requests from strangers, tiny_http reads them and writes replies, a fixed
+//! number of threads waits for what they ask. Nothing that reaches tiny_http here came from a stranger as it is.
 
-use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use tiny_http::{Header, Method, Request, Response, StatusCode};
+use zeroize::Zeroizing;
 
-use super::error::{Error, Family, Kind};
-use super::pattern::random;
+use super::error::{Error, Family};
 use super::reply::{Live, Reply};
 use super::service::{Head, Service};
-use crate::ops::shutdown::Shutdown;
+use crate::gate::{Access, CALL, Callers, Door, Gate, Opening, Places, Tls};
+use crate::ops::Settings;
+use crate::ops::shutdown::{IDLE, Shutdown};
 
-/// A listening server and its threads.
+/// An open gate and the threads behind it.
 pub struct Server {
+    gate: Arc<Gate>,
     http: Arc<tiny_http::Server>,
     threads: Vec<JoinHandle<()>>,
-    address: SocketAddr,
+    /// How long requests may still take when it stops.
+    patience: Duration,
     shutdown: Shutdown,
 }
 
-/// A client that takes nothing of its reply for so long is given up: it holds a thread.
-const SLOWEST_READER: Duration = Duration::from_secs(10);
+/// Requests that cost nothing, answered at once: monitors and the service's own.
+const LIGHT: usize = 4;
 
-/// An unread body up to this much over the limit is drained, so that the client gets to read the refusal.
-const DRAINED_BYTES: usize = 64 << 20;
+/// Requests that wait for the camera at once: there is room for few people before it, and two streams.
+const CAMERA: usize = 4;
 
-/// Connections that may be lost to absurd claims; each costs two descriptors of the usual 1,024.
-const MOST_LEAKED: usize = 100;
+/// What is left of the request time for the reply, when the service stops.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// Longest request id that is echoed.
-const LONGEST_ID: usize = 128;
+/// How many requests are answered at once under `settings`.
+pub fn places(settings: &Settings) -> Places {
+    Places { light: LIGHT, work: settings.requests(), camera: CAMERA }
+}
 
 impl Server {
-    /// Serves `service` on `listener` with `threads` threads until `shutdown`.
+    /// Serves what comes in by `doors` until `shutdown`.
     pub fn start(
-        listener: TcpListener,
-        service: Arc<Service>,
-        threads: usize,
+        doors: Vec<Door>,
+        service: &Arc<Service>,
+        settings: &Settings,
+        tls: Option<Tls>,
         shutdown: &Shutdown,
     ) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        // The sockets that it accepts inherit this.
-        set_socket_timeout(&listener, Timeout::Send, Some(SLOWEST_READER))?;
+        let places = places(settings);
+        let opening = Opening {
+            house: Arc::clone(service) as _,
+            access: Access::new(&settings.access),
+            tls,
+            limits: settings.limits.clone(),
+            places,
+            figures: Arc::clone(&service.figures),
+        };
+        let (gate, listener) = Gate::open(doors, opening)?;
         let http = Arc::new(tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?);
         let start = |number| {
-            let (http, service, shutdown) = (Arc::clone(&http), Arc::clone(&service), shutdown.clone());
+            let (http, service, shutdown) = (Arc::clone(&http), Arc::clone(service), shutdown.clone());
+            let callers = gate.callers().clone();
             let work = move || {
-                while !shutdown.requested() {
+                loop {
                     match http.recv() {
-                        Ok(request) => serve(&service, request, &shutdown),
+                        Ok(request) => serve(&service, request, &callers),
                         Err(_) if shutdown.requested() => break, // unblocked by `join`
                         Err(error) => shutdown.fail(&format!("the listener failed: {error}")),
                     }
@@ -66,21 +75,27 @@ impl Server {
             };
             thread::Builder::new().name(format!("http-{number}")).spawn(work)
         };
-        let threads = (0..threads).map(start).collect::<io::Result<_>>()?;
-        Ok(Self { http, threads, address, shutdown: shutdown.clone() })
+        let threads = (0..places.sum()).map(start).collect::<io::Result<_>>()?;
+        let patience = settings.limits.request_time() + LAST_WORDS;
+        Ok(Self { gate: Arc::new(gate), http, threads, patience, shutdown: shutdown.clone() })
     }
 
-    /// The address that it listens on.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The gate in front.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
     }
 
-    /// Waits for the shutdown and until all threads have stopped, each after the request that it is at.
-    pub fn join(self) {
+    /// Waits for the shutdown, doing `meanwhile` now and then, and until requests that are being answered are.
+    pub fn join(self, meanwhile: impl Fn()) {
         // One thread looks for all of them, so that a service that has nothing to do does nothing.
         while !self.shutdown.requested() {
-            self.shutdown.sleep(Duration::from_secs(3600));
+            self.shutdown.sleep(IDLE);
+            meanwhile();
+            if self.gate.is_deaf() {
+                self.shutdown.fail("the gate's thread has ended");
+            }
         }
+        self.gate.close(self.patience);
         self.threads.iter().for_each(|_| self.http.unblock());
         for thread in self.threads {
             let _panicked_outside_a_request = thread.join();
@@ -89,70 +104,37 @@ impl Server {
     }
 }
 
-fn serve(service: &Arc<Service>, mut request: Request, shutdown: &Shutdown) {
+fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
     let start = Instant::now();
     let head = head(&request);
-    let id = request_id(&head);
-    let (reply, body) = catch_unwind(AssertUnwindSafe(|| handle(service, &head, &mut request)))
-        .unwrap_or_else(|_| (Error::internal(Family::of(&head.target), "the handler panicked").into(), Body::Read));
-    let (status, ms) = (reply.status, start.elapsed().as_millis());
-    match &reply.cause {
-        Some(cause) => log::error!("request {id}: {status} in {ms} ms: {cause}"),
-        None => log::debug!("request {id}: {status} in {ms} ms"),
-    }
-    match send(request, reply, body, &id, service.limits().body_bytes) {
-        Ok(Sent::Whole) => {}
-        Ok(Sent::Leaked) => leaked(shutdown),
-        Err(error) => log::debug!("request {id}: the reply was not delivered: {error}"),
-    }
-}
-
-/// Counts connections that had to be leaked. Before they use up the process's descriptors, and tiny_http with them, the
-/// service ends itself, for its supervisor to start it afresh.
-fn leaked(shutdown: &Shutdown) {
-    static LEAKED: AtomicUsize = AtomicUsize::new(0);
-    let count = LEAKED.fetch_add(1, Ordering::Relaxed) + 1;
-    log::warn!("a request claimed a body far over the limit; its connection is lost ({count} of {MOST_LEAKED})");
-    if count >= MOST_LEAKED {
-        shutdown.fail("too many lost connections");
-    }
-}
-
-/// Whether something of the request is still to come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Body {
-    /// All of it was read, or no more of it can be.
-    Read,
-    Unread,
-}
-
-fn handle(service: &Arc<Service>, head: &Head, request: &mut Request) -> (Reply, Body) {
-    let call = match service.admit(head) {
-        Ok(call) => call,
-        Err(error) => return (error.into(), Body::Unread),
-    };
-    let limit = service.limits().body_bytes;
-    if request.body_length().is_some_and(|length| length > limit) {
-        return (call.too_large(limit).into(), Body::Unread);
-    }
-    let mut body = Vec::with_capacity(request.body_length().unwrap_or_default().min(1 << 20));
-    let received = body_of(request, limit + 1).read_to_end(&mut body);
-    match received {
-        Ok(length) if length > limit => (call.too_large(limit).into(), Body::Unread),
-        Ok(length) if request.body_length().is_some_and(|claimed| claimed != length) => {
-            (call.broken("the body is shorter than Content-Length").into(), Body::Read)
+    let id = head.header("X-Request-ID").unwrap_or_default().to_owned();
+    let number = head.header(CALL).and_then(|number| number.parse().ok());
+    // A request that has no caller is for nobody: he went before his turn came.
+    let Some(caller) = number.and_then(|number| callers.find(number)) else { return };
+    let reply = catch_unwind(AssertUnwindSafe(|| -> io::Result<Reply> {
+        let call = match service.admit(&head) {
+            Ok(call) => call.of(caller.gone),
+            Err(error) => return Ok(error.into()),
+        };
+        let mut body = Zeroizing::new(Vec::with_capacity(request.body_length().unwrap_or_default()));
+        let length = request.as_reader().read_to_end(&mut body)?;
+        if request.body_length().is_some_and(|whole| whole != length) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(_) => (service.answer(&call, &body), Body::Read),
-        Err(_) => (call.broken("the body could not be read").into(), Body::Read),
+        Ok(service.answer(&call, &body))
+    }));
+    let reply = match reply {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(_)) => return, // he went while his request was handed over
+        Err(_) => Error::internal(Family::of(&head.target), "the handler panicked").into(),
+    };
+    let (status, ms) = (reply.status, start.elapsed().as_millis());
+    if let Some(cause) = &reply.cause {
+        log::error!("request {id}: {status} in {ms} ms: {cause}");
     }
-}
-
-/// Up to `most` bytes of the body. tiny_http hands over the whole connection to a request that wishes to upgrade, whose body
-/// ends all the same where its Content-Length says; a request without either length or chunks has none.
-fn body_of(request: &mut Request, most: usize) -> impl Read {
-    let chunked = request.headers().iter().any(|h| h.field.equiv("Transfer-Encoding"));
-    let length = if chunked { most } else { request.body_length().unwrap_or_default().min(most) };
-    request.as_reader().take(length as u64)
+    if let Err(error) = send(request, reply, &id) {
+        log::debug!("request {id}: the reply was not delivered: {error}");
+    }
 }
 
 fn head(request: &Request) -> Head {
@@ -164,20 +146,7 @@ fn head(request: &Request) -> Head {
     }
 }
 
-/// The client's request id if it is a plain word, else one of our own.
-fn request_id(head: &Head) -> String {
-    let plain = |id: &&str| (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
-    head.header("X-Request-ID").filter(plain).map_or_else(|| format!("{:016x}", random() as u64), str::to_owned)
-}
-
-/// How a reply went out.
-enum Sent {
-    Whole,
-    /// At the cost of a connection that is never closed.
-    Leaked,
-}
-
-fn send(mut request: Request, reply: Reply, read: Body, id: &str, limit: usize) -> io::Result<Sent> {
+fn send(request: Request, reply: Reply, id: &str) -> io::Result<()> {
     let header = |name: &str, value: &str| Header::from_bytes(name, value).map_err(|()| io::Error::other("bad header"));
     let mut headers = vec![
         header("Content-Type", &reply.content_type)?,
@@ -189,32 +158,15 @@ fn send(mut request: Request, reply: Reply, read: Body, id: &str, limit: usize) 
         headers.push(header(name, value)?);
     }
     let status = StatusCode(reply.status);
-    if let Some(Live(body)) = reply.live {
-        // Without chunks tiny_http would collect the whole body first, which has no end.
-        let chunks = *request.http_version() >= (1, 1) && !request.headers().iter().any(|h| h.field.equiv("TE"));
-        if chunks && *request.method() != Method::Head {
-            request.respond(Response::new(status, headers, body, None, None))?;
-        } else if chunks {
-            request.respond(Response::new(status, headers, io::empty(), Some(0), None))?;
-        } else {
-            let what = "a stream needs HTTP/1.1, without the header TE";
-            let refusal = Error::new(Family::Pattern, Kind::Parameter, what);
-            return send(request, refusal.into(), read, id, limit);
+    match reply.live {
+        Some(Live(body)) if *request.method() != Method::Head => {
+            request.respond(Response::new(status, headers, body, None, None))
         }
-        return Ok(Sent::Whole);
+        Some(_) => request.respond(Response::new(status, headers, io::empty(), Some(0), None)),
+        None => {
+            let length = reply.body.len();
+            let response = Response::new(status, headers, io::Cursor::new(reply.body), Some(length), None);
+            request.respond(response.with_chunked_threshold(usize::MAX))
+        }
     }
-    let length = reply.body.len();
-    let response = Response::new(status, headers, io::Cursor::new(reply.body), Some(length), None)
-        .with_chunked_threshold(usize::MAX);
-    if request.body_length().is_some_and(|claimed| claimed > limit + DRAINED_BYTES) {
-        // Dropping this reader would reserve what the client claims. It is leaked instead, with its connection.
-        std::mem::forget(request.upgrade("close", response));
-        return Ok(Sent::Leaked);
-    }
-    if read == Body::Unread {
-        // Else the client, still sending, may never read the reply.
-        let _refused_anyway = io::copy(&mut body_of(&mut request, limit + DRAINED_BYTES), &mut io::sink());
-    }
-    request.respond(response)?;
-    Ok(Sent::Whole)
 }

@@ -1,7 +1,7 @@
 //! A request's way: admitted by its head, answered from its body.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use embassy_futures::select::{Either, select};
@@ -10,23 +10,25 @@ use serde::Serialize;
 use super::camera::{Ask, Streams};
 use super::content_type::ContentType;
 use super::error::{Error, Family, Kind};
-use super::form::{Field, Found};
+use super::form::Found;
 use super::liveness::quoted;
+use super::metrics::Metrics;
 use super::multipart;
 use super::reply::Reply;
 use super::route::{Accepts, Route, query};
 use crate::camera::Camera;
-use crate::engine::{self, Decoding};
+use crate::engine::{self, Decoding, ModelInfo};
 use crate::face::{Curve, Extractor, Faces, Score, Thresholds};
+use crate::gate::Figures;
 use crate::ops::shutdown::Shutdown;
 use crate::ops::{Limits, Settings, settings};
-use crate::work::{Deadline, Failed, Pool, block_on};
+use crate::work::{Deadline, Failed, Gone, Patience, Pool, block_on};
 
 /// The contract on top of the models. Shared by all threads that serve requests.
 pub struct Service {
     pub(super) pool: Pool<Extractor>,
     pub(super) curve: Curve,
-    pub(super) thresholds: Thresholds,
+    thresholds: RwLock<Thresholds>,
     pub(super) limits: Limits,
     pub(super) model: u16,
     pub(super) dimension: usize,
@@ -34,6 +36,8 @@ pub struct Service {
     pub(super) camera_settings: settings::Camera,
     pub(super) streams: Streams,
     pub(super) shutdown: Shutdown,
+    pub(super) metrics: Metrics,
+    pub(super) figures: Arc<Figures>,
     faces: Arc<Faces>,
     /// Whether the last self-test passed. Read by every request, so not behind the lock that health calls wait on.
     ready: AtomicBool,
@@ -60,6 +64,8 @@ pub struct Call {
     pub(super) boundary: Option<String>,
     /// What its query asks of the camera.
     pub(super) ask: Ask,
+    /// Said when nobody waits for the reply any more.
+    pub(super) gone: Gone,
 }
 
 struct Health {
@@ -83,24 +89,14 @@ impl Head {
 }
 
 impl Call {
-    /// The error for a body that is over the limit.
-    pub fn too_large(&self, limit: usize) -> Error {
-        let template = self.holds() == Field::Template;
-        let detail = format!("the body is over the limit of {limit} bytes");
-        Error::new(self.route.family(), Kind::BodyTooLarge { template }, detail)
+    /// That of one who may go, as `gone` says.
+    pub(super) fn of(self, gone: Gone) -> Self {
+        Self { gone, ..self }
     }
 
-    /// The error for a body that did not arrive whole.
-    pub fn broken(&self, what: &str) -> Error {
-        Error::new(self.route.family(), self.holds().kind(), what)
-    }
-
-    /// What the body mainly holds.
-    fn holds(&self) -> Field {
-        match self.route.accepts() {
-            Accepts::Form(form) => form.first(),
-            _ => Field::Sample,
-        }
+    /// How long its caller waits, until `until` at most.
+    pub(super) fn patience(&self, until: Instant) -> Patience {
+        Patience::new(until, &self.gone)
     }
 }
 
@@ -122,10 +118,7 @@ impl Service {
         Ok(Self {
             pool: Pool::start(settings.workers(), 2 * callers, extractor),
             curve: Curve::new(&info.knots),
-            thresholds: Thresholds {
-                approved: Score::new(settings.decision.approved),
-                operator_required: Score::new(settings.decision.operator_required),
-            },
+            thresholds: RwLock::new(thresholds(settings)),
             limits: settings.limits.clone(),
             model: info.id,
             dimension,
@@ -133,10 +126,22 @@ impl Service {
             camera_settings: settings.camera.clone(),
             streams: Streams::default(),
             shutdown,
+            metrics: Metrics::default(),
+            figures: Arc::default(),
             ready: AtomicBool::new(verdict.is_ok()),
             health: Mutex::new(Health { tested: Instant::now(), verdict }),
             faces,
         })
+    }
+
+    /// When a score is a match, now.
+    pub(super) fn thresholds(&self) -> Thresholds {
+        *self.thresholds.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what can be changed while it runs: when a score is a match.
+    pub fn reload(&self, settings: &Settings) {
+        *self.thresholds.write().unwrap_or_else(PoisonError::into_inner) = thresholds(settings);
     }
 
     /// Whether the models gave the known answer when they were last asked.
@@ -189,13 +194,16 @@ impl Service {
             }
             _ => {}
         }
-        Ok(Call { route, base64, boundary, ask })
+        Ok(Call { route, base64, boundary, ask, gone: Gone::default() })
     }
 
     /// Answers an admitted request.
     pub fn answer(self: &Arc<Self>, call: &Call, body: &[u8]) -> Reply {
         let reply = match call.route {
             Route::Version => Ok(self.version()),
+            Route::Alive => Ok(Reply::json(&serde_json::json!({ "alive": true }))),
+            Route::Ready => Ok(self.readiness()),
+            Route::Metrics => Ok(self.metrics()),
             Route::OpenApi => Ok(Reply::ok("application/yaml", OPENAPI.as_bytes().to_vec())),
             Route::Camera => Ok(self.camera_state()),
             Route::CameraFrame => self.camera_frame(call),
@@ -207,11 +215,13 @@ impl Service {
             Route::LivenessDetect => self.detect(call, body),
             Route::Extract => self.extract(call, body),
             Route::Compare => self.parts(call, body).and_then(|found| self.compare(&found)),
-            Route::Verify => self.parts(call, body).and_then(|found| self.verify(&found)),
-            Route::ExtractAndCompare => self.parts(call, body).and_then(|found| self.extract_and_compare(&found)),
+            Route::Verify => self.parts(call, body).and_then(|found| self.verify(call, &found)),
+            Route::ExtractAndCompare => self.parts(call, body).and_then(|found| self.extract_and_compare(call, &found)),
             Route::CompareN => self.parts(call, body).and_then(|found| self.compare_n(&found)),
-            Route::VerifyN => self.parts(call, body).and_then(|found| self.verify_n(&found)),
-            Route::ExtractAndCompareN => self.parts(call, body).and_then(|found| self.extract_and_compare_n(&found)),
+            Route::VerifyN => self.parts(call, body).and_then(|found| self.verify_n(call, &found)),
+            Route::ExtractAndCompareN => {
+                self.parts(call, body).and_then(|found| self.extract_and_compare_n(call, &found))
+            }
             Route::CameraDetect => self.camera_detect(call, body),
             Route::CameraExtract => self.camera_extract(call, body),
             Route::CameraVerify => self.parts(call, body).and_then(|found| self.camera_verify(call, &found)),
@@ -234,6 +244,11 @@ impl Service {
             return Err(Error::new(call.route.family(), Kind::Parameter, detail));
         }
         form.find(&parts, call.base64, &self.limits)
+    }
+
+    /// The models that run.
+    pub(super) fn models(&self) -> impl Iterator<Item = &ModelInfo> {
+        self.faces.models()
     }
 
     fn version(&self) -> Reply {
@@ -270,6 +285,13 @@ impl Service {
             self.ready.store(health.verdict.is_ok(), Ordering::Relaxed);
         }
         health.verdict.clone()
+    }
+}
+
+fn thresholds(settings: &Settings) -> Thresholds {
+    Thresholds {
+        approved: Score::new(settings.decision.approved),
+        operator_required: Score::new(settings.decision.operator_required),
     }
 }
 

@@ -39,7 +39,7 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::Help | Command::Version => Default::default(),
         _ => line.settings()?,
     };
-    ops::init_log(&settings.log.level);
+    ops::init_log(&settings.log);
     match &line.command {
         Command::Help => print!("{}", args::HELP),
         Command::Version => println!("faceplate {}", env!("CARGO_PKG_VERSION")),
@@ -48,7 +48,7 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
             println!("settings and models are good");
         }
         Command::PrintSettings => print!("{}", settings.to_toml()),
-        Command::Serve => serve::run(&settings)?,
+        Command::Serve => serve::run(&settings, || line.settings())?,
         Command::Doctor => return doctor::run(&settings),
         Command::Cameras => cameras::run(&settings),
         Command::Bench(bench) => bench::run(&settings, bench)?,

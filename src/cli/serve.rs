@@ -1,31 +1,53 @@
-//! `serve`: load, listen, answer until told to stop.
+//! `serve`: load, open the gate, answer until told to stop.
 
 use std::error::Error;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use crate::api::{Server, Service, probe};
+use crate::api::{Server, Service, places, probe};
+use crate::gate::{self, Access, Door, Gate, Tls};
+use crate::ops::settings::Place;
 use crate::ops::shutdown::Shutdown;
-use crate::ops::{Settings, supervisor};
+use crate::ops::{self, Settings, settings, supervisor};
 
-pub(super) fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
+/// Serves under `settings`; `again` reads them anew when SIGHUP asks for it.
+pub(super) fn run(
+    settings: &Settings,
+    again: impl Fn() -> Result<Settings, settings::Error>,
+) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
+    ops::harden();
     let shutdown = Shutdown::on_signals()?;
-    let listener = listener(settings)?;
-    let listen = listener.local_addr()?;
-    if !listen.ip().is_loopback() {
-        log::warn!("listening on {listen} without authentication: everybody who reaches it may use it");
+    let doors = doors(settings)?;
+    let places_open = doors.iter().map(Door::place).collect::<Result<Vec<_>, _>>()?;
+    let tls = Tls::load(&settings.tls)?;
+    let is_plain = tls.is_none();
+    if settings.access.tokens.is_empty() && settings.access.open {
+        log::warn!("open to everybody who reaches it: access.open is set and there are no tokens");
     }
-    let threads = settings.server.threads;
-    let service = Arc::new(Service::start(super::faces(settings)?, settings, threads, shutdown.clone())?);
-    let server = Server::start(listener, Arc::clone(&service), threads, &shutdown)?;
-    let (address, ms) = (server.address(), start.elapsed().as_millis());
+    let callers = places(settings).sum();
+    let service = Arc::new(Service::start(super::faces(settings)?, settings, callers, shutdown.clone())?);
+    let server = Server::start(doors, &service, settings, tls, &shutdown)?;
+    let addresses = addresses(&places_open, is_plain);
+    let ms = start.elapsed().as_millis();
     // Tests and scripts read the port from this line.
-    log::info!("ready on http://{address} after {ms} ms, {} inference workers", settings.workers());
-    supervisor::ready(&format!("answering on http://{address}"));
-    let watchdog = supervisor::watch(&shutdown, move |time| service.stuck().and_then(|()| probe(address, time)))?;
-    server.join();
+    log::info!("ready on {addresses} after {ms} ms, {} inference workers", settings.workers());
+    supervisor::ready(&format!("answering on {addresses}"));
+    let (watched, gate) = (Arc::clone(&service), Arc::clone(server.gate()));
+    let address = places_open.iter().find_map(|place| match place {
+        Place::Tcp(address) if is_plain => Some(reachable(*address)),
+        _ => None,
+    });
+    let alive = move |time| watched.stuck().and_then(|()| knock(address, &gate, time));
+    let watchdog = supervisor::watch(&shutdown, alive)?;
+    let (hangup, gate) = (shutdown.hangup(), Arc::clone(server.gate()));
+    server.join(|| {
+        if hangup.swap(false, Ordering::Relaxed) {
+            reload(again(), settings, &service, &gate);
+        }
+    });
     supervisor::stopping();
     if let Some(thread) = watchdog {
         let _panicked = thread.join();
@@ -34,12 +56,87 @@ pub(super) fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     if shutdown.failed() { Err("stopped by a fault; the log has it".into()) } else { Ok(()) }
 }
 
-/// The supervisor's socket if there is one, else one of our own.
-fn listener(settings: &Settings) -> Result<TcpListener, Box<dyn Error>> {
-    let given = supervisor::socket().map_err(|e| format!("cannot use the socket of the supervisor: {e}"))?;
-    if let Some(listener) = given {
-        return Ok(listener);
+/// The supervisor's sockets if there are any, else those of the settings.
+fn doors(settings: &Settings) -> Result<Vec<Door>, Box<dyn Error>> {
+    let given = supervisor::sockets().map_err(|e| format!("cannot use the sockets of the supervisor: {e}"))?;
+    if given.is_empty() {
+        let open = |place| gate::open(place).map_err(|e| format!("cannot listen on {place}: {e}").into());
+        return settings.server.listen.0.iter().map(open).collect();
     }
-    let listen = settings.server.listen;
-    TcpListener::bind(listen).map_err(|e| format!("cannot listen on {listen}: {e}").into())
+    let doors = given.into_iter().map(Door::try_from).collect::<Result<Vec<_>, _>>()?;
+    for door in &doors {
+        settings.may_listen(&door.place()?)?;
+    }
+    Ok(doors)
+}
+
+fn addresses(places: &[Place], is_plain: bool) -> String {
+    let scheme = if is_plain { "http" } else { "https" };
+    let address = |place: &Place| match place {
+        Place::Tcp(address) => format!("{scheme}://{address}"),
+        Place::Unix(_) => place.to_string(),
+    };
+    places.iter().map(address).collect::<Vec<_>>().join(" and ")
+}
+
+/// Where a service that listens on all addresses is reached from the same machine.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+/// A request of the service to itself, by its own front door, or where that takes TLS alone, just behind it.
+fn knock(address: Option<SocketAddr>, gate: &Gate, time: Duration) -> Result<(), String> {
+    let unreachable = |e| format!("its own door is shut: {e}");
+    match address {
+        Some(address) => {
+            let stream = TcpStream::connect_timeout(&address, time).map_err(unreachable)?;
+            let limited = stream.set_read_timeout(Some(time)).and_then(|()| stream.set_write_timeout(Some(time)));
+            limited.map_err(unreachable)?;
+            probe(stream)
+        }
+        None => {
+            let stream = gate.visit().map_err(unreachable)?;
+            let limited = stream.set_read_timeout(Some(time)).and_then(|()| stream.set_write_timeout(Some(time)));
+            limited.map_err(unreachable)?;
+            probe(stream)
+        }
+    }
+}
+
+/// Takes over what can be changed while the service runs, or nothing at all if anything in the settings is wrong.
+fn reload(again: Result<Settings, settings::Error>, before: &Settings, service: &Service, gate: &Gate) {
+    let read = again.map_err(|e| e.to_string()).and_then(|new| Ok((Tls::load(&new.tls)?, new)));
+    let (tls, new) = match read {
+        Ok(read) => read,
+        Err(why) => return log::error!("the settings stay as they were: {why}"),
+    };
+    if tls.is_some() != before.tls.certificate.is_some() {
+        return log::error!("the settings stay as they were: TLS is switched on or off by a restart alone");
+    }
+    gate.reload(Access::new(&new.access), tls);
+    service.reload(&new);
+    let same =
+        Settings { access: before.access.clone(), tls: before.tls.clone(), decision: before.decision.clone(), ..new };
+    match same == *before {
+        true => log::info!("settings were read again"),
+        false => log::warn!("settings were read again; what is not access, tls or decision waits for a restart"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_is_reached_by_loopback() {
+        for (listening, reached) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("10.0.0.1:1", "10.0.0.1:1")]
+        {
+            assert_eq!(reachable(listening.parse().unwrap()), reached.parse().unwrap());
+        }
+    }
 }

@@ -36,6 +36,22 @@ pub struct Limits {
     pub archive_entries: usize,
     /// Bytes of all pictures of an archive when inflated.
     pub archive_bytes: usize,
+    /// Bytes of a request's head.
+    pub head_bytes: usize,
+    /// Milliseconds in which a head has to arrive, and those that a fresh connection may be silent.
+    pub head_ms: u64,
+    /// Milliseconds in which a body has to arrive.
+    pub body_ms: u64,
+    /// Milliseconds that a connection may be silent between two requests.
+    pub idle_ms: u64,
+    /// Bytes a second, over any five seconds, at which a body has to come and a reply has to be taken.
+    pub least_rate: usize,
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections at once of one address (of one /64 network for IPv6).
+    pub connections_per_peer: usize,
+    /// Bytes of request bodies that are held at once, for all connections together.
+    pub held_bytes: usize,
     /// Milliseconds that a request may wait for and spend in inference; then it is answered with 503.
     pub request_ms: u64,
 }
@@ -57,6 +73,14 @@ impl Default for Limits {
             video_pixels: 4096 * 2304,
             archive_entries: 64,
             archive_bytes: 256 << 20,
+            head_bytes: 16 << 10,
+            head_ms: 10_000,
+            body_ms: 120_000,
+            idle_ms: 60_000,
+            least_rate: 4 << 10,
+            connections: 1_024,
+            connections_per_peer: 256,
+            held_bytes: 256 << 20,
             request_ms: 30_000,
         }
     }
@@ -86,9 +110,32 @@ impl Limits {
             ("video_pixels", self.video_pixels, 8192 * 8192),
             ("archive_entries", number(self.archive_entries), 10_000),
             ("archive_bytes", number(self.archive_bytes), 1 << 31),
+            ("head_bytes", number(self.head_bytes), 1 << 20),
+            ("head_ms", self.head_ms, 3_600_000),
+            ("body_ms", self.body_ms, 3_600_000),
+            ("idle_ms", self.idle_ms, 86_400_000),
+            ("least_rate", number(self.least_rate), 1 << 30),
+            ("connections", number(self.connections), 65_536),
+            ("connections_per_peer", number(self.connections_per_peer), 65_536),
+            ("held_bytes", number(self.held_bytes), 1 << 40),
         ];
         let wrong = ranges.iter().find(|(_, value, most)| !(1..=*most).contains(value));
         wrong.map(|(name, value, most)| format!("limits.{name}: {value} is not in 1..={most}"))
+    }
+
+    /// [`Limits::head_ms`] as a duration.
+    pub fn head_time(&self) -> Duration {
+        Duration::from_millis(self.head_ms)
+    }
+
+    /// [`Limits::body_ms`] as a duration.
+    pub fn body_time(&self) -> Duration {
+        Duration::from_millis(self.body_ms)
+    }
+
+    /// [`Limits::idle_ms`] as a duration.
+    pub fn idle_time(&self) -> Duration {
+        Duration::from_millis(self.idle_ms)
     }
 
     /// [`Limits::request_ms`] as a duration.

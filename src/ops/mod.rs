@@ -1,11 +1,17 @@
-//! What surrounds the product: limits, settings, log lines, signals, the supervisor. Nothing here knows a face or a request.
+//! What surrounds the product: limits, settings, log lines, signals, the supervisor, random bits. Nothing here knows a face or a request.
 
+mod harden;
+mod histogram;
 mod limits;
 mod log_format;
+mod random;
 pub mod settings;
 pub mod shutdown;
 pub mod supervisor;
 
+pub use harden::harden;
+pub use histogram::Histogram;
 pub use limits::Limits;
 pub use log_format::init as init_log;
+pub use random::random;
 pub use settings::Settings;

@@ -18,8 +18,14 @@ use super::Limits;
 pub struct Settings {
     /// Where and with how many threads requests are served.
     pub server: Server,
+    /// Who may come in.
+    pub access: Access,
+    /// Encryption of connections.
+    pub tls: Tls,
     /// How models run.
     pub inference: Inference,
+    /// Encryption of templates.
+    pub templates: Templates,
     /// When a score is a match.
     pub decision: Decision,
     /// Caps on what clients send.
@@ -34,10 +40,142 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Address and port. Loopback unless set: the service has no authentication of its own yet.
-    pub listen: SocketAddr,
-    /// Threads that read requests and write replies; they wait, they don't compute.
+    /// Where connections are taken: `ADDRESS:PORT` or `unix:/PATH`, one or several.
+    pub listen: Listen,
+    /// Requests for inference that are worked on or wait for it at once; what comes on top is refused. 0 is four for each
+    /// inference worker.
     pub threads: usize,
+}
+
+/// `[access]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Access {
+    /// Whether everybody who reaches another address than loopback may come in, if there are no tokens.
+    pub open: bool,
+    /// Who may come in. Once there is one, nobody else may, not even from this machine.
+    pub tokens: Vec<Token>,
+}
+
+/// `[[access.tokens]]`: what `faceplate token new` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// What the log calls it.
+    pub name: String,
+    /// SHA-256 of the token, in hexadecimal: whoever reads the settings can't use it.
+    pub sha256: String,
+    /// What it is good for.
+    pub scopes: Vec<Scope>,
+}
+
+/// What a token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// `/v1/face/pattern`
+    Pattern,
+    /// `/v1/face/liveness`
+    Liveness,
+    /// `/v1/camera`
+    Camera,
+    /// `/metrics`
+    Metrics,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM file with the certificate and those that it rests on. With it, connections over TCP are TLS.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with its private key.
+    pub key: Option<PathBuf>,
+    /// PEM file with the authorities whose certificates clients must have.
+    pub clients: Option<PathBuf>,
+}
+
+/// `[templates]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Templates {
+    /// File with keys as `faceplate key new` prints them, one a line. Templates are sealed with the first and opened with any.
+    pub keys: Option<PathBuf>,
+    /// Whether templates that are not sealed are taken as well, though there are keys.
+    pub unsealed: bool,
+}
+
+/// Where connections are taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "OneOrMany", into = "OneOrMany")]
+pub struct Listen(pub Vec<Place>);
+
+/// One place where connections are taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Place {
+    /// Address and port.
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(Place),
+    Many(Vec<Place>),
+}
+
+impl From<OneOrMany> for Listen {
+    fn from(given: OneOrMany) -> Self {
+        match given {
+            OneOrMany::One(place) => Self(vec![place]),
+            OneOrMany::Many(places) => Self(places),
+        }
+    }
+}
+
+impl From<Listen> for OneOrMany {
+    fn from(Listen(mut places): Listen) -> Self {
+        match places.len() {
+            1 => Self::One(places.remove(0)),
+            _ => Self::Many(places),
+        }
+    }
+}
+
+impl TryFrom<String> for Place {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Ok(Self::Unix(path.into()));
+        }
+        text.parse().map(Self::Tcp).map_err(|_| format!("{text:?} is neither ADDRESS:PORT nor unix:/PATH"))
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        place.to_string()
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places: Vec<String> = self.0.iter().map(Place::to_string).collect();
+        f.write_str(&places.join(" and "))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// `[inference]`
@@ -129,11 +267,24 @@ pub enum ControlWord {
 pub struct Log {
     /// `error`, `warn`, `info`, `debug`, or a list such as `faceplate=debug,tiny_http=info`.
     pub level: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people, with a level that journald reads where there is no terminal.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), threads: 16 }
+        Self { listen: Listen(vec![Place::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))]), threads: 0 }
     }
 }
 
@@ -202,7 +353,7 @@ impl Camera {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".into() }
+        Self { level: "info".into(), format: LogFormat::Text }
     }
 }
 
@@ -260,6 +411,55 @@ impl Settings {
         }
     }
 
+    /// The number of requests for inference that `server.threads` asks for.
+    pub fn requests(&self) -> usize {
+        match self.server.threads {
+            0 => 4 * self.workers(),
+            n => n,
+        }
+    }
+
+    /// What is wrong with who may come in.
+    fn unsafe_access(&self) -> Option<String> {
+        if self.server.listen.0.is_empty() {
+            return Some("server.listen: no address".into());
+        }
+        let tokens = &self.access.tokens;
+        for token in tokens {
+            let is_hash = token.sha256.len() == 64 && token.sha256.bytes().all(|b| b.is_ascii_hexdigit());
+            if !is_hash {
+                return Some(format!("access.tokens: sha256 of {:?} is not 64 hexadecimal digits", token.name));
+            }
+        }
+        let mut names: Vec<&str> = tokens.iter().map(|token| &*token.name).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Some(format!("access.tokens: two are called {:?}", pair[0]));
+        }
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            return Some("tls: certificate and key belong together".into());
+        }
+        if self.tls.clients.is_some() && self.tls.certificate.is_none() {
+            return Some("tls.clients: it needs a certificate".into());
+        }
+        self.server.listen.0.iter().find_map(|place| self.may_listen(place).err())
+    }
+
+    /// Whether the settings let the service listen at `place`: beyond this machine only with tokens, or open on purpose.
+    pub fn may_listen(&self, place: &Place) -> Result<(), String> {
+        let is_local = match place {
+            Place::Tcp(address) => address.ip().is_loopback(),
+            Place::Unix(_) => true,
+        };
+        if is_local || self.access.open || !self.access.tokens.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "server.listen: {place} is reached from other machines. Make a token (faceplate token new), or say access.open = \
+             true if everybody there may use the service"
+        ))
+    }
+
     fn validated(self) -> Result<Self, Error> {
         let Decision { approved, operator_required } = self.decision;
         if !(0.0..=1.0).contains(&approved) || !(0.0..=approved).contains(&operator_required) {
@@ -273,8 +473,11 @@ impl Settings {
         if let Some(what) = self.camera.out_of_range() {
             return Err(Error(what));
         }
-        if self.server.threads == 0 || self.server.threads > 1024 {
-            return Err(Error(format!("server.threads: {} is not in 1..=1024", self.server.threads)));
+        if self.server.threads > 1024 {
+            return Err(Error(format!("server.threads: {} is not in 0..=1024", self.server.threads)));
+        }
+        if let Some(what) = self.unsafe_access() {
+            return Err(Error(what));
         }
         if self.inference.workers > 256 {
             return Err(Error(format!("inference.workers: {} is not in 0..=256", self.inference.workers)));
@@ -309,9 +512,9 @@ mod tests {
     fn flags_win_over_environment_over_defaults() {
         let s =
             load(&[("FACEPLATE__SERVER__LISTEN", "127.0.0.1:1"), ("FACEPLATE__LIMITS__SAMPLES", "3")], &[]).unwrap();
-        assert_eq!((s.server.listen.port(), s.limits.samples), (1, 3));
+        assert_eq!((s.server.listen.0[0].to_string(), s.limits.samples), ("127.0.0.1:1".into(), 3));
         let s = load(&[("FACEPLATE__SERVER__LISTEN", "127.0.0.1:1")], &[("server.listen", "127.0.0.1:2")]).unwrap();
-        assert_eq!(s.server.listen.port(), 2);
+        assert_eq!(s.server.listen.0[0].to_string(), "127.0.0.1:2");
         assert_eq!(load(&[("PATH", "/bin")], &[]).unwrap(), Settings::default());
     }
 
@@ -321,7 +524,16 @@ mod tests {
             ("limits.bodybytes", "1", "bodybytes"),
             ("limits.body_bytes", "\"many\"", "body_bytes"),
             ("decision.approved", "1.5", "approved"),
-            ("server.threads", "0", "server.threads"),
+            ("server.threads", "1025", "server.threads"),
+            ("server.listen", "[]", "no address"),
+            ("server.listen", "localhost", "server.listen"),
+            ("server.listen", "0.0.0.0:80", "faceplate token new"),
+            ("server.listen", "[\"unix:/run/x\", \"[::]:80\"]", "access.open"),
+            ("access.tokens", "[{ name = \"a\", sha256 = \"12\", scopes = [] }]", "64"),
+            ("access.tokens", "[{ name = \"a\", sha256 = \"12\", scopes = [\"all\"] }]", "all"),
+            ("tls.key", "/etc/key", "belong together"),
+            ("tls.clients", "/etc/ca", "certificate"),
+            ("limits.head_bytes", "0", "limits.head_bytes"),
             ("limits.samples", "0", "limits.samples"),
             ("camera.rotate", "45", "camera.rotate"),
             ("camera.format", "H264", "camera.format"),
@@ -347,10 +559,13 @@ mod tests {
             _ => format!("{line}\n"),
         };
         let with_all: Settings = toml::from_str(&shipped.lines().map(uncommented).collect::<String>()).unwrap();
+        // Files that are nowhere by default.
         let models = with_all.inference.models.clone();
-        assert!(models.is_some());
         let inference = Inference { models, ..Inference::default() };
-        assert_eq!(with_all, Settings { inference, ..Settings::default() });
+        let templates = Templates { keys: with_all.templates.keys.clone(), ..Templates::default() };
+        let tls = with_all.tls.clone();
+        assert!(inference.models.is_some() && templates.keys.is_some() && tls.clients.is_some());
+        assert_eq!(with_all, Settings { inference, templates, tls, ..Settings::default() });
         assert_eq!(toml::from_str::<Settings>(shipped).unwrap(), Settings::default());
         let keys = |text: &str| {
             let keys = text.lines().map(|l| l.trim_start_matches('#')).filter(|l| is_key(l));

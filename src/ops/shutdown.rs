@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 /// How often a thread that waits looks whether it should stop.
@@ -16,6 +16,7 @@ pub const IDLE: Duration = Duration::from_millis(250);
 pub struct Shutdown {
     requested: Arc<AtomicBool>,
     failed: Arc<AtomicBool>,
+    hangup: Arc<AtomicBool>,
 }
 
 impl Shutdown {
@@ -26,7 +27,13 @@ impl Shutdown {
             flag::register_conditional_shutdown(signal, 1, Arc::clone(&shutdown.requested))?;
             flag::register(signal, Arc::clone(&shutdown.requested))?;
         }
+        flag::register(SIGHUP, Arc::clone(&shutdown.hangup))?;
         Ok(shutdown)
+    }
+
+    /// Set by SIGHUP, which asks for the settings to be read again; whoever does that takes it back.
+    pub fn hangup(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.hangup)
     }
 
     /// Asks everything to stop because of a fault; the process then ends with a failure, for a supervisor to see.

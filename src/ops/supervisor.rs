@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::thread;
 use std::time::Duration;
 
@@ -13,13 +14,24 @@ use sd_notify::NotifyState;
 
 use super::shutdown::Shutdown;
 
-/// The listening TCP socket that the supervisor handed over, if it did.
-pub fn socket() -> io::Result<Option<TcpListener>> {
-    let mut sockets = ListenFd::from_env();
-    if sockets.len() > 1 {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "more than one socket was handed over"));
-    }
-    if sockets.len() == 0 { Ok(None) } else { sockets.take_tcp_listener(0) }
+/// A listening socket that the supervisor handed over.
+#[derive(Debug)]
+pub enum Socket {
+    /// Of IPv4 or IPv6.
+    Tcp(TcpListener),
+    /// In the file system.
+    Unix(UnixListener),
+}
+
+/// The listening sockets that the supervisor handed over.
+pub fn sockets() -> io::Result<Vec<Socket>> {
+    let mut given = ListenFd::from_env();
+    let count = given.len();
+    let take = |at| match given.take_tcp_listener(at) {
+        Ok(socket) => Ok(socket.map(Socket::Tcp)),
+        Err(_) => given.take_unix_listener(at).map(|socket| socket.map(Socket::Unix)),
+    };
+    (0..count).map(take).filter_map(Result::transpose).collect()
 }
 
 /// Says that requests are answered from now on; `status` is for people.

@@ -5,7 +5,9 @@
 //! used: it spins, which would cost a core for as long as a request waits. There is no other executor.
 
 mod block_on;
+mod gone;
 mod pool;
 
 pub use block_on::{Deadline, block_on};
-pub use pool::{Failed, Pool, Refused, Ticket};
+pub use gone::{Gone, Patience};
+pub use pool::{Failed, Figures, Pool, Refused, Ticket};

@@ -13,12 +13,15 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::ops::Histogram;
+
 /// Work that may not be wanted any more when its turn comes.
 struct Job<S> {
     /// Runs it; false if it panicked.
     run: Box<dyn FnOnce(&mut S) -> bool + Send>,
     /// Whether somebody still holds the ticket.
     wanted: Box<dyn Fn() -> bool + Send>,
+    queued: Instant,
 }
 
 /// Inference workers with a state `S` each.
@@ -27,6 +30,17 @@ pub struct Pool<S> {
     threads: Vec<thread::JoinHandle<()>>,
     /// For each worker, since when it has been at its job.
     busy: Vec<Arc<Mutex<Option<Instant>>>>,
+}
+
+/// What the workers have done so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// Jobs that wait now.
+    pub waiting: usize,
+    /// How long jobs waited.
+    pub waited: Histogram,
+    /// How long they took.
+    pub worked: Histogram,
 }
 
 /// The queue is full: the caller answers "overloaded" instead of waiting.
@@ -54,12 +68,13 @@ struct Queue<S> {
 struct Jobs<S> {
     waiting: VecDeque<Job<S>>,
     closed: bool,
+    figures: Figures,
 }
 
 impl<S: 'static> Pool<S> {
     /// Starts `workers` threads, each with a state from `state`, and a queue of `capacity` jobs before them.
     pub fn start(workers: usize, capacity: usize, state: impl Fn() -> S + Clone + Send + 'static) -> Self {
-        let jobs = Jobs { waiting: VecDeque::with_capacity(capacity), closed: false };
+        let jobs = Jobs { waiting: VecDeque::with_capacity(capacity), closed: false, figures: Figures::default() };
         let queue = Arc::new(Queue { jobs: Mutex::new(jobs), arrived: Condvar::new(), capacity });
         let busy: Vec<_> = (0..workers).map(|_| Arc::default()).collect();
         let threads = busy
@@ -82,6 +97,12 @@ impl<S: 'static> Pool<S> {
         self.busy.iter().filter_map(|since| *lock(since)).map(|since| since.elapsed()).max().unwrap_or_default()
     }
 
+    /// What was done so far.
+    pub fn figures(&self) -> Figures {
+        let jobs = lock(&self.queue.jobs);
+        Figures { waiting: jobs.waiting.len(), ..jobs.figures }
+    }
+
     /// Queues `job` and returns its ticket, or refuses when the queue is full.
     pub fn submit<T: Send + 'static>(
         &self,
@@ -99,6 +120,7 @@ impl<S: 'static> Pool<S> {
         jobs.waiting.push_back(Job {
             run: Box::new(move |state| answer.give(|| job(state))),
             wanted: Box::new(move || watch.strong_count() > 0),
+            queued: Instant::now(),
         });
         drop(jobs);
         self.queue.arrived.notify_one();
@@ -120,9 +142,16 @@ impl<S> Drop for Pool<S> {
 fn run<S>(queue: &Queue<S>, state: &dyn Fn() -> S, since: &Mutex<Option<Instant>>) {
     let mut mine = state();
     while let Some(job) = queue.next() {
-        *lock(since) = Some(Instant::now());
-        if (job.wanted)() && !(job.run)(&mut mine) {
-            mine = state(); // whatever the panic left behind is not to be trusted
+        let begun = Instant::now();
+        *lock(since) = Some(begun);
+        if (job.wanted)() {
+            let waited = begun.saturating_duration_since(job.queued);
+            if !(job.run)(&mut mine) {
+                mine = state(); // whatever the panic left behind is not to be trusted
+            }
+            let figures = &mut lock(&queue.jobs).figures;
+            figures.waited.add(waited);
+            figures.worked.add(begun.elapsed());
         }
         *lock(since) = None;
     }

@@ -15,7 +15,7 @@ use crate::camera::{Captured, Lease};
 use crate::face::Extractor;
 use crate::media;
 use crate::ops::shutdown::IDLE;
-use crate::work::{Deadline, block_on};
+use crate::work::{Deadline, Gone, block_on};
 
 /// Streams at once: each holds a thread that serves requests, and costs a worker's time for each frame.
 const STREAMS: usize = 2;
@@ -45,7 +45,7 @@ impl Service {
         let family = call.route.family();
         let _lease = self.first_frame(call)?;
         let job = self.picture(0);
-        match self.wait_for(job, Deadline(Instant::now() + self.limits.request_time()), family)? {
+        match self.wait_for(job, &call.patience(Instant::now() + self.limits.request_time()), family)? {
             Some((_, Ok(jpeg))) => Ok(Reply::ok("image/jpeg", jpeg)),
             Some((_, Err(why))) => Err(Error::new(family, Kind::Camera(CameraKind::Absent), why)),
             None => {
@@ -62,7 +62,7 @@ impl Service {
             let detail = format!("{STREAMS} streams are running already; try again");
             return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
         }
-        let stream = Stream::new(counted, self.first_frame(call)?);
+        let stream = Stream::new(counted, self.first_frame(call)?, call.gone.clone());
         Ok(Reply::live(format!("multipart/x-mixed-replace; boundary={BOUNDARY}"), Box::new(stream)))
     }
 
@@ -70,7 +70,7 @@ impl Service {
     fn first_frame(&self, call: &Call) -> Result<Lease, Error> {
         let family = call.route.family();
         let lease = self.camera.lease();
-        match block_on(select(lease.newer(0), Deadline(Instant::now() + call.ask.wait))) {
+        match block_on(select(lease.newer(0), call.patience(Instant::now() + call.ask.wait))) {
             Either::First(Ok(())) => Ok(lease),
             Either::First(Err(fault)) => Err(refused(family, &fault)),
             Either::Second(()) => Err(no_frame(family, lease.fault())),
@@ -99,6 +99,8 @@ impl Service {
 /// The body of a stream: made frame by frame, as fast as it is read.
 struct Stream {
     service: Counted,
+    /// Said when its viewer has gone.
+    gone: Gone,
     begun: Instant,
     number: u64,
     due: Instant,
@@ -109,16 +111,20 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(service: Counted, lease: Lease) -> Self {
+    fn new(service: Counted, lease: Lease, gone: Gone) -> Self {
         let now = Instant::now();
-        Self { service, begun: now, number: 0, due: now, part: io::Cursor::default(), lease }
+        Self { service, gone, begun: now, number: 0, due: now, part: io::Cursor::default(), lease }
+    }
+
+    fn is_over(&self) -> bool {
+        self.service.0.shutdown.requested() || self.gone.is_said()
     }
 
     /// The next frame as a part of the body; none when the stream is to end.
     fn next(&mut self) -> Option<Vec<u8>> {
         let service = &self.service.0;
         let patience = Instant::now() + PATIENCE;
-        while !service.shutdown.requested() && self.begun.elapsed() < LONGEST && Instant::now() < patience {
+        while !self.is_over() && self.begun.elapsed() < LONGEST && Instant::now() < patience {
             let now = Instant::now();
             let pause = Deadline(now + IDLE);
             if now < self.due {
@@ -148,7 +154,7 @@ impl Stream {
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // Also in the middle of a frame: a client that reads slowly must not hold it.
-        if self.service.0.shutdown.requested() || self.begun.elapsed() > LONGEST + PATIENCE {
+        if self.is_over() || self.begun.elapsed() > LONGEST + PATIENCE {
             return Err(io::ErrorKind::TimedOut.into());
         }
         let read = self.part.read(buffer)?;

@@ -12,7 +12,7 @@ use super::super::service::{Call, Service};
 use crate::camera::{Fault, Identity};
 use crate::face::{self, Extractor, Sat, Sitting};
 use crate::media::video::Info;
-use crate::work::{Deadline, Failed, block_on};
+use crate::work::{Failed, Patience, block_on};
 
 /// A person and how they came to be seen.
 pub(super) struct Seen {
@@ -67,7 +67,7 @@ impl Service {
         let start = Instant::now();
         // Until then a person is waited for; what was begun by then may take the rest of a request's time.
         let until = start + call.ask.wait;
-        let end = Deadline(until + self.limits.request_time());
+        let end = call.patience(until + self.limits.request_time());
         let lease = self.camera.lease();
         let mut sitting = Box::new(Sitting::new(frames, best_shot, elapsed));
         let mut timing = Timing::default();
@@ -75,19 +75,23 @@ impl Service {
         let mut number = lease.before();
         let mut looked = start;
         let sat = loop {
+            // The camera is for the next one.
+            if call.gone.is_said() {
+                return Err(Error::new(family, Kind::Overloaded, "nobody waits for it any more"));
+            }
             // A worker that is slower than the camera always finds a newer frame.
             if Instant::now() >= until {
-                break self.finish(sitting, looked, end, family);
+                break self.finish(sitting, looked, &end, family);
             }
-            match block_on(select(lease.newer(number), Deadline(until))) {
+            match block_on(select(lease.newer(number), call.patience(until))) {
                 Either::First(Ok(())) => {}
                 Either::First(Err(fault)) => return Err(refused(family, &fault)),
-                Either::Second(()) => break self.finish(sitting, looked, end, family),
+                Either::Second(()) => break self.finish(sitting, looked, &end, family),
             }
             if timing.frames == 0 {
                 timing.camera = start.elapsed();
             }
-            let look = self.look(sitting, (number, looked), end, family)?;
+            let look = self.look(sitting, (number, looked), &end, family)?;
             sitting = look.sitting;
             looked = Instant::now();
             if let Some(frame) = look.frame {
@@ -111,7 +115,7 @@ impl Service {
         &self,
         mut sitting: Box<Sitting>,
         (after, looked): (u64, Instant),
-        end: Deadline,
+        end: &Patience,
         family: Family,
     ) -> Result<Look, Error> {
         let (newest, mounting) = (self.camera.newest(), self.camera.mounting());
@@ -141,7 +145,7 @@ impl Service {
     }
 
     /// The result at the end of the time.
-    fn finish(&self, mut sitting: Box<Sitting>, looked: Instant, end: Deadline, family: Family) -> Result<Sat, Error> {
+    fn finish(&self, mut sitting: Box<Sitting>, looked: Instant, end: &Patience, family: Family) -> Result<Sat, Error> {
         if looked.elapsed() > LONGEST_GAP {
             sitting.forget();
         }
@@ -159,12 +163,12 @@ impl Service {
     pub(super) fn wait_for<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Extractor) -> T + Send + 'static,
-        end: Deadline,
+        end: &Patience,
         family: Family,
     ) -> Result<T, Error> {
         let overloaded = |what: &str| Error::new(family, Kind::Overloaded, format!("{what}; try again"));
         let ticket = self.pool.submit(job).map_err(|_| overloaded("too many requests at once"))?;
-        match block_on(select(ticket, end)) {
+        match block_on(select(ticket, end.clone())) {
             Either::First(Ok(done)) => Ok(done),
             Either::First(Err(Failed(cause))) => Err(Error::internal(family, cause)),
             Either::Second(()) => Err(overloaded("the deadline passed")),

@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 use super::payload::Analysis;
 use super::submission::Submission;
 use crate::api::encoding::encode_base64;
-use crate::api::pattern::{random, raw};
+use crate::api::pattern::raw;
 use crate::api::reply::Reply;
 use crate::face::{Finding, Score};
 use crate::media::{self, Details};
+use crate::ops::random;
 
 /// Outcome of a medium, an analysis or the whole, the worst last: an analysis takes the worst of its media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

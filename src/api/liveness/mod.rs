@@ -26,7 +26,7 @@ use super::multipart;
 use super::reply::Reply;
 use super::service::{Call, Service};
 use crate::face::{self, Extractor, Finding};
-use crate::work::{Deadline, Failed, Ticket, block_on};
+use crate::work::{Failed, Ticket, block_on};
 
 type Answer = Ticket<Result<Finding, face::Error>>;
 
@@ -43,10 +43,10 @@ impl Service {
             let submit = |at: usize| self.judge(Arc::from(&*submission.media[at].bytes), shot(at), deadline);
             let first = submit(pair[0])?;
             let results = match pair.get(1) {
-                None => block_on(select(async { vec![first.await] }, Deadline(deadline))),
+                None => block_on(select(async { vec![first.await] }, call.patience(deadline))),
                 Some(&at) => {
                     let both = join(first, submit(at)?);
-                    block_on(select(async { <[_; 2]>::from(both.await).into() }, Deadline(deadline)))
+                    block_on(select(async { <[_; 2]>::from(both.await).into() }, call.patience(deadline)))
                 }
             };
             let Either::First(results) = results else { return Err(late()) };

@@ -1,0 +1,245 @@
+//! The body of a request: where it ends, and what of the bytes on the wire belongs to it (RFC 9112, 6 and 7.1).
+//!
+//! A chunk's extension is read over, trailers are thrown away, both within limits; everything else that is not to the letter is
+//! refused. Nothing is collected here.
+
+use super::head::{Framing, Malformed};
+
+/// Reads the bytes of one body.
+#[derive(Clone, Debug)]
+pub(super) struct Body {
+    state: State,
+    /// Bytes of the line that is being read, of all extensions and of the trailers so far.
+    overhead: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// So many bytes of data are to come; `chunked` ones have a line end behind them.
+    Data {
+        left: u64,
+        chunked: bool,
+    },
+    /// A chunk's size: its value and digits so far.
+    Size {
+        value: u64,
+        digits: u8,
+    },
+    Extension {
+        value: u64,
+    },
+    SizeEnd {
+        value: u64,
+    },
+    /// The line end behind a chunk's data.
+    DataEnd {
+        cr: bool,
+    },
+    /// A trailer line: its bytes so far, and whether its name is over.
+    Trailer {
+        length: usize,
+        named: bool,
+    },
+    TrailerEnd {
+        was_empty: bool,
+    },
+    End,
+}
+
+/// What the next bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// So many bytes at the front are not data.
+    pub skip: usize,
+    /// After these, so many are.
+    pub data: usize,
+}
+
+/// Digits of a chunk's size: 4 GiB, far over any limit.
+const MOST_DIGITS: u8 = 8;
+
+/// Bytes of all extensions and trailers of one body.
+const MOST_OVERHEAD: usize = 8 << 10;
+
+const fn bad(why: &'static str) -> Malformed {
+    Malformed { status: 400, why }
+}
+
+impl Body {
+    /// A body that is about to begin.
+    pub(super) fn new(framing: Framing) -> Self {
+        let state = match framing {
+            Framing::Length(0) => State::End,
+            Framing::Length(left) => State::Data { left, chunked: false },
+            Framing::Chunked => State::Size { value: 0, digits: 0 },
+        };
+        Self { state, overhead: 0 }
+    }
+
+    /// Whether all of it was read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.state == State::End
+    }
+
+    /// Reads up to the end of the next data in `bytes`, or of `bytes`, or of the body. What was read is gone for good.
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<Piece, Malformed> {
+        let mut skip = 0;
+        loop {
+            let rest = &bytes[skip..];
+            if let State::Data { left, chunked } = self.state {
+                let data = left.min(rest.len() as u64);
+                self.state = match left - data {
+                    0 if chunked => State::DataEnd { cr: false },
+                    0 => State::End,
+                    left => State::Data { left, chunked },
+                };
+                return Ok(Piece { skip, data: data as usize });
+            }
+            if self.state == State::End || rest.is_empty() {
+                return Ok(Piece { skip, data: 0 });
+            }
+            self.state = self.step(rest[0])?;
+            skip += 1;
+        }
+    }
+
+    /// One byte that is not data.
+    fn step(&mut self, byte: u8) -> Result<State, Malformed> {
+        let size = |value| match value {
+            0 => State::Trailer { length: 0, named: false },
+            left => State::Data { left, chunked: true },
+        };
+        match (self.state, byte) {
+            (State::Size { value, digits }, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                if digits == MOST_DIGITS {
+                    return Err(bad("a chunk is too long"));
+                }
+                let digit = char::from(byte).to_digit(16).unwrap_or_default();
+                Ok(State::Size { value: value << 4 | u64::from(digit), digits: digits + 1 })
+            }
+            (State::Size { digits: 0, .. }, _) => Err(bad("a chunk has no size")),
+            (State::Size { value, .. }, b'\r') => Ok(State::SizeEnd { value }),
+            (State::Size { value, .. }, b';') => self.count(State::Extension { value }),
+            (State::Extension { value }, b'\r') => Ok(State::SizeEnd { value }),
+            (State::Extension { value }, b'\t' | b' '..=b'~' | 0x80..) => self.count(State::Extension { value }),
+            (State::SizeEnd { value }, b'\n') => Ok(size(value)),
+            (State::DataEnd { cr: false }, b'\r') => Ok(State::DataEnd { cr: true }),
+            (State::DataEnd { cr: true }, b'\n') => Ok(State::Size { value: 0, digits: 0 }),
+            (State::Trailer { length: 0, .. }, b'\r') => Ok(State::TrailerEnd { was_empty: true }),
+            (State::Trailer { named: true, .. }, b'\r') => Ok(State::TrailerEnd { was_empty: false }),
+            (State::Trailer { length: 1.., named: false }, b':') => {
+                self.count(State::Trailer { length: 1, named: true })
+            }
+            (State::Trailer { length, named: false }, b) if is_token(b) => {
+                self.count(State::Trailer { length: length + 1, named: false })
+            }
+            (State::Trailer { length, named: true }, b'\t' | b' '..=b'~' | 0x80..) => {
+                self.count(State::Trailer { length, named: true })
+            }
+            (State::TrailerEnd { was_empty: true }, b'\n') => Ok(State::End),
+            (State::TrailerEnd { was_empty: false }, b'\n') => Ok(State::Trailer { length: 0, named: false }),
+            _ => Err(bad("the chunks are not to the letter")),
+        }
+    }
+
+    /// Goes on in `state` after a byte that only costs.
+    fn count(&mut self, state: State) -> Result<State, Malformed> {
+        self.overhead += 1;
+        if self.overhead > MOST_OVERHEAD { Err(bad("too many bytes beside the chunks' data")) } else { Ok(state) }
+    }
+}
+
+/// The characters of names (RFC 9110, 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The data in `bytes` when they come in pieces, whether that was all of the body, and what lies behind it.
+    fn read(framing: Framing, bytes: &[u8], pieces: &[usize]) -> Result<(Vec<u8>, bool, usize), Malformed> {
+        let (mut body, mut data, mut at) = (Body::new(framing), vec![], 0);
+        let mut pieces = pieces.iter().copied().chain(std::iter::repeat(usize::MAX));
+        while at < bytes.len() && !body.is_whole() {
+            let mut piece = &bytes[at..bytes.len().min(at.saturating_add(pieces.next().unwrap()))];
+            at += piece.len();
+            while !piece.is_empty() && !body.is_whole() {
+                let Piece { skip, data: length } = body.next(piece)?;
+                data.extend_from_slice(&piece[skip..skip + length]);
+                piece = &piece[skip + length..];
+            }
+            at -= piece.len();
+        }
+        Ok((data, body.is_whole(), bytes.len() - at))
+    }
+
+    #[test]
+    fn data_is_found_between_the_chunks() {
+        let all = |text: &str| read(Framing::Chunked, text.as_bytes(), &[]);
+        assert_eq!(all("5\r\nhello\r\n0\r\n\r\nGET"), Ok((b"hello".to_vec(), true, 3)));
+        assert_eq!(all("1;a=\"b\"\r\nx\r\n00A;\r\n0123456789\r\n0\r\nA: b\r\nC:\r\n\r\n").unwrap().0, b"x0123456789");
+        assert_eq!(all("5\r\nhel"), Ok((b"hel".to_vec(), false, 0)));
+        assert_eq!(read(Framing::Length(3), b"abcdef", &[]), Ok((b"abc".to_vec(), true, 3)));
+        assert_eq!(read(Framing::Length(0), b"abc", &[]), Ok((vec![], true, 3)));
+    }
+
+    #[test]
+    fn chunks_that_are_not_to_the_letter_are_refused() {
+        let long = format!("1;{}\r\nx", "e".repeat(MOST_OVERHEAD));
+        let trailers = format!("0\r\n{}", "a: b\r\n".repeat(MOST_OVERHEAD / 4 + 1));
+        for text in [
+            "\r\n",
+            "x\r\n",
+            "-1\r\n",
+            "+1\r\n",
+            "0x1\r\n",
+            "1\nx",
+            "1 \r\nx",
+            " 1\r\nx",
+            "1\r\nxy\r\n",
+            "1\r\nx\n0\r\n\r\n",
+            "1\r\nx0\r\n",
+            "100000000\r\nx",
+            "1;\n\r\nx",
+            "1;\0\r\nx",
+            "1;a\rb\r\nx",
+            "0\r\n a: b\r\n\r\n",
+            "0\r\na\n\r\n",
+            "0\r\nno colon\r\n\r\n",
+            "0\r\n: x\r\n\r\n",
+            "0\r\na\r\n\r\n",
+            "0\r\n\rx",
+            &long,
+            &trailers,
+        ] {
+            assert!(read(Framing::Chunked, text.as_bytes(), &[]).is_err(), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_do_not_matter(
+            text in "([0-9a-c]{1,2}(;[a-z]{0,3})?\r?\n[a-z\r\n]{0,12}\r\n){0,4}0?\r\n(a: b\r\n)?\r\n.{0,4}",
+            length in 0..60_u64, chunked: bool, pieces in prop::collection::vec(1_usize..9, 0..60),
+        ) {
+            let framing = if chunked { Framing::Chunked } else { Framing::Length(length) };
+            prop_assert_eq!(read(framing, text.as_bytes(), &[]), read(framing, text.as_bytes(), &pieces));
+        }
+
+        #[test]
+        fn what_was_chunked_comes_out_again(data in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..6)) {
+            let mut wire = vec![];
+            for chunk in &data {
+                wire.extend_from_slice(format!("{:X}\r\n", chunk.len()).as_bytes());
+                wire.extend_from_slice(chunk);
+                wire.extend_from_slice(b"\r\n");
+            }
+            wire.extend_from_slice(b"0\r\n\r\n");
+            prop_assert_eq!(read(Framing::Chunked, &wire, &[]), Ok((data.concat(), true, 0)));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The gate's parsers without sockets: what would be passed on of the bytes of one connection.
+
+use std::time::Instant;
+
+use super::conversation::{Admitted, Conversation, Request, Rules};
+use super::head::{Framing, Head};
+use super::{Class, Refusal, Why};
+use crate::ops::Limits;
+
+/// Bytes that the gate below takes of one body.
+const MOST_BODY: usize = 1 << 20;
+
+/// Lets everybody in.
+#[derive(Default)]
+struct Everybody {
+    held: usize,
+    /// The status of the refusal, if there was one.
+    refused: Option<u16>,
+}
+
+impl Rules for Everybody {
+    fn admit(&mut self, _: &Head) -> Result<Admitted, (Refusal, &'static str)> {
+        Ok(Admitted { class: Class::Work, body_bytes: MOST_BODY })
+    }
+
+    fn refuse(&mut self, _: &str, why: Why) -> Refusal {
+        let status = match why {
+            Why::Malformed(malformed) => malformed.status,
+            Why::LargeHead(_) => 431,
+            Why::LargeBody(_) => 413,
+            _ => 503,
+        };
+        self.refused = Some(status);
+        Refusal { status, headers: vec![], body: b"{}".to_vec() }
+    }
+
+    fn hold(&mut self, bytes: usize) -> bool {
+        self.held += bytes;
+        true
+    }
+
+    fn release(&mut self, bytes: usize) {
+        self.held -= bytes;
+    }
+}
+
+/// The requests that would be passed on when a peer sends `bytes` in pieces of `piece` and then ends; and the status with which
+/// what comes behind them would be refused.
+pub fn requests(bytes: &[u8], piece: usize) -> (Vec<(Head, Vec<u8>)>, Option<u16>) {
+    let (now, mut rules, mut all) = (Instant::now(), Everybody::default(), vec![]);
+    let mut talk = Conversation::new(&Limits::default(), now);
+    let mut pieces = bytes.chunks(piece.max(1));
+    while !talk.is_closed() {
+        if talk.wants_input() {
+            match pieces.next() {
+                Some(piece) => talk.receive(piece, now),
+                None => talk.end_input(),
+            }
+        }
+        while let Some(Request { head, mut body, .. }) = talk.advance(now, &mut rules) {
+            let mut whole = vec![];
+            while !body.is_empty() {
+                whole.extend_from_slice(body.front());
+                body.take(body.front().len());
+            }
+            let reply: &[u8] = match &*head.method {
+                "HEAD" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n",
+                _ => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+            };
+            all.push((head, whole));
+            assert_eq!(talk.answer(reply, now), Ok(true), "a reply is one whatever was asked");
+            flush(&mut talk, now);
+        }
+        flush(&mut talk, now);
+        talk.ends_output();
+    }
+    talk.account();
+    talk.abort(&mut rules);
+    assert_eq!(rules.held, 0, "what was held is given back");
+    (all, rules.refused)
+}
+
+fn flush(talk: &mut Conversation, now: Instant) {
+    while !talk.output().is_empty() {
+        talk.sent(talk.output().len(), now);
+    }
+}
+
+/// Whatever a connection brings: it ends, nothing of it stays, the pieces don't matter, and what is passed on is what was read.
+pub fn fuzz(bytes: &[u8]) {
+    let whole = requests(bytes, bytes.len());
+    assert_eq!(whole, requests(bytes, 1), "the pieces don't matter");
+    for (head, body) in &whole.0 {
+        assert!(body.len() <= MOST_BODY && head.target.is_ascii() && !head.target.contains([' ', '\r', '\n']));
+        match head.framing {
+            Framing::Length(length) => assert_eq!(length, body.len() as u64),
+            Framing::Chunked => assert!(head.is_11),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GOOD: &str = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello\
+        GET /b HTTP/1.1\r\nHost: h\r\n\r\n\
+        POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\n\r\n\
+        HEAD /d HTTP/1.0\r\n\r\nGET /never HTTP/1.1\r\nHost: h\r\n\r\n";
+
+    #[test]
+    fn pipelined_requests_are_read_in_order_until_one_ends_the_connection() {
+        let (all, refused) = requests(GOOD.as_bytes(), 7);
+        let seen: Vec<_> = all.iter().map(|(head, body)| (&*head.target, &**body)).collect();
+        assert_eq!(seen, [("/a", &b"hello"[..]), ("/b", b""), ("/c", b"abc"), ("/d", b"")]);
+        assert_eq!(refused, None);
+    }
+
+    #[test]
+    fn nothing_is_read_behind_what_is_refused() {
+        for (text, status) in [
+            (
+                "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5x\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n",
+                Some(400),
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\n\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n",
+                Some(400),
+            ),
+            ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nshort", Some(400)),
+            ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9", None),
+        ] {
+            assert_eq!(requests(text.as_bytes(), 3), (vec![], status), "{text:?}");
+        }
+        let large = format!(
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{}GET /next HTTP/1.1\r\nHost: h\r\n\r\n",
+            MOST_BODY + 1,
+            "x".repeat(MOST_BODY + 1)
+        );
+        let (all, refused) = requests(large.as_bytes(), 10_000);
+        assert_eq!((all.len(), &*all[0].0.target, refused), (1, "/next", Some(413)));
+        let head = format!("GET / HTTP/1.1\r\nHost: h\r\nA: {}", "a".repeat(20_000));
+        assert_eq!(requests(head.as_bytes(), 1_000), (vec![], Some(431)));
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_requests_are_bounded(hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6), cut: prop::sample::Index) {
+            let mut bytes = GOOD.as_bytes().to_vec();
+            for (at, value) in hits {
+                let at = at.index(bytes.len());
+                bytes[at] = value;
+            }
+            bytes.truncate(1 + cut.index(bytes.len()));
+            fuzz(&bytes);
+        }
+
+        #[test]
+        fn any_bytes_are_bounded(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            fuzz(&bytes);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! How many connections each peer has, and who tried too many tokens.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// Who is at the other end: an address, a /64 network of IPv6, or this machine over a Unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Peer {
+    /// IPv4.
+    V4([u8; 4]),
+    /// The network of an IPv6 address: one customer has all of it.
+    V6([u16; 4]),
+    /// A program on this machine.
+    Local,
+}
+
+impl From<IpAddr> for Peer {
+    fn from(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Self::V4(ip.octets()),
+            IpAddr::V6(ip) => Self::V6(std::array::from_fn(|i| ip.segments()[i])),
+        }
+    }
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::V4([a, b, c, d]) => write!(f, "{a}.{b}.{c}.{d}"),
+            Self::V6([a, b, c, d]) => write!(f, "{a:x}:{b:x}:{c:x}:{d:x}::/64"),
+            Self::Local => f.write_str("this machine"),
+        }
+    }
+}
+
+/// All peers that matter now.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    connections: HashMap<Peer, usize>,
+    wrong: HashMap<Peer, Wrong>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Wrong {
+    tokens: u32,
+    last: Instant,
+}
+
+/// Wrong tokens after which a peer is locked out. A token of 256 bits is not guessed; this keeps the log and the network quiet.
+const TRIES: u32 = 10;
+
+/// For so long, and so long a wrong token is remembered.
+const LOCK: Duration = Duration::from_secs(60);
+
+/// Peers whose wrong tokens are remembered.
+const REMEMBERED: usize = 4_096;
+
+impl Peers {
+    /// A connection of `peer` was made; how many he has now.
+    pub(super) fn came(&mut self, peer: Peer) -> usize {
+        let count = self.connections.entry(peer).or_default();
+        *count += 1;
+        *count
+    }
+
+    /// A connection of `peer` has ended.
+    pub(super) fn went(&mut self, peer: Peer) {
+        if let Some(count) = self.connections.get_mut(&peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.connections.remove(&peer);
+            }
+        }
+    }
+
+    /// Seconds for which `peer` is still locked out.
+    pub(super) fn locked_out(&self, peer: Peer, now: Instant) -> Option<u64> {
+        let wrong = self.wrong.get(&peer).filter(|wrong| wrong.tokens >= TRIES)?;
+        let left = LOCK.checked_sub(now.saturating_duration_since(wrong.last))?;
+        Some(left.as_secs() + 1)
+    }
+
+    /// `peer` tried a wrong token; whether that locks him out.
+    pub(super) fn was_wrong(&mut self, peer: Peer, now: Instant) -> bool {
+        if self.wrong.len() >= REMEMBERED {
+            self.wrong.retain(|_, wrong| now.saturating_duration_since(wrong.last) < LOCK);
+        }
+        if self.wrong.len() >= REMEMBERED && !self.wrong.contains_key(&peer) {
+            return false; // from so many addresses at once that locking out helps nobody
+        }
+        let wrong = self.wrong.entry(peer).or_insert(Wrong { tokens: 0, last: now });
+        if now.saturating_duration_since(wrong.last) >= LOCK {
+            wrong.tokens = 0;
+        }
+        (wrong.tokens, wrong.last) = (wrong.tokens.saturating_add(1), now);
+        wrong.tokens == TRIES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_guesses_is_locked_out_for_a_while() {
+        let (mut peers, start) = (Peers::default(), Instant::now());
+        let (a, b) = (Peer::from(IpAddr::from([10, 0, 0, 1])), Peer::Local);
+        let locks = (0..10).filter(|_| peers.was_wrong(a, start)).count();
+        assert_eq!((locks, peers.locked_out(a, start), peers.locked_out(b, start)), (1, Some(61), None));
+        assert_eq!(peers.locked_out(a, start + Duration::from_millis(59_500)), Some(1));
+        let later = start + Duration::from_secs(61);
+        assert_eq!(peers.locked_out(a, later), None);
+        assert!(!peers.was_wrong(a, later) && peers.locked_out(a, later).is_none());
+    }
+
+    #[test]
+    fn addresses_of_one_customer_count_together() {
+        let peer = |text: &str| Peer::from(text.parse::<IpAddr>().unwrap());
+        assert_eq!(peer("2001:db8::1"), peer("2001:db8::ffff:1"));
+        assert_ne!(peer("2001:db8::1"), peer("2001:db8:0:1::1"));
+        assert_eq!(peer("::ffff:10.0.0.1"), peer("10.0.0.1"));
+        let mut peers = Peers::default();
+        assert_eq!((peers.came(Peer::Local), peers.came(Peer::Local)), (1, 2));
+        peers.went(Peer::Local);
+        assert_eq!(peers.came(Peer::Local), 2);
+    }
+}

@@ -1,0 +1,65 @@
+//! TLS 1.2 and 1.3 by rustls, with certificates from files.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
+
+use crate::ops::settings;
+
+/// What is needed to take TLS connections.
+#[derive(Clone, Debug)]
+pub struct Tls(Arc<ServerConfig>);
+
+impl Tls {
+    /// Reads the files of the settings; none if they name no certificate.
+    pub fn load(settings: &settings::Tls) -> Result<Option<Self>, String> {
+        let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) else { return Ok(None) };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| format!("tls: {e}"))?;
+        let builder = match &settings.clients {
+            None => builder.with_no_client_auth(),
+            Some(path) => {
+                let mut roots = RootCertStore::empty();
+                for root in certificates(path)? {
+                    roots.add(root).map_err(|e| at(path, &e))?;
+                }
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                builder.with_client_cert_verifier(verifier.map_err(|e| at(path, &e))?)
+            }
+        };
+        let private = PrivateKeyDer::from_pem_file(key).map_err(|e| at(key, &e))?;
+        let mut config =
+            builder.with_single_cert(certificates(certificate)?, private).map_err(|e| at(certificate, &e))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Some(Self(Arc::new(config))))
+    }
+
+    /// The session of a connection that was just made.
+    pub(super) fn session(&self) -> Result<ServerConnection, rustls::Error> {
+        let mut session = ServerConnection::new(Arc::clone(&self.0))?;
+        session.set_buffer_limit(Some(SESSION_BYTES));
+        Ok(session)
+    }
+}
+
+/// Plain bytes that a session takes before the socket has taken them encrypted.
+const SESSION_BYTES: usize = 64 << 10;
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let all = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match all {
+        Ok(all) if all.is_empty() => Err(at(path, &"no certificate in it")),
+        Ok(all) => Ok(all),
+        Err(error) => Err(at(path, &error)),
+    }
+}
+
+fn at(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("{}: {error}", path.display())
+}

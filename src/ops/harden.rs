@@ -1,0 +1,23 @@
+//! What the process asks of the kernel for itself, before it handles anything that is worth protecting.
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+
+/// Descriptors that the service may use where the system lets it: connections and cameras need one each.
+const DESCRIPTORS: u64 = 4_096;
+
+/// No core dumps, no other process of the same user that looks into this one's memory, and more descriptors than the usual 1,024.
+/// What can't be had is told in the log, and lived without.
+pub fn harden() {
+    let told = |what: &str, result: rustix::io::Result<()>| {
+        if let Err(error) = result {
+            log::warn!("{what}: {error}");
+        }
+    };
+    told("core dumps cannot be forbidden", setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }));
+    told("memory cannot be hidden", set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
+    if limit.current.is_some_and(|now| now < wanted) {
+        told("the limit of descriptors stays", setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }));
+    }
+}
