@@ -6,6 +6,7 @@ mod clips;
 mod commands;
 mod contract;
 mod data;
+mod gate;
 mod hostile;
 mod liveness;
 mod load;

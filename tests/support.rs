@@ -98,6 +98,24 @@ impl Service {
         self.status_kib("VmHWM:") / 1024
     }
 
+    /// Threads of the process.
+    pub(crate) fn threads(&self) -> u64 {
+        self.status_kib("Threads:")
+    }
+
+    /// Descriptors of the process.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// The value of a metric without labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").text();
+        let line =
+            text.lines().find(|l| l.split(' ').next() == Some(name)).unwrap_or_else(|| panic!("no {name}: {text}"));
+        line.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
     fn status_kib(&self, key: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|l| l.starts_with(key)).unwrap();

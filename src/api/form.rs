@@ -2,6 +2,8 @@
 //!
 //! Order of checks: the Content-Type of every part, then that all are there, then base64.
 
+use zeroize::Zeroize;
+
 use std::borrow::Cow;
 
 use super::encoding::decode_base64;
@@ -36,6 +38,18 @@ pub(super) struct Found<'a> {
     pub(super) one: Vec<Cow<'a, [u8]>>,
     /// Label and content in the order of the body. The label is the file name, or the index among its kind.
     pub(super) many: Vec<(String, Cow<'a, [u8]>)>,
+}
+
+impl Drop for Found<'_> {
+    /// What was decoded from base64 is wiped; what lies in the body is wiped with it.
+    fn drop(&mut self) {
+        let many = self.many.iter_mut().map(|(_, content)| content);
+        for content in self.one.iter_mut().chain(many) {
+            if let Cow::Owned(content) = content {
+                content.zeroize();
+            }
+        }
+    }
 }
 
 impl Field {
@@ -85,7 +99,8 @@ impl Form {
             }
         }
         let named = |wanted: &'static str| parts.iter().filter(move |p| p.name == wanted);
-        let mut found = Found { base64: base64 || parts.iter().any(Part::is_base64), ..Found::default() };
+        let mut found = Found::default();
+        found.base64 = base64 || parts.iter().any(Part::is_base64);
         for (name, field) in self.one {
             for part in named(name) {
                 found.one.push(content(part, base64, *field, name)?);

@@ -7,6 +7,7 @@ use embassy_futures::join::join;
 use embassy_futures::select::{Either, select};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use super::encoding::{decode_base64, encode_base64};
 use super::error::{Error, Family, Kind};
@@ -54,12 +55,12 @@ impl Service {
             true => Cow::Owned(decode_base64(body).map_err(refused)?),
         };
         let template = self.samples(call, &[("", &sample)])?.remove(0);
-        Ok(Self::extracted(&template, call.base64))
+        Ok(self.extracted(&template, call.base64))
     }
 
     /// The reply of extract.
-    pub(super) fn extracted(template: &Template, base64: bool) -> Reply {
-        let template = template.to_bytes();
+    pub(super) fn extracted(&self, template: &Template, base64: bool) -> Reply {
+        let template = self.seals.seal(template.to_bytes());
         match base64 {
             false => Reply::ok(OCTETS, template),
             true => {
@@ -86,7 +87,7 @@ impl Service {
         let mut writer = Writer::new(&format!("faceplate-{:032x}", random()));
         let content_type = writer.content_type();
         writer.field("score", "application/json", &Reply::json(&score).body);
-        let bytes = feature.to_bytes();
+        let bytes = self.seals.seal(feature.to_bytes());
         let content = if base64 { encode_base64(&bytes).into_bytes() } else { bytes };
         writer.file("bio_feature", "bio_feature", OCTETS, base64, &content);
         Reply::ok(content_type, writer.finish())
@@ -118,8 +119,14 @@ impl Service {
     }
 
     pub(super) fn template(&self, label: &str, bytes: &[u8]) -> Result<Template, Error> {
-        let refused = |damage| Error::new(Family::Pattern, Kind::Template, format!("{label}: {damage}"));
-        Template::parse(bytes, self.model, self.dimension).map_err(refused)
+        let refused =
+            |what: &dyn std::fmt::Display| Error::new(Family::Pattern, Kind::Template, format!("{label}: {what}"));
+        let plain = self.seals.open(bytes).map_err(|e| refused(&e))?;
+        let template = Template::parse(&plain, self.model, self.dimension).map_err(|damage| refused(&damage));
+        if let Cow::Owned(plain) = plain {
+            drop(Zeroizing::new(plain));
+        }
+        template
     }
 
     pub(super) fn templates(&self, found: &Found<'_>) -> Result<Vec<Template>, Error> {
@@ -169,7 +176,7 @@ impl Service {
     fn submit(&self, bytes: &[u8], look: bool) -> Result<Answer, Error> {
         let limit = self.limits.picture_bytes;
         // A picture over the limit is refused by its decoder; only as much is copied as it needs to see that.
-        let bytes = bytes[..bytes.len().min(limit + 1)].to_vec();
+        let bytes = Zeroizing::new(bytes[..bytes.len().min(limit + 1)].to_vec());
         let job = move |extractor: &mut Extractor| match look {
             true => extractor.extract(&bytes).map(Some),
             false => extractor.decode(&bytes).map(|_| None),

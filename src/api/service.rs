@@ -16,6 +16,7 @@ use super::metrics::Metrics;
 use super::multipart;
 use super::reply::Reply;
 use super::route::{Accepts, Route, query};
+use super::seal::Seals;
 use crate::camera::Camera;
 use crate::engine::{self, Decoding, ModelInfo};
 use crate::face::{Curve, Extractor, Faces, Score, Thresholds};
@@ -36,6 +37,7 @@ pub struct Service {
     pub(super) camera_settings: settings::Camera,
     pub(super) streams: Streams,
     pub(super) shutdown: Shutdown,
+    pub(super) seals: Seals,
     pub(super) metrics: Metrics,
     pub(super) figures: Arc<Figures>,
     faces: Arc<Faces>,
@@ -103,7 +105,13 @@ impl Call {
 impl Service {
     /// Starts the inference workers and runs the first self-test. The queue holds two jobs for each of `callers` threads,
     /// which is all that they can have waiting: a caller submits at most two at a time. Live replies end at `shutdown`.
-    pub fn start(faces: Faces, settings: &Settings, callers: usize, shutdown: Shutdown) -> Result<Self, engine::Error> {
+    pub fn start(
+        faces: Faces,
+        settings: &Settings,
+        seals: Seals,
+        callers: usize,
+        shutdown: Shutdown,
+    ) -> Result<Self, engine::Error> {
         let faces = Arc::new(faces);
         let verdict = faces.self_test().map_err(|e| e.to_string());
         if let Err(why) = &verdict {
@@ -126,6 +134,7 @@ impl Service {
             camera_settings: settings.camera.clone(),
             streams: Streams::default(),
             shutdown,
+            seals,
             metrics: Metrics::default(),
             figures: Arc::default(),
             ready: AtomicBool::new(verdict.is_ok()),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use crate::ops::settings::Scope;
 use crate::ops::{Settings, settings};
 
 pub(super) const HELP: &str = "\
@@ -18,6 +19,8 @@ Commands:
   cameras                   which cameras there are and what they can do
   bench FILE                CPU time of each step on a picture or clip with a face
   template show FILE        what a template file holds
+  token new NAME SCOPE...   a token for clients, and what the settings need; scopes: pattern, liveness, camera, metrics
+  key new                   a key with which templates are sealed
   eval verification         accuracy on a set of labelled pairs
   eval knots                the score curve that a set of identities gives
   eval liveness             error rates of attack detection, by species
@@ -69,6 +72,8 @@ pub(super) enum Command {
     Cameras,
     Bench(Bench),
     TemplateShow { file: PathBuf },
+    TokenNew { name: String, scopes: Vec<Scope> },
+    KeyNew,
     EvalVerification(Eval),
     EvalKnots(Eval),
     EvalLiveness(Eval),
@@ -210,6 +215,12 @@ fn command(words: &[&str], eval: Eval, eval_options: bool, bench: Bench) -> Resu
         ["cameras"] => Ok(Command::Cameras),
         ["bench", file] => Ok(Command::Bench(Bench { file: file.into(), ..bench })),
         ["template", "show", file] => Ok(Command::TemplateShow { file: file.into() }),
+        ["token", "new", name, scopes @ ..] if !scopes.is_empty() => {
+            let scopes = scopes.iter().map(|word| scope(word)).collect::<Result<_, _>>()?;
+            Ok(Command::TokenNew { name: (*name).to_owned(), scopes })
+        }
+        ["token", "new", ..] => Err(Usage("token new needs a name and what it is good for".into())),
+        ["key", "new"] => Ok(Command::KeyNew),
         ["eval", "verification"] if eval.pairs.is_none() => Err(Usage("eval verification needs --pairs CSV".into())),
         ["eval", "verification"] => Ok(Command::EvalVerification(rooted(eval)?)),
         ["eval", "knots"] => Ok(Command::EvalKnots(rooted(eval)?)),
@@ -217,6 +228,16 @@ fn command(words: &[&str], eval: Eval, eval_options: bool, bench: Bench) -> Resu
         ["eval", "detection"] => Ok(Command::EvalDetection(rooted(eval)?)),
         ["bench"] => Err(Usage("bench needs a picture with a face".into())),
         _ => Err(Usage(format!("no command '{}'", words.join(" ")))),
+    }
+}
+
+fn scope(word: &str) -> Result<Scope, Usage> {
+    match word {
+        "pattern" => Ok(Scope::Pattern),
+        "liveness" => Ok(Scope::Liveness),
+        "camera" => Ok(Scope::Camera),
+        "metrics" => Ok(Scope::Metrics),
+        _ => Err(Usage(format!("{word}: it is one of pattern, liveness, camera, metrics"))),
     }
 }
 
@@ -243,6 +264,8 @@ mod tests {
                 Command::Bench(Bench { file: "a.jpg".into(), step: Some(Step::Compare), runs: Some(3) }),
             ),
             ("template show a.bin", Command::TemplateShow { file: "a.bin".into() }),
+            ("token new door camera", Command::TokenNew { name: "door".into(), scopes: vec![Scope::Camera] }),
+            ("key new", Command::KeyNew),
             ("eval --help", Command::Help),
             ("-V", Command::Version),
         ] {
@@ -263,6 +286,8 @@ mod tests {
             ("eval verification --root x", "--pairs"),
             ("eval knots", "--root"),
             ("--set a.b", "'='"),
+            ("token new door", "what it is good for"),
+            ("token new door doors", "pattern"),
         ] {
             assert!(line(text).unwrap_err().0.contains(told), "{text}");
         }

@@ -5,6 +5,7 @@ mod bench;
 mod cameras;
 mod doctor;
 mod eval;
+mod secret;
 mod serve;
 mod template;
 
@@ -13,8 +14,10 @@ use std::process::ExitCode;
 
 use args::{Command, Line, Usage};
 
+use crate::api::Seals;
 use crate::engine::{self, Arithmetic, ModelSet};
 use crate::face::Faces;
+use crate::gate::Tls;
 use crate::ops::{self, Settings};
 
 /// Runs the command line of the process.
@@ -36,7 +39,7 @@ pub fn run() -> ExitCode {
 
 fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
     let settings = match line.command {
-        Command::Help | Command::Version => Default::default(),
+        Command::Help | Command::Version | Command::TokenNew { .. } | Command::KeyNew => Settings::default(),
         _ => line.settings()?,
     };
     ops::init_log(&settings.log);
@@ -44,6 +47,8 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::Help => print!("{}", args::HELP),
         Command::Version => println!("faceplate {}", env!("CARGO_PKG_VERSION")),
         Command::Check => {
+            Tls::load(&settings.tls)?;
+            Seals::load(&settings.templates)?;
             faces(&settings)?.self_test()?;
             println!("settings and models are good");
         }
@@ -53,6 +58,8 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::Cameras => cameras::run(&settings),
         Command::Bench(bench) => bench::run(&settings, bench)?,
         Command::TemplateShow { file } => template::show(&settings, file)?,
+        Command::TokenNew { name, scopes } => secret::token(name, scopes),
+        Command::KeyNew => secret::key(),
         Command::EvalVerification(options) => eval::verification(&settings, options)?,
         Command::EvalKnots(options) => eval::knots(&settings, options)?,
         Command::EvalLiveness(options) => eval::liveness(&settings, options)?,

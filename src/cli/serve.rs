@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::api::{Server, Service, places, probe};
+use crate::api::{Seals, Server, Service, places, probe};
 use crate::gate::{self, Access, Door, Gate, Tls};
 use crate::ops::settings::Place;
 use crate::ops::shutdown::Shutdown;
@@ -23,12 +23,13 @@ pub(super) fn run(
     let doors = doors(settings)?;
     let places_open = doors.iter().map(Door::place).collect::<Result<Vec<_>, _>>()?;
     let tls = Tls::load(&settings.tls)?;
+    let seals = Seals::load(&settings.templates)?;
     let is_plain = tls.is_none();
     if settings.access.tokens.is_empty() && settings.access.open {
         log::warn!("open to everybody who reaches it: access.open is set and there are no tokens");
     }
     let callers = places(settings).sum();
-    let service = Arc::new(Service::start(super::faces(settings)?, settings, callers, shutdown.clone())?);
+    let service = Arc::new(Service::start(super::faces(settings)?, settings, seals, callers, shutdown.clone())?);
     let server = Server::start(doors, &service, settings, tls, &shutdown)?;
     let addresses = addresses(&places_open, is_plain);
     let ms = start.elapsed().as_millis();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroize;
+
 /// First bytes of every template.
 const MAGIC: [u8; 4] = *b"FPLT";
 /// Version of the layout.
@@ -21,6 +23,12 @@ pub struct Template {
     values: Vec<i8>,
     /// Sum of the squares of `values`.
     energy: i32,
+}
+
+impl Drop for Template {
+    fn drop(&mut self) {
+        self.values.zeroize();
+    }
 }
 
 /// Why bytes are no template of ours.

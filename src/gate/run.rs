@@ -396,7 +396,8 @@ impl Hall {
         loop {
             let Some(client) = self.clients.get_mut(i).and_then(Option::as_mut) else { return };
             let mut moved = false;
-            if client.talk.wants_input() {
+            let was_full = !client.talk.wants_input();
+            if !was_full {
                 match client.transport.read(&mut self.buffer) {
                     Ok(0) => {
                         client.talk.end_input();
@@ -438,6 +439,8 @@ impl Hall {
             if client.talk.is_closed() {
                 return self.remove(i);
             }
+            // There is room again for what the socket holds, of which it does not tell a second time.
+            moved |= was_full && client.talk.wants_input();
             // There may be room again for what the backend has.
             if moved
                 && let Some(Turn { backend: Some(backend), .. }) = client.turn

@@ -1,11 +1,14 @@
 //! A decoded picture.
 
+use zeroize::Zeroizing;
+
 /// An upright picture: 8-bit RGB, rows from top to bottom, HWC interleaved, no padding.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     width: usize,
     height: usize,
-    pixels: Vec<u8>,
+    /// Wiped when the frame goes.
+    pixels: Zeroizing<Vec<u8>>,
 }
 
 /// A clockwise turn by a multiple of 90 degrees.
@@ -29,7 +32,7 @@ impl Frame {
     /// If the length does not fit the size.
     pub fn new(width: usize, height: usize, pixels: Vec<u8>) -> Self {
         assert_eq!(pixels.len(), width * height * 3, "pixels of a {width}x{height} RGB picture");
-        Self { width, height, pixels }
+        Self { width, height, pixels: pixels.into() }
     }
 
     /// Width in pixels.
@@ -58,7 +61,7 @@ impl Frame {
     /// If it reaches out of the picture.
     pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
         let rows = (y..y + height).flat_map(|y| &self.row(y)[x * 3..(x + width) * 3]);
-        Self { width, height, pixels: rows.copied().collect() }
+        Self { width, height, pixels: rows.copied().collect::<Vec<_>>().into() }
     }
 
     /// The picture mirrored left to right.
@@ -67,7 +70,7 @@ impl Frame {
         for row in self.pixels.chunks_exact((self.width * 3).max(1)) {
             pixels.extend(row.chunks_exact(3).rev().flatten());
         }
-        Self { pixels, ..*self }
+        Self { width: self.width, height: self.height, pixels: pixels.into() }
     }
 
     /// The picture turned clockwise.
@@ -81,7 +84,7 @@ impl Frame {
                 pixels.extend_from_slice(&self.pixels[(sy * w + sx) * 3..][..3]);
             }
         }
-        Self { width, height, pixels }
+        Self { width, height, pixels: pixels.into() }
     }
 }
 

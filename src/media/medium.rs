@@ -106,7 +106,9 @@ impl<'a> Medium<'a> {
                 let frame = still::decode(bytes, limits).map_err(|e| Error::Picture(None, e))?;
                 Ok(Self::Picture(frame, still::mime(bytes)))
             }
-            Some(Kind::Video) => Clip::open(bytes, limits).map(|clip| Self::Video(Box::new(clip))).map_err(Error::Video),
+            Some(Kind::Video) => {
+                Clip::open(bytes, limits).map(|clip| Self::Video(Box::new(clip))).map_err(Error::Video)
+            }
             Some(Kind::Archive) => archive::open(bytes, limits).map(Self::Archive).map_err(Error::Archive),
             None if bytes.is_empty() => Err(Error::Picture(None, still::Error::Empty)),
             None => Err(Error::Unknown(still::other_format(bytes))),

@@ -31,7 +31,7 @@ impl Service {
             return Err(Error::new(call.route.family(), Kind::Parameter, what));
         }
         let (template, timing) = self.person(call)?;
-        Ok(Self::extracted(&template, call.base64).with("Server-Timing", timing))
+        Ok(self.extracted(&template, call.base64).with("Server-Timing", timing))
     }
 
     pub(super) fn camera_verify(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {

@@ -1,0 +1,194 @@
+//! Templates sealed for storage (AES-256-GCM): whoever steals them can't use them, whoever changes one is found out.
+//!
+//! A sealed template has 44 bytes more than a plain one. `docs/ref/template.md` gives the layout. Keys come from a file; where they
+//! are kept and when they are changed is not decided here.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::ops::settings;
+
+/// First bytes of every sealed template.
+const MAGIC: [u8; 4] = *b"FPSL";
+/// Version of the layout.
+const VERSION: u8 = 1;
+/// Magic, version, three zeros and the key's id.
+const HEAD: usize = 8 + ID;
+const ID: usize = 8;
+
+/// The keys of the settings.
+#[derive(Default)]
+pub struct Seals {
+    keys: Vec<Key>,
+    /// Whether templates that are not sealed are taken, though there are keys.
+    unsealed: bool,
+}
+
+struct Key {
+    id: [u8; ID],
+    cipher: LessSafeKey,
+}
+
+/// Why a template can't be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// There are keys, and it has no seal.
+    Unsealed,
+    /// It is sealed with a key that is not there.
+    UnknownKey,
+    /// It was damaged or changed.
+    Broken,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unsealed => "it is not sealed, which this service asks for",
+            Self::UnknownKey => "it is sealed with a key that this service does not have",
+            Self::Broken => "its seal is broken; it was damaged or changed",
+        })
+    }
+}
+
+/// A new key as the file has it.
+pub fn new_key() -> Zeroizing<String> {
+    Zeroizing::new(format!("{:032x}{:032x}", crate::ops::random(), crate::ops::random()))
+}
+
+impl Seals {
+    /// Reads the keys that the settings name; without any, nothing is sealed.
+    pub fn load(settings: &settings::Templates) -> Result<Self, String> {
+        let Some(path) = &settings.keys else { return Ok(Self::default()) };
+        let at = |what: &dyn fmt::Display| format!("{}: {what}", path.display());
+        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|e| at(&e))?);
+        warn_if_public(path);
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let keys = lines.map(Key::parse).collect::<Option<Vec<_>>>();
+        match keys {
+            Some(keys) if !keys.is_empty() => Ok(Self { keys, unsealed: settings.unsealed }),
+            _ => Err(at(&"every line has to be a key of 64 hexadecimal digits, and there has to be one")),
+        }
+    }
+
+    /// A template for its way out.
+    pub fn seal(&self, mut template: Vec<u8>) -> Vec<u8> {
+        let Some(Key { id, cipher }) = self.keys.first() else { return template };
+        let mut sealed = [&MAGIC[..], &[VERSION, 0, 0, 0], id].concat();
+        let nonce: [u8; NONCE_LEN] = std::array::from_fn({
+            let random = crate::ops::random().to_le_bytes();
+            move |i| random[i]
+        });
+        let aad = Aad::from(sealed.clone());
+        let done = cipher.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut template);
+        done.expect("a template is shorter than the 64 GiB that the cipher takes");
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(&template);
+        sealed
+    }
+
+    /// A template on its way in.
+    pub fn open<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+        if self.keys.is_empty() || !bytes.starts_with(&MAGIC) {
+            return if self.keys.is_empty() || self.unsealed || bytes.is_empty() {
+                Ok(Cow::Borrowed(bytes))
+            } else {
+                Err(Error::Unsealed)
+            };
+        }
+        let (head, rest) = bytes.split_at_checked(HEAD).ok_or(Error::Broken)?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN).ok_or(Error::Broken)?;
+        if head[..8] != [&MAGIC[..], &[VERSION, 0, 0, 0]].concat() {
+            return Err(Error::Broken);
+        }
+        let key = self.keys.iter().find(|key| key.id == head[8..]).ok_or(Error::UnknownKey)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Error::Broken)?;
+        let mut plain = sealed.to_vec();
+        let length = key.cipher.open_in_place(nonce, Aad::from(head), &mut plain).map_err(|_| Error::Broken)?.len();
+        plain.truncate(length);
+        Ok(Cow::Owned(plain))
+    }
+}
+
+impl Key {
+    fn parse(line: &str) -> Option<Self> {
+        if line.len() != 64 || !line.is_ascii() {
+            return None;
+        }
+        let mut bytes = Zeroizing::new([0; 32]);
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&line[2 * i..2 * i + 2], 16).ok()?;
+        }
+        let digest = Sha256::new().chain_update(b"faceplate template key").chain_update(*bytes).finalize();
+        let id = std::array::from_fn(|i| digest[i]);
+        Some(Self { id, cipher: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*bytes).ok()?) })
+    }
+}
+
+fn warn_if_public(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    if std::fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o004 != 0) {
+        log::warn!("{}: everybody on this machine can read the keys", path.display());
+    }
+}
+
+/// Any bytes as a template to a service with keys: they open or don't.
+pub fn fuzz(bytes: &[u8]) {
+    let key = Key::parse(&"07".repeat(32)).expect("64 hexadecimal digits are a key");
+    let seals = Seals { keys: vec![key], unsealed: false };
+    assert!(!seals.open(bytes).is_ok_and(|plain| !plain.is_empty()), "nobody guesses a seal");
+    assert_eq!(seals.open(&seals.seal(bytes.to_vec())).as_deref(), Ok(bytes));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seals(keys: &[&str], unsealed: bool) -> Seals {
+        Seals { keys: keys.iter().map(|digits| Key::parse(&digits.repeat(32)).unwrap()).collect(), unsealed }
+    }
+
+    #[test]
+    fn what_is_sealed_is_opened_with_the_same_key_alone() {
+        let (old, both, other) = (seals(&["01"], false), seals(&["02", "01"], false), seals(&["03"], true));
+        let sealed = old.seal(b"template".to_vec());
+        assert_eq!((sealed.len(), &sealed[..5]), (8 + 44, &b"FPSL\x01"[..]));
+        assert_ne!(sealed, old.seal(b"template".to_vec()));
+        assert_eq!(both.open(&sealed).as_deref(), Ok(&b"template"[..]));
+        assert_eq!(other.open(&sealed), Err(Error::UnknownKey));
+        assert_eq!(Seals::default().open(&sealed).as_deref(), Ok(&*sealed));
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(old.open(&changed).is_err(), "byte {at}");
+            assert!(old.open(&sealed[..at]).is_err() || at == 0, "{at} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_not_sealed_is_taken_where_the_settings_say_so() {
+        assert_eq!(seals(&["01"], false).open(b"FPLT..."), Err(Error::Unsealed));
+        for seals in [Seals::default(), seals(&["01"], true)] {
+            assert_eq!(seals.open(b"FPLT...").as_deref(), Ok(&b"FPLT..."[..]));
+        }
+    }
+
+    #[test]
+    fn a_file_with_anything_but_keys_is_refused() {
+        let path = std::env::temp_dir().join(format!("faceplate-keys-{:x}", crate::ops::random()));
+        let load = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Seals::load(&settings::Templates { keys: Some(path.clone()), unsealed: false })
+        };
+        let key = new_key();
+        assert_eq!(load(&format!("# of 2026\n{}\n\n{}\n", *key, "0A".repeat(32))).unwrap().keys.len(), 2);
+        for text in ["", "# none\n", "12\n", &format!("{}\nx\n", *key), &"+1".repeat(32)] {
+            assert!(load(text).is_err(), "{text}");
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+}

@@ -1,0 +1,468 @@
+//! What arrives at the front door, hostile or odd. After each the service is as it was: same memory, same threads, same answers.
+
+use std::io::{BufReader, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
+
+use crate::support::{Form, Reply, Service, binary, picture, request};
+
+/// A service, and how it was before something was done to it.
+struct Besieged {
+    service: Service,
+    memory_mib: u64,
+    threads: u64,
+    template: Vec<u8>,
+}
+
+const LIVE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n";
+
+impl Besieged {
+    fn new(settings: &[&str]) -> Self {
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        let args: Vec<&str> = ["--workers", "1"].into_iter().chain(settings).collect();
+        let service = Service::start(&args);
+        let template = service.template(&picture("collins.jpg"));
+        // What the allocator keeps after the first work is no leak.
+        let form = Form::new().picture("sample_1", &picture("both.jpg")).picture("sample_2", &picture("collins.jpg"));
+        for _ in 0..10 {
+            service.form("/v1/face/pattern/extract_and_compare", &form);
+        }
+        // The threads that tiny_http begins with go after five seconds.
+        std::thread::sleep(Duration::from_secs(6));
+        Self { memory_mib: service.memory_mib(), threads: service.threads(), template, service }
+    }
+
+    /// What a connection brings back for `bytes`, until it ends or is silent for `patience`.
+    fn said(&self, bytes: &[u8], patience: Duration) -> String {
+        let mut stream = self.service.connect();
+        let _it_may_be_refused_before_all_is_sent = stream.write_all(bytes);
+        stream.set_read_timeout(Some(patience)).unwrap();
+        let mut said = vec![];
+        let mut piece = [0; 4096];
+        while let Ok(count @ 1..) = stream.read(&mut piece) {
+            said.extend_from_slice(&piece[..count]);
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    fn is_unharmed(self) {
+        assert_eq!(self.service.template(&picture("collins.jpg")), self.template);
+        let end = Instant::now() + Duration::from_secs(30);
+        // Connections that were given up are closed within some seconds.
+        while self.service.threads() > self.threads && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert_eq!(self.service.threads(), self.threads);
+        let memory_mib = self.service.memory_mib();
+        assert!(memory_mib <= self.memory_mib + 10, "{memory_mib} MiB, {} before", self.memory_mib);
+        assert_eq!(self.service.stop(), Some(0));
+    }
+}
+
+/// The statuses in what was said.
+fn statuses(said: &str) -> Vec<u16> {
+    said.match_indices("HTTP/1.1 ").filter_map(|(at, _)| said[at + 9..at + 12].parse().ok()).collect()
+}
+
+#[test]
+fn a_request_that_could_be_two_is_none() {
+    let besieged = Besieged::new(&[]);
+    let hidden = "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n";
+    let post = |lines: &str, body: &str| {
+        format!(
+            "POST /v1/face/pattern/extract HTTP/1.1\r\nHost: test\r\nContent-Type: image/jpeg\r\n{lines}\r\n\r\n{body}"
+        )
+    };
+    let chunked = "Transfer-Encoding: chunked";
+    for (attack, status) in [
+        (post("Content-Length: 9223372036854775807", ""), 413),
+        (post("Content-Length: 18446744073709551616", hidden), 400),
+        (post("Content-Length: -1", hidden), 400),
+        (post("Content-Length: 5x", hidden), 400),
+        (post("Content-Length: 0\r\nContent-Length: 40", hidden), 400),
+        (post("Content-Length: 0, 0", hidden), 400),
+        (post("Content-Length: 5\r\nTransfer-Encoding: identity", &format!("0\r\n\r\n{hidden}")), 400),
+        (post(&format!("{chunked}\r\nContent-Length: 4"), &format!("0\r\n\r\n{hidden}")), 400),
+        (post("Transfer-Encoding: chunked, identity", hidden), 501),
+        (post("Transfer-Encoding: xchunked", hidden), 501),
+        (post(chunked, &format!("5\nhello\n0\n\n{hidden}")), 400),
+        (post(chunked, &format!("-1\r\n\r\n{hidden}")), 400),
+        (post(chunked, &format!("fffffffff\r\n{hidden}")), 400),
+        (post(chunked, &format!("1\r\nxx\r\n0\r\n\r\n{hidden}")), 400),
+        (post(chunked, &format!("0;{}\r\n\r\n{hidden}", "a".repeat(20_000))), 400),
+        (post(chunked, &format!("0\r\nA b\r\n\r\n{hidden}")), 400),
+        (post("A: b\r\n folded: c", hidden), 400),
+        (post("A: b\nContent-Length: 0", hidden), 400),
+        (post("A: \0", hidden), 400),
+        (post("Content-Length : 0", hidden), 400),
+        (post("Expect: the-best", hidden), 417),
+        (format!("GET /healthz HTTP/1.1\r\n\r\n{hidden}"), 400),
+        (format!("GET /healthz HTTP/3.0\r\nHost: test\r\n\r\n{hidden}"), 505),
+        (format!("GET /healthz\r\n\r\n{hidden}"), 400),
+        (format!("\r\n{hidden}"), 400),
+        (format!("\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03{hidden}"), 400),
+    ] {
+        let said = besieged.said(attack.as_bytes(), Duration::from_secs(20));
+        assert_eq!(statuses(&said), [status], "{attack:?}: {said}");
+        assert!(said.contains("\r\nConnection: close\r\n") && said.contains("{\"code\":\"BPE-00"), "{said}");
+    }
+    besieged.is_unharmed();
+}
+
+#[test]
+fn heads_without_end_are_cut_off() {
+    let besieged = Besieged::new(&[]);
+    for line in ["A: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "A: b\r\n"] {
+        let mut stream = besieged.service.connect();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n").unwrap();
+        let block = line.repeat(16_384);
+        let sent = (0..64).take_while(|_| stream.write_all(block.as_bytes()).is_ok()).count();
+        let mut said = String::new();
+        let _reset_or_ended = stream.read_to_string(&mut said);
+        // Whether the refusal is still read depends on how much was under way.
+        assert!(said.is_empty() || statuses(&said) == [431], "{said} after {sent} blocks");
+        assert!(besieged.service.memory_mib() <= besieged.memory_mib + 10);
+    }
+    besieged.is_unharmed();
+}
+
+#[test]
+fn whoever_dawdles_is_dismissed() {
+    let besieged = Besieged::new(&["limits.head_ms=700", "limits.idle_ms=900", "limits.body_ms=4000"]);
+    let begun = Instant::now();
+    // A byte now and then, of the head and of a body; nothing after a request; nothing at all.
+    let mut head = besieged.service.connect();
+    head.write_all(b"GET / HTTP/1.1\r\nHost: test\r\nA: ").unwrap();
+    let mut body = besieged.service.connect();
+    body.write_all(&request("POST", "/v1/face/pattern/extract", &[("Content-Type", "image/jpeg")], &[0; 9000])[..400])
+        .unwrap();
+    let (mut idle, mut silent) = (besieged.service.connect(), besieged.service.connect());
+    idle.write_all(LIVE).unwrap();
+    for stream in [&mut head, &mut body] {
+        for _ in 0..60 {
+            if stream.write_all(b"a").is_err() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+    for (stream, want) in [(&mut head, &[408][..]), (&mut body, &[408]), (&mut idle, &[200]), (&mut silent, &[])] {
+        let mut said = String::new();
+        let _reset_or_ended = stream.read_to_string(&mut said);
+        assert!(statuses(&said) == want || said.is_empty(), "{said}, wanted {want:?}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    besieged.is_unharmed();
+}
+
+#[test]
+fn whoever_does_not_take_his_replies_is_dismissed() {
+    let besieged = Besieged::new(&[]);
+    let mut stream = besieged.service.connect();
+    let many = b"GET /openapi.yaml HTTP/1.1\r\nHost: test\r\n\r\n".repeat(4_000);
+    stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+    // More than a hundred megabytes of replies are asked for and none is read, until the connection is ended for that.
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut rest = &many[..];
+    while !rest.is_empty() && Instant::now() < end {
+        match stream.write(rest) {
+            Ok(count) => rest = &rest[count..],
+            Err(_) => break,
+        }
+    }
+    std::thread::sleep(Duration::from_secs(7));
+    assert!(besieged.service.memory_mib() <= besieged.memory_mib + 10);
+    let mut taken = 0_usize;
+    let mut piece = vec![0; 1 << 20];
+    let ended = loop {
+        match stream.read(&mut piece) {
+            Ok(0) => break true,
+            Ok(count) => taken += count,
+            Err(error) => break error.kind() == ErrorKind::ConnectionReset,
+        }
+    };
+    assert!(ended && taken < 60 << 20, "{taken} bytes were taken");
+    besieged.is_unharmed();
+}
+
+/// A connection from an address of this machine's choice.
+fn connect_from(address: Ipv4Addr, to: &str) -> rustix::io::Result<TcpStream> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&socket, &SocketAddr::from((address, 0)))?;
+    connect(&socket, &to.parse::<SocketAddr>().unwrap())?;
+    Ok(TcpStream::from(socket))
+}
+
+#[test]
+fn a_crowd_that_says_nothing_keeps_nobody_out() {
+    let besieged = Besieged::new(&["limits.connections=300", "limits.connections_per_peer=100"]);
+    let service = &besieged.service;
+    // One peer first, then many; some say nothing, some stop within a head.
+    let mut crowd = vec![];
+    for i in 0..1_000_u32 {
+        let address = Ipv4Addr::new(127, 0, if i < 500 { 0 } else { 1 + (i % 50) as u8 }, 2);
+        let Ok(mut stream) = connect_from(address, &service.address) else { continue };
+        if i % 2 == 0 {
+            stream.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+        }
+        crowd.push(stream);
+        if i % 100 == 99 {
+            assert_eq!(service.get("/healthz").status, 200);
+            assert_eq!(service.template(&picture("collins.jpg")), besieged.template);
+        }
+    }
+    assert!(crowd.len() > 900, "{}", crowd.len());
+    assert!(service.metric("faceplate_connections") <= 301.0);
+    drop(crowd);
+    besieged.is_unharmed();
+}
+
+#[test]
+fn a_storm_of_connects_and_resets_leaves_nothing() {
+    let besieged = Besieged::new(&[]);
+    let jpeg = request("POST", "/v1/face/pattern/extract", &[("Content-Type", "image/jpeg")], &picture("collins.jpg"));
+    for i in 0..2_000 {
+        let mut stream = besieged.service.connect();
+        let part = match i % 4 {
+            0 => &b""[..],
+            1 => b"GET /hea",
+            2 => LIVE,
+            _ => &jpeg[..jpeg.len() - 1 + i / 4 % 2],
+        };
+        let _the_peer_may_be_busy = stream.write_all(part);
+        sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+    }
+    besieged.is_unharmed();
+}
+
+#[test]
+fn running_out_of_descriptors_passes() {
+    let mut shell = Command::new("sh");
+    let inner = binary();
+    shell.args(["-c", "ulimit -n 90; exec \"$@\"", "sh"]).arg(inner.get_program()).args(inner.get_args());
+    let service = Service::spawned(shell.args(["serve", "--listen", "127.0.0.1:0", "--workers", "1"]));
+    let template = service.template(&picture("collins.jpg"));
+    for _ in 0..3 {
+        let crowd: Vec<_> = (0..200).map(|_| service.connect()).collect();
+        // In the middle of it there is an answer too: somebody who says nothing has to go.
+        assert_eq!(service.template(&picture("collins.jpg")), template);
+        drop(crowd);
+    }
+    assert!(service.descriptors() < 90);
+    assert_eq!(service.template(&picture("collins.jpg")), template);
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_half_closed_connection_gets_its_answer() {
+    let besieged = Besieged::new(&[]);
+    for path in ["/v1/face/pattern/extract", "/nowhere"] {
+        let mut stream = besieged.service.connect();
+        stream.write_all(&request("POST", path, &[("Content-Type", "image/jpeg")], &picture("collins.jpg"))).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut reader = BufReader::new(stream);
+        let reply = Reply::read(&mut reader);
+        assert!(reply.body == besieged.template || reply.status == 404, "{}", reply.text());
+        let mut rest = vec![];
+        assert_eq!(reader.read_to_end(&mut rest).unwrap(), 0);
+    }
+    // Closed in the middle of the body.
+    let whole = request("POST", "/v1/face/pattern/extract", &[("Content-Type", "image/jpeg")], &[0; 100]);
+    let mut stream = besieged.service.connect();
+    stream.write_all(&whole[..whole.len() - 1]).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(Reply::read(&mut BufReader::new(stream)).status, 400);
+    besieged.is_unharmed();
+}
+
+#[test]
+fn work_for_one_who_has_gone_is_not_done() {
+    let besieged = Besieged::new(&[]);
+    let collins = picture("collins.jpg");
+    let many = (0..40)
+        .fold(Form::new().picture("sample_1", &collins), |form, i| form.named("samples_n", &format!("{i}"), &collins));
+    let whole = request(
+        "POST",
+        "/v1/face/pattern/extract_and_compare_n",
+        &[("Content-Type", &many.content_type())],
+        &many.body(),
+    );
+    let jobs = || besieged.service.metric("faceplate_job_seconds_count");
+    let before = jobs();
+    let mut stream = besieged.service.connect();
+    stream.write_all(&whole).unwrap();
+    while jobs() < before + 2.0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(stream); // an orderly end, as of a client that lost patience
+    let end = Instant::now() + Duration::from_secs(60);
+    while besieged.service.metric("faceplate_requests_open") > 1.0 {
+        assert!(Instant::now() < end, "its place is still taken");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let done = jobs() - before;
+    assert!(done < 30.0, "{done} of 41 pictures were looked at");
+    besieged.is_unharmed();
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let service = Service::start(&["--workers", "1"]);
+    let extract =
+        request("POST", "/v1/face/pattern/extract", &[("Content-Type", "image/jpeg")], &picture("collins.jpg"));
+    let mut stream = service.connect();
+    let mut all = vec![];
+    for _ in 0..3 {
+        all.extend_from_slice(&extract);
+        all.extend_from_slice(LIVE);
+        all.extend_from_slice(&request("POST", "/nowhere", &[], b"some body"));
+    }
+    stream.write_all(&all).unwrap();
+    let mut reader = BufReader::new(stream);
+    for _ in 0..3 {
+        let statuses = [(); 3].map(|()| Reply::read(&mut reader).status);
+        assert_eq!(statuses, [200, 200, 404]);
+    }
+}
+
+#[test]
+fn a_body_may_come_in_chunks_and_after_leave() {
+    let service = Service::start(&["--workers", "1"]);
+    let jpeg = picture("collins.jpg");
+    let head = "POST /v1/face/pattern/extract HTTP/1.1\r\nHost: test\r\nContent-Type: image/jpeg\r\n";
+    let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+    for chunk in jpeg.chunks(1_234) {
+        chunked.extend_from_slice(format!("{:x};a=\"b\"\r\n", chunk.len()).as_bytes());
+        chunked.extend_from_slice(chunk);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    chunked.extend_from_slice(b"0\r\nA: trailer\r\n\r\n");
+    let template = service.template(&jpeg);
+    assert_eq!(service.raw(&chunked).body, template);
+
+    let mut stream = service.connect();
+    stream
+        .write_all(format!("{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n", jpeg.len()).as_bytes())
+        .unwrap();
+    let mut leave = [0; 25];
+    stream.read_exact(&mut leave).unwrap();
+    assert_eq!(&leave, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(&jpeg).unwrap();
+    assert_eq!(Reply::read(&mut BufReader::new(stream)).body, template);
+    // Without leave nothing has to be sent in vain.
+    let mut stream = service.connect();
+    stream
+        .write_all(format!("{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n", 100 << 20).as_bytes())
+        .unwrap();
+    assert_eq!(Reply::read(&mut BufReader::new(stream)).status, 413);
+}
+
+#[test]
+fn what_has_no_place_is_refused_at_once_and_the_light_is_always_on() {
+    let service = Service::start(&["--workers", "1", "--set", "server.threads=1", "--set", "limits.held_bytes=100000"]);
+    let (collins, form) = (picture("collins.jpg"), Form::new());
+    assert!(collins.len() < 100_000);
+    let many =
+        (0..20).fold(form.picture("sample_1", &collins), |form, i| form.named("samples_n", &format!("{i}"), &collins));
+    // Over the memory for bodies.
+    let reply = service.form("/v1/face/pattern/extract_and_compare_n", &many);
+    assert_eq!((reply.status, reply.header("Retry-After")), (503, Some("1")), "{}", reply.text());
+    assert_eq!(service.metric("faceplate_held_bytes"), 0.0);
+    drop(service);
+    let service = Service::start(&["--workers", "1", "--set", "server.threads=1"]);
+    let busy = request(
+        "POST",
+        "/v1/face/pattern/extract_and_compare_n",
+        &[("Content-Type", &many.content_type())],
+        &many.body(),
+    );
+    let mut stream = service.connect();
+    stream.write_all(&busy).unwrap();
+    while service.metric("faceplate_requests_open") < 2.0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let reply = service.post("/v1/face/pattern/extract", "image/jpeg", &collins);
+    assert_eq!((reply.status, reply.header("Retry-After")), (503, Some("1")), "{}", reply.text());
+    assert_eq!((service.get("/healthz").status, service.get("/readyz").status), (200, 200));
+    assert!(service.get("/metrics").text().contains("faceplate_refused_total{reason=\"full\"} 1"));
+    let reply = Reply::read(&mut BufReader::new(stream));
+    assert_eq!(reply.status, 200, "what had a place is answered");
+}
+
+#[test]
+fn it_listens_where_it_is_told_and_starts_again_after_it_was_killed() {
+    let path = std::env::temp_dir().join(format!("faceplate-test-{}-gate", std::process::id()));
+    let unix = format!("unix:{}", path.display());
+    let listen = format!("[\"127.0.0.1:0\", \"[::1]:0\", \"{unix}\"]");
+    let start = || Service::start(&["--workers", "1", "--set", &format!("server.listen={listen}")]);
+    let left_behind = || {
+        std::fs::read_dir(std::env::temp_dir())
+            .unwrap()
+            .flatten()
+            .filter(|e| e.file_name().to_string_lossy().starts_with("faceplate-0"))
+            .count()
+    };
+    let before = left_behind();
+    for _ in 0..2 {
+        let service = start();
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.write_all(LIVE).unwrap();
+        assert_eq!(Reply::read(&mut BufReader::new(&stream)).status, 200);
+        stream
+            .write_all(&request(
+                "POST",
+                "/v1/face/pattern/extract",
+                &[("Content-Type", "image/jpeg")],
+                &picture("collins.jpg"),
+            ))
+            .unwrap();
+        drop(service); // SIGKILL, in the middle of a request
+        assert!(path.exists());
+    }
+    assert_eq!(start().stop(), Some(0));
+    assert!(!path.exists(), "it takes its socket away");
+    assert_eq!(left_behind(), before);
+}
+
+#[test]
+fn what_is_under_way_is_answered_before_it_stops() {
+    let service = Service::start(&["--workers", "1"]);
+    let collins = picture("collins.jpg");
+    let many = (0..10)
+        .fold(Form::new().picture("sample_1", &collins), |form, i| form.named("samples_n", &format!("{i}"), &collins));
+    let mut idle = service.connect();
+    idle.write_all(LIVE).unwrap();
+    assert_eq!(Reply::read(&mut BufReader::new(&idle)).status, 200);
+    let mut stream = service.connect();
+    stream
+        .write_all(&request(
+            "POST",
+            "/v1/face/pattern/extract_and_compare_n",
+            &[("Content-Type", &many.content_type())],
+            &many.body(),
+        ))
+        .unwrap();
+    while service.metric("faceplate_requests_open") < 2.0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let reading = std::thread::spawn(move || Reply::read(&mut BufReader::new(stream)));
+    let begun = Instant::now();
+    assert_eq!(service.stop(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(30), "the idle connection is not waited for");
+    let reply = reading.join().unwrap();
+    assert_eq!((reply.status, reply.header("Connection")), (200, Some("close")));
+}
+
+#[test]
+fn a_page_of_another_site_does_not_reach_it_by_a_name_of_its_own() {
+    let service = Service::start(&["--workers", "1"]);
+    let ask = |host: &str| service.raw(format!("GET /version HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
+    assert_eq!((ask("kiosk").status, ask("[::1]:8080").status, ask("door.local:8080").status), (200, 200, 200));
+    let reply = ask("rebound.example.com");
+    assert_eq!((reply.status, &*reply.code()), (421, "BPE-002006"));
+}
