@@ -1,6 +1,7 @@
 //! Integration tests: all drive the real binary, or the public library as an embedder would.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod camera;
 mod clips;
 mod commands;

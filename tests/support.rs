@@ -38,8 +38,9 @@ impl Service {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
             let line = lines.next().expect("it says that it is ready").unwrap();
-            if let Some((_, rest)) = line.split_once("ready on http://") {
-                break rest.split_whitespace().next().unwrap().to_owned();
+            if let Some((_, rest)) = line.split_once("ready on ") {
+                let first = rest.split_whitespace().next().unwrap();
+                break first.split_once("://").expect("a URL").1.to_owned();
             }
         };
         // Keep reading, so that the service never blocks on a full pipe.

@@ -81,6 +81,11 @@ impl Peers {
         Some(left.as_secs() + 1)
     }
 
+    /// Lets everybody try again: what was wrong may be right now.
+    pub(super) fn forgive(&mut self) {
+        self.wrong.clear();
+    }
+
     /// `peer` tried a wrong token; whether that locks him out.
     pub(super) fn was_wrong(&mut self, peer: Peer, now: Instant) -> bool {
         if self.wrong.len() >= REMEMBERED {

@@ -306,7 +306,10 @@ impl Hall {
     fn listen(&mut self) {
         while let Ok(word) = self.heard.try_recv() {
             match word {
-                Word::Reload(access, tls) => (self.desk.access, self.tls) = (access, tls),
+                Word::Reload(access, tls) => {
+                    (self.desk.access, self.tls) = (access, tls);
+                    self.desk.peers.forgive();
+                }
                 Word::Visit(stream) => {
                     self.enter(Socket::Unix(mio::net::UnixStream::from_std(stream)), Peer::Local, false)
                 }
@@ -446,7 +449,7 @@ impl Hall {
                 && let Some(Turn { backend: Some(backend), .. }) = client.turn
                 && client.talk.wants_answer()
             {
-                self.pump_quietly(backend);
+                self.carry(backend);
             }
             if !moved {
                 return;
@@ -502,7 +505,7 @@ impl Hall {
             if let Some(backend) = &mut self.backends[number] {
                 backend.take(request, i, call);
             }
-            self.pump_quietly(number);
+            self.carry(number);
         }
     }
 
@@ -521,25 +524,21 @@ impl Hall {
         match connected {
             Ok(stream) => {
                 self.backends[number] = Some(Backend::unproven(stream));
-                self.pump_quietly(number);
+                self.carry(number);
             }
             // Without a descriptor; it is tried again with the next event.
             Err(_) => self.desk.house.dropped("descriptors"),
         }
     }
 
-    /// Moves bytes between a backend and its client, then lets the client go on.
+    /// Moves bytes of a backend, and gives it the next request if it has become free.
     fn pump(&mut self, number: usize) {
-        let task = self.backends.get(number).and_then(Option::as_ref).map(|backend| backend.task);
-        self.pump_quietly(number);
+        self.carry(number);
         self.serve_queue();
-        if let Some(Task::Request { client, .. }) = task {
-            self.drive(client);
-        }
     }
 
-    /// Moves bytes between a backend and its client.
-    fn pump_quietly(&mut self, number: usize) {
+    /// Moves bytes between a backend and its client, who goes on when all others have had their turn.
+    fn carry(&mut self, number: usize) {
         let Some(backend) = self.backends.get_mut(number).and_then(Option::as_mut) else { return };
         let mut result = backend.write();
         let i = match backend.task {
@@ -560,6 +559,7 @@ impl Hall {
         };
         let Some(client) = self.clients.get_mut(i).and_then(Option::as_mut) else { return };
         let mut whole = false;
+        self.again.push(i);
         while result.is_ok() && !whole && client.talk.wants_answer() {
             match backend.read(&mut self.buffer) {
                 Ok(None) => break,

@@ -1,0 +1,285 @@
+//! Who may come in, encrypted or not, and what is made of templates that must not lie around in the clear.
+
+use std::io::{BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::support::{Form, Reply, Service, binary, command, picture, request};
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("faceplate-test-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+/// A new token, and the lines of the settings for it.
+fn token(name: &str, scopes: &[&str]) -> (String, String) {
+    let (code, text, _) = command(&[&["token", "new", name], scopes].concat());
+    assert_eq!(code, Some(0));
+    let secret = text.split("Bearer ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    (format!("Bearer {secret}"), text)
+}
+
+fn asked(service: &Service, path: &str, token: &str) -> Reply {
+    service.send("GET", path, &[("Authorization", token)], b"")
+}
+
+fn hang_up(service: &Service) {
+    assert!(Command::new("kill").args(["-HUP", &service.pid().to_string()]).status().unwrap().success());
+}
+
+/// Waits until `is_so`.
+fn until(is_so: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < end, "it never came about");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_token_opens_what_it_is_good_for_and_settings_are_read_again() {
+    let folder = Folder::new("tokens");
+    let ((door, door_lines), (monitor, monitor_lines)) =
+        (token("door", &["pattern"]), token("monitor", &["metrics", "camera"]));
+    let server = "[server]\nlisten = \"127.0.0.1:0\"\n[inference]\nworkers = 1\n";
+    let settings = folder.write("faceplate.toml", &format!("{server}{door_lines}"));
+    let service = Service::spawned(binary().args(["serve", "--settings", &settings]));
+    let extract = |token: &str| {
+        let headers = [("Content-Type", "image/jpeg"), ("Authorization", token)];
+        service.send("POST", "/v1/face/pattern/extract", &headers, &picture("collins.jpg"))
+    };
+    for path in ["/healthz", "/readyz", "/version", "/v1/face/pattern/health"] {
+        assert_eq!(service.get(path).status, 200, "{path} needs no token");
+    }
+    let reply = service.post("/v1/face/pattern/extract", "image/jpeg", &picture("collins.jpg"));
+    assert_eq!((reply.status, &*reply.code(), reply.header("WWW-Authenticate")), (401, "BPE-005001", Some("Bearer")));
+    assert_eq!(service.get("/v1/face/liveness/nothing").code(), "LDE-005001", "what there is is nobody's business");
+    assert_eq!(extract(&door).status, 200);
+    assert_eq!(
+        (asked(&service, "/metrics", &door).status, asked(&service, "/metrics", &door).code()),
+        (403, "BPE-005002".into())
+    );
+    assert_eq!(asked(&service, "/metrics", &monitor).status, 401);
+    // Another token, and a stricter decision, by SIGHUP.
+    folder.write("faceplate.toml", &format!("{server}[decision]\napproved = 1.0\n{door_lines}{monitor_lines}"));
+    hang_up(&service);
+    until(|| asked(&service, "/metrics", &monitor).status == 200);
+    let form =
+        Form::new().picture("sample_1", &picture("collins.jpg")).picture("sample_2", &picture("collins_dim.png"));
+    let headers = [("Content-Type", &*form.content_type()), ("Authorization", &door)];
+    let reply = service.send("POST", "/v1/face/pattern/extract_and_compare", &headers, &form.body());
+    assert_eq!(reply.json()["decision"], "operator_required", "{}", reply.text());
+    // Settings that are wrong somewhere change nothing.
+    folder.write("faceplate.toml", &format!("{server}[decision]\napproved = 2.0\n{door_lines}"));
+    hang_up(&service);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(asked(&service, "/metrics", &monitor).status, 200);
+    // Who guesses is locked out, with what he knows too.
+    for _ in 0..10 {
+        assert_eq!(extract("Bearer guess").status, 401);
+    }
+    let reply = extract(&door);
+    assert_eq!((reply.status, &*reply.code()), (429, "BPE-005003"));
+    assert!(reply.header("Retry-After").unwrap().parse::<u64>().unwrap() <= 61);
+    assert_eq!(service.get("/healthz").status, 200);
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn without_tokens_it_stays_on_this_machine_unless_told_otherwise() {
+    let (code, _, error) = command(&["serve", "--listen", "0.0.0.0:0"]);
+    assert!(code == Some(1) && error.contains("faceplate token new"), "{error}");
+    let service = Service::start(&["--workers", "1", "--set", "access.open=true", "--listen", "0.0.0.0:0"]);
+    assert_eq!(service.get("/version").status, 200);
+}
+
+/// A certificate authority with a certificate for `localhost` and one for a client, as files.
+struct Certificates {
+    folder: Folder,
+    authority: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Certificates {
+    fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let this = Self { folder: Folder::new(name), authority };
+        this.folder.write("authority.pem", &this.authority.pem());
+        this.issue("server");
+        this
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    fn issue(&self, name: &str) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.authority).unwrap();
+        self.folder.write(&format!("{name}.pem"), &certificate.pem());
+        self.folder.write(&format!("{name}.key"), &key.serialize_pem());
+    }
+
+    /// A connection to `service` that trusts the authority, as the client of that name if there is one.
+    fn connect(&self, service: &Service, client: Option<&str>) -> StreamOwned<ClientConnection, TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.path("authority.pem")).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let builder = builder.with_root_certificates(roots);
+        let config = match client {
+            None => builder.with_no_client_auth(),
+            Some(name) => {
+                let certificate = CertificateDer::from_pem_file(self.path(&format!("{name}.pem"))).unwrap();
+                let key = PrivateKeyDer::from_pem_file(self.path(&format!("{name}.key"))).unwrap();
+                builder.with_client_auth_cert(vec![certificate], key).unwrap()
+            }
+        };
+        let connection = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
+        StreamOwned::new(connection, service.connect())
+    }
+}
+
+#[test]
+fn tls_encrypts_what_passes_and_its_certificate_can_be_renewed() {
+    let certificates = Certificates::new("tls");
+    let settings = [("tls.certificate", "server.pem"), ("tls.key", "server.key")];
+    let args: Vec<String> = settings.iter().map(|(key, file)| format!("{key}={}", certificates.path(file))).collect();
+    let args: Vec<&str> = ["--workers", "1"].into_iter().chain(args.iter().flat_map(|a| ["--set", a])).collect();
+    // The watchdog finds its way in as well: it would end the service here.
+    let service = Service::start(&args);
+    let ask = |stream: &mut StreamOwned<ClientConnection, TcpStream>, bytes: &[u8]| {
+        stream.write_all(bytes).unwrap();
+        Reply::read(&mut BufReader::new(stream))
+    };
+    let extract =
+        request("POST", "/v1/face/pattern/extract", &[("Content-Type", "image/jpeg")], &picture("collins.jpg"));
+    let mut stream = certificates.connect(&service, None);
+    let template = ask(&mut stream, &extract);
+    assert_eq!(template.status, 200, "{}", template.text());
+    assert_eq!(ask(&mut stream, &extract).body, template.body, "on the same connection");
+    let first = stream.conn.peer_certificates().unwrap()[0].clone().into_owned();
+    // Garbage, a request in the clear, a handshake that stalls: each its own problem.
+    for garbage in [
+        &b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"[..],
+        &[0x16, 3, 1, 0xff, 0xff],
+        &[0; 5000],
+        b"\x16\x03\x01\x00\x05\x01\x00\x00",
+    ] {
+        let mut stream = service.connect();
+        let _it_may_hang_up_first = stream.write_all(garbage);
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let mut said = vec![];
+        let _ended_or_silent = stream.read_to_end(&mut said);
+        assert!(!said.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&said));
+    }
+    let stalled: Vec<_> = (0..50).map(|_| service.connect()).collect();
+    assert_eq!(ask(&mut certificates.connect(&service, None), &extract).body, template.body);
+    drop(stalled);
+    certificates.issue("server");
+    hang_up(&service);
+    until(|| {
+        let mut stream = certificates.connect(&service, None);
+        ask(&mut stream, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200
+            && stream.conn.peer_certificates().unwrap()[0] != first
+    });
+    // A certificate that can't be read leaves the one that is.
+    certificates.folder.write("server.pem", "nonsense");
+    hang_up(&service);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(ask(&mut certificates.connect(&service, None), &extract).body, template.body);
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn clients_can_be_asked_for_certificates() {
+    let (certificates, others) = (Certificates::new("mutual"), Certificates::new("others"));
+    certificates.issue("client");
+    others.issue("client");
+    let settings = [("tls.certificate", "server.pem"), ("tls.key", "server.key"), ("tls.clients", "authority.pem")];
+    let args: Vec<String> = settings.iter().map(|(key, file)| format!("{key}={}", certificates.path(file))).collect();
+    let args: Vec<&str> = ["--workers", "1"].into_iter().chain(args.iter().flat_map(|a| ["--set", a])).collect();
+    let service = Service::start(&args);
+    let live = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut stream = certificates.connect(&service, Some("client"));
+    stream.write_all(live).unwrap();
+    assert_eq!(Reply::read(&mut BufReader::new(&mut stream)).status, 200);
+    std::fs::copy(others.path("client.pem"), certificates.path("other.pem")).unwrap();
+    std::fs::copy(others.path("client.key"), certificates.path("other.key")).unwrap();
+    for client in [None, Some("other")] {
+        let mut stream = certificates.connect(&service, client);
+        let _refused_at_once_or_when_read = stream.write_all(live);
+        let mut said = vec![];
+        assert!(stream.read_to_end(&mut said).is_err() && said.is_empty(), "{client:?}");
+    }
+}
+
+#[test]
+fn sealed_templates_are_good_for_this_service_alone() {
+    let folder = Folder::new("seal");
+    let new_key = || command(&["key", "new"]).1;
+    let (old, new) = (new_key(), new_key());
+    let start = |keys: &str, more: &[&str]| {
+        let setting = format!("templates.keys={}", folder.write("keys", keys));
+        Service::start(&[&["--workers", "1", "--set", &setting], more].concat())
+    };
+    let plain = Service::start(&["--workers", "1"]).template(&picture("collins.jpg"));
+    let compare = |service: &Service, a: &[u8], b: &[u8]| {
+        service.form("/v1/face/pattern/compare", &Form::new().template("bio_feature", a).template("bio_template", b))
+    };
+    let service = start(&old, &[]);
+    let sealed = service.template(&picture("collins.jpg"));
+    assert_eq!(sealed.len(), plain.len() + 44);
+    assert!(!sealed.windows(8).any(|bytes| plain.windows(8).any(|w| w == bytes)), "nothing of it shows");
+    assert_eq!(compare(&service, &sealed, &service.template(&picture("collins.jpg"))).json()["score"], 1.0);
+    let verify = Form::new().picture("sample", &picture("collins_dim.png")).template("bio_template", &sealed);
+    let reply = service.form("/v1/face/pattern/verify", &verify);
+    assert!(reply.score() > 0.9 && reply.text().contains("FPSL"), "{}", reply.text());
+    let mut forged = sealed.clone();
+    forged[60] ^= 1;
+    for (bytes, told) in [(&plain, "not sealed"), (&forged, "seal is broken")] {
+        let reply = compare(&service, bytes, &sealed);
+        assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"));
+        assert!(reply.text().contains(told), "{}", reply.text());
+    }
+    drop(service);
+    // A new key for what is made from now on; the old ones still open what was made.
+    let service = start(&format!("{new}{old}"), &["--set", "templates.unsealed=true"]);
+    let again = service.template(&picture("collins.jpg"));
+    assert_eq!(compare(&service, &sealed, &again).json()["score"], 1.0);
+    assert_eq!(compare(&service, &plain, &again).json()["score"], 1.0);
+    drop(service);
+    let service = start(&old, &[]);
+    assert!(compare(&service, &again, &sealed).text().contains("does not have"));
+    let (code, shown, _) =
+        command(&["template", "show", &folder.write("none", ""), "--set", "templates.keys=/nowhere"]);
+    assert_eq!((code, &*shown), (Some(1), ""));
+}
