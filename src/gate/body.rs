@@ -1,7 +1,7 @@
 //! The body of a request: where it ends, and what of the bytes on the wire belongs to it (RFC 9112, 6 and 7.1).
 //!
-//! A chunk's extension is read over, trailers are thrown away, both within limits; everything else that is not to the letter is
-//! refused. Nothing is collected here.
+//! A chunk's extensions are read over (quoted ones are refused: servers differ on them), trailers are thrown away, both within
+//! limits; everything else that is not to the letter is refused. Nothing is collected here.
 
 use super::head::{Framing, Malformed};
 
@@ -11,7 +11,14 @@ pub(super) struct Body {
     state: State,
     /// Bytes of the line that is being read, of all extensions and of the trailers so far.
     overhead: usize,
+    /// The name of the trailer that is being read, in lower case, as far as it matters.
+    name: [u8; LONGEST_NAME],
 }
+
+/// Names of trailers that would say something else about the framing than was acted upon.
+const FRAMING: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
+
+const LONGEST_NAME: usize = 18;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -25,8 +32,11 @@ enum State {
         value: u64,
         digits: u8,
     },
+    /// A word of an extension, before or after its `=`, and the letters of it so far.
     Extension {
         value: u64,
+        after: bool,
+        length: usize,
     },
     SizeEnd {
         value: u64,
@@ -73,7 +83,7 @@ impl Body {
             Framing::Length(left) => State::Data { left, chunked: false },
             Framing::Chunked => State::Size { value: 0, digits: 0 },
         };
-        Self { state, overhead: 0 }
+        Self { state, overhead: 0, name: [0; LONGEST_NAME] }
     }
 
     /// Whether all of it was read.
@@ -119,18 +129,34 @@ impl Body {
             }
             (State::Size { digits: 0, .. }, _) => Err(bad("a chunk has no size")),
             (State::Size { value, .. }, b'\r') => Ok(State::SizeEnd { value }),
-            (State::Size { value, .. }, b';') => self.count(State::Extension { value }),
-            (State::Extension { value }, b'\r') => Ok(State::SizeEnd { value }),
-            (State::Extension { value }, b'\t' | b' '..=b'~' | 0x80..) => self.count(State::Extension { value }),
+            (State::Size { value, .. } | State::Extension { value, length: 1.., .. }, b';') => {
+                self.count(State::Extension { value, after: false, length: 0 })
+            }
+            (State::Extension { value, length: 1.., .. }, b'\r') => Ok(State::SizeEnd { value }),
+            (State::Extension { value, after: false, length: 1.. }, b'=') => {
+                self.count(State::Extension { value, after: true, length: 0 })
+            }
+            (State::Extension { value, after, length }, b) if is_token(b) => {
+                self.count(State::Extension { value, after, length: length + 1 })
+            }
             (State::SizeEnd { value }, b'\n') => Ok(size(value)),
             (State::DataEnd { cr: false }, b'\r') => Ok(State::DataEnd { cr: true }),
             (State::DataEnd { cr: true }, b'\n') => Ok(State::Size { value: 0, digits: 0 }),
             (State::Trailer { length: 0, .. }, b'\r') => Ok(State::TrailerEnd { was_empty: true }),
             (State::Trailer { named: true, .. }, b'\r') => Ok(State::TrailerEnd { was_empty: false }),
             (State::Trailer { length: 1.., named: false }, b':') => {
+                if FRAMING.iter().any(|name| self.name.trim_ascii_end() == *name) {
+                    return Err(bad("a trailer about the framing"));
+                }
                 self.count(State::Trailer { length: 1, named: true })
             }
             (State::Trailer { length, named: false }, b) if is_token(b) => {
+                if length == 0 {
+                    self.name = [b' '; LONGEST_NAME];
+                }
+                if let Some(at) = self.name.get_mut(length) {
+                    *at = b.to_ascii_lowercase();
+                }
                 self.count(State::Trailer { length: length + 1, named: false })
             }
             (State::Trailer { length, named: true }, b'\t' | b' '..=b'~' | 0x80..) => {
@@ -181,7 +207,7 @@ mod tests {
     fn data_is_found_between_the_chunks() {
         let all = |text: &str| read(Framing::Chunked, text.as_bytes(), &[]);
         assert_eq!(all("5\r\nhello\r\n0\r\n\r\nGET"), Ok((b"hello".to_vec(), true, 3)));
-        assert_eq!(all("1;a=\"b\"\r\nx\r\n00A;\r\n0123456789\r\n0\r\nA: b\r\nC:\r\n\r\n").unwrap().0, b"x0123456789");
+        assert_eq!(all("1;a=b;c\r\nx\r\n00A;d\r\n0123456789\r\n0\r\nA: b\r\nC:\r\n\r\n").unwrap().0, b"x0123456789");
         assert_eq!(all("5\r\nhel"), Ok((b"hel".to_vec(), false, 0)));
         assert_eq!(read(Framing::Length(3), b"abcdef", &[]), Ok((b"abc".to_vec(), true, 3)));
         assert_eq!(read(Framing::Length(0), b"abc", &[]), Ok((vec![], true, 3)));
@@ -204,6 +230,11 @@ mod tests {
             "1\r\nx\n0\r\n\r\n",
             "1\r\nx0\r\n",
             "100000000\r\nx",
+            "1;\r\nx",
+            "1;a=\r\nx",
+            "1;a==b\r\nx",
+            "1;a b\r\nx",
+            "1;a=\"b\"\r\nx",
             "1;\n\r\nx",
             "1;\0\r\nx",
             "1;a\rb\r\nx",

@@ -95,7 +95,6 @@ struct Open {
     id: String,
     method: String,
     target: String,
-    is_11: bool,
     begun: Instant,
     received: usize,
     status: u16,
@@ -584,7 +583,7 @@ impl Conversation {
         for (name, value) in &refusal.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        let (connection, bodiless) = (connection(open.is_11, keep_alive), open.method == "HEAD");
+        let (connection, bodiless) = (connection(keep_alive), open.method == "HEAD");
         self.write(&head.as_bytes()[primed..]);
         self.write(connection);
         self.write(b"\r\n");
@@ -609,7 +608,6 @@ impl Conversation {
             id: id.map_or_else(|| format!("{:016x}", crate::ops::random() as u64), str::to_owned),
             method: head.map(|h| h.method.clone()).unwrap_or_default(),
             target: head.map(|h| h.target.clone()).unwrap_or_default(),
-            is_11: head.is_none_or(|h| h.is_11),
             begun: self.since,
             received: 0,
             status: 0,

@@ -120,7 +120,7 @@ impl Onward {
             }
             Framing::Chunked => self.keep_alive = false, // its end is the connection's
         }
-        out.push(connection(self.is_11, self.keep_alive));
+        out.push(connection(self.keep_alive));
         out.push(b"\r\n");
         self.body = Some(Body::new(framing));
         Ok(())
@@ -128,12 +128,8 @@ impl Onward {
 }
 
 /// The header that says whether the connection is used again, where that is not a matter of course.
-pub(super) fn connection(is_11: bool, keep_alive: bool) -> &'static [u8] {
-    match (is_11, keep_alive) {
-        (true, true) => b"",
-        (false, true) => b"Connection: keep-alive\r\n",
-        (_, false) => b"Connection: close\r\n",
-    }
+pub(super) fn connection(keep_alive: bool) -> &'static [u8] {
+    if keep_alive { b"" } else { b"Connection: close\r\n" }
 }
 
 const BROKEN: Malformed = Malformed { status: 500, why: "the service gave no reply that is one" };
