@@ -99,8 +99,11 @@ class ByLlhttp:
         self.requests, self.parser = [], httptools.HttpRequestParser(self)
         try:
             self.parser.feed_data(case)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        except httptools.HttpParserError:
             pass
+        except httptools.HttpParserUpgrade:
+            # It leaves to its caller what follows, which the gate takes for the body, and closes the connection behind it.
+            self.requests[-1] = None
 
     def on_message_begin(self):
         self.url, self.body = b"", b""
@@ -125,6 +128,8 @@ def main():
         ours = [(m.encode(), t.encode(), bytes(b)) for m, t, b in json.loads(line)["requests"]]
         passed += len(ours)
         for name, theirs in (("h11", by_h11(case)), ("llhttp", ByLlhttp(case).requests)):
+            if None in theirs:
+                theirs, ours = theirs[:-1], ours[:len(theirs) - 1]
             if theirs[:len(ours)] != ours:
                 differences += 1
                 if differences < 20:

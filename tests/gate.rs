@@ -49,7 +49,7 @@ impl Besieged {
         String::from_utf8_lossy(&said).into_owned()
     }
 
-    fn is_unharmed(self) {
+    fn assert_unharmed(self) {
         assert_eq!(self.service.template(&picture("collins.jpg")), self.template);
         let end = Instant::now() + Duration::from_secs(30);
         // Connections that were given up are closed within some seconds.
@@ -110,7 +110,7 @@ fn a_request_that_could_be_two_is_none() {
         assert_eq!(statuses(&said), [status], "{attack:?}: {said}");
         assert!(said.contains("\r\nConnection: close\r\n") && said.contains("{\"code\":\"BPE-00"), "{said}");
     }
-    besieged.is_unharmed();
+    besieged.assert_unharmed();
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn heads_without_end_are_cut_off() {
         assert!(said.is_empty() || statuses(&said) == [431], "{said} after {sent} blocks");
         assert!(besieged.service.memory_mib() <= besieged.memory_mib + 10);
     }
-    besieged.is_unharmed();
+    besieged.assert_unharmed();
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn whoever_dawdles_is_dismissed() {
         assert!(statuses(&said) == want || said.is_empty(), "{said}, wanted {want:?}");
     }
     assert!(begun.elapsed() < Duration::from_secs(60));
-    besieged.is_unharmed();
+    besieged.assert_unharmed();
 }
 
 #[test]
@@ -174,7 +174,8 @@ fn whoever_does_not_take_his_replies_is_dismissed() {
             Err(_) => break,
         }
     }
-    std::thread::sleep(Duration::from_secs(7));
+    // Two windows of five seconds, and those in which the kernel's buffers still grew.
+    std::thread::sleep(Duration::from_secs(25));
     assert!(besieged.service.memory_mib() <= besieged.memory_mib + 10);
     let mut taken = 0_usize;
     let mut piece = vec![0; 1 << 20];
@@ -186,7 +187,7 @@ fn whoever_does_not_take_his_replies_is_dismissed() {
         }
     };
     assert!(ended && taken < 60 << 20, "{taken} bytes were taken");
-    besieged.is_unharmed();
+    besieged.assert_unharmed();
 }
 
 /// A connection from an address of this machine's choice.
@@ -218,7 +219,7 @@ fn a_crowd_that_says_nothing_keeps_nobody_out() {
     assert!(crowd.len() > 900, "{}", crowd.len());
     assert!(service.metric("faceplate_connections") <= 301.0);
     drop(crowd);
-    besieged.is_unharmed();
+    besieged.assert_unharmed();
 }
 
 #[test]
@@ -236,7 +237,7 @@ fn a_storm_of_connects_and_resets_leaves_nothing() {
         let _the_peer_may_be_busy = stream.write_all(part);
         sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
     }
-    besieged.is_unharmed();
+    besieged.assert_unharmed();
 }
 
 #[test]
@@ -276,7 +277,7 @@ fn a_half_closed_connection_gets_its_answer() {
     stream.write_all(&whole[..whole.len() - 1]).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(Reply::read(&mut BufReader::new(stream)).status, 400);
-    besieged.is_unharmed();
+    besieged.assert_unharmed();
 }
 
 #[test]
@@ -307,7 +308,7 @@ fn work_for_one_who_has_gone_is_not_done() {
     std::thread::sleep(Duration::from_millis(500));
     let done = jobs() - before;
     assert!(done < 30.0, "{done} of 41 pictures were looked at");
-    besieged.is_unharmed();
+    besieged.assert_unharmed();
 }
 
 #[test]

@@ -44,6 +44,14 @@ fn without_prefix(text: &[u8]) -> &[u8] {
     memchr::memchr(b',', head).map_or(text, |comma| &text[comma + 1..])
 }
 
+/// Any bytes as base64 text: what is decoded is no longer than the text, and encoded again it is decoded to the same.
+pub fn fuzz(text: &[u8]) {
+    if let Ok(bytes) = decode_base64(text) {
+        assert!(bytes.len() <= text.len());
+        assert_eq!(decode_base64(encode_base64(&bytes).as_bytes()), Ok(bytes));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

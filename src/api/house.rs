@@ -2,9 +2,10 @@
 
 use super::error::{Error, Family, GateKind, Kind};
 use super::reply::Reply;
-use super::route::Route;
+use super::route::{Accepts, Route};
 use super::service::{Head, Service};
 use crate::gate::{self, Account, Admitted, Class, House, Refusal, Why};
+use crate::ops::Limits;
 use crate::ops::settings::Scope;
 
 impl From<&gate::Head> for Head {
@@ -31,7 +32,7 @@ impl House for Service {
 
     fn admit(&self, head: &gate::Head) -> Result<Admitted, Refusal> {
         let call = Self::admit(self, &head.into()).map_err(Reply::from)?;
-        Ok(Admitted { class: call.route.class(), body_bytes: self.limits.body_bytes })
+        Ok(Admitted { class: call.route.class(), body_bytes: call.route.most_body(&self.limits) })
     }
 
     fn refuse(&self, target: &str, why: Why) -> Refusal {
@@ -57,6 +58,9 @@ impl House for Service {
         self.metrics.dropped(why);
     }
 }
+
+/// Bytes of a body that nobody reads, or beside what is read: some clients send a little always.
+const UNREAD_BYTES: usize = 16 << 10;
 
 /// The gate's refusal in the words of the contract.
 fn refusal(target: &str, why: Why) -> Reply {
@@ -103,6 +107,15 @@ impl Route {
             Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN => Class::Camera,
             Self::Extract | Self::Compare | Self::Verify | Self::ExtractAndCompare => Class::Work,
             Self::CompareN | Self::VerifyN | Self::ExtractAndCompareN | Self::LivenessDetect => Class::Work,
+        }
+    }
+
+    /// Bytes that a request's body may have.
+    fn most_body(self, limits: &Limits) -> usize {
+        match self.accepts() {
+            Accepts::Nothing | Accepts::NoSample => UNREAD_BYTES.min(limits.body_bytes),
+            Accepts::Payload => (limits.payload_bytes + UNREAD_BYTES).min(limits.body_bytes),
+            Accepts::Picture | Accepts::Form(_) | Accepts::PictureOrForm => limits.body_bytes,
         }
     }
 

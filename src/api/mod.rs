@@ -22,7 +22,7 @@ mod service;
 mod state;
 
 pub use content_type::ContentType;
-pub use encoding::{decode_base64, encode_base64};
+pub use encoding::{decode_base64, encode_base64, fuzz as fuzz_base64};
 pub use error::{CameraKind, Error, Family, GateKind, Kind};
 pub use probe::probe;
 pub use reply::Reply;

@@ -116,7 +116,7 @@ impl Seals {
 
 impl Key {
     fn parse(line: &str) -> Option<Self> {
-        if line.len() != 64 || !line.is_ascii() {
+        if line.len() != 64 || !line.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
         }
         let mut bytes = Zeroizing::new([0; 32]);

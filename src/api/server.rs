@@ -1,7 +1,7 @@
 //! The shell around [`Service`]: the gate takes requests from strangers, tiny_http reads them and writes replies, a fixed
 //! number of threads waits for what they ask. Nothing that reaches tiny_http here came from a stranger as it is.
 
-use std::io;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -33,6 +33,15 @@ const LIGHT: usize = 4;
 /// Requests that wait for the camera at once: there is room for few people before it, and two streams.
 const CAMERA: usize = 4;
 
+/// Descriptors of a connection to tiny_http: one here, two there.
+const DESCRIPTORS_EACH: usize = 3;
+
+/// Descriptors for doors, cameras, files and the process itself.
+const DESCRIPTORS_ELSE: usize = 32;
+
+/// Connections without which there would be no service.
+const FEWEST_CONNECTIONS: usize = 8;
+
 /// What is left of the request time for the reply, when the service stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -42,20 +51,32 @@ pub fn places(settings: &Settings) -> Places {
 }
 
 impl Server {
-    /// Serves what comes in by `doors` until `shutdown`.
+    /// Serves what comes in by `doors` until `shutdown`, in a process that may have so many `descriptors`.
     pub fn start(
         doors: Vec<Door>,
         service: &Arc<Service>,
         settings: &Settings,
         tls: Option<Tls>,
+        descriptors: u64,
         shutdown: &Shutdown,
     ) -> io::Result<Self> {
         let places = places(settings);
+        let mut limits = settings.limits.clone();
+        // Out of descriptors, tiny_http gives up for good: it must never come to that.
+        let others = DESCRIPTORS_EACH * (places.sum() + 1) + DESCRIPTORS_ELSE;
+        let left = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(others).max(FEWEST_CONNECTIONS);
+        if left < limits.connections {
+            log::warn!(
+                "of {} connections only {left} are taken: there are {descriptors} descriptors",
+                limits.connections
+            );
+            limits.connections = left;
+        }
         let opening = Opening {
             house: Arc::clone(service) as _,
             access: Access::new(&settings.access),
             tls,
-            limits: settings.limits.clone(),
+            limits,
             places,
             figures: Arc::clone(&service.figures),
         };
@@ -75,7 +96,7 @@ impl Server {
             };
             thread::Builder::new().name(format!("http-{number}")).spawn(work)
         };
-        let threads = (0..places.sum()).map(start).collect::<io::Result<_>>()?;
+        let threads = (0..gate.requests()).map(start).collect::<io::Result<_>>()?;
         let patience = settings.limits.request_time() + LAST_WORDS;
         Ok(Self { gate: Arc::new(gate), http, threads, patience, shutdown: shutdown.clone() })
     }
@@ -146,6 +167,15 @@ fn head(request: &Request) -> Head {
     }
 }
 
+/// A live body whose failure is its end: after an error tiny_http would leave the reply without one.
+struct Ending(Box<dyn Read + Send>);
+
+impl Read for Ending {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(catch_unwind(AssertUnwindSafe(|| self.0.read(buffer))).unwrap_or(Ok(0)).unwrap_or(0))
+    }
+}
+
 fn send(request: Request, reply: Reply, id: &str) -> io::Result<()> {
     let header = |name: &str, value: &str| Header::from_bytes(name, value).map_err(|()| io::Error::other("bad header"));
     let mut headers = vec![
@@ -160,7 +190,7 @@ fn send(request: Request, reply: Reply, id: &str) -> io::Result<()> {
     let status = StatusCode(reply.status);
     match reply.live {
         Some(Live(body)) if *request.method() != Method::Head => {
-            request.respond(Response::new(status, headers, body, None, None))
+            request.respond(Response::new(status, headers, Ending(body), None, None))
         }
         Some(_) => request.respond(Response::new(status, headers, io::empty(), Some(0), None)),
         None => {

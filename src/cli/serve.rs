@@ -1,7 +1,7 @@
 //! `serve`: load, open the gate, answer until told to stop.
 
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub(super) fn run(
     again: impl Fn() -> Result<Settings, settings::Error>,
 ) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
-    ops::harden();
+    let descriptors = ops::harden();
     let shutdown = Shutdown::on_signals()?;
     let doors = doors(settings)?;
     let places_open = doors.iter().map(Door::place).collect::<Result<Vec<_>, _>>()?;
@@ -28,25 +28,21 @@ pub(super) fn run(
     if settings.access.tokens.is_empty() && settings.access.open {
         log::warn!("open to everybody who reaches it: access.open is set and there are no tokens");
     }
-    let callers = places(settings).sum();
+    let callers = places(settings).sum() + 1;
     let service = Arc::new(Service::start(super::faces(settings)?, settings, seals, callers, shutdown.clone())?);
-    let server = Server::start(doors, &service, settings, tls, &shutdown)?;
+    let server = Server::start(doors, &service, settings, tls, descriptors, &shutdown)?;
     let addresses = addresses(&places_open, is_plain);
     let ms = start.elapsed().as_millis();
     // Tests and scripts read the port from this line.
     log::info!("ready on {addresses} after {ms} ms, {} inference workers", settings.workers());
     supervisor::ready(&format!("answering on {addresses}"));
     let (watched, gate) = (Arc::clone(&service), Arc::clone(server.gate()));
-    let address = places_open.iter().find_map(|place| match place {
-        Place::Tcp(address) if is_plain => Some(reachable(*address)),
-        _ => None,
-    });
-    let alive = move |time| watched.stuck().and_then(|()| knock(address, &gate, time));
+    let alive = move |time| watched.stuck().and_then(|()| knock(&gate, time));
     let watchdog = supervisor::watch(&shutdown, alive)?;
     let (hangup, gate) = (shutdown.hangup(), Arc::clone(server.gate()));
     server.join(|| {
         if hangup.swap(false, Ordering::Relaxed) {
-            reload(again(), settings, &service, &gate);
+            reload(again(), settings, &places_open, &service, &gate);
         }
     });
     supervisor::stopping();
@@ -80,42 +76,27 @@ fn addresses(places: &[Place], is_plain: bool) -> String {
     places.iter().map(address).collect::<Vec<_>>().join(" and ")
 }
 
-/// Where a service that listens on all addresses is reached from the same machine.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    address
-}
-
-/// A request of the service to itself, by its own front door, or where that takes TLS alone, just behind it.
-fn knock(address: Option<SocketAddr>, gate: &Gate, time: Duration) -> Result<(), String> {
-    let unreachable = |e| format!("its own door is shut: {e}");
-    match address {
-        Some(address) => {
-            let stream = TcpStream::connect_timeout(&address, time).map_err(unreachable)?;
-            let limited = stream.set_read_timeout(Some(time)).and_then(|()| stream.set_write_timeout(Some(time)));
-            limited.map_err(unreachable)?;
-            probe(stream)
-        }
-        None => {
-            let stream = gate.visit().map_err(unreachable)?;
-            let limited = stream.set_read_timeout(Some(time)).and_then(|()| stream.set_write_timeout(Some(time)));
-            limited.map_err(unreachable)?;
-            probe(stream)
-        }
-    }
+/// A request of the service to itself, from just behind its doors: strangers must not be able to crowd it out.
+fn knock(gate: &Gate, time: Duration) -> Result<(), String> {
+    let limited = |stream: UnixStream| {
+        stream.set_read_timeout(Some(time))?;
+        stream.set_write_timeout(Some(time)).map(|()| stream)
+    };
+    let stream = gate.visit().and_then(limited).map_err(|e| format!("its own door is shut: {e}"))?;
+    probe(stream)
 }
 
 /// Takes over what can be changed while the service runs, or nothing at all if anything in the settings is wrong.
-fn reload(again: Result<Settings, settings::Error>, before: &Settings, service: &Service, gate: &Gate) {
+fn reload(again: Result<Settings, settings::Error>, before: &Settings, open: &[Place], service: &Service, gate: &Gate) {
     let read = again.map_err(|e| e.to_string()).and_then(|new| Ok((Tls::load(&new.tls)?, new)));
     let (tls, new) = match read {
         Ok(read) => read,
         Err(why) => return log::error!("the settings stay as they were: {why}"),
     };
+    // The doors that are open may be others than the new settings name.
+    if let Some(why) = open.iter().find_map(|place| new.may_listen(place).err()) {
+        return log::error!("the settings stay as they were: {why}");
+    }
     if tls.is_some() != before.tls.certificate.is_some() {
         return log::error!("the settings stay as they were: TLS is switched on or off by a restart alone");
     }
@@ -126,18 +107,5 @@ fn reload(again: Result<Settings, settings::Error>, before: &Settings, service: 
     match same == *before {
         true => log::info!("settings were read again"),
         false => log::warn!("settings were read again; what is not access, tls or decision waits for a restart"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_address_is_reached_by_loopback() {
-        for (listening, reached) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("10.0.0.1:1", "10.0.0.1:1")]
-        {
-            assert_eq!(reachable(listening.parse().unwrap()), reached.parse().unwrap());
-        }
     }
 }

@@ -64,11 +64,12 @@ impl Access {
     /// the service by a name of its own that it lets point here (DNS rebinding): of names with a dot only those are taken that
     /// no public server gives out.
     pub fn is_ours(&self, host: &str) -> bool {
-        const LOCAL: [&str; 7] = ["localhost", "local", "lan", "internal", "test", "localdomain", "arpa"];
+        const LOCAL: [&str; 6] = ["localhost", "local", "lan", "internal", "test", "localdomain"];
         let name = host.trim_end_matches('.');
         let last = name.rsplit('.').next().unwrap_or_default();
         let is_address = name.starts_with('[') || name.parse::<std::net::Ipv4Addr>().is_ok();
-        !self.is_open() || is_address || !name.contains('.') || LOCAL.contains(&last)
+        let is_home = name == "home.arpa" || name.ends_with(".home.arpa");
+        !self.is_open() || is_address || !name.contains('.') || is_home || LOCAL.contains(&last)
     }
 }
 
@@ -106,10 +107,12 @@ mod tests {
     #[test]
     fn a_public_name_is_not_ours_unless_tokens_guard_the_door() {
         let open = Access::default();
-        for name in ["127.0.0.1", "[::1]", "localhost", "kiosk", "", "kiosk.local", "door.lan.", "10.0.0.5"] {
+        for name in
+            ["127.0.0.1", "[::1]", "localhost", "kiosk", "", "kiosk.local", "door.lan.", "a.home.arpa", "10.0.0.5"]
+        {
             assert!(open.is_ours(name), "{name}");
         }
-        for name in ["evil.example.com", "127.0.0.1.nip.io", "a.dev."] {
+        for name in ["evil.example.com", "127.0.0.1.nip.io", "a.dev.", "x.8.b.d.ip6.arpa"] {
             assert!(!open.is_ours(name), "{name}");
         }
         let guarded = Access::new(&settings::Access { open: false, tokens: vec![new_token("a", &[]).1] });

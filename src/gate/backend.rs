@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use mio::net::UnixStream;
 use rustix::fs::{Mode, OFlags};
@@ -64,6 +65,8 @@ pub(super) struct Backend {
     /// What is still to be handed over.
     pub(super) request: Held,
     pub(super) task: Task,
+    /// When it was made.
+    pub(super) begun: Instant,
 }
 
 /// What a connection is used for.
@@ -86,7 +89,7 @@ impl Backend {
         let mut request = Held::default();
         let text = format!("GET /healthz HTTP/1.1\r\nHost: faceplate\r\n{CALL}: {NOBODY}\r\nContent-Length: 0\r\n\r\n");
         request.push(text.as_bytes());
-        Self { stream, request, task: Task::Proof }
+        Self { stream, request, task: Task::Proof, begun: Instant::now() }
     }
 
     /// Takes a request on, in the form that tiny_http reads rightly: plain, and with its length.

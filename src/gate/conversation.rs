@@ -75,6 +75,8 @@ pub struct Conversation {
     input: Zeroizing<Vec<u8>>,
     scanner: Scanner,
     output: Held,
+    /// Whether bytes that were taken for the peer have not left this machine's hands yet.
+    pending: bool,
     /// The time that was told last.
     now: Instant,
     /// When the head's first byte came, or since when there is silence.
@@ -146,6 +148,7 @@ impl Conversation {
             input: Zeroizing::default(),
             scanner: Scanner::default(),
             output: Held::default(),
+            pending: false,
             now,
             since: now,
             is_known: false,
@@ -163,6 +166,8 @@ impl Conversation {
         match self.state {
             State::Closed => false,
             State::Closing { .. } => !self.peer_ended,
+            // Who does not take his replies is asked for no more requests.
+            State::Head if !self.output.is_empty() && !self.input.is_empty() => false,
             _ => !self.peer_ended && self.input.len() <= self.limits.head_bytes,
         }
     }
@@ -212,7 +217,7 @@ impl Conversation {
             match &mut self.state {
                 State::Head => {
                     // A reply goes out before the next request is looked at.
-                    if !self.output.is_empty() {
+                    if !self.is_silent() {
                         return None;
                     }
                     self.finish(rules);
@@ -264,10 +269,11 @@ impl Conversation {
                 State::Closing { left, ended } => {
                     *left = left.saturating_sub(self.input.len() as u64);
                     self.input.clear();
-                    if self.output.is_empty() && (*left == 0 || (*ended && self.peer_ended)) {
+                    let is_silent = self.output.is_empty() && !self.pending;
+                    if is_silent && (*left == 0 || (*ended && self.peer_ended)) {
                         self.state = State::Closed;
                     }
-                    if self.output.is_empty() {
+                    if is_silent {
                         self.finish(rules);
                     }
                     return None;
@@ -304,7 +310,7 @@ impl Conversation {
         let whole = onward.is_whole();
         if whole {
             self.since = now;
-            match onward.keep_alive() && !self.peer_ended {
+            match onward.keep_alive() {
                 true => self.state = State::Head,
                 false => self.close(),
             }
@@ -345,6 +351,19 @@ impl Conversation {
         }
     }
 
+    /// Whether bytes that were taken wait on their way to the peer, encrypted. They count like those that were not.
+    pub fn pends(&mut self, pending: bool) {
+        if self.pending && !pending {
+            self.since = self.now;
+        }
+        self.pending = pending;
+    }
+
+    /// Whether all that was said has gone.
+    fn is_silent(&self) -> bool {
+        self.output.is_empty() && !self.pending
+    }
+
     /// Bytes for the peer.
     pub fn output(&self) -> &[u8] {
         self.output.front()
@@ -363,7 +382,7 @@ impl Conversation {
     /// Whether all is said and our end of the connection can be ended; true once.
     pub fn ends_output(&mut self) -> bool {
         match &mut self.state {
-            State::Closing { ended, .. } if self.output.is_empty() && !*ended => {
+            State::Closing { ended, .. } if self.output.is_empty() && !self.pending && !*ended => {
                 *ended = true;
                 true
             }
@@ -380,7 +399,7 @@ impl Conversation {
     /// then one that takes its time for a body. None if its request is being answered.
     pub fn expendable(&self) -> Option<(u8, Instant)> {
         match self.state {
-            _ if !self.output.is_empty() => None,
+            _ if !self.is_silent() => None,
             State::Head if self.input.is_empty() => Some((0, self.since)),
             State::Head => Some((1, self.since)),
             State::Body { .. } | State::Discarding { .. } | State::Closing { .. } => Some((2, self.reading.begun)),
@@ -395,12 +414,12 @@ impl Conversation {
             State::Body { .. } | State::Answering { .. } => true,
             State::Discarding { .. } | State::Closing { .. } | State::Closed => false,
         };
-        is_at_it || !self.output.is_empty()
+        is_at_it || !self.is_silent()
     }
 
     /// When [`Conversation::expire`] has to be called at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        if !self.output.is_empty() {
+        if !self.is_silent() {
             return Some(self.writing.due());
         }
         match self.state {
@@ -420,7 +439,7 @@ impl Conversation {
         if self.deadline().is_none_or(|due| now < due) {
             return;
         }
-        if !self.output.is_empty() {
+        if !self.is_silent() {
             if !self.writing.renew(now, self.limits.least_rate) {
                 self.abort(rules);
             }
@@ -527,7 +546,11 @@ impl Conversation {
         }
         let refused = match refused {
             None if body.is_whole() => {
-                let onward = Onward::new(head.is_11, &head.method, head.keep_alive && !self.peer_ended);
+                let onward = Onward::new(
+                    head.is_11,
+                    &head.method,
+                    head.keep_alive && !(self.peer_ended && self.input.is_empty()),
+                );
                 let (head, body, class) = ((**head).clone(), std::mem::take(kept), admitted.class);
                 self.state = State::Answering { onward, primed: 0 };
                 if self.peer_ended {

@@ -1,5 +1,6 @@
 //! What is decided about one request with all others in mind: tokens, places, memory.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use super::conversation::{Admitted, Rules};
 use super::head::Head;
 use super::peers::{Peer, Peers};
 use super::{Class, House, Refusal, Why};
+use crate::ops::Limits;
 
 /// Everything that is known of all requests together.
 pub(super) struct Desk {
@@ -19,7 +21,9 @@ pub(super) struct Desk {
     taken: Places,
     /// Bytes of bodies that may be held, and are.
     most_held: usize,
+    most_body: usize,
     held: usize,
+    held_by: HashMap<Peer, usize>,
     /// No more requests are taken.
     pub(super) is_ending: bool,
 }
@@ -51,9 +55,19 @@ impl Places {
 }
 
 impl Desk {
-    pub(super) fn new(house: Arc<dyn House>, access: Access, places: Places, most_held: usize) -> Self {
-        let (peers, taken) = (Peers::default(), Places::default());
-        Self { house, access, peers, places, taken, most_held, held: 0, is_ending: false }
+    pub(super) fn new(house: Arc<dyn House>, access: Access, places: Places, limits: &Limits) -> Self {
+        Self {
+            house,
+            access,
+            peers: Peers::default(),
+            places,
+            taken: Places::default(),
+            most_held: limits.held_bytes,
+            most_body: limits.body_bytes,
+            held: 0,
+            held_by: HashMap::new(),
+            is_ending: false,
+        }
     }
 
     /// The desk as the connection of `peer` sees it.
@@ -61,13 +75,14 @@ impl Desk {
         AtDesk { desk: self, peer, now }
     }
 
-    fn has_place(&mut self, class: Class) -> bool {
-        *self.taken.of(class) < *self.places.of(class)
+    /// Whether there is a place for `peer`. The service itself has one more: what strangers do must not make it seem dead.
+    fn has_place(&mut self, class: Class, peer: Peer) -> bool {
+        *self.taken.of(class) < *self.places.of(class) + usize::from(peer == Peer::Own)
     }
 
     /// Takes a place, if there is one.
-    pub(super) fn sit(&mut self, class: Class) -> bool {
-        let free = self.has_place(class);
+    pub(super) fn sit(&mut self, class: Class, peer: Peer) -> bool {
+        let free = self.has_place(class, peer);
         *self.taken.of(class) += usize::from(free);
         free
     }
@@ -106,12 +121,15 @@ impl AtDesk<'_> {
             return Err(Why::WrongHost);
         }
         let Some(scope) = self.desk.house.scope(head).filter(|_| !self.desk.access.is_open()) else { return Ok(()) };
-        if let Some(seconds) = self.desk.peers.locked_out(self.peer, self.now) {
-            return Err(Why::LockedOut(seconds));
-        }
         let verdict = self.desk.access.check(head, Some(scope));
-        if verdict == Err(Why::WrongToken) && self.desk.peers.was_wrong(self.peer, self.now) {
-            log::warn!("{} tried too many wrong tokens and is locked out for a minute", self.peer);
+        if verdict == Err(Why::WrongToken) {
+            // A good token is good whatever others at the same address try.
+            if let Some(seconds) = self.desk.peers.locked_out(self.peer, self.now) {
+                return Err(Why::LockedOut(seconds));
+            }
+            if self.desk.peers.was_wrong(self.peer, self.now) {
+                log::warn!("{} tried too many wrong tokens and is locked out for a minute", self.peer);
+            }
         }
         verdict
     }
@@ -124,7 +142,7 @@ impl Rules for AtDesk<'_> {
         self.may_enter(head).map_err(refused)?;
         let admitted = house.admit(head).map_err(|refusal| (refusal, "contract"))?;
         // Refused now, a client need not send its body in vain.
-        if !self.desk.has_place(admitted.class) {
+        if !self.desk.has_place(admitted.class, self.peer) {
             return Err(refused(NO_PLACE));
         }
         Ok(admitted)
@@ -135,12 +153,24 @@ impl Rules for AtDesk<'_> {
     }
 
     fn hold(&mut self, bytes: usize) -> bool {
-        let fits = self.desk.held + bytes <= self.desk.most_held;
-        self.desk.held += if fits { bytes } else { 0 };
+        // One peer may have half of it, or one body.
+        let share = (self.desk.most_held / 2).max(self.desk.most_body);
+        let his = self.desk.held_by.entry(self.peer).or_default();
+        let fits = self.desk.held + bytes <= self.desk.most_held && *his + bytes <= share;
+        if fits {
+            *his += bytes;
+            self.desk.held += bytes;
+        }
         fits
     }
 
     fn release(&mut self, bytes: usize) {
         self.desk.held -= bytes;
+        if let Some(his) = self.desk.held_by.get_mut(&self.peer) {
+            *his -= bytes;
+            if *his == 0 {
+                self.desk.held_by.remove(&self.peer);
+            }
+        }
     }
 }

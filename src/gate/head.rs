@@ -138,13 +138,8 @@ impl Head {
             authorization: headers.one("Authorization")?.map(str::to_owned),
             headers: vec![],
         };
-        if headers.says("Connection", "upgrade") && headers.one("Upgrade")?.is_some() {
-            // Whether what follows is a body or already the other protocol, servers don't agree on.
-            if head.has_body() {
-                return Err(bad("a body in a request to upgrade"));
-            }
-            head.keep_alive = false;
-        }
+        // It stays with HTTP. Some servers take what follows for the other protocol, so nothing may follow.
+        head.keep_alive &= !headers.says("Connection", "upgrade");
         for name in KEPT {
             head.headers.extend(headers.one(name)?.map(|value| (name, value.to_owned())));
         }
@@ -268,6 +263,7 @@ mod tests {
         assert!(!read("GET / HTTP/1.0\r\n\r\n").unwrap().keep_alive);
         assert!(!read("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").unwrap().keep_alive);
         assert!(!read("GET / HTTP/1.1\r\nHost: [::1]:1\r\nConnection: x, close\r\n\r\n").unwrap().keep_alive);
+        assert!(!read("POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n").unwrap().keep_alive);
         let whole = read("GET http://[::1]:80/p HTTP/1.1\r\nHost: other\r\n\r\n").unwrap();
         assert_eq!((&*whole.target, &*whole.host), ("/p", "[::1]"));
         assert_eq!(read("GET http://h HTTP/1.1\r\nHost: h\r\n\r\n").unwrap().target, "/");
@@ -308,7 +304,6 @@ mod tests {
         for (text, status) in [
             ("GET / HTTP/1.1\r\n\r\n", 400),
             ("helloGET / HTTP/1.1\r\nHost: h\r\n\r\n", 501),
-            ("POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 1\r\n\r\n", 400),
             ("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
             ("GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505),
             ("GET /\r\n\r\n", 400),

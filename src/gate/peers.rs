@@ -13,6 +13,8 @@ pub(super) enum Peer {
     V6([u16; 4]),
     /// A program on this machine.
     Local,
+    /// The service itself.
+    Own,
 }
 
 impl From<IpAddr> for Peer {
@@ -30,6 +32,7 @@ impl std::fmt::Display for Peer {
             Self::V4([a, b, c, d]) => write!(f, "{a}.{b}.{c}.{d}"),
             Self::V6([a, b, c, d]) => write!(f, "{a:x}:{b:x}:{c:x}:{d:x}::/64"),
             Self::Local => f.write_str("this machine"),
+            Self::Own => f.write_str("the service itself"),
         }
     }
 }
@@ -62,6 +65,11 @@ impl Peers {
         let count = self.connections.entry(peer).or_default();
         *count += 1;
         *count
+    }
+
+    /// Who has most connections.
+    pub(super) fn most(&self) -> Option<Peer> {
+        self.connections.iter().max_by_key(|(_, count)| **count).map(|(peer, _)| *peer)
     }
 
     /// A connection of `peer` has ended.

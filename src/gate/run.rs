@@ -45,6 +45,7 @@ pub struct Gate {
     words: Mutex<Sender<Word>>,
     waker: Arc<Waker>,
     callers: Callers,
+    requests: usize,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -77,16 +78,16 @@ impl Gate {
         let waker = Arc::new(Waker::new(poll.registry(), Source::Waker.token())?);
         let (words, heard) = channel();
         let callers = Callers::new();
-        let count = opening.places.sum();
+        let requests = opening.places.sum() + 1; // one is the service's own
         let mut hall = Hall {
             poll,
             doors,
-            desk: Desk::new(opening.house, opening.access, opening.places, opening.limits.held_bytes),
+            desk: Desk::new(opening.house, opening.access, opening.places, &opening.limits),
             limits: opening.limits,
             tls: opening.tls,
             clients: vec![],
             open: 0,
-            backends: (0..count).map(|_| None).collect(),
+            backends: (0..requests).map(|_| None).collect(),
             queue: VecDeque::new(),
             entered: 0,
             private,
@@ -102,12 +103,17 @@ impl Gate {
         hall.register_doors()?;
         let work = move || hall.run();
         let thread = thread::Builder::new().name("gate".into()).spawn(work)?;
-        Ok((Self { words: Mutex::new(words), waker, callers, thread: Mutex::new(Some(thread)) }, listener))
+        Ok((Self { words: Mutex::new(words), waker, callers, requests, thread: Mutex::new(Some(thread)) }, listener))
     }
 
     /// Those whose requests are being answered.
     pub fn callers(&self) -> &Callers {
         &self.callers
+    }
+
+    /// How many requests it passes on at once.
+    pub fn requests(&self) -> usize {
+        self.requests
     }
 
     /// Changes who may come in, for requests that come from now on, and the certificate, for connections that do.
@@ -186,7 +192,7 @@ struct Hall {
     /// Clients that have more to do, though nothing new came: others were to have their turn.
     again: Vec<usize>,
     figures: Arc<Figures>,
-    /// When connections are taken again, after there was no descriptor for one.
+    /// When connections are taken again, after there was no descriptor for one, or so many came that others were kept waiting.
     accept_at: Option<Instant>,
     stop_at: Option<Instant>,
     buffer: Zeroizing<Vec<u8>>,
@@ -230,8 +236,17 @@ impl Source {
 /// Bytes that are read at once. A block of [`super::held::Held`] takes as many.
 const BUFFER_BYTES: usize = 64 << 10;
 
+/// Connections that are taken before those that are there have their turn.
+const ACCEPTED: usize = 16;
+
 /// Reads from one peer before others have their turn.
 const TURN: usize = 8;
+
+/// So long a connection is spared, while there are others, when one has to go.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Time for tiny_http to answer on a new connection: all its threads may be at work.
+const PROOF: Duration = Duration::from_secs(60);
 
 /// How long no connections are taken when there was no descriptor for one.
 const BREATH: Duration = Duration::from_millis(100);
@@ -298,7 +313,9 @@ impl Hall {
             return Some(Duration::ZERO);
         }
         let due = self.clients.iter().flatten().filter_map(|c| c.talk.deadline());
-        let next = due.chain(self.accept_at).chain(self.stop_at).min()?;
+        let is_short = self.backends.iter().any(|b| b.as_ref().is_none_or(|b| b.task == Task::Proof));
+        let proof = is_short.then(|| Instant::now() + BREATH);
+        let next = due.chain(self.accept_at).chain(self.stop_at).chain(proof).min()?;
         // A little late rather than a little early, which would be for nothing.
         Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
     }
@@ -311,7 +328,7 @@ impl Hall {
                     self.desk.peers.forgive();
                 }
                 Word::Visit(stream) => {
-                    self.enter(Socket::Unix(mio::net::UnixStream::from_std(stream)), Peer::Local, false)
+                    self.enter(Socket::Unix(mio::net::UnixStream::from_std(stream)), Peer::Own, false)
                 }
                 Word::Stop(at) => {
                     self.doors.clear();
@@ -323,11 +340,10 @@ impl Hall {
         }
     }
 
-    /// Takes the connections that wait at a door.
+    /// Takes connections that wait at a door; more of them when others have had their turn.
     fn accept(&mut self, door: usize) {
-        while let Some(door) = self.doors.get(door)
-            && self.accept_at.is_none()
-        {
+        for _ in 0..ACCEPTED {
+            let Some(door) = self.doors.get(door).filter(|_| self.accept_at.is_none()) else { return };
             let is_tcp = door.is_tcp();
             match door.accept() {
                 Ok((socket, peer)) => self.enter(socket, peer, is_tcp),
@@ -340,15 +356,21 @@ impl Hall {
                     }
                 }
                 // It had gone before it was taken.
-                Err(_) => {}
+                Err(error) if is_its_own(&error) => {}
+                Err(error) => {
+                    log::error!("no connections can be taken: {error}");
+                    self.accept_at = Some(Instant::now() + BREATH);
+                }
             }
         }
+        self.accept_at = Some(Instant::now());
     }
 
     fn enter(&mut self, socket: Socket, peer: Peer, is_tcp: bool) {
         let count = self.desk.peers.came(peer);
-        let is_crowded = count > self.limits.connections_per_peer && !self.dismiss(Some(peer))
-            || self.open >= self.limits.connections && !self.dismiss(None);
+        let is_crowded = peer != Peer::Own
+            && (count > self.limits.connections_per_peer && !self.dismiss(Some(peer))
+                || self.open >= self.limits.connections && !self.dismiss(None));
         let session = match &self.tls {
             Some(tls) if is_tcp && !is_crowded => tls.session().map(Some).map_err(|_| "tls"),
             _ => Ok(None),
@@ -382,11 +404,24 @@ impl Hall {
 
     /// Ends the connection, of `peer` or of all, that would be missed least; whether there was one.
     fn dismiss(&mut self, peer: Option<Peer>) -> bool {
+        // Whoever has most of them goes first.
+        if peer.is_none()
+            && let most @ Some(_) = self.desk.peers.most()
+            && self.dismiss(most)
+        {
+            return true;
+        }
         let expendable = |(i, client): (usize, &Option<Client>)| {
             let client = client.as_ref().filter(|c| peer.is_none_or(|peer| c.peer == peer))?;
             client.talk.expendable().map(|missed| (missed, i))
         };
-        let Some((_, i)) = self.clients.iter().enumerate().filter_map(expendable).min() else { return false };
+        // Who has only just come, or been answered, may be about to say something.
+        let now = Instant::now();
+        let is_fresh = |since: Instant| now.saturating_duration_since(since) < GRACE;
+        let all = self.clients.iter().enumerate().filter_map(expendable);
+        let Some((_, i)) = all.min_by_key(|((rank, since), i)| (is_fresh(*since), *rank, *since, *i)) else {
+            return false;
+        };
         self.desk.house.dropped("dismissed");
         self.remove(i);
         true
@@ -410,7 +445,8 @@ impl Hall {
                         client.talk.receive(&self.buffer[..count], now);
                         moved = true;
                     }
-                    Err(error) if is_later(&error) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => moved = true,
                     Err(_) => return self.remove(i),
                 }
             }
@@ -418,6 +454,7 @@ impl Hall {
                 self.hand_over(i, request);
                 moved = true;
             }
+            self.settle(i);
             let Some(client) = self.client(i) else { return };
             while !client.talk.output().is_empty() {
                 match client.transport.write(client.talk.output()) {
@@ -425,17 +462,21 @@ impl Hall {
                         client.talk.sent(count, now);
                         moved = true;
                     }
-                    Err(error) if is_later(&error) => break,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(_) => return self.remove(i),
                 }
             }
             match client.transport.flush() {
-                Ok(true) if client.talk.ends_output() => {
-                    client.transport.end();
-                    moved = true;
+                Ok((wrote, left)) => {
+                    client.talk.pends(left);
+                    moved |= wrote;
                 }
-                Ok(_) => {}
                 Err(_) => return self.remove(i),
+            }
+            if client.talk.ends_output() {
+                client.transport.end();
+                moved = true;
             }
             self.settle(i);
             let Some(client) = self.client(i) else { return };
@@ -450,6 +491,7 @@ impl Hall {
                 && client.talk.wants_answer()
             {
                 self.carry(backend);
+                self.serve_queue();
             }
             if !moved {
                 return;
@@ -474,7 +516,8 @@ impl Hall {
     /// Passes a whole request on, or refuses it where there is no place for it.
     fn hand_over(&mut self, i: usize, request: Request) {
         let class = request.class;
-        if !self.desk.sit(class) {
+        let peer = self.client(i).map_or(Peer::Local, |client| client.peer);
+        if !self.desk.sit(class, peer) {
             return self.refuse(i, &request.head.target, NO_PLACE);
         }
         self.calls += 1;
@@ -512,7 +555,11 @@ impl Hall {
     /// Makes the next connection to tiny_http, and asks something by it. One at a time: of several that come at once, tiny_http's
     /// pool of threads can forget one for as long as the others last.
     fn prove_one(&mut self) {
-        if self.backends.iter().flatten().any(|backend| backend.task == Task::Proof) {
+        let proving = self.backends.iter().position(|b| b.as_ref().is_some_and(|b| b.task == Task::Proof));
+        if let Some(number) = proving {
+            if self.backends[number].as_ref().is_some_and(|b| b.begun.elapsed() > PROOF) {
+                self.backends[number] = None; // whoever has the thread that should answer, another one gets the next
+            }
             return;
         }
         let Some(number) = self.backends.iter().position(Option::is_none) else { return };
@@ -526,7 +573,12 @@ impl Hall {
                 self.backends[number] = Some(Backend::unproven(stream));
                 self.carry(number);
             }
-            // Without a descriptor; it is tried again with the next event.
+            // tiny_http takes no more connections, for good.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                log::error!("there is no service behind the gate any more");
+                self.stop_at = Some(Instant::now());
+            }
+            // Without a descriptor; it is tried again soon.
             Err(_) => self.desk.house.dropped("descriptors"),
         }
     }
@@ -627,7 +679,12 @@ impl Hall {
         let now = Instant::now();
         for i in 0..self.clients.len() {
             let Some(client) = self.clients.get_mut(i).and_then(Option::as_mut) else { continue };
-            if client.talk.deadline().is_some_and(|due| now >= due) {
+            if client.talk.deadline().is_none_or(|due| now < due) {
+                continue;
+            }
+            // The kernel tells late that there is room again: before a peer is judged by what he took, he is offered more.
+            self.drive(i);
+            if let Some(client) = self.clients.get_mut(i).and_then(Option::as_mut) {
                 let peer = client.peer;
                 client.talk.expire(now, &mut self.desk.of(peer, now));
                 self.drive(i);
@@ -636,8 +693,10 @@ impl Hall {
     }
 }
 
-fn is_later(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+/// Whether taking a connection failed because of that connection.
+fn is_its_own(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
+        || error.raw_os_error() == Some(rustix::io::Errno::PROTO.raw_os_error())
 }
 
 /// Whether it fails because the process or the machine has no more of something.

@@ -59,17 +59,19 @@ impl Transport {
         }
     }
 
-    /// Gives to the socket what waits here; true if nothing does any more.
-    pub(super) fn flush(&mut self) -> io::Result<bool> {
-        let Some(tls) = &mut self.tls else { return Ok(true) };
+    /// Gives to the socket what waits here: whether it took some, and whether some is left.
+    pub(super) fn flush(&mut self) -> io::Result<(bool, bool)> {
+        let mut wrote = false;
+        let Some(tls) = &mut self.tls else { return Ok((false, false)) };
         while tls.wants_write() {
             match tls.write_tls(&mut self.socket) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Ok(_) => wrote = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((wrote, true)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok((wrote, false))
     }
 
     /// Tells the peer that nothing more comes.

@@ -6,8 +6,8 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 const DESCRIPTORS: u64 = 4_096;
 
 /// No core dumps, no other process of the same user that looks into this one's memory, and more descriptors than the usual 1,024.
-/// What can't be had is told in the log, and lived without.
-pub fn harden() {
+/// What can't be had is told in the log, and lived without. Returns how many descriptors there are.
+pub fn harden() -> u64 {
     let told = |what: &str, result: rustix::io::Result<()>| {
         if let Err(error) = result {
             log::warn!("{what}: {error}");
@@ -20,4 +20,5 @@ pub fn harden() {
     if limit.current.is_some_and(|now| now < wanted) {
         told("the limit of descriptors stays", setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }));
     }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

@@ -486,6 +486,19 @@ impl Settings {
     }
 }
 
+/// Any text as a settings file: what is taken is in its range, and printed it gives itself again.
+pub fn fuzz(text: &str) {
+    let Ok(table) = text.parse::<Table>() else { return };
+    let Ok(settings) =
+        Value::Table(table).try_into::<Settings>().map_err(drop).and_then(|s| s.validated().map_err(drop))
+    else {
+        return;
+    };
+    let again: Settings = toml::from_str(&settings.to_toml()).expect("printed settings are settings");
+    assert_eq!(again, settings);
+    assert!(settings.limits.out_of_range().is_none() && settings.requests() > 0);
+}
+
 /// Puts `value` under `section.key`: as the TOML value that it reads as, else as text.
 fn set(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
     let Some((section, name)) = key.split_once('.') else {

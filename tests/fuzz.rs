@@ -1,0 +1,147 @@
+//! Feeds damaged input to a parser of outside bytes for some time: `fuzz TARGET SECONDS`, or `fuzz all SECONDS` for each. A target is a
+//! plain function that panics where an invariant breaks. There is no feedback from coverage: it needs nothing but a stable compiler.
+
+use std::panic::catch_unwind;
+use std::time::{Duration, Instant};
+
+/// A target, and good input for it to damage.
+type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
+
+const TARGETS: [Target; 9] = [
+    ("connection", faceplate::gate::fuzz, connections),
+    ("multipart", faceplate::api::multipart::fuzz, forms),
+    ("base64", faceplate::api::fuzz_base64, texts),
+    ("template", faceplate::face::fuzz, templates),
+    ("seal", faceplate::api::fuzz_seal, templates),
+    ("settings", |bytes| faceplate::ops::settings::fuzz(&String::from_utf8_lossy(bytes)), settings),
+    ("query", |bytes| faceplate::api::camera::fuzz(&String::from_utf8_lossy(bytes)), queries),
+    ("payload", faceplate::api::liveness::fuzz, payloads),
+    ("picture", faceplate::media::fuzz, pictures),
+];
+
+fn connections() -> Vec<Vec<u8>> {
+    let chunked =
+        "POST /v1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n";
+    let plain = "GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello";
+    let old = "HEAD http://h:1/x?y HTTP/1.0\r\nAuthorization: Bearer x\r\nConnection: keep-alive, upgrade\r\n\r\n";
+    [chunked, plain, old].map(|text| text.as_bytes().to_vec()).into()
+}
+
+fn forms() -> Vec<Vec<u8>> {
+    let form = "preamble\r\n--b\r\nContent-Disposition: form-data; name=\"sample\"; filename*=UTF-8''a%20b\r\nContent-Type: image/jpeg\r\n\r\n\
+        bytes\r\n-\r\n--b \r\ncontent-disposition: form-data; name=x; filename=\"a\\\"b\"\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8\r\n--b--\r\nepilogue";
+    vec![form.into()]
+}
+
+fn texts() -> Vec<Vec<u8>> {
+    vec![b"data:image/png;base64,+/8A YQ==".into(), b"-_8AYQ\r\nabcd".into()]
+}
+
+fn templates() -> Vec<Vec<u8>> {
+    let vector: Vec<f64> = (0..128).map(|i| f64::from(i * 37 % 101) - 50.0).collect();
+    let template = faceplate::face::Template::new(1, 80, &vector).expect("a vector makes a template");
+    vec![template.to_bytes(), b"FPSL\x01\0\0\0".iter().copied().chain([7; 180]).collect()]
+}
+
+fn settings() -> Vec<Vec<u8>> {
+    let all = faceplate::ops::Settings::default().to_toml();
+    let some = "[server]\nlisten = [\"127.0.0.1:1\", \"unix:/a\"]\n[camera]\nexposure = 3\n[[access.tokens]]\nname = \"a\"\nsha256 = \"00\"\nscopes = [\"camera\"]\n";
+    vec![all.into(), some.into()]
+}
+
+fn queries() -> Vec<Vec<u8>> {
+    vec![b"liveness=required&threshold_spoofing=0.5&deadline_ms=1000".into()]
+}
+
+fn payloads() -> Vec<Vec<u8>> {
+    let payload = r#"{"folder:meta_data":{"a":[1]},"media:tags":{"v":["t"]},"analyses":[{"type":"quality","source_media":["v"],"params":{"threshold_spoofing":0.5,"extract_best_shot":true}}]}"#;
+    vec![payload.into()]
+}
+
+fn pictures() -> Vec<Vec<u8>> {
+    let picture = image::DynamicImage::from(image::RgbImage::from_fn(40, 24, |x, y| {
+        image::Rgb([x as u8, y as u8, (x * y) as u8])
+    }));
+    [image::ImageFormat::Jpeg, image::ImageFormat::Png]
+        .map(|format| {
+            let mut bytes = std::io::Cursor::new(vec![]);
+            picture.write_to(&mut bytes, format).expect("memory takes all");
+            bytes.into_inner()
+        })
+        .into()
+}
+
+/// Random numbers (splitmix64), the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % most as u64) as usize
+    }
+}
+
+/// One to six changes: bits, bytes, pieces taken out, doubled or moved in from elsewhere.
+fn damaged(good: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = good[dice.below(good.len())].clone();
+    for _ in 0..=dice.below(6) {
+        if bytes.is_empty() {
+            bytes.push(0);
+        }
+        let at = dice.below(bytes.len());
+        let end = bytes.len().min(at + 1 + dice.below(16));
+        match dice.below(7) {
+            0 => bytes[at] ^= 1 << dice.below(8),
+            1 => bytes[at] = dice.below(256) as u8,
+            2 => drop(bytes.drain(at..end)),
+            3 => {
+                let piece = bytes[at..end].to_vec();
+                let to = dice.below(bytes.len());
+                bytes.splice(to..to, piece);
+            }
+            4 => bytes.truncate(at),
+            5 => {
+                let other = &good[dice.below(good.len())];
+                let from = dice.below(other.len());
+                bytes.splice(at..at, other[from..].iter().take(64).copied());
+            }
+            _ => {
+                const ODD: [&[u8]; 8] =
+                    [b"\r\n", b"\n", b"\0", b"--b", b"99999999999", b"-1", b"\xff\xff", b":;=\",[]{}"];
+                bytes.splice(at..at, ODD[dice.below(ODD.len())].iter().copied());
+            }
+        }
+    }
+    bytes
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let usage = || {
+        let names: Vec<&str> = TARGETS.iter().map(|target| target.0).collect();
+        eprintln!("usage: fuzz TARGET|all SECONDS; targets: {}", names.join(", "));
+        std::process::exit(2)
+    };
+    let [name, seconds] = &words[..] else { usage() };
+    let Ok(seconds) = seconds.parse() else { usage() };
+    let chosen: Vec<&Target> = TARGETS.iter().filter(|target| target.0 == name || name == "all").collect();
+    if chosen.is_empty() {
+        usage();
+    }
+    for (name, target, good) in chosen {
+        let (good, mut dice, mut count) = (good(), Dice(1), 0_u64);
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while Instant::now() < end {
+            let bytes = damaged(&good, &mut dice);
+            if catch_unwind(|| target(&bytes)).is_err() {
+                println!("{name}: input {count} breaks it: {}", bytes.escape_ascii());
+                std::process::exit(1);
+            }
+            count += 1;
+        }
+        println!("{name}: {count} inputs in {seconds} s, clean");
+    }
+}
