@@ -284,3 +284,31 @@ fn sealed_templates_are_good_for_this_service_alone() {
         command(&["template", "show", &folder.write("none", ""), "--set", "templates.keys=/nowhere"]);
     assert_eq!((code, &*shown), (Some(1), ""));
 }
+
+#[test]
+fn nothing_of_a_request_is_logged() {
+    let settings = ["log.level=debug", "log.format=json"].iter().flat_map(|setting| ["--set", setting]);
+    let service = Service::start(&["--workers", "1"].into_iter().chain(settings).collect::<Vec<_>>());
+    let secret = "Jane_Doe";
+    let form = Form::new().named("sample_1", secret, &picture("collins.jpg")).named(
+        "samples_n",
+        secret,
+        &picture("hopper.jpg"),
+    );
+    assert_eq!(service.form("/v1/face/pattern/extract_and_compare_n", &form).status, 200);
+    for target in
+        [format!("/v1/persons/{secret}"), format!("/version?name={secret}"), format!("/v1/camera/frame?{secret}")]
+    {
+        service.send("GET", &target, &[("Authorization", secret), ("Cookie", secret), ("User-Agent", secret)], b"");
+    }
+    service.raw(format!("{secret} / HTTP/1.1\r\nHost: {secret}\r\n\r\n").as_bytes());
+    service.post("/v1/face/liveness/detect", secret, b"");
+    until(|| service.log().matches("\"path\"").count() >= 6);
+    let log = service.log();
+    assert!(!log.contains(secret) && !log.contains("127.0.0.1"), "{log}");
+    let line: serde_json::Value = serde_json::from_str(log.lines().find(|l| l.contains("compare_n")).unwrap()).unwrap();
+    assert_eq!((&line["status"], &line["path"]), (&200.into(), &"/v1/face/pattern/extract_and_compare_n".into()));
+    assert!(
+        line["received"].as_u64().unwrap() > 10_000 && line["ms"].is_u64() && line["id"].as_str().unwrap().len() == 16
+    );
+}

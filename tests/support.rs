@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The binary, started by the words of FACEPLATE_RUNNER if there are any: that of another processor needs an emulator.
@@ -25,6 +26,8 @@ pub(crate) fn is_emulated() -> bool {
 pub(crate) struct Service {
     child: Child,
     pub(crate) address: String,
+    /// What it wrote to its log since it was ready.
+    log: Arc<Mutex<String>>,
 }
 
 impl Service {
@@ -44,8 +47,15 @@ impl Service {
             }
         };
         // Keep reading, so that the service never blocks on a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        let log = Arc::<Mutex<String>>::default();
+        let written = Arc::clone(&log);
+        let write = move |line: String| written.lock().unwrap().push_str(&(line + "\n"));
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(write));
+        Self { child, address, log }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     pub(crate) fn pid(&self) -> u32 {

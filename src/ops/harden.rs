@@ -13,7 +13,13 @@ pub fn harden() -> u64 {
             log::warn!("{what}: {error}");
         }
     };
-    told("core dumps cannot be forbidden", setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }));
+    let core = getrlimit(Resource::Core);
+    if (core.current, core.maximum) != (Some(0), Some(0)) {
+        told(
+            "core dumps cannot be forbidden",
+            setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }),
+        );
+    }
     told("memory cannot be hidden", set_dumpable_behavior(DumpableBehavior::NotDumpable));
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));

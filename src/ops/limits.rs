@@ -80,7 +80,7 @@ impl Default for Limits {
             least_rate: 4 << 10,
             connections: 1_024,
             connections_per_peer: 256,
-            held_bytes: 256 << 20,
+            held_bytes: 128 << 20,
             request_ms: 30_000,
         }
     }
