@@ -1,41 +1,20 @@
 //! The command line.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::support::{Service, command, picture};
+use crate::support::{Folder, Service, command, picture};
 
-/// A folder that is removed when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("faceplate-test-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    /// A copy of the shipped models.
-    fn with_models(name: &str) -> Self {
-        let folder = Self::new(name);
-        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models-quantized");
-        for entry in std::fs::read_dir(models).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                std::fs::copy(&path, folder.0.join(path.file_name().unwrap())).unwrap();
-            }
+/// A copy of the shipped models.
+fn with_models(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models-quantized");
+    for entry in std::fs::read_dir(models).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, folder.0.join(path.file_name().unwrap())).unwrap();
         }
-        folder
     }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
-    }
+    folder
 }
 
 #[test]
@@ -82,7 +61,7 @@ fn a_template_file_is_shown_without_its_values() {
 
 #[test]
 fn other_models_are_checked_before_they_are_used() {
-    let folder = Folder::with_models("models");
+    let folder = with_models("models");
     let manifest = folder.0.join("models.toml");
     let good = std::fs::read_to_string(&manifest).unwrap();
     let doctor = || command(&["doctor", "--models", folder.path()]);
@@ -123,7 +102,7 @@ fn other_models_are_checked_before_they_are_used() {
 
 #[test]
 fn a_failed_self_test_refuses_work_and_says_why() {
-    let folder = Folder::with_models("self-test");
+    let folder = with_models("self-test");
     let manifest = folder.0.join("models.toml");
     let good = std::fs::read_to_string(&manifest).unwrap();
     std::fs::write(&manifest, good.replace("mean = 128", "mean = 0")).unwrap();

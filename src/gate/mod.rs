@@ -13,12 +13,13 @@ mod conversation;
 mod desk;
 mod doors;
 mod fuzz;
+mod hall;
 mod head;
 mod held;
 mod onward;
+mod open;
 mod pace;
 mod peers;
-mod run;
 mod tls;
 mod transport;
 
@@ -29,7 +30,7 @@ pub use desk::Places;
 pub use doors::{Door, open};
 pub use fuzz::{fuzz, requests};
 pub use head::{Framing, Head, Malformed};
-pub use run::{Figures, Gate, Opening};
+pub use open::{Figures, Gate, Opening};
 pub use tls::Tls;
 
 use crate::ops::settings::Scope;

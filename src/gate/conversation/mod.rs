@@ -1,14 +1,18 @@
 //! One connection's talk, free of sockets and clocks: bytes of the peer go in, whole requests come out; bytes of the service go
 //! in, bytes for the peer come out. Requests that are pipelined are answered one after the other.
 
-use std::time::{Duration, Instant, SystemTime};
+mod reading;
+mod refusing;
+mod time;
+
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
 use super::body::{Body, Piece};
-use super::head::{Framing, Head, Malformed, Scanner};
+use super::head::{Head, Malformed, Scanner};
 use super::held::Held;
-use super::onward::{BEGINNING, Onward, connection};
+use super::onward::{BEGINNING, Onward};
 use super::pace::Pace;
 use super::{Class, Refusal, Why};
 use crate::ops::Limits;
@@ -132,9 +136,6 @@ enum State {
 
 /// A refused body is let pass up to so many bytes: a client that is still sending may never read why.
 const DISCARDED_BYTES: u64 = 128 << 20;
-
-/// Time for the peer to take the last reply of a connection and to end it.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// Longest request id of a client that is taken over.
 const LONGEST_ID: usize = 128;
@@ -328,14 +329,6 @@ impl Conversation {
         matches!(&self.state, State::Answering { onward, .. } if onward.status() != 0)
     }
 
-    /// Refuses the request that the service was to answer, of whose reply nothing was sent yet.
-    pub fn refuse(&mut self, refusal: Refusal, why: &'static str) {
-        let State::Answering { onward, primed } = &self.state else { return };
-        let keep_alive = onward.keep_alive();
-        let primed = *primed;
-        self.respond_after(refusal, why, keep_alive && !self.peer_ended, primed);
-    }
-
     /// Gives the connection up, with what was still to be sent.
     pub fn abort(&mut self, rules: &mut dyn Rules) {
         self.output = Held::default();
@@ -395,228 +388,9 @@ impl Conversation {
         matches!(self.state, State::Closed)
     }
 
-    /// How little it would be missed, and since when: a silent connection least, then one that does not come to the end of a head,
-    /// then one that takes its time for a body. None if its request is being answered.
-    pub fn expendable(&self) -> Option<(u8, Instant)> {
-        match self.state {
-            _ if !self.is_silent() => None,
-            State::Head if self.input.is_empty() => Some((0, self.since)),
-            State::Head => Some((1, self.since)),
-            State::Body { .. } | State::Discarding { .. } | State::Closing { .. } => Some((2, self.reading.begun)),
-            State::Answering { .. } | State::Closed => None,
-        }
-    }
-
-    /// Whether a request is being read or answered, or a reply taken.
-    pub fn is_busy(&self) -> bool {
-        let is_at_it = match self.state {
-            State::Head => !self.input.is_empty(),
-            State::Body { .. } | State::Answering { .. } => true,
-            State::Discarding { .. } | State::Closing { .. } | State::Closed => false,
-        };
-        is_at_it || !self.is_silent()
-    }
-
-    /// When [`Conversation::expire`] has to be called at the latest.
-    pub fn deadline(&self) -> Option<Instant> {
-        if !self.is_silent() {
-            return Some(self.writing.due());
-        }
-        match self.state {
-            State::Head if self.input.is_empty() && self.is_known => Some(self.since + self.limits.idle_time()),
-            State::Head => Some(self.since + self.limits.head_time()),
-            State::Body { .. } | State::Discarding { .. } => {
-                Some(self.reading.due().min(self.reading.begun + self.limits.body_time()))
-            }
-            State::Closing { .. } => Some(self.since + LINGER),
-            State::Answering { .. } | State::Closed => None,
-        }
-    }
-
-    /// Ends what took too long.
-    pub fn expire(&mut self, now: Instant, rules: &mut dyn Rules) {
-        self.now = now;
-        if self.deadline().is_none_or(|due| now < due) {
-            return;
-        }
-        if !self.is_silent() {
-            if !self.writing.renew(now, self.limits.least_rate) {
-                self.abort(rules);
-            }
-            return;
-        }
-        match &self.state {
-            State::Head if self.input.is_empty() => self.abort(rules),
-            State::Head => {
-                self.open(None);
-                let refusal = rules.refuse("", Why::Slow);
-                self.respond(refusal, Why::Slow.name(), false);
-            }
-            State::Body { head, .. } => {
-                let late = now >= self.reading.begun + self.limits.body_time();
-                if late || !self.reading.renew(now, self.limits.least_rate) {
-                    let refusal = rules.refuse(&head.target, Why::Slow);
-                    self.respond(refusal, Why::Slow.name(), false);
-                }
-            }
-            State::Discarding { .. } => {
-                let late = now >= self.reading.begun + self.limits.body_time();
-                if late || !self.reading.renew(now, self.limits.least_rate) {
-                    self.abort(rules);
-                }
-            }
-            State::Closing { .. } => self.abort(rules),
-            State::Answering { .. } | State::Closed => {}
-        }
-    }
-
     /// What became of a request that has ended since this was last asked.
     pub fn account(&mut self) -> Option<Account> {
         self.closed.take()
-    }
-
-    fn head(&mut self) -> Result<Option<Head>, Why> {
-        let end = self.scanner.scan(&self.input).map_err(Why::Malformed)?;
-        match end {
-            None if self.input.len() <= self.limits.head_bytes => return Ok(None),
-            Some(end) if end <= self.limits.head_bytes => {}
-            _ => return Err(Why::LargeHead(self.limits.head_bytes)),
-        }
-        let end = end.unwrap_or_default();
-        let head = Head::parse(&self.input[..end]).map_err(Why::Malformed)?;
-        self.input.drain(..end);
-        self.scanner = Scanner::default();
-        self.is_known = true;
-        Ok(Some(head))
-    }
-
-    /// Decides on a head that has come.
-    fn begin(&mut self, head: Head, rules: &mut dyn Rules) {
-        self.open(Some(&head));
-        self.reading = Pace::new(self.now);
-        let body = Body::new(head.framing);
-        let admitted = match rules.admit(&head) {
-            Ok(admitted) => admitted,
-            Err((refusal, why)) => return self.let_pass(refusal, why, &head, body),
-        };
-        if let Framing::Length(length) = head.framing
-            && length > admitted.body_bytes as u64
-        {
-            let refusal = rules.refuse(&head.target, Why::LargeBody(admitted.body_bytes));
-            return self.let_pass(refusal, Why::LargeBody(0).name(), &head, body);
-        }
-        if head.expects && head.has_body() && self.input.is_empty() {
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n");
-        }
-        self.state = State::Body { head: Box::new(head), admitted, kept: Held::default(), body };
-    }
-
-    /// Takes what has come of the body; the request, when it is whole.
-    fn body(&mut self, rules: &mut dyn Rules) -> Option<Request> {
-        let State::Body { head, admitted, kept, body } = &mut self.state else { return None };
-        let mut at = 0;
-        let refused = loop {
-            if body.is_whole() || at == self.input.len() {
-                break None;
-            }
-            match body.next(&self.input[at..]) {
-                Err(malformed) => break Some(Why::Malformed(malformed)),
-                Ok(Piece { skip, data }) => {
-                    let data = &self.input[at + skip..at + skip + data];
-                    at += skip + data.len();
-                    if kept.len() + data.len() > admitted.body_bytes {
-                        break Some(Why::LargeBody(admitted.body_bytes));
-                    }
-                    if !rules.hold(data.len()) {
-                        break Some(Why::Full("the memory for requests is used up"));
-                    }
-                    self.held += data.len();
-                    kept.push(data);
-                }
-            }
-        };
-        self.input.drain(..at);
-        if self.input.is_empty() {
-            // What a body went through is not kept for the next one.
-            self.input = Zeroizing::default();
-        }
-        let received = kept.len();
-        if let Some(open) = &mut self.open {
-            open.received = received;
-        }
-        let refused = match refused {
-            None if body.is_whole() => {
-                let onward = Onward::new(
-                    head.is_11,
-                    &head.method,
-                    head.keep_alive && !(self.peer_ended && self.input.is_empty()),
-                );
-                let (head, body, class) = ((**head).clone(), std::mem::take(kept), admitted.class);
-                self.state = State::Answering { onward, primed: 0 };
-                if self.peer_ended {
-                    self.prime();
-                }
-                let (id, begun) = self.open.as_ref().map(|open| (open.id.clone(), open.begun))?;
-                return Some(Request { head, body, id, class, begun });
-            }
-            None if self.peer_ended => {
-                Why::Malformed(Malformed { status: 400, why: "the body is shorter than announced" })
-            }
-            None => return None,
-            Some(why) => why,
-        };
-        let refusal = rules.refuse(&head.target, refused);
-        let (head, rest) = ((**head).clone(), body.clone());
-        rules.release(std::mem::take(&mut self.held));
-        match refused {
-            Why::Malformed(_) => self.respond(refusal, refused.name(), false),
-            _ => self.let_pass(refusal, refused.name(), &head, rest),
-        }
-        None
-    }
-
-    /// Refuses, and lets the rest of the body pass so that the connection can go on, if that is not too much.
-    fn let_pass(&mut self, refusal: Refusal, why: &'static str, head: &Head, body: Body) {
-        let too_much = matches!(head.framing, Framing::Length(length) if length > DISCARDED_BYTES);
-        // Whether a peer that waits for leave still sends its body, nobody can know.
-        let keep_alive = head.keep_alive && !self.peer_ended && !(too_much || (head.expects && !body.is_whole()));
-        self.respond(refusal, why, keep_alive);
-        if keep_alive && !body.is_whole() {
-            self.state = State::Discarding { body, left: DISCARDED_BYTES };
-        }
-    }
-
-    fn respond(&mut self, refusal: Refusal, why: &'static str, keep_alive: bool) {
-        self.respond_after(refusal, why, keep_alive, 0);
-    }
-
-    /// Writes a refusal, of which the first `primed` bytes have been written.
-    fn respond_after(&mut self, refusal: Refusal, why: &'static str, keep_alive: bool, primed: usize) {
-        let Some(open) = &mut self.open else { return self.close() };
-        (open.status, open.refused) = (refusal.status, Some(why));
-        let date = httpdate::fmt_http_date(SystemTime::now());
-        let mut head = format!(
-            "HTTP/1.1 {} {}\r\nDate: {date}\r\nContent-Type: application/json\r\nX-Request-ID: {}\r\nServer: faceplate\r\n\
-             Cache-Control: no-store\r\nContent-Length: {}\r\n",
-            refusal.status,
-            reason(refusal.status),
-            open.id,
-            refusal.body.len()
-        );
-        for (name, value) in &refusal.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        let (connection, bodiless) = (connection(keep_alive), open.method == "HEAD");
-        self.write(&head.as_bytes()[primed..]);
-        self.write(connection);
-        self.write(b"\r\n");
-        if !bodiless {
-            self.write(&refusal.body);
-        }
-        match keep_alive {
-            true => self.state = State::Head,
-            false => self.close(),
-        }
     }
 
     fn close(&mut self) {
@@ -657,23 +431,3 @@ impl Conversation {
 
 /// Bytes of replies that wait for the peer.
 const MOST_OUTPUT: usize = 256 << 10;
-
-fn reason(status: u16) -> &'static str {
-    match status {
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        408 => "Request Timeout",
-        413 => "Content Too Large",
-        417 => "Expectation Failed",
-        421 => "Misdirected Request",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        503 => "Service Unavailable",
-        505 => "HTTP Version Not Supported",
-        _ => "Error",
-    }
-}

@@ -3,6 +3,10 @@
 //! All layers are TOML tables until they are merged; the result is read once into [`Settings`], so that an unknown key or a
 //! wrong type is an error wherever it was written.
 
+mod access;
+mod camera;
+mod listen;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,6 +14,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+pub use self::access::{Access, Scope, Templates, Tls, Token};
+pub use self::camera::{Camera, Control, ControlWord};
+pub use self::listen::{Listen, Place};
 use super::Limits;
 
 /// Everything that an integrator may change. `docs/ref/settings.md` lists each key.
@@ -47,137 +54,6 @@ pub struct Server {
     pub threads: usize,
 }
 
-/// `[access]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Access {
-    /// Whether everybody who reaches another address than loopback may come in, if there are no tokens.
-    pub open: bool,
-    /// Who may come in. Once there is one, nobody else may, not even from this machine.
-    pub tokens: Vec<Token>,
-}
-
-/// `[[access.tokens]]`: what `faceplate token new` prints.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Token {
-    /// What the log calls it.
-    pub name: String,
-    /// SHA-256 of the token, in hexadecimal: whoever reads the settings can't use it.
-    pub sha256: String,
-    /// What it is good for.
-    pub scopes: Vec<Scope>,
-}
-
-/// What a token is good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// `/v1/face/pattern`
-    Pattern,
-    /// `/v1/face/liveness`
-    Liveness,
-    /// `/v1/camera`
-    Camera,
-    /// `/metrics`
-    Metrics,
-}
-
-/// `[tls]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tls {
-    /// PEM file with the certificate and those that it rests on. With it, connections over TCP are TLS.
-    pub certificate: Option<PathBuf>,
-    /// PEM file with its private key.
-    pub key: Option<PathBuf>,
-    /// PEM file with the authorities whose certificates clients must have.
-    pub clients: Option<PathBuf>,
-}
-
-/// `[templates]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Templates {
-    /// File with keys as `faceplate key new` prints them, one a line. Templates are sealed with the first and opened with any.
-    pub keys: Option<PathBuf>,
-    /// Whether templates that are not sealed are taken as well, though there are keys.
-    pub unsealed: bool,
-}
-
-/// Where connections are taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "OneOrMany", into = "OneOrMany")]
-pub struct Listen(pub Vec<Place>);
-
-/// One place where connections are taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Place {
-    /// Address and port.
-    Tcp(SocketAddr),
-    /// A socket in the file system.
-    Unix(PathBuf),
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(Place),
-    Many(Vec<Place>),
-}
-
-impl From<OneOrMany> for Listen {
-    fn from(given: OneOrMany) -> Self {
-        match given {
-            OneOrMany::One(place) => Self(vec![place]),
-            OneOrMany::Many(places) => Self(places),
-        }
-    }
-}
-
-impl From<Listen> for OneOrMany {
-    fn from(Listen(mut places): Listen) -> Self {
-        match places.len() {
-            1 => Self::One(places.remove(0)),
-            _ => Self::Many(places),
-        }
-    }
-}
-
-impl TryFrom<String> for Place {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            return Ok(Self::Unix(path.into()));
-        }
-        text.parse().map(Self::Tcp).map_err(|_| format!("{text:?} is neither ADDRESS:PORT nor unix:/PATH"))
-    }
-}
-
-impl From<Place> for String {
-    fn from(place: Place) -> Self {
-        place.to_string()
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let places: Vec<String> = self.0.iter().map(Place::to_string).collect();
-        f.write_str(&places.join(" and "))
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
 /// `[inference]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -198,67 +74,6 @@ pub struct Decision {
     pub approved: f64,
     /// Scores from here are `operator_required`. 0.75 is one impostor in a thousand.
     pub operator_required: f64,
-}
-
-/// `[camera]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Camera {
-    /// `auto` (the first that captures), `off`, a device such as `/dev/video0` or one below `/dev/v4l/by-id`, which stays the
-    /// same when others are plugged in, or `file:` with a picture, a clip or a folder of pictures that is shown in a loop.
-    pub device: String,
-    /// `auto`, or one of MJPG, YUYV, UYVY, NV12, RGB3, GREY.
-    pub format: String,
-    /// Pixels in a row; the camera's nearest size is taken.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// Frames a second; the camera's nearest rate is taken.
-    pub fps: u32,
-    /// Degrees by which frames are turned clockwise to stand upright: 0, 90, 180 or 270.
-    pub rotate: u32,
-    /// Whether frames are mirrored left to right, before they are turned.
-    pub mirror: bool,
-    /// Whether the camera stays on. Else it is on while somebody uses it and for `linger_ms` more.
-    pub warm: bool,
-    /// Milliseconds that the camera stays on after its last use: starting one takes most of a second.
-    pub linger_ms: u64,
-    /// Whether `/v1/camera/frame` and `/v1/camera/stream` show what the camera sees.
-    pub preview: bool,
-    /// Whether every request of the camera's pattern methods is made with `liveness=required`.
-    pub liveness_required: bool,
-    /// Frames of a person that are judged for liveness.
-    pub liveness_frames: usize,
-    /// Milliseconds that a request waits for a face unless it says so itself; `limits.request_ms` at the most.
-    pub deadline_ms: u64,
-    /// Exposure time in units of 100 microseconds, `auto`, or `keep` for what the driver has.
-    pub exposure: Control,
-    /// Gain in the driver's unit, `auto` or `keep`.
-    pub gain: Control,
-    /// Distance of focus in the driver's unit, `auto` or `keep`.
-    pub focus: Control,
-    /// White balance in kelvin, `auto` or `keep`.
-    pub white_balance: Control,
-}
-
-/// What a control of the camera is set to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Control {
-    /// A value in the control's own unit.
-    Value(i64),
-    /// Not a value.
-    Word(ControlWord),
-}
-
-/// What else a control can be set to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ControlWord {
-    /// The camera chooses.
-    Auto,
-    /// What the driver has.
-    Keep,
 }
 
 /// `[log]`
@@ -291,63 +106,6 @@ impl Default for Server {
 impl Default for Decision {
     fn default() -> Self {
         Self { approved: 0.85, operator_required: 0.75 }
-    }
-}
-
-impl Default for Camera {
-    fn default() -> Self {
-        let auto = Control::Word(ControlWord::Auto);
-        Self {
-            device: "auto".into(),
-            format: "auto".into(),
-            width: 640,
-            height: 480,
-            fps: 15,
-            rotate: 0,
-            mirror: false,
-            warm: false,
-            linger_ms: 10_000,
-            preview: true,
-            liveness_required: false,
-            liveness_frames: 24,
-            deadline_ms: 10_000,
-            exposure: auto,
-            gain: auto,
-            focus: auto,
-            white_balance: auto,
-        }
-    }
-}
-
-impl Camera {
-    /// The first setting that is not in its range, with the range.
-    fn out_of_range(&self) -> Option<String> {
-        let ranges = [
-            ("width", u64::from(self.width), 16, 8_192),
-            ("height", u64::from(self.height), 16, 8_192),
-            ("fps", u64::from(self.fps), 1, 120),
-            ("linger_ms", self.linger_ms, 0, 3_600_000),
-            // Fewer prove nothing, see docs/design/liveness.md.
-            ("liveness_frames", self.liveness_frames as u64, 8, 64),
-            ("deadline_ms", self.deadline_ms, 100, 600_000),
-        ];
-        let wrong = ranges.iter().find(|(_, value, least, most)| !(least..=most).contains(&value));
-        if let Some((name, value, least, most)) = wrong {
-            return Some(format!("camera.{name}: {value} is not in {least}..={most}"));
-        }
-        const FORMATS: [&str; 7] = ["auto", "MJPG", "YUYV", "UYVY", "NV12", "RGB3", "GREY"];
-        if !FORMATS.contains(&&*self.format) {
-            return Some(format!("camera.format: {} is none of {}", self.format, FORMATS.join(", ")));
-        }
-        if ![0, 90, 180, 270].contains(&self.rotate) {
-            return Some(format!("camera.rotate: {} is none of 0, 90, 180, 270", self.rotate));
-        }
-        let known = ["auto", "off"].contains(&&*self.device)
-            || self.device.strip_prefix("file:").unwrap_or(&self.device).contains('/');
-        if !known {
-            return Some(format!("camera.device: {:?} is not auto, off, a path or file:PATH", self.device));
-        }
-        None
     }
 }
 
@@ -417,47 +175,6 @@ impl Settings {
             0 => 4 * self.workers(),
             n => n,
         }
-    }
-
-    /// What is wrong with who may come in.
-    fn unsafe_access(&self) -> Option<String> {
-        if self.server.listen.0.is_empty() {
-            return Some("server.listen: no address".into());
-        }
-        let tokens = &self.access.tokens;
-        for token in tokens {
-            let is_hash = token.sha256.len() == 64 && token.sha256.bytes().all(|b| b.is_ascii_hexdigit());
-            if !is_hash {
-                return Some(format!("access.tokens: sha256 of {:?} is not 64 hexadecimal digits", token.name));
-            }
-        }
-        let mut names: Vec<&str> = tokens.iter().map(|token| &*token.name).collect();
-        names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Some(format!("access.tokens: two are called {:?}", pair[0]));
-        }
-        if self.tls.certificate.is_some() != self.tls.key.is_some() {
-            return Some("tls: certificate and key belong together".into());
-        }
-        if self.tls.clients.is_some() && self.tls.certificate.is_none() {
-            return Some("tls.clients: it needs a certificate".into());
-        }
-        self.server.listen.0.iter().find_map(|place| self.may_listen(place).err())
-    }
-
-    /// Whether the settings let the service listen at `place`: beyond this machine only with tokens, or open on purpose.
-    pub fn may_listen(&self, place: &Place) -> Result<(), String> {
-        let is_local = match place {
-            Place::Tcp(address) => address.ip().is_loopback(),
-            Place::Unix(_) => true,
-        };
-        if is_local || self.access.open || !self.access.tokens.is_empty() {
-            return Ok(());
-        }
-        Err(format!(
-            "server.listen: {place} is reached from other machines. Make a token (faceplate token new), or say access.open = \
-             true if everybody there may use the service"
-        ))
     }
 
     fn validated(self) -> Result<Self, Error> {
@@ -565,7 +282,7 @@ mod tests {
     /// The file that packages install names every key, and each with the default that it claims.
     #[test]
     fn the_shipped_file_shows_the_defaults() {
-        let shipped = include_str!("../../systemd/faceplate.toml");
+        let shipped = include_str!("../../../systemd/faceplate.toml");
         let is_key = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
         let uncommented = |line: &str| match line.strip_prefix('#') {
             Some(rest) if is_key(rest) => format!("{rest}\n"),

@@ -1,0 +1,251 @@
+//! The one thread that waits for all sockets: strangers' connections, those to tiny_http, and a word from the rest of the process.
+
+mod backends;
+mod clients;
+mod source;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token};
+use zeroize::Zeroizing;
+
+use self::source::{AGES, Source};
+use super::Class;
+use super::backend::{Backend, Private, Task};
+use super::caller::Callers;
+use super::conversation::{Conversation, Request};
+use super::desk::Desk;
+use super::doors::Door;
+use super::open::{Figures, Opening, Word};
+use super::peers::Peer;
+use super::tls::Tls;
+use super::transport::{Socket, Transport};
+use crate::ops::Limits;
+
+/// The token by which the thread is woken.
+pub(super) const WAKER: Token = Source::Waker.token();
+
+/// One peer's connection.
+struct Client {
+    transport: Transport,
+    talk: Conversation,
+    peer: Peer,
+    /// Tells it from those that had its place in the list before.
+    age: usize,
+    turn: Option<Turn>,
+}
+
+/// The turn of a client whose request is being answered.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    /// The place that it has.
+    class: Class,
+    call: u64,
+    /// The connection to tiny_http that carries its request, once there is a free one.
+    backend: Option<usize>,
+}
+
+pub(super) struct Hall {
+    poll: Poll,
+    doors: Vec<Door>,
+    desk: Desk,
+    limits: Limits,
+    tls: Option<Tls>,
+    clients: Vec<Option<Client>>,
+    /// Clients that are there.
+    open: usize,
+    backends: Vec<Option<Backend>>,
+    /// Whole requests that have a place, but no connection to tiny_http yet.
+    queue: VecDeque<(usize, u64, Request)>,
+    private: Private,
+    /// Connections that were made so far.
+    entered: usize,
+    callers: Callers,
+    /// Requests that were passed on so far.
+    calls: u64,
+    heard: Receiver<Word>,
+    /// Clients that have more to do, though nothing new came: others were to have their turn.
+    again: Vec<usize>,
+    figures: Arc<Figures>,
+    /// When connections are taken again, after there was no descriptor for one, or so many came that others were kept waiting.
+    accept_at: Option<Instant>,
+    stop_at: Option<Instant>,
+    buffer: Zeroizing<Vec<u8>>,
+}
+
+/// Bytes that are read at once. A block of [`super::held::Held`] takes as many.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Connections that are taken before those that are there have their turn.
+const ACCEPTED: usize = 16;
+
+/// How long no connections are taken when there was no descriptor for one.
+const BREATH: Duration = Duration::from_millis(100);
+
+impl Hall {
+    /// A hall behind `doors`, with a way to tiny_http for so many requests, and the words that it is to hear.
+    pub(super) fn new(
+        doors: Vec<Door>,
+        opening: Opening,
+        poll: Poll,
+        (private, callers): (Private, Callers),
+        (requests, heard): (usize, Receiver<Word>),
+    ) -> io::Result<Self> {
+        let mut hall = Self {
+            poll,
+            doors,
+            desk: Desk::new(opening.house, opening.access, opening.places, &opening.limits),
+            limits: opening.limits,
+            tls: opening.tls,
+            clients: vec![],
+            open: 0,
+            backends: (0..requests).map(|_| None).collect(),
+            queue: VecDeque::new(),
+            entered: 0,
+            private,
+            callers,
+            calls: 0,
+            heard,
+            again: vec![],
+            figures: opening.figures,
+            accept_at: None,
+            stop_at: None,
+            buffer: Zeroizing::new(vec![0; BUFFER_BYTES]),
+        };
+        hall.register_doors()?;
+        Ok(hall)
+    }
+
+    fn client(&mut self, i: usize) -> Option<&mut Client> {
+        self.clients.get_mut(i).and_then(Option::as_mut)
+    }
+
+    fn register_doors(&mut self) -> io::Result<()> {
+        for (i, door) in self.doors.iter_mut().enumerate() {
+            self.poll.registry().register(door.source(), Source::Door(i).token(), Interest::READABLE)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn run(&mut self) {
+        let mut events = Events::with_capacity(256);
+        while !self.is_done() {
+            self.prove_one();
+            let wait = self.wait();
+            match self.poll.poll(&mut events, wait) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    log::error!("the gate cannot wait: {error}");
+                    thread::sleep(BREATH);
+                }
+                _ => {}
+            }
+            for event in &events {
+                match Source::of(event.token()) {
+                    Source::Waker => self.listen(),
+                    Source::Door(i) => self.accept(i),
+                    Source::Backend(i) => self.pump(i),
+                    // Its place in the list has been given to another since.
+                    Source::Client(i, age) if self.client(i).is_none_or(|client| client.age & AGES != age) => {}
+                    // Gone in both directions: whatever he asked, he can't be told.
+                    Source::Client(i, _) if event.is_error() || event.is_write_closed() => self.remove(i),
+                    Source::Client(i, _) => self.drive(i),
+                }
+            }
+            for i in std::mem::take(&mut self.again) {
+                self.drive(i);
+            }
+            if self.accept_at.is_some_and(|at| Instant::now() >= at) {
+                self.accept_at = None;
+                (0..self.doors.len()).for_each(|i| self.accept(i));
+            }
+            self.expire();
+            self.figures.connections.store(self.open, Ordering::Relaxed);
+            self.figures.held_bytes.store(self.desk.held(), Ordering::Relaxed);
+            self.figures.requests.store(self.desk.taken(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether all that has to be done before the end is done.
+    fn is_done(&self) -> bool {
+        let all_idle = || !self.clients.iter().flatten().any(|client| client.talk.is_busy());
+        self.stop_at.is_some_and(|at| all_idle() || Instant::now() >= at)
+    }
+
+    /// How long nothing has to be done by itself.
+    fn wait(&self) -> Option<Duration> {
+        if !self.again.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let due = self.clients.iter().flatten().filter_map(|c| c.talk.deadline());
+        let is_short = self.backends.iter().any(|b| b.as_ref().is_none_or(|b| b.task == Task::Proof));
+        let proof = is_short.then(|| Instant::now() + BREATH);
+        let next = due.chain(self.accept_at).chain(self.stop_at).chain(proof).min()?;
+        // A little late rather than a little early, which would be for nothing.
+        Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+    }
+
+    fn listen(&mut self) {
+        while let Ok(word) = self.heard.try_recv() {
+            match word {
+                Word::Reload(access, tls) => {
+                    (self.desk.access, self.tls) = (access, tls);
+                    self.desk.peers.forgive();
+                }
+                Word::Visit(stream) => {
+                    self.enter(Socket::Unix(mio::net::UnixStream::from_std(stream)), Peer::Own, false)
+                }
+                Word::Stop(at) => {
+                    self.doors.clear();
+                    self.desk.is_ending = true;
+                    self.stop_at = Some(at);
+                    self.clients.iter_mut().flatten().for_each(|client| client.talk.wind_up());
+                }
+            }
+        }
+    }
+
+    /// Takes connections that wait at a door; more of them when others have had their turn.
+    fn accept(&mut self, door: usize) {
+        for _ in 0..ACCEPTED {
+            let Some(door) = self.doors.get(door).filter(|_| self.accept_at.is_none()) else { return };
+            let is_tcp = door.is_tcp();
+            match door.accept() {
+                Ok((socket, peer)) => self.enter(socket, peer, is_tcp),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // EMFILE and kin: the connection stays in its queue.
+                Err(error) if is_shortage(&error) => {
+                    self.desk.house.dropped("descriptors");
+                    if !self.dismiss(None) {
+                        self.accept_at = Some(Instant::now() + BREATH);
+                    }
+                }
+                // It had gone before it was taken.
+                Err(error) if is_its_own(&error) => {}
+                Err(error) => {
+                    log::error!("no connections can be taken: {error}");
+                    self.accept_at = Some(Instant::now() + BREATH);
+                }
+            }
+        }
+        self.accept_at = Some(Instant::now());
+    }
+}
+
+/// Whether taking a connection failed because of that connection.
+fn is_its_own(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
+        || error.raw_os_error() == Some(rustix::io::Errno::PROTO.raw_os_error())
+}
+
+/// Whether it fails because the process or the machine has no more of something.
+fn is_shortage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let number = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(number, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+}
