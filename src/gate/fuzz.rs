@@ -12,10 +12,10 @@ const MOST_BODY: usize = 1 << 20;
 
 /// Lets everybody in.
 #[derive(Default)]
-struct Everybody {
-    held: usize,
+pub(super) struct Everybody {
+    pub(super) held: usize,
     /// The status of the refusal, if there was one.
-    refused: Option<u16>,
+    pub(super) refused: Option<u16>,
 }
 
 impl Rules for Everybody {
@@ -28,6 +28,7 @@ impl Rules for Everybody {
             Why::Malformed(malformed) => malformed.status,
             Why::LargeHead(_) => 431,
             Why::LargeBody(_) => 413,
+            Why::Slow => 408,
             _ => 503,
         };
         self.refused = Some(status);

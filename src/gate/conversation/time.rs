@@ -84,3 +84,158 @@ impl Conversation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fuzz::Everybody;
+    use super::*;
+    use crate::ops::Limits;
+
+    /// A conversation, the time, and everybody's rules.
+    struct Talk {
+        talk: Conversation,
+        now: Instant,
+        rules: Everybody,
+    }
+
+    impl Talk {
+        fn new() -> Self {
+            let now = Instant::now();
+            Self { talk: Conversation::new(&Limits::default(), now), now, rules: Everybody::default() }
+        }
+
+        fn hears(&mut self, bytes: &[u8]) -> bool {
+            self.talk.receive(bytes, self.now);
+            self.talk.advance(self.now, &mut self.rules).is_some()
+        }
+
+        /// Seconds pass, in which nothing happens but what has to.
+        fn waits(&mut self, seconds: u64) {
+            for _ in 0..seconds {
+                self.now += Duration::from_secs(1);
+                self.talk.expire(self.now, &mut self.rules);
+                self.talk.advance(self.now, &mut self.rules);
+            }
+        }
+
+        /// What it says, all of which is taken.
+        fn says(&mut self) -> String {
+            let mut said = vec![];
+            while !self.talk.output().is_empty() {
+                let piece = self.talk.output().to_vec();
+                said.extend_from_slice(&piece);
+                self.talk.sent(piece.len(), self.now);
+            }
+            self.talk.advance(self.now, &mut self.rules);
+            String::from_utf8(said).unwrap()
+        }
+    }
+
+    const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+
+    #[test]
+    fn who_says_nothing_is_waited_for_a_while() {
+        let mut fresh = Talk::new();
+        fresh.waits(9);
+        assert!(!fresh.talk.is_closed() && fresh.talk.expendable().is_some());
+        fresh.waits(2);
+        assert!(fresh.talk.is_closed());
+        let mut known = Talk::new();
+        assert!(known.hears(GET) && known.talk.deadline().is_none() && known.talk.expendable().is_none());
+        assert_eq!(known.talk.answer(REPLY, known.now), Ok(true));
+        assert!(known.says().ends_with("{}"));
+        known.waits(59);
+        assert!(!known.talk.is_closed());
+        known.waits(2);
+        assert!(known.talk.is_closed());
+    }
+
+    #[test]
+    fn a_head_and_a_body_have_their_time() {
+        let mut head = Talk::new();
+        for byte in &GET[..9] {
+            head.hears(&[*byte]);
+            head.waits(1);
+        }
+        assert_eq!(head.rules.refused, None);
+        head.waits(2);
+        assert_eq!(head.rules.refused, Some(408));
+        assert!(head.says().contains("Connection: close"));
+
+        let mut steady = Talk::new();
+        steady.hears(POST);
+        for _ in 0..119 {
+            steady.hears(&[0; 5_000]);
+            steady.waits(1);
+        }
+        assert_eq!((steady.rules.refused, steady.rules.held), (None, 595_000));
+        steady.waits(2);
+        assert!(steady.says().contains("408 Request Timeout"), "it had two minutes");
+        assert_eq!(steady.rules.held, 0);
+
+        let mut slow = Talk::new();
+        slow.hears(POST);
+        for _ in 0..6 {
+            slow.hears(&[0; 3_000]);
+            slow.waits(1);
+        }
+        assert_eq!(slow.rules.refused, Some(408));
+    }
+
+    #[test]
+    fn a_reply_that_is_not_taken_ends_the_connection() {
+        let mut talk = Talk::new();
+        assert!(talk.hears(GET));
+        assert_eq!(talk.talk.answer(REPLY, talk.now), Ok(true));
+        talk.waits(4);
+        assert!(!talk.talk.is_closed() && talk.talk.is_busy());
+        talk.waits(2);
+        assert!(talk.talk.is_closed());
+        // What was taken but waits encrypted is not taken either.
+        let mut talk = Talk::new();
+        assert!(talk.hears(GET));
+        assert_eq!(talk.talk.answer(REPLY, talk.now), Ok(true));
+        talk.says();
+        talk.talk.pends(true);
+        assert!(talk.talk.is_busy() && talk.talk.expendable().is_none());
+        talk.waits(12);
+        assert!(talk.talk.is_closed());
+    }
+
+    #[test]
+    fn who_ends_his_side_gets_the_beginning_of_the_reply_at_once_and_only_once() {
+        for refused in [false, true] {
+            let mut talk = Talk::new();
+            assert!(talk.hears(GET));
+            talk.talk.end_input();
+            let mut said = talk.says();
+            assert_eq!(said, "HTTP/1.1 ");
+            match refused {
+                true => {
+                    let refusal = talk.rules.refuse("/", Why::Broken);
+                    talk.talk.refuse(refusal, "broken");
+                }
+                false => assert_eq!(talk.talk.answer(REPLY, talk.now), Ok(true)),
+            }
+            said += &talk.says();
+            assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{said}");
+            assert!(said.starts_with("HTTP/1.1 200 OK\r\n") || said.starts_with("HTTP/1.1 503 "), "{said}");
+            assert!(talk.talk.ends_output() || talk.talk.is_closed());
+        }
+    }
+
+    #[test]
+    fn the_last_reply_is_waited_for_before_the_connection_goes() {
+        let mut talk = Talk::new();
+        talk.hears(b"nonsense\n");
+        assert!(talk.says().starts_with("HTTP/1.1 400 "));
+        assert!(talk.talk.ends_output() && !talk.talk.is_closed());
+        talk.hears(&[0; 1_000]);
+        talk.waits(4);
+        assert!(!talk.talk.is_closed());
+        talk.waits(2);
+        assert!(talk.talk.is_closed());
+    }
+}
