@@ -128,6 +128,8 @@ def main():
         ours = [(m.encode(), t.encode(), bytes(b)) for m, t, b in json.loads(line)["requests"]]
         passed += len(ours)
         for name, theirs in (("h11", by_h11(case)), ("llhttp", ByLlhttp(case).requests)):
+            # Other verbs the service refuses, as the gate does here.
+            theirs = [request for request in theirs if request is None or request[0] in (b"GET", b"HEAD", b"POST")]
             if None in theirs:
                 theirs, ours = theirs[:-1], ours[:len(theirs) - 1]
             if theirs[:len(ours)] != ours:

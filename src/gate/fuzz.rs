@@ -10,7 +10,7 @@ use crate::ops::Limits;
 /// Bytes that the gate below takes of one body.
 const MOST_BODY: usize = 1 << 20;
 
-/// Lets everybody in.
+/// Lets everybody in who comes with a verb that the service knows.
 #[derive(Default)]
 pub(super) struct Everybody {
     pub(super) held: usize,
@@ -19,7 +19,10 @@ pub(super) struct Everybody {
 }
 
 impl Rules for Everybody {
-    fn admit(&mut self, _: &Head) -> Result<Admitted, (Refusal, &'static str)> {
+    fn admit(&mut self, head: &Head) -> Result<Admitted, (Refusal, &'static str)> {
+        if !["GET", "HEAD", "POST"].contains(&&*head.method) {
+            return Err((Refusal { status: 400, headers: vec![], body: vec![] }, "verb"));
+        }
         Ok(Admitted { class: Class::Work, body_bytes: MOST_BODY })
     }
 
