@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Clients that ask without a pause: ten times as many as a service with two workers takes at once.
 const CROWD: usize = 80;
@@ -160,6 +161,9 @@ fn main() {
         eprintln!("usage: siege ADDRESS PICTURE SECONDS");
         std::process::exit(2)
     };
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+        .expect("the limit can be raised up to the hard one");
     let picture = std::fs::read(picture).expect("the picture can be read");
     let seconds: u64 = seconds.parse().expect("seconds are a number");
     let head = format!(

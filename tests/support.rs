@@ -22,6 +22,13 @@ pub(crate) fn is_emulated() -> bool {
     std::env::var_os("FACEPLATE_RUNNER").is_some()
 }
 
+/// A crowd of connections needs more than the usual 1,024.
+fn take_all_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+}
+
 /// A running service, stopped when dropped.
 pub(crate) struct Service {
     child: Child,
@@ -37,6 +44,7 @@ impl Service {
 
     /// Starts what the command says, which is a service in the end.
     pub(crate) fn spawned(command: &mut Command) -> Self {
+        take_all_descriptors();
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {

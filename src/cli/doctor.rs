@@ -43,6 +43,15 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
     );
     println!("           {} templates and {} pictures a request, {} ms", l.templates, l.samples, l.request_ms);
     println!("listen     {}", settings.server.listen);
+    let tokens: Vec<&str> = settings.access.tokens.iter().map(|token| &*token.name).collect();
+    let who = if tokens.is_empty() { "everybody who reaches it".to_owned() } else { tokens.join(", ") };
+    let tls = match (&settings.tls.certificate, &settings.tls.clients) {
+        (None, _) => "not encrypted",
+        (Some(_), None) => "TLS",
+        (Some(_), Some(_)) => "TLS, with clients' certificates",
+    };
+    let sealed = if settings.templates.keys.is_some() { "templates are sealed" } else { "templates are not sealed" };
+    println!("access     {who}; {tls}; {sealed}");
     let cameras: Vec<String> = camera::listed().iter().map(|(n, name)| format!("/dev/video{n} {name}")).collect();
     let there = if cameras.is_empty() { "none is there".to_owned() } else { cameras.join(", ") };
     println!("camera     {}: {there}", settings.camera.device);

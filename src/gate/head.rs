@@ -24,7 +24,7 @@ pub struct Head {
     pub keep_alive: bool,
     /// The `Authorization` header.
     pub authorization: Option<String>,
-    /// The headers of [`KEPT`] that are there, once each, as (name, value).
+    /// The headers that are kept and are there, once each, as (name, value).
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -105,7 +105,7 @@ impl Scanner {
 }
 
 impl Head {
-    /// Reads a whole head, which a [`Scanner`] has found.
+    /// Reads a whole head, which a scanner has found.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
@@ -144,7 +144,7 @@ impl Head {
         Ok(head)
     }
 
-    /// A header of [`KEPT`].
+    /// A header that is kept.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
     }
