@@ -63,7 +63,7 @@ impl Server {
         let places = places(settings);
         let mut limits = settings.limits.clone();
         // Out of descriptors, tiny_http gives up for good: it must never come to that.
-        let others = DESCRIPTORS_EACH * (places.sum() + 1) + DESCRIPTORS_ELSE;
+        let others = DESCRIPTORS_EACH * places.all() + DESCRIPTORS_ELSE;
         let left = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(others).max(FEWEST_CONNECTIONS);
         if left < limits.connections {
             log::warn!(
@@ -96,7 +96,7 @@ impl Server {
             };
             thread::Builder::new().name(format!("http-{number}")).spawn(work)
         };
-        let threads = (0..gate.requests()).map(start).collect::<io::Result<_>>()?;
+        let threads = (0..places.all()).map(start).collect::<io::Result<_>>()?;
         let patience = settings.limits.request_time() + LAST_WORDS;
         Ok(Self { gate: Arc::new(gate), http, threads, patience, shutdown: shutdown.clone() })
     }
@@ -131,10 +131,10 @@ fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
     let id = head.header("X-Request-ID").unwrap_or_default().to_owned();
     let number = head.header(CALL).and_then(|number| number.parse().ok());
     // A request that has no caller is for nobody: he went before his turn came.
-    let Some(caller) = number.and_then(|number| callers.find(number)) else { return };
+    let Some(gone) = number.and_then(|number| callers.find(number)) else { return };
     let reply = catch_unwind(AssertUnwindSafe(|| -> io::Result<Reply> {
         let call = match service.admit(&head) {
-            Ok(call) => call.of(caller.gone),
+            Ok(call) => call.of(gone),
             Err(error) => return Ok(error.into()),
         };
         let mut body = Zeroizing::new(Vec::with_capacity(request.body_length().unwrap_or_default()));

@@ -28,7 +28,7 @@ pub(super) fn run(
     if settings.access.tokens.is_empty() && settings.access.open {
         log::warn!("open to everybody who reaches it: access.open is set and there are no tokens");
     }
-    let callers = places(settings).sum() + 1;
+    let callers = places(settings).all();
     let service = Arc::new(Service::start(super::faces(settings)?, settings, seals, callers, shutdown.clone())?);
     let server = Server::start(doors, &service, settings, tls, descriptors, &shutdown)?;
     let addresses = addresses(&places_open, is_plain);

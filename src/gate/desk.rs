@@ -40,8 +40,12 @@ pub struct Places {
 }
 
 impl Places {
-    /// All together.
-    pub fn sum(self) -> usize {
+    /// All together, and the one that the service has for itself.
+    pub fn all(self) -> usize {
+        self.sum() + 1
+    }
+
+    fn sum(self) -> usize {
         self.light + self.work + self.camera
     }
 

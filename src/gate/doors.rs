@@ -93,10 +93,6 @@ impl Door {
         }
     }
 
-    pub(super) fn is_tcp(&self) -> bool {
-        matches!(self.0, Kind::Tcp(_))
-    }
-
     pub(super) fn source(&mut self) -> &mut dyn Source {
         match &mut self.0 {
             Kind::Tcp(listener) => listener,

@@ -24,7 +24,7 @@ mod tls;
 mod transport;
 
 pub use access::{Access, new_token};
-pub use caller::{CALL, Caller, Callers};
+pub use caller::{CALL, Callers};
 pub use conversation::{Account, Admitted, Conversation, Request, Rules};
 pub use desk::Places;
 pub use doors::{Door, open};

@@ -41,7 +41,6 @@ pub struct Gate {
     words: Mutex<Sender<Word>>,
     waker: Arc<Waker>,
     callers: Callers,
-    requests: usize,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -74,21 +73,15 @@ impl Gate {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (words, heard) = channel();
         let callers = Callers::new();
-        let requests = opening.places.sum() + 1; // one is the service's own
-        let mut hall = Hall::new(doors, opening, poll, (private, callers.clone()), (requests, heard))?;
+        let mut hall = Hall::new(doors, opening, poll, (private, callers.clone()), heard)?;
         let work = move || hall.run();
         let thread = thread::Builder::new().name("gate".into()).spawn(work)?;
-        Ok((Self { words: Mutex::new(words), waker, callers, requests, thread: Mutex::new(Some(thread)) }, listener))
+        Ok((Self { words: Mutex::new(words), waker, callers, thread: Mutex::new(Some(thread)) }, listener))
     }
 
     /// Those whose requests are being answered.
     pub fn callers(&self) -> &Callers {
         &self.callers
-    }
-
-    /// How many requests it passes on at once.
-    pub fn requests(&self) -> usize {
-        self.requests
     }
 
     /// Changes who may come in, for requests that come from now on, and the certificate, for connections that do.

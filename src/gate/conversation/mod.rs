@@ -49,8 +49,6 @@ pub struct Request {
     pub id: String,
     /// Whose place it takes.
     pub class: Class,
-    /// When its first byte came.
-    pub begun: Instant,
 }
 
 /// What became of a request, for the log.
@@ -215,10 +213,11 @@ impl Conversation {
     pub fn advance(&mut self, now: Instant, rules: &mut dyn Rules) -> Option<Request> {
         self.now = now;
         loop {
+            let is_silent = self.is_silent();
             match &mut self.state {
                 State::Head => {
                     // A reply goes out before the next request is looked at.
-                    if !self.is_silent() {
+                    if !is_silent {
                         return None;
                     }
                     self.finish(rules);
@@ -270,7 +269,6 @@ impl Conversation {
                 State::Closing { left, ended } => {
                     *left = left.saturating_sub(self.input.len() as u64);
                     self.input.clear();
-                    let is_silent = self.output.is_empty() && !self.pending;
                     if is_silent && (*left == 0 || (*ended && self.peer_ended)) {
                         self.state = State::Closed;
                     }
@@ -291,7 +289,6 @@ impl Conversation {
         if self.output.is_empty() {
             self.writing = Pace::new(now);
         }
-        let mut bytes = bytes;
         if *primed > 0 && onward.status() == 0 {
             // Those were sent already; they are left out of what goes out now, not of what is read.
             let mut all = Held::default();
@@ -302,9 +299,9 @@ impl Conversation {
                 *primed -= skipped;
                 all.take(all.front().len());
             }
-            bytes = &[];
+        } else {
+            onward.pass(bytes, &mut self.output)?;
         }
-        onward.pass(bytes, &mut self.output)?;
         if let Some(open) = &mut self.open {
             open.status = onward.status();
         }
@@ -338,9 +335,10 @@ impl Conversation {
 
     /// Answers no further request: one that is being read or answered is the last.
     pub fn wind_up(&mut self) {
-        match &mut self.state {
-            State::Answering { onward, .. } if onward.status() == 0 => onward.end(),
-            _ => {}
+        if let State::Answering { onward, .. } = &mut self.state
+            && onward.status() == 0
+        {
+            onward.end();
         }
     }
 
@@ -374,8 +372,9 @@ impl Conversation {
 
     /// Whether all is said and our end of the connection can be ended; true once.
     pub fn ends_output(&mut self) -> bool {
+        let is_silent = self.is_silent();
         match &mut self.state {
-            State::Closing { ended, .. } if self.output.is_empty() && !self.pending && !*ended => {
+            State::Closing { ended, .. } if is_silent && !*ended => {
                 *ended = true;
                 true
             }

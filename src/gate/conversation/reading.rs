@@ -92,8 +92,8 @@ impl Conversation {
                 if self.peer_ended {
                     self.prime();
                 }
-                let (id, begun) = self.open.as_ref().map(|open| (open.id.clone(), open.begun))?;
-                return Some(Request { head, body, id, class, begun });
+                let id = self.open.as_ref().map(|open| open.id.clone())?;
+                return Some(Request { head, body, id, class });
             }
             None if self.peer_ended => {
                 Why::Malformed(Malformed { status: 400, why: "the body is shorter than announced" })

@@ -26,7 +26,7 @@ impl Hall {
         }
         self.calls += 1;
         let call = self.calls;
-        self.callers.enter(call, request.begun);
+        self.callers.enter(call);
         if let Some(client) = self.client(i) {
             client.turn = Some(Turn { class, call, backend: None });
         }
@@ -98,7 +98,7 @@ impl Hall {
         let Some(backend) = self.backends.get_mut(number).and_then(Option::as_mut) else { return };
         let mut result = backend.write();
         let i = match backend.task {
-            Task::Request { client, .. } => client,
+            Task::Request { client } => client,
             Task::Proof => match backend.read(&mut self.buffer) {
                 Ok(None) => return,
                 Ok(Some(count)) if self.buffer[..count].ends_with(PROOF_END) => return backend.task = Task::None,

@@ -18,13 +18,13 @@ const TURN: usize = 8;
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Hall {
-    pub(super) fn enter(&mut self, socket: Socket, peer: Peer, is_tcp: bool) {
+    pub(super) fn enter(&mut self, socket: Socket, peer: Peer) {
         let count = self.desk.peers.came(peer);
         let is_crowded = peer != Peer::Own
             && (count > self.limits.connections_per_peer && !self.dismiss(Some(peer))
                 || self.open >= self.limits.connections && !self.dismiss(None));
         let session = match &self.tls {
-            Some(tls) if is_tcp && !is_crowded => tls.session().map(Some).map_err(|_| "tls"),
+            Some(tls) if matches!(socket, Socket::Tcp(_)) && !is_crowded => tls.session().map(Some).map_err(|_| "tls"),
             _ => Ok(None),
         };
         let session = if is_crowded { Err("crowded") } else { session };
@@ -142,8 +142,7 @@ impl Hall {
                 && let Some(Turn { backend: Some(backend), .. }) = client.turn
                 && client.talk.wants_answer()
             {
-                self.carry(backend);
-                self.serve_queue();
+                self.pump(backend);
             }
             if !moved {
                 return;

@@ -89,13 +89,13 @@ const ACCEPTED: usize = 16;
 const BREATH: Duration = Duration::from_millis(100);
 
 impl Hall {
-    /// A hall behind `doors`, with a way to tiny_http for so many requests, and the words that it is to hear.
+    /// A hall behind `doors`, with a way to tiny_http, and the words that it is to hear.
     pub(super) fn new(
         doors: Vec<Door>,
         opening: Opening,
         poll: Poll,
         (private, callers): (Private, Callers),
-        (requests, heard): (usize, Receiver<Word>),
+        heard: Receiver<Word>,
     ) -> io::Result<Self> {
         let mut hall = Self {
             poll,
@@ -105,7 +105,7 @@ impl Hall {
             tls: opening.tls,
             clients: vec![],
             open: 0,
-            backends: (0..requests).map(|_| None).collect(),
+            backends: (0..opening.places.all()).map(|_| None).collect(),
             queue: VecDeque::new(),
             entered: 0,
             private,
@@ -197,9 +197,7 @@ impl Hall {
                     (self.desk.access, self.tls) = (access, tls);
                     self.desk.peers.forgive();
                 }
-                Word::Visit(stream) => {
-                    self.enter(Socket::Unix(mio::net::UnixStream::from_std(stream)), Peer::Own, false)
-                }
+                Word::Visit(stream) => self.enter(Socket::Unix(mio::net::UnixStream::from_std(stream)), Peer::Own),
                 Word::Stop(at) => {
                     self.doors.clear();
                     self.desk.is_ending = true;
@@ -214,9 +212,8 @@ impl Hall {
     fn accept(&mut self, door: usize) {
         for _ in 0..ACCEPTED {
             let Some(door) = self.doors.get(door).filter(|_| self.accept_at.is_none()) else { return };
-            let is_tcp = door.is_tcp();
             match door.accept() {
-                Ok((socket, peer)) => self.enter(socket, peer, is_tcp),
+                Ok((socket, peer)) => self.enter(socket, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // EMFILE and kin: the connection stays in its queue.
                 Err(error) if is_shortage(&error) => {

@@ -151,6 +151,11 @@ impl Settings {
         for (key, value) in overrides {
             set(&mut table, key, value).map_err(|e| Error(format!("{key}: {e}")))?;
         }
+        Self::of(table)
+    }
+
+    /// Those of a merged table.
+    fn of(table: Table) -> Result<Self, Error> {
         let settings: Self =
             Value::Table(table).try_into().map_err(|e| Error(format!("settings: {e}").trim().into()))?;
         settings.validated()
@@ -206,11 +211,7 @@ impl Settings {
 /// Any text as a settings file: what is taken is in its range, and printed it gives itself again.
 pub fn fuzz(text: &str) {
     let Ok(table) = text.parse::<Table>() else { return };
-    let Ok(settings) =
-        Value::Table(table).try_into::<Settings>().map_err(drop).and_then(|s| s.validated().map_err(drop))
-    else {
-        return;
-    };
+    let Ok(settings) = Settings::of(table) else { return };
     let again: Settings = toml::from_str(&settings.to_toml()).expect("printed settings are settings");
     assert_eq!(again, settings);
     assert!(settings.limits.out_of_range().is_none() && settings.requests() > 0);
