@@ -46,7 +46,6 @@ Evaluation:
   --counts CSV              columns file,true_faces
   --csv FILE                write a line for each file (liveness)
   --workers N               inference.workers
-  --emulate                 round activations to int8 as an integer engine does
   --json                    print JSON
 
   -h, --help                this text
@@ -120,7 +119,6 @@ pub(super) struct Eval {
     pub(super) aliases: Option<PathBuf>,
     pub(super) counts: Option<PathBuf>,
     pub(super) csv: Option<PathBuf>,
-    pub(super) emulate: bool,
     pub(super) json: bool,
 }
 
@@ -181,7 +179,6 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, Us
             Long("step") => bench.step = Some(parser.value()?.string()?.parse()?),
             Long("runs") => bench.runs = Some(parser.value()?.parse()?),
             Long("json") => (eval.json, eval_options) = (true, true),
-            Long("emulate") => (eval.emulate, eval_options) = (true, true),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -196,7 +193,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, Us
 
 fn command(words: &[&str], eval: Eval, eval_options: bool, bench: Bench) -> Result<Command, Usage> {
     if eval_options && words.first() != Some(&"eval") {
-        return Err(Usage("--root, --pairs, --aliases, --counts, --csv, --emulate and --json belong to eval".into()));
+        return Err(Usage("--root, --pairs, --aliases, --counts, --csv and --json belong to eval".into()));
     }
     if bench != Bench::default() && words.first() != Some(&"bench") {
         return Err(Usage("--step and --runs belong to bench".into()));

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use args::{Command, Line, Usage};
 
 use crate::api::Seals;
-use crate::engine::{self, Arithmetic, ModelSet};
+use crate::engine::{self, Arithmetic, Isa, ModelSet};
 use crate::face::Faces;
 use crate::gate::Tls;
 use crate::ops::{self, Settings};
@@ -78,9 +78,13 @@ fn models(settings: &Settings) -> Result<ModelSet, engine::Error> {
 
 /// The models that the settings name, planned.
 fn faces(settings: &Settings) -> Result<Faces, engine::Error> {
-    faces_with(settings, Arithmetic::Float)
-}
-
-fn faces_with(settings: &Settings, arithmetic: Arithmetic) -> Result<Faces, engine::Error> {
+    let arithmetic = match &settings.inference.arithmetic {
+        None => Arithmetic::default(),
+        Some(name) => Arithmetic::parse(name).ok_or_else(|| {
+            let kernels: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
+            let known = kernels.join(", ");
+            engine::Error::Models(format!("inference.arithmetic = {name}: it is one of float, emulated, {known}"))
+        })?,
+    };
     Faces::new(models(settings)?, settings.limits.clone(), settings.inference.mirror, arithmetic)
 }

@@ -6,11 +6,15 @@
 //! decides on the arithmetic ([`Arithmetic`]); an integer path is one more transform there. Callers see pixels go in (u8)
 //! and maps of numbers come out ([`Session::run`]), whatever happens in between.
 
+mod int8;
 mod manifest;
 mod model;
 mod ops;
 mod self_test;
+#[cfg(test)]
+mod tests;
 
+pub use int8::Isa;
 pub use manifest::{Channels, Decoding, Knot, Manifest, ModelInfo, Role};
 pub use model::{Arithmetic, Map, Model, ModelSet, Plan, Session};
 

@@ -9,7 +9,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::plan::SimpleState;
 
 use super::manifest::{Decoding, Manifest, ModelInfo, Role};
-use super::{Error, ops, self_test};
+use super::{Error, Isa, ops, self_test};
 
 /// The models of one manifest, their bytes checked against it.
 #[derive(Clone, Debug)]
@@ -25,10 +25,11 @@ pub struct Model {
 }
 
 /// Which arithmetic a plan uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arithmetic {
+    /// Integers, with the kernels of an instruction set: the same answer on every processor.
+    Integer(Isa),
     /// int8 weights, activations left in f32 between blocks.
-    #[default]
     Float,
     /// Activations rounded to u8 where the file says so, each block computed in f32: what an integer engine answers, slowly.
     Emulated,
@@ -37,6 +38,8 @@ pub enum Arithmetic {
 /// A model made ready for one input size. Weights are shared by all its sessions.
 pub struct Plan {
     runnable: Arc<TypedRunnableModel>,
+    takes_pixels: bool,
+    coverage: Option<ops::Coverage>,
     side: usize,
     mean: u8,
     outputs: Vec<String>,
@@ -45,6 +48,7 @@ pub struct Plan {
 /// The state that one thread needs to run a plan.
 pub struct Session {
     state: SimpleState<TypedFact, Box<dyn TypedOp>>,
+    takes_pixels: bool,
     side: usize,
     mean: u8,
     outputs: Vec<String>,
@@ -149,16 +153,40 @@ impl Model {
         let shape = [1, 3, side, side];
         graph.set_input_fact(0, f32::fact(shape).into()).map_err(told)?;
         let outputs = graph.outputs.iter().map(|o| graph.outlet_label(*o).unwrap_or_default().to_owned()).collect();
-        let runnable = ops::lower(graph, arithmetic).map_err(told)?;
-        Ok(Plan { runnable, side, mean: self.info.input.mean, outputs })
+        let ops::Lowered { runnable, takes_pixels, coverage } = ops::lower(graph, arithmetic).map_err(told)?;
+        Ok(Plan { runnable, takes_pixels, coverage, side, mean: self.info.input.mean, outputs })
+    }
+}
+
+impl Default for Arithmetic {
+    fn default() -> Self {
+        Self::Integer(Isa::best())
+    }
+}
+
+impl Arithmetic {
+    /// `float`, `emulated`, or the name of an instruction set that this processor has.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "float" => Some(Self::Float),
+            "emulated" => Some(Self::Emulated),
+            _ => Isa::available().into_iter().find(|isa| isa.name() == name).map(Self::Integer),
+        }
     }
 }
 
 impl Plan {
+    /// Blocks of the model that are computed in integers, and those that are not, each with the reason; None if none were
+    /// meant to be.
+    pub fn coverage(&self) -> Option<(usize, &[String])> {
+        self.coverage.as_ref().map(|c| (c.integer, &*c.float))
+    }
+
     /// A state for one thread.
     pub fn session(&self) -> Result<Session, Error> {
         let state = self.runnable.spawn().map_err(|e| Error::Run(format!("{e:#}")))?;
-        Ok(Session { state, side: self.side, mean: self.mean, outputs: self.outputs.clone() })
+        let (side, mean, takes_pixels) = (self.side, self.mean, self.takes_pixels);
+        Ok(Session { state, takes_pixels, side, mean, outputs: self.outputs.clone() })
     }
 }
 
@@ -168,13 +196,17 @@ impl Session {
         self.side
     }
 
-    /// Runs the model on `3 * side * side` bytes, CHW in the model's channel order.
+    /// Runs the model on `3 * side * side` bytes: rows of pixels in the model's channel order.
     pub fn run(&mut self, pixels: &[u8]) -> Result<Vec<Map>, Error> {
-        let mean = f32::from(self.mean);
-        let values: Vec<f32> = pixels.iter().map(|&p| f32::from(p) - mean).collect();
         let told = |e: TractError| Error::Run(format!("{e:#}"));
-        let input = Tensor::from_shape(&[1, 3, self.side, self.side], &values).map_err(told)?;
-        let outputs = self.state.run(tvec!(input.into_tvalue())).map_err(told)?;
+        let side = self.side;
+        let input = if self.takes_pixels {
+            Tensor::from_shape(&[1, side, side, 3], pixels)
+        } else {
+            let plane = |c: usize| pixels[c..].iter().step_by(3).map(|&p| f32::from(p) - f32::from(self.mean));
+            Tensor::from_shape(&[1, 3, side, side], &(0..3).flat_map(plane).collect::<Vec<f32>>())
+        };
+        let outputs = self.state.run(tvec!(input.map_err(told)?.into_tvalue())).map_err(told)?;
         self.outputs.iter().zip(outputs).map(|(name, value)| map(name, &value).map_err(told)).collect()
     }
 

@@ -8,13 +8,13 @@ use super::Map;
 /// Least cosine between the answer and the expected one. Float and integer arithmetic agree to 0.998 here.
 const LEAST_COSINE: f32 = 0.98;
 
-/// The picture, CHW: two waves of triangles, `60 + 2 |(3x + 2y + 20c) mod 96 - 48| + |(2y - x) mod 64 - 32|`.
+/// The picture, rows of pixels: two waves of triangles, `60 + 2 |(3x + 2y + 20c) mod 96 - 48| + |(2y - x) mod 64 - 32|`.
 pub(super) fn picture(side: usize) -> Vec<u8> {
     let side = side as i32;
     let value = |c: i32, y: i32, x: i32| {
         60 + 2 * ((3 * x + 2 * y + 20 * c) % 96 - 48).abs() + ((2 * y - x).rem_euclid(64) - 32).abs()
     };
-    (0..3).flat_map(|c| (0..side * side).map(move |i| value(c, i / side, i % side) as u8)).collect()
+    (0..side * side).flat_map(|i| (0..3).map(move |c| value(c, i / side, i % side) as u8)).collect()
 }
 
 /// Compares values spread evenly over all outputs with `answer`.

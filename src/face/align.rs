@@ -30,7 +30,7 @@ const FIXED: f64 = 65536.0;
 /// Bound on the parts of a transform: 16,384 pixels of the picture for one of the crop. Their products stay in an `i64`.
 const FAR: f64 = (1u64 << 30) as f64;
 
-/// The 112x112 crop as three planes, RGB, CHW. Black where it reaches out of the picture.
+/// The 112x112 crop, rows of RGB pixels. Black where it reaches out of the picture.
 pub(super) fn align(frame: &Frame, points: &[Point; 5]) -> Vec<u8> {
     sample(frame, similarity(points))
 }
@@ -83,8 +83,9 @@ fn sample(frame: &Frame, m: Similarity) -> Vec<u8> {
                 }
             }
             let count = (n * n) as u32;
-            for (plane, sum) in sum.into_iter().enumerate() {
-                crop[(plane * SIDE + y) * SIDE + x] = ((sum + (count << 7)) / (count << 8)) as u8;
+            let pixel = &mut crop[(y * SIDE + x) * 3..][..3];
+            for (value, sum) in pixel.iter_mut().zip(sum) {
+                *value = ((sum + (count << 7)) / (count << 8)) as u8;
             }
         }
     }
@@ -130,7 +131,8 @@ mod tests {
     #[test]
     fn points_in_place_copy_the_picture() {
         let crop = align(&ramp(112, 112), &points(|x, y| (x, y)));
-        for (i, (r, g)) in crop[..SIDE * SIDE].iter().zip(&crop[SIDE * SIDE..]).enumerate() {
+        for (i, pixel) in crop.chunks_exact(3).enumerate() {
+            let (r, g) = (pixel[0], pixel[1]);
             assert!(r.abs_diff((i % SIDE) as u8) <= 1 && g.abs_diff((i / SIDE) as u8) <= 1, "{i}");
         }
     }
@@ -139,7 +141,8 @@ mod tests {
     fn a_quarter_turn_is_turned_back() {
         // The picture is the crop turned clockwise: (x, y) lies at (111 - y, x).
         let crop = align(&ramp(112, 112), &points(|x, y| (111.0 - y, x)));
-        assert!(crop[5 * SIDE + 20].abs_diff(111 - 5) <= 1 && crop[(SIDE + 5) * SIDE + 20].abs_diff(20) <= 1);
+        let pixel = &crop[(5 * SIDE + 20) * 3..];
+        assert!(pixel[0].abs_diff(111 - 5) <= 1 && pixel[1].abs_diff(20) <= 1);
     }
 
     #[test]
@@ -148,7 +151,7 @@ mod tests {
         let stripes =
             Frame::new(448, 448, (0..448 * 448).flat_map(|i| [if i % 2 == 0 { 0 } else { 200 }; 3]).collect());
         let crop = align(&stripes, &points(|x, y| (x * 4.0 + 1.5, y * 4.0 + 1.5)));
-        let inner = &crop[40 * SIDE + 20..40 * SIDE + 90];
+        let inner = &crop[(40 * SIDE + 20) * 3..(40 * SIDE + 90) * 3];
         assert!(inner.iter().all(|v| v.abs_diff(100) <= 2), "{inner:?}");
     }
 

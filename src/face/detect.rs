@@ -121,7 +121,7 @@ impl Detector {
     fn look(&mut self, frame: &Frame, small: &Frame, fine: bool, turn: Turn) -> Result<Vec<Face>, Error> {
         let (w, h) = (frame.width(), frame.height());
         let session = if fine { &mut self.fine } else { &mut self.coarse };
-        let input = planes(&small.turned(turn), session.side(), self.blue_first);
+        let input = square(&small.turned(turn), session.side(), self.blue_first);
         let mut faces = decode(&session.run(&input)?, self.score)?;
         suppress(&mut faces, self.overlap);
         let back = |p: Point| untilt(p, turn, small.width() as i32 * SUB, small.height() as i32 * SUB);
@@ -164,18 +164,17 @@ fn untilt(p: Point, turn: Turn, width: i32, height: i32) -> Point {
     }
 }
 
-/// The picture in the top left corner of a black square, as three planes.
-pub(super) fn planes(frame: &Frame, side: usize, blue_first: bool) -> Vec<u8> {
-    let mut planes = vec![0; 3 * side * side];
-    for (plane, out) in planes.chunks_exact_mut(side * side).enumerate() {
-        let channel = if blue_first { 2 - plane } else { plane };
-        for (y, out) in out.chunks_exact_mut(side).take(frame.height()).enumerate() {
-            for (out, pixel) in out.iter_mut().zip(frame.row(y).chunks_exact(3)) {
-                *out = pixel[channel];
-            }
+/// The picture in the top left corner of a black square, rows of pixels in the model's channel order.
+pub(super) fn square(frame: &Frame, side: usize, blue_first: bool) -> Vec<u8> {
+    let mut pixels = vec![0; 3 * side * side];
+    for (y, out) in pixels.chunks_exact_mut(side * 3).take(frame.height()).enumerate() {
+        let row = frame.row(y);
+        out[..row.len()].copy_from_slice(row);
+        if blue_first {
+            out[..row.len()].as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| pixel.swap(0, 2));
         }
     }
-    planes
+    pixels
 }
 
 /// Reads YuNet's maps: the faces of at least `least` certainty, in network pixels, surest first.
@@ -262,8 +261,8 @@ mod tests {
     }
 
     #[test]
-    fn planes_put_blue_first_and_pad_with_black() {
-        let planes = planes(&Frame::new(1, 1, vec![1, 2, 3]), 2, true);
-        assert_eq!(planes, [3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0]);
+    fn squares_put_blue_first_and_pad_with_black() {
+        let square = square(&Frame::new(1, 1, vec![1, 2, 3]), 2, true);
+        assert_eq!(square, [3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

@@ -19,11 +19,12 @@ impl Embedder {
         }
     }
 
-    /// The unit vector of a crop (CHW RGB, 112x112), averaged with that of the mirrored crop if so set.
+    /// The unit vector of a crop (rows of RGB pixels, 112x112), averaged with that of the mirrored crop if so set.
     pub(super) fn embed(&mut self, crop: &[u8]) -> Result<Vec<f64>, Error> {
         let mut vector = self.one(crop)?;
         if self.mirror {
-            let mirrored: Vec<u8> = crop.chunks_exact(SIDE).flat_map(|row| row.iter().rev().copied()).collect();
+            let rows = crop.chunks_exact(SIDE * 3);
+            let mirrored: Vec<u8> = rows.flat_map(|row| row.rchunks_exact(3).flatten().copied()).collect();
             for (v, m) in vector.iter_mut().zip(self.one(&mirrored)?) {
                 *v += m;
             }

@@ -99,7 +99,7 @@ impl fmt::Display for Flaw {
 }
 
 impl Quality {
-    /// Measures a face and its crop (CHW RGB, 112x112).
+    /// Measures a face and its crop (rows of RGB pixels, 112x112).
     pub(super) fn measure(face: &Face, crop: &[u8]) -> Self {
         let luma = luma(crop);
         let smooth = smooth(&luma);
@@ -185,9 +185,8 @@ impl Quality {
 
 /// Brightness of every pixel, ITU-R BT.601 weights in 1/256.
 fn luma(crop: &[u8]) -> Vec<i32> {
-    let plane = SIDE * SIDE;
-    let at = |p: usize, i: usize| i32::from(crop[p * plane + i]);
-    (0..plane).map(|i| (77 * at(0, i) + 150 * at(1, i) + 29 * at(2, i)) >> 8).collect()
+    let weighted = |p: &[u8; 3]| 77 * i32::from(p[0]) + 150 * i32::from(p[1]) + 29 * i32::from(p[2]);
+    crop.as_chunks().0.iter().map(|pixel| weighted(pixel) >> 8).collect()
 }
 
 /// Sums over 3x3 pixels; the border, which nothing reads, stays 0.
@@ -215,8 +214,7 @@ mod tests {
     }
 
     fn crop(f: impl Fn(usize, usize) -> u8) -> Vec<u8> {
-        let plane: Vec<u8> = (0..SIDE * SIDE).map(|i| f(i % SIDE, i / SIDE)).collect();
-        [&plane[..], &plane, &plane].concat()
+        (0..SIDE * SIDE).flat_map(|i| [f(i % SIDE, i / SIDE); 3]).collect()
     }
 
     #[test]

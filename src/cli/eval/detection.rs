@@ -20,7 +20,7 @@ pub(in crate::cli) fn detection(settings: &Settings, options: &Eval) -> Result<(
             counted.map(|r| Ok::<_, Box<dyn Error>>((r[0].clone(), r[1].parse()?))).collect::<Result<_, _>>()?
         }
     };
-    let faces = load(settings, options)?;
+    let faces = load(settings)?;
     let mut names = files(&options.root, is_picture)?;
     names.retain(|n| truth.is_empty() || truth.contains_key(n));
     let found = each(settings, &faces, &options.root, &names, |extractor, bytes| extractor.detect(bytes))?;

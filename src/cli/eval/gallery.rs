@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use super::table;
 use crate::cli::args::Eval;
-use crate::cli::faces_with;
-use crate::engine::Arithmetic;
+use crate::cli::faces;
 use crate::face::{self, Extractor, Faces, Template};
 use crate::ops::Settings;
 use crate::work::{Pool, block_on};
@@ -36,7 +35,7 @@ pub(super) struct Picture {
 impl Gallery {
     /// Enrols everything under the root.
     pub(super) fn enrol(settings: &Settings, options: &Eval) -> Result<Self, Box<dyn Error>> {
-        let faces = load(settings, options)?;
+        let faces = load(settings)?;
         let files = files(&options.root, is_picture)?;
         let found = each(settings, &faces, &options.root, &files, |extractor, bytes| extractor.extract_central(bytes))?;
         let picture = |(name, found): (&String, Result<(Template, bool), face::Error>)| {
@@ -89,10 +88,9 @@ impl Gallery {
     }
 }
 
-/// The models, in the arithmetic that the options ask for.
-pub(super) fn load(settings: &Settings, options: &Eval) -> Result<Arc<Faces>, Box<dyn Error>> {
-    let arithmetic = if options.emulate { Arithmetic::Emulated } else { Arithmetic::Float };
-    Ok(Arc::new(faces_with(settings, arithmetic)?))
+/// The models.
+pub(super) fn load(settings: &Settings) -> Result<Arc<Faces>, Box<dyn Error>> {
+    Ok(Arc::new(faces(settings)?))
 }
 
 /// Whether a file is named as a picture.

@@ -30,7 +30,7 @@ struct Outcome {
 }
 
 pub(in crate::cli) fn liveness(settings: &Settings, options: &Eval) -> Result<(), Box<dyn Error>> {
-    let faces = load(settings, options)?;
+    let faces = load(settings)?;
     let names = files(&options.root, is_medium)?;
     let judge = |extractor: &mut face::Extractor, bytes: &[u8]| {
         extractor.judge(bytes, false, &|| false).map(|f| (f.spoofing.value(), f.frames))

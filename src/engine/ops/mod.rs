@@ -1,14 +1,17 @@
 //! Operators of our own inside tract, and the way from a parsed graph to one that runs.
 
+mod blocks;
 mod dense;
 mod depthwise;
 mod prelu;
 mod quant;
+mod segment;
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
 use super::Arithmetic;
+pub(super) use blocks::Coverage;
 
 /// tract's ONNX reader with our operators in the places of its own.
 pub(super) fn framework() -> tract_onnx::Onnx {
@@ -19,18 +22,32 @@ pub(super) fn framework() -> tract_onnx::Onnx {
     reader
 }
 
+/// A graph that is ready to run.
+pub(super) struct Lowered {
+    pub(super) runnable: Arc<TypedRunnableModel>,
+    /// Whether it takes u8 pixels (rows, columns, channels) instead of f32 NCHW.
+    pub(super) takes_pixels: bool,
+    /// What is computed in integers, if anything was meant to be.
+    pub(super) coverage: Option<Coverage>,
+}
+
 /// Chooses the arithmetic and lets tract plan the rest.
-pub(super) fn lower(graph: InferenceModel, arithmetic: Arithmetic) -> TractResult<Arc<TypedRunnableModel>> {
+pub(super) fn lower(graph: InferenceModel, arithmetic: Arithmetic) -> TractResult<Lowered> {
     let mut graph = graph.into_typed()?;
+    let mut coverage = None;
     match arithmetic {
+        Arithmetic::Integer(isa) => coverage = Some(blocks::replace(&mut graph, isa)?),
         Arithmetic::Float => quant::fold_activations(&mut graph)?,
         Arithmetic::Emulated => {}
+    }
+    if let Some(whole) = blocks::on_pixels(&graph)? {
+        return Ok(Lowered { runnable: whole.into_runnable()?, takes_pixels: true, coverage });
     }
     dense::replace_covering(&mut graph)?;
     quant::decode_weights(&mut graph)?;
     let mut graph = graph.into_decluttered()?;
     depthwise::replace_strided(&mut graph)?;
-    graph.into_optimized()?.into_runnable()
+    Ok(Lowered { runnable: graph.into_optimized()?.into_runnable()?, takes_pixels: false, coverage })
 }
 
 /// Constant input number `index` of a node that is being wired.

@@ -9,8 +9,8 @@ use super::constant;
 
 /// `x` where it is positive, else `x * slope` of its channel (axis 1). Slopes may be negative or above 1.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-struct PRelu {
-    slopes: Arc<Tensor>,
+pub(super) struct PRelu {
+    pub(super) slopes: Arc<Tensor>,
 }
 
 pub(super) fn build(_: &ParsingContext<'_>, _: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {

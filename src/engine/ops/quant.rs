@@ -9,10 +9,11 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
 use super::constant;
+use crate::engine::int8::{Stored, Unfit};
 
 /// `real = scale * (q - zero)`, one pair for the tensor or one for each position along `axis`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-struct Affine {
+pub(super) struct Affine {
     scale: Arc<Tensor>,
     zero: Arc<Tensor>,
     axis: usize,
@@ -20,11 +21,11 @@ struct Affine {
 
 /// f32 to u8: `clamp(round_half_to_even(x / scale) + zero)`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-struct Quantize(Affine);
+pub(super) struct Quantize(pub(super) Affine);
 
 /// u8 or i8 to f32.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-pub(super) struct Dequantize(Affine);
+pub(super) struct Dequantize(pub(super) Affine);
 
 impl Dequantize {
     /// The scale of each row (axis 0), if that is what it has, with zero points of 0: how weights are stored.
@@ -108,6 +109,11 @@ impl Expansion for Linear {
         format!("{:?}Linear", self.direction).into()
     }
 
+    /// tract would fold the weights to floats before anybody has seen that they are int8.
+    fn runs_out_of_plan(&self) -> bool {
+        false
+    }
+
     fn rules<'r, 'p: 'r, 's: 'r>(
         &'s self,
         s: &mut Solver<'r>,
@@ -141,6 +147,23 @@ impl Expansion for Linear {
 }
 
 impl Affine {
+    /// The same for each of `channels` (axis 1).
+    pub(super) fn stored(&self, channels: usize) -> Result<Stored, Unfit> {
+        let told = |_: TractError| Unfit("scales that are no plain numbers".into());
+        let scale = self.scale.try_as_plain_ram().and_then(|s| Ok(s.as_slice::<f32>()?.to_vec())).map_err(told)?;
+        let zero = self.zero.try_as_plain_ram().and_then(|z| Ok(z.as_slice::<u8>()?.to_vec())).map_err(told)?;
+        match (scale.len(), zero.len()) {
+            (1, 1) => Ok(Stored { scale: vec![scale[0]; channels], zero: vec![zero[0]; channels] }),
+            (s, z) if s == channels && z == channels && self.axis == 1 => Ok(Stored { scale, zero }),
+            _ => Err(Unfit("scales along another axis than the channels".into())),
+        }
+    }
+
+    /// Whether a stored byte stands for itself minus a zero point.
+    pub(super) fn is_identity(&self) -> bool {
+        self.stored(1).is_ok_and(|s| s.scale == [1.0])
+    }
+
     /// Calls `f(run, scale, zero)` for each run of elements that share a scale; `shape` is that of the tensor.
     fn for_each_run(&self, shape: &[usize], mut f: impl FnMut(std::ops::Range<usize>, f32, f32)) -> TractResult<()> {
         let scale = self.scale.try_as_plain_ram()?;
@@ -198,7 +221,7 @@ impl Op for Dequantize {
 }
 
 impl EvalOp for Dequantize {
-    op_out_of_plan!();
+    not_out_of_plan!(); // see `Linear`
 
     fn eval(&self, _: &EvalContext<'_>, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let mut output = args_1!(inputs).cast_to::<f32>()?.into_owned();

@@ -8,7 +8,7 @@ const EYE: (usize, usize) = (11, 6);
 /// Centers of the eyes in the aligned crop, in pixels: column and row.
 const EYES: [(usize, usize); 2] = [(38, 52), (74, 52)];
 
-/// How good a frame is as a best shot: only the order counts. `crop` is the aligned face, CHW RGB.
+/// How good a frame is as a best shot: only the order counts. `crop` is the aligned face, rows of RGB pixels.
 ///
 /// The quality of the sample (size, sharpness, light, pose) first; then how much darker the darkest part of each eye is than
 /// the skin around it, which is all that five landmarks and a crop tell of open eyes.
@@ -23,7 +23,7 @@ pub(super) fn rank(quality: &Quality, crop: &[u8]) -> i32 {
 /// beside white, a closed one only skin and a line of lashes.
 fn openness(crop: &[u8], (column, row): (usize, usize)) -> i32 {
     let luma = |x: usize, y: usize| {
-        let at = |plane: usize| i32::from(crop[(plane * SIDE + y) * SIDE + x]);
+        let at = |channel: usize| i32::from(crop[(y * SIDE + x) * 3 + channel]);
         77 * at(0) + 150 * at(1) + 29 * at(2)
     };
     let (mut darkest, mut brightest) = (i32::MAX, 0);
@@ -43,8 +43,7 @@ mod tests {
     /// Skin with two eyes: pupils as dark as told.
     fn crop(pupil: u8) -> Vec<u8> {
         let dark = |x: usize, y: usize| EYES.iter().any(|&(ex, ey)| x.abs_diff(ex) <= 3 && y.abs_diff(ey) <= 3);
-        let plane: Vec<u8> = (0..SIDE * SIDE).map(|i| if dark(i % SIDE, i / SIDE) { pupil } else { 170 }).collect();
-        [&plane[..], &plane, &plane].concat()
+        (0..SIDE * SIDE).flat_map(|i| [if dark(i % SIDE, i / SIDE) { pupil } else { 170 }; 3]).collect()
     }
 
     const GOOD: Quality = Quality { eye_distance: 80, brightness: 120, contrast: 100, sharpness: 250, nose: 50 };

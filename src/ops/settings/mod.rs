@@ -64,6 +64,9 @@ pub struct Inference {
     pub mirror: bool,
     /// A folder with another `models.toml`; empty runs the embedded models.
     pub models: Option<PathBuf>,
+    /// For measuring: `float` computes in f32, `emulated` in f32 but rounded as integers are, a name of kernels
+    /// (`doctor` tells them) in integers with these. All but `float` give the same answers. Empty takes the best kernels.
+    pub arithmetic: Option<String>,
 }
 
 /// `[decision]`

@@ -1,0 +1,400 @@
+//! Puts a network together: constants from scales and zero points, buffers from who reads what until when.
+
+use super::depthwise::Window;
+use super::excite::{Gate, Layer as FloatLayer};
+use super::finish::{Columns, LARGEST, MAGIC};
+use super::network::{Network, Op, Output, Place, Step};
+use super::{BLOCK, Isa, Shape, padded};
+
+/// A tensor of the network that is being built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::engine) struct TensorId(usize);
+
+/// Why something can't be computed in integers. The model may still run in floats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Unfit(pub(in crate::engine) String);
+
+/// How a tensor is stored: `real = scale * (stored - zero)`, one of each for every channel.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::engine) struct Stored {
+    /// Positive.
+    pub(in crate::engine) scale: Vec<f32>,
+    /// 0 to 255.
+    pub(in crate::engine) zero: Vec<u8>,
+}
+
+/// A convolution, what follows it, and how its result is stored.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct Conv {
+    /// `(outputs, inputs / groups, kernel, kernel)`, row by row.
+    pub(in crate::engine) weights: Vec<i8>,
+    /// Factor of the weights of each output.
+    pub(in crate::engine) scale: Vec<f32>,
+    /// Factor of the weights of each input, if they have one.
+    pub(in crate::engine) inward: Option<Vec<f32>>,
+    /// One for each output.
+    pub(in crate::engine) bias: Vec<f32>,
+    /// Factor of negative results for each output: 0 for ReLU, 1 for none.
+    pub(in crate::engine) slopes: Vec<f32>,
+    /// Whether each output channel sees only the input channel of the same number.
+    pub(in crate::engine) is_depthwise: bool,
+    /// Sides of the window.
+    pub(in crate::engine) kernel: usize,
+    /// Pixels from window to window.
+    pub(in crate::engine) stride: usize,
+    /// Zeros around the picture.
+    pub(in crate::engine) pad: usize,
+}
+
+/// The two layers of a squeeze-excite block.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct Excite {
+    /// From the channels' means, ReLU.
+    pub(in crate::engine) squeeze: FloatLayer,
+    /// To the channels' gates, sigmoid.
+    pub(in crate::engine) excite: FloatLayer,
+}
+
+/// Collects layers.
+pub(in crate::engine) struct Builder {
+    isa: Isa,
+    tensors: Vec<Tensor>,
+    steps: Vec<Step>,
+    inputs: Vec<Shape>,
+    outputs: Vec<TensorId>,
+}
+
+struct Tensor {
+    shape: Shape,
+    /// None for one that leaves the network as floats.
+    stored: Option<Stored>,
+    is_input: bool,
+}
+
+/// Where tensors are while a network is built: `Place::Buffer` and `Output::Buffer` number tensors, not buffers.
+impl Builder {
+    pub(in crate::engine) fn new(isa: Isa) -> Self {
+        Self { isa, tensors: vec![], steps: vec![], inputs: vec![], outputs: vec![] }
+    }
+
+    /// The network's next input.
+    pub(in crate::engine) fn input(&mut self, shape: Shape, stored: Stored) -> TensorId {
+        self.inputs.push(shape);
+        self.tensor(shape, Some(stored), true)
+    }
+
+    /// The network's next output.
+    pub(in crate::engine) fn output(&mut self, id: TensorId) {
+        self.outputs.push(id);
+    }
+
+    /// A convolution of `from`, plus `residual`, stored as `stored` says or left as floats.
+    pub(in crate::engine) fn conv(
+        &mut self,
+        conv: &Conv,
+        from: TensorId,
+        residual: Option<TensorId>,
+        stored: Option<Stored>,
+    ) -> Result<TensorId, Unfit> {
+        let (shape, outputs) = (self.tensors[from.0].shape, conv.bias.len());
+        let source = self.stored(from)?.clone();
+        let window = Window { kernel: conv.kernel, stride: conv.stride, pad: conv.pad };
+        let result = Shape::new(window.outputs(shape.rows), window.outputs(shape.columns), outputs);
+        let taps = conv.kernel * conv.kernel;
+        let inputs = if conv.is_depthwise { 1 } else { shape.channels };
+        let fits = conv.kernel > 0
+            && conv.stride > 0
+            && conv.pad < conv.kernel
+            && result.pixels() > 0
+            && conv.kernel <= shape.columns
+            && conv.weights.len() == outputs * inputs * taps
+            && [conv.scale.len(), conv.slopes.len()] == [outputs; 2]
+            && (!conv.is_depthwise || outputs == shape.channels && shape.stride == padded(outputs))
+            && residual.is_none_or(|r| self.tensors[r.0].shape == result);
+        if !fits {
+            return Err(Unfit("a convolution of an unusual shape".into()));
+        }
+        let factors = conv.factors(&source)?;
+        let kernels = self.isa.kernels();
+        let is_signed = kernels.signed && !conv.is_depthwise;
+        let residual_stored = residual.map(|r| self.stored(r).cloned()).transpose()?;
+        let mut columns = vec![Columns::PADDING; result.stride / BLOCK];
+        for o in 0..outputs {
+            let row = &conv.weights[o * inputs * taps..][..inputs * taps];
+            let input = |at: usize| if conv.is_depthwise { o } else { at / taps };
+            let offset = if is_signed { 128 } else { 0 };
+            let init: i64 =
+                row.iter().enumerate().map(|(at, w)| i64::from(*w) * (offset - i64::from(source.zero[input(at)]))).sum();
+            let reach: i64 = row.iter().map(|w| i64::from(*w).abs() * 255).sum();
+            let constants = Constants {
+                init: i32::try_from(init).ok().filter(|_| reach + init.abs() <= i64::from(i32::MAX)),
+                reach: reach as f64,
+                mul: factors[o],
+                add: f64::from(conv.bias[o]),
+                slope: f64::from(conv.slopes[o]),
+            };
+            constants.put(&mut columns, o, stored.as_ref(), residual_stored.as_ref())?;
+        }
+        let channel = |c: usize| source.zero.get(c).copied().unwrap_or(0);
+        let op = if conv.is_depthwise {
+            let at = |c: usize, tap: usize| if c < outputs { conv.weights[c * taps + tap] } else { 0 };
+            let border: Vec<u8> = (0..shape.stride).map(channel).collect();
+            Op::Depthwise {
+                window,
+                weights: kernels.taps.pack(result.stride, taps, at),
+                border: border.repeat(shape.columns),
+            }
+        } else {
+            let k = padded(taps * shape.stride);
+            let at = |o: usize, i: usize| {
+                let (tap, c) = (i / shape.stride, i % shape.stride);
+                let is_weight = o < outputs && tap < taps && c < shape.channels;
+                if is_weight { conv.weights[(o * inputs + c) * taps + tap] } else { 0 }
+            };
+            Op::Dense {
+                window,
+                weights: kernels.layout.pack(result.stride, k, at),
+                k,
+                border: (0..shape.stride).map(channel).collect(),
+            }
+        };
+        self.step(from, residual, columns, op, result, stored)
+    }
+
+    /// The largest of each four neighbors.
+    pub(in crate::engine) fn max_pool(&mut self, from: TensorId) -> Result<TensorId, Unfit> {
+        let (shape, stored) = (self.tensors[from.0].shape, self.stored(from)?.clone());
+        if !shape.rows.is_multiple_of(2) || !shape.columns.is_multiple_of(2) || shape.stride % BLOCK != 0 {
+            return Err(Unfit("pooling of an odd number of rows or columns".into()));
+        }
+        self.step(from, None, vec![], Op::MaxPool, shape.halved(), Some(stored))
+    }
+
+    /// The sum of two tensors of one shape, or of one and another of half its rows and columns, each pixel repeated.
+    pub(in crate::engine) fn add(
+        &mut self,
+        from: TensorId,
+        other: TensorId,
+        stored: Option<Stored>,
+    ) -> Result<TensorId, Unfit> {
+        let (shape, small) = (self.tensors[from.0].shape, self.tensors[other.0].shape);
+        let doubled = small != shape;
+        if doubled && (small != shape.halved() || shape.rows % 2 + shape.columns % 2 > 0) || shape.stride % BLOCK != 0 {
+            return Err(Unfit("a sum of tensors of different shapes".into()));
+        }
+        let columns = self.blended(from, other, stored.as_ref())?;
+        self.step(from, Some(other), columns, Op::Add { doubled }, shape, stored)
+    }
+
+    /// Tensor `from` times its gates, plus `other`.
+    pub(in crate::engine) fn excite(
+        &mut self,
+        excite: &Excite,
+        from: TensorId,
+        other: TensorId,
+        stored: Option<Stored>,
+    ) -> Result<TensorId, Unfit> {
+        let shape = self.tensors[from.0].shape;
+        let (squeezed, channels) = (excite.squeeze.bias.len(), shape.channels);
+        let fits = excite.squeeze.weights.len() == squeezed * channels
+            && excite.excite.weights.len() == squeezed * channels
+            && excite.excite.bias.len() == channels
+            && self.tensors[other.0].shape == shape
+            && shape.stride % BLOCK == 0;
+        if !fits {
+            return Err(Unfit("a squeeze-excite block of an unusual shape".into()));
+        }
+        let columns = self.blended(from, other, stored.as_ref())?;
+        let source = self.stored(from)?;
+        // Padding opens with whatever its means give, times a factor of 0.
+        let extend = |layer: &FloatLayer, inputs: usize, to: (usize, usize)| FloatLayer {
+            weights: (0..to.0 * to.1)
+                .map(|i| (i / to.1, i % to.1))
+                .map(|(o, i)| if o < layer.bias.len() && i < inputs { layer.weights[o * inputs + i] } else { 0.0 })
+                .collect(),
+            bias: (0..to.0).map(|o| layer.bias.get(o).copied().unwrap_or(0.0)).collect(),
+        };
+        let wide = shape.stride;
+        let gate = Gate {
+            squeeze: extend(&excite.squeeze, channels, (squeezed, wide)),
+            excite: extend(&excite.excite, squeezed, (wide, squeezed)),
+            scale: (0..wide).map(|c| source.scale.get(c).copied().unwrap_or(0.0)).collect(),
+            zero: (0..wide).map(|c| source.zero.get(c).map_or(0.0, |z| f32::from(*z))).collect(),
+        };
+        self.step(from, Some(other), columns, Op::Excite(Box::new(gate)), shape, stored)
+    }
+
+    /// Constants of an elementwise sum.
+    fn blended(&self, from: TensorId, other: TensorId, stored: Option<&Stored>) -> Result<Vec<Columns>, Unfit> {
+        let (shape, source, other) = (self.tensors[from.0].shape, self.stored(from)?, self.stored(other)?);
+        let mut columns = vec![Columns::PADDING; shape.stride / BLOCK];
+        for c in 0..shape.channels {
+            let init = Some(-i32::from(source.zero[c]));
+            let constants = Constants { init, reach: 255.0, mul: f64::from(source.scale[c]), add: 0.0, slope: 1.0 };
+            constants.put(&mut columns, c, stored, Some(other))?;
+        }
+        Ok(columns)
+    }
+
+    fn stored(&self, id: TensorId) -> Result<&Stored, Unfit> {
+        self.tensors[id.0].stored.as_ref().ok_or_else(|| Unfit("a tensor that is used but not stored in u8".into()))
+    }
+
+    fn tensor(&mut self, shape: Shape, stored: Option<Stored>, is_input: bool) -> TensorId {
+        self.tensors.push(Tensor { shape, stored, is_input });
+        TensorId(self.tensors.len() - 1)
+    }
+
+    fn step(
+        &mut self,
+        from: TensorId,
+        residual: Option<TensorId>,
+        columns: Vec<Columns>,
+        op: Op,
+        result: Shape,
+        stored: Option<Stored>,
+    ) -> Result<TensorId, Unfit> {
+        if let Some(stored) = &stored
+            && (stored.scale.len() != result.channels || stored.zero.len() != result.channels)
+        {
+            return Err(Unfit("a tensor with scales for other channels than it has".into()));
+        }
+        let floats = self.tensors.iter().filter(|t| t.stored.is_none()).count();
+        let is_stored = stored.is_some();
+        let shape = self.tensors[from.0].shape;
+        let id = self.tensor(result, stored, false);
+        let to = if is_stored { Output::Buffer(id.0) } else { Output::Floats(floats) };
+        let (from, residual) = (Place::Buffer(from.0), residual.map(|r| Place::Buffer(r.0)));
+        self.steps.push(Step { from, shape, residual, to, result, columns, op });
+        Ok(id)
+    }
+
+    /// The network: every tensor gets a buffer from the step that writes it to the last that reads it.
+    pub(in crate::engine) fn finish(mut self) -> Result<Network, Unfit> {
+        let mut last_use = vec![0; self.tensors.len()];
+        for (number, step) in self.steps.iter().enumerate() {
+            for place in [Some(step.from), step.residual].into_iter().flatten() {
+                let Place::Buffer(tensor) = place else { unreachable!("places are tensors until here") };
+                last_use[tensor] = number;
+            }
+        }
+        for output in &self.outputs {
+            if self.tensors[output.0].is_input {
+                return Err(Unfit("an output that is an input".into()));
+            }
+            last_use[output.0] = usize::MAX;
+        }
+        let mut buffers: Vec<usize> = vec![];
+        let mut held: Vec<Option<usize>> = vec![]; // the tensor in each buffer
+        let mut place = vec![usize::MAX; self.tensors.len()];
+        let mut inputs = 0;
+        for (id, tensor) in self.tensors.iter().enumerate().filter(|(_, t)| t.is_input) {
+            place[id] = inputs;
+            inputs += usize::from(tensor.is_input);
+        }
+        let tensors = &self.tensors;
+        for (number, step) in self.steps.iter_mut().enumerate() {
+            if let Output::Buffer(tensor) = step.to {
+                let size = step.result.len();
+                // The free one whose size is nearest.
+                let free = (0..buffers.len()).filter(|b| held[*b].is_none());
+                let buffer = free.min_by_key(|b| buffers[*b].abs_diff(size)).unwrap_or_else(|| {
+                    buffers.push(0);
+                    held.push(None);
+                    buffers.len() - 1
+                });
+                buffers[buffer] = buffers[buffer].max(size);
+                held[buffer] = Some(tensor);
+                place[tensor] = buffer;
+                step.to = Output::Buffer(buffer);
+            }
+            let resolve = |at: Place| match at {
+                Place::Buffer(t) if tensors[t].is_input => Place::Input(place[t]),
+                Place::Buffer(t) => Place::Buffer(place[t]),
+                Place::Input(_) => at,
+            };
+            step.from = resolve(step.from);
+            step.residual = step.residual.map(resolve);
+            held.iter_mut().for_each(|held| *held = held.filter(|t| last_use[*t] > number));
+        }
+        let mut floats = vec![];
+        let mut count = 0;
+        for tensor in &self.tensors {
+            floats.push(count);
+            count += usize::from(tensor.stored.is_none());
+        }
+        let outputs = self.outputs.iter().map(|id| {
+            let tensor = &self.tensors[id.0];
+            let to = if tensor.stored.is_some() { Output::Buffer(place[id.0]) } else { Output::Floats(floats[id.0]) };
+            (to, tensor.shape)
+        });
+        Ok(Network { isa: self.isa, outputs: outputs.collect(), steps: self.steps, buffers, inputs: self.inputs })
+    }
+}
+
+/// Relative difference that rounding to f32 may leave between numbers that are meant to be one.
+const SAME: f64 = 1e-5;
+
+impl Conv {
+    /// What one unit of the integer sum is worth, for each output. Where channels meet, the scale of each input times its
+    /// inward factor must be one number: otherwise the sum would mix units.
+    fn factors(&self, source: &Stored) -> Result<Vec<f64>, Unfit> {
+        let inward = |c: usize| self.inward.as_ref().map_or(1.0, |f| f64::from(f[c % f.len()]));
+        let units: Vec<f64> = source.scale.iter().enumerate().map(|(c, s)| f64::from(*s) * inward(c)).collect();
+        if self.is_depthwise {
+            return Ok(units.iter().zip(&self.scale).map(|(unit, scale)| unit * f64::from(*scale)).collect());
+        }
+        let (least, most) = units.iter().fold((f64::MAX, 0.0f64), |(l, m), u| (l.min(*u), m.max(*u)));
+        if least <= 0.0 || most > least * (1.0 + SAME) {
+            return Err(Unfit("weights that do not carry the scales of their inputs".into()));
+        }
+        let unit = units.iter().sum::<f64>() / units.len() as f64;
+        Ok(self.scale.iter().map(|scale| unit * f64::from(*scale)).collect())
+    }
+}
+
+/// Constants of one channel in real units.
+struct Constants {
+    init: Option<i32>,
+    /// Bound on the sum.
+    reach: f64,
+    mul: f64,
+    add: f64,
+    slope: f64,
+}
+
+impl Constants {
+    fn put(
+        &self,
+        columns: &mut [Columns],
+        channel: usize,
+        stored: Option<&Stored>,
+        residual: Option<&Stored>,
+    ) -> Result<(), Unfit> {
+        let (columns, i) = (&mut columns[channel / BLOCK], channel % BLOCK);
+        let unit = stored.map_or(1.0, |s| f64::from(s.scale[channel]));
+        let (mul, add) = (self.mul / unit, self.add / unit);
+        columns.init[i] = self.init.ok_or_else(|| Unfit("sums that do not fit 32 bits".into()))?;
+        columns.mul[i] = mul as f32;
+        columns.add[i] = add as f32;
+        columns.slope[i] = self.slope as f32;
+        let mut reach = (self.reach * mul.abs() + add.abs()) * self.slope.abs().max(1.0);
+        if let Some(residual) = residual {
+            let mul = f64::from(residual.scale[channel]) / unit;
+            columns.residual_mul[i] = mul as f32;
+            columns.residual_add[i] = (-mul * f64::from(residual.zero[channel])) as f32;
+            reach += 255.0 * mul;
+        }
+        if let Some(stored) = stored {
+            columns.round[i] = MAGIC + f32::from(stored.zero[channel]);
+            if !(reach < LARGEST) {
+                return Err(Unfit("results that are far out of the range that is stored".into()));
+            }
+        }
+        // Smaller ones would meet the subnormal numbers, which not all vector units know.
+        if !(unit.is_finite() && mul.is_finite() && add.is_finite() && (mul == 0.0 || mul.abs() > 1e-30)) {
+            return Err(Unfit("scales that are no sensible numbers".into()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! Convolutions that keep channels apart: where each output finds its inputs.
+
+use super::finish::{Columns, Out};
+use super::{BLOCK, Shape};
+
+/// A square window that moves over a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    /// Rows and columns of the window.
+    pub(super) kernel: usize,
+    /// Pixels from one output to the next.
+    pub(super) stride: usize,
+    /// Pixels around the picture that are zero.
+    pub(super) pad: usize,
+}
+
+impl Window {
+    /// Outputs along a side of `side` pixels, none if the window does not fit.
+    pub(super) fn outputs(&self, side: usize) -> usize {
+        (side + 2 * self.pad).checked_sub(self.kernel).map_or(0, |rest| rest / self.stride + 1)
+    }
+
+    /// The pixel that tap `tap` of output `output` reads, if it lies in the picture.
+    pub(super) fn source(&self, output: usize, tap: usize, side: usize) -> Option<usize> {
+        (output * self.stride + tap).checked_sub(self.pad).filter(|at| *at < side)
+    }
+
+    /// The outputs of a row whose windows lie in the picture from left to right.
+    fn inner(&self, side: usize) -> std::ops::Range<usize> {
+        let first = self.pad.div_ceil(self.stride);
+        let end = (side + self.pad).checked_sub(self.kernel).map_or(0, |last| last / self.stride + 1);
+        first.min(end)..end.min(self.outputs(side)).max(first.min(end))
+    }
+}
+
+/// How a kernel wants the weights of a depthwise convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taps {
+    /// For each block of channels and each tap the weights of the channels.
+    Single,
+    /// Taps in pairs (an odd one with a tap of weight 0): weights of both for channels 0 to 3, 8 to 11, 4 to 7 and 12 to 15.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for x86-64"))]
+    Pairs,
+}
+
+impl Taps {
+    /// Packs the weights `at(channel, tap)` of `channels` (whole blocks).
+    pub(super) fn pack(self, channels: usize, taps: usize, at: impl Fn(usize, usize) -> i8) -> Vec<i16> {
+        let weight = |channel, tap| if tap < taps { i16::from(at(channel, tap)) } else { 0 };
+        let mut packed = vec![];
+        for block in (0..channels).step_by(BLOCK) {
+            match self {
+                Self::Single => {
+                    packed.extend((0..taps).flat_map(|tap| (block..block + BLOCK).map(move |c| weight(c, tap))));
+                }
+                Self::Pairs => {
+                    for tap in (0..taps).step_by(2) {
+                        for channel in [0, 8, 4, 12].into_iter().flat_map(|first| block + first..block + first + 4) {
+                            packed.extend([weight(channel, tap), weight(channel, tap + 1)]);
+                        }
+                    }
+                }
+            }
+        }
+        packed
+    }
+}
+
+/// `out[pixel][channel] = finish(sum over taps of x[pixel of tap][channel] * weight[channel][tap])`
+pub(super) struct Depthwise<'a> {
+    /// The picture, whole blocks of channels.
+    pub(super) x: &'a [u8],
+    /// Its shape.
+    pub(super) shape: Shape,
+    /// What moves over it.
+    pub(super) window: Window,
+    /// As long as a row of the picture: the bytes that stand for zero.
+    pub(super) border: &'a [u8],
+    /// Packed as the kernel wants them.
+    pub(super) weights: &'a [i16],
+    /// One for each block of channels.
+    pub(super) columns: &'a [Columns],
+    /// Added to the result.
+    pub(super) residual: Option<&'a [u8]>,
+}
+
+/// Neighboring outputs whose taps all lie at the same distance from one to the next.
+pub(super) struct Run {
+    /// Where the taps of the first output are, row by row.
+    pub(super) taps: Vec<*const u8>,
+    /// Bytes from a tap of one output to the same of the next.
+    pub(super) step: usize,
+    /// Outputs.
+    pub(super) outputs: usize,
+    /// Number of the first output in the result.
+    pub(super) first: usize,
+}
+
+impl Depthwise<'_> {
+    /// Panics unless all lengths fit together: what kernels rely on when they read and write without checks.
+    pub(super) fn check(&self, out: &Out<'_>) {
+        let (shape, window) = (&self.shape, &self.window);
+        assert!(shape.stride == self.columns.len() * BLOCK && self.x.len() == shape.len(), "picture");
+        assert_eq!(self.border.len(), shape.columns * shape.stride, "border");
+        assert!(window.pad < window.kernel && window.kernel <= shape.columns, "window");
+        assert_eq!(out.len(), window.outputs(shape.rows) * window.outputs(shape.columns) * shape.stride, "output");
+        assert!(self.residual.is_none_or(|r| r.len() == out.len()), "residual");
+    }
+
+    /// Calls `f` for runs that cover all outputs. Every tap of every output of a run points to `shape.stride` bytes of the
+    /// picture or of the border.
+    pub(super) fn for_each_run(&self, mut f: impl FnMut(&Run)) {
+        let (shape, window) = (&self.shape, &self.window);
+        let (rows, columns) = (window.outputs(shape.rows), window.outputs(shape.columns));
+        let inner = window.inner(shape.columns);
+        let mut run = Run { taps: Vec::with_capacity(window.kernel * window.kernel), step: 0, outputs: 0, first: 0 };
+        let mut column = 0;
+        for row in 0..rows {
+            while column < columns {
+                run.outputs = if column == inner.start { inner.len().max(1) } else { 1 };
+                run.step = window.stride * shape.stride;
+                run.first = row * columns + column;
+                run.taps.clear();
+                for (i, j) in (0..window.kernel).flat_map(|i| (0..window.kernel).map(move |j| (i, j))) {
+                    let source = window.source(column, j, shape.columns);
+                    let line = match window.source(row, i, shape.rows) {
+                        Some(line) if source.is_some() => &self.x[line * self.border.len()..][..self.border.len()],
+                        _ => self.border,
+                    };
+                    run.taps.push(line[source.unwrap_or(0) * shape.stride..].as_ptr());
+                }
+                f(&run);
+                column += run.outputs;
+            }
+            column = 0;
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Squeeze-excite (Hu et al. 2018): each channel times a gate between 0 and 1 that two small layers make of the channels'
+//! means. The two layers are f32; sums run in one order, so that they are the same on every processor.
+
+use super::finish::{Columns, Out};
+use super::{BLOCK, Shape};
+
+/// A fully connected layer in f32.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct Layer {
+    /// For each output as many weights as there are inputs.
+    pub(in crate::engine) weights: Vec<f32>,
+    /// For each output one.
+    pub(in crate::engine) bias: Vec<f32>,
+}
+
+impl Layer {
+    fn apply(&self, x: &[f32], y: &mut [f32], activation: impl Fn(f32) -> f32) {
+        for ((row, bias), y) in self.weights.chunks_exact(x.len()).zip(&self.bias).zip(y) {
+            *y = activation(row.iter().zip(x).fold(*bias, |sum, (w, x)| sum + w * x));
+        }
+    }
+}
+
+/// The gates of a tensor's channels.
+#[derive(Clone, Debug)]
+pub(super) struct Gate {
+    /// From the means to fewer values, ReLU.
+    pub(super) squeeze: Layer,
+    /// From these to the gates, sigmoid.
+    pub(super) excite: Layer,
+    /// `real = scale * (stored - zero)` of each channel.
+    pub(super) scale: Vec<f32>,
+    /// See `scale`.
+    pub(super) zero: Vec<f32>,
+}
+
+impl Gate {
+    /// How many floats [`Gate::open`] works in.
+    pub(super) fn scratch(&self) -> usize {
+        2 * self.scale.len() + self.squeeze.bias.len()
+    }
+
+    /// The gates for tensor `x`, in the first part of `scratch`.
+    pub(super) fn open<'a>(&self, x: &[u8], shape: &Shape, scratch: &'a mut [f32]) -> &'a [f32] {
+        let (gates, rest) = scratch.split_at_mut(self.scale.len());
+        let (means, squeezed) = rest.split_at_mut(self.scale.len());
+        for (channel, mean) in means.iter_mut().enumerate() {
+            let sum: u32 = x[channel..].iter().step_by(shape.stride).map(|q| u32::from(*q)).sum();
+            *mean = (sum as f32 / shape.pixels() as f32 - self.zero[channel]) * self.scale[channel];
+        }
+        let squeezed = &mut squeezed[..self.squeeze.bias.len()];
+        self.squeeze.apply(means, squeezed, |v| v.max(0.0));
+        self.excite.apply(squeezed, gates, |v| 1.0 / (1.0 + libm::expf(-v)));
+        gates
+    }
+}
+
+/// `out = finish(x * gate, residual)`: elementwise, the gate of each channel multiplied into its factor. `doubled` says that
+/// the residual has half the rows and columns and is repeated. Without gates they are 1.
+pub(super) fn blend(
+    x: (&[u8], &Shape),
+    (residual, doubled): (&[u8], bool),
+    columns: &[Columns],
+    gates: Option<&[f32]>,
+    out: &mut Out<'_>,
+) {
+    let (x, shape) = x;
+    for (block, columns) in columns.iter().enumerate() {
+        let mut columns = columns.clone();
+        if let Some(gates) = gates {
+            columns.mul.iter_mut().zip(&gates[block * BLOCK..]).for_each(|(mul, gate)| *mul *= gate);
+        }
+        for (row, column) in (0..shape.rows).flat_map(|r| (0..shape.columns).map(move |c| (r, c))) {
+            let at = (row * shape.columns + column) * shape.stride + block * BLOCK;
+            let other = if doubled {
+                ((row / 2) * shape.columns.div_ceil(2) + column / 2) * shape.stride + block * BLOCK
+            } else {
+                at
+            };
+            let sums: [i32; BLOCK] = std::array::from_fn(|i| i32::from(x[at + i]));
+            out.put(at, &columns, &sums, Some(&residual[other..other + BLOCK]));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! From an integer sum to what is stored: the only place where a network's numbers are rounded.
+//!
+//! ```text
+//! v = (sum + init) as f32 * mul + add            two roundings
+//! v = v * slope, where v is negative             ReLU is slope 0, none is slope 1
+//! v = v + (residual as f32 * residual_mul + residual_add)
+//! stored = v + zero, to the nearest integer, ties to even, clamped to 0..=255
+//! ```
+//!
+//! The last step adds 1.5 * 2^23 + zero, which leaves the integer in the low bits of the sum on any processor that rounds as
+//! IEEE 754 says, with or without an instruction for it. `build` makes sure that |v| stays under [`LARGEST`].
+
+use super::BLOCK;
+
+/// What the last addition adds besides the zero point, 1.5 * 2^23: a sum of this size has an ulp of 1.
+pub(super) const MAGIC: f32 = 12_582_912.0;
+
+/// Bits of [`MAGIC`].
+pub(super) const MAGIC_BITS: i32 = MAGIC.to_bits() as i32;
+
+/// Bound on |v| before it is stored: beyond 2^22 the low bits of the sum would not hold the integer any more.
+pub(super) const LARGEST: f64 = (1 << 21) as f64;
+
+/// The constants of one block of channels.
+#[derive(Clone, Debug, PartialEq)]
+#[repr(C, align(64))]
+pub(super) struct Columns {
+    /// Added to the sum: the share of the zero points and, for kernels that read bytes as signed, of the 128 between the two.
+    pub(super) init: [i32; BLOCK],
+    /// Factor of the sum.
+    pub(super) mul: [f32; BLOCK],
+    /// The bias.
+    pub(super) add: [f32; BLOCK],
+    /// Factor of negative values.
+    pub(super) slope: [f32; BLOCK],
+    /// Factor of the residual's stored byte.
+    pub(super) residual_mul: [f32; BLOCK],
+    /// Minus the residual's zero point, in units of the result.
+    pub(super) residual_add: [f32; BLOCK],
+    /// [`MAGIC`] and the zero point of the result.
+    pub(super) round: [f32; BLOCK],
+}
+
+impl Columns {
+    /// Constants of channels that are padding: whatever the sum, the byte is 0.
+    pub(super) const PADDING: Self = Self {
+        init: [0; BLOCK],
+        mul: [0.0; BLOCK],
+        add: [0.0; BLOCK],
+        slope: [1.0; BLOCK],
+        residual_mul: [0.0; BLOCK],
+        residual_add: [0.0; BLOCK],
+        round: [MAGIC; BLOCK],
+    };
+
+    /// The value of channel `i` of the block before it is stored.
+    pub(super) fn value(&self, i: usize, sum: i32, residual: Option<u8>) -> f32 {
+        let v = sum.wrapping_add(self.init[i]) as f32 * self.mul[i] + self.add[i];
+        let v = if v.is_sign_negative() { v * self.slope[i] } else { v };
+        match residual {
+            Some(r) => v + (f32::from(r) * self.residual_mul[i] + self.residual_add[i]),
+            None => v,
+        }
+    }
+
+    /// The byte that stands for it.
+    pub(super) fn byte(&self, i: usize, v: f32) -> u8 {
+        ((v + self.round[i]).to_bits() as i32 - MAGIC_BITS).clamp(0, 255) as u8
+    }
+}
+
+/// Where results go.
+pub(super) enum Out<'a> {
+    /// Stored, for another layer.
+    Bytes(&'a mut [u8]),
+    /// As they are, for the caller.
+    Floats(&'a mut [f32]),
+}
+
+impl Out<'_> {
+    /// Elements.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Floats(floats) => floats.len(),
+        }
+    }
+
+    /// Finishes the sums of one block of channels and puts them at element `at`.
+    pub(super) fn put(&mut self, at: usize, columns: &Columns, sums: &[i32; BLOCK], residual: Option<&[u8]>) {
+        let value = |i: usize| columns.value(i, sums[i], residual.map(|r| r[i]));
+        match self {
+            Self::Bytes(bytes) => {
+                let out = &mut bytes[at..at + BLOCK];
+                out.iter_mut().enumerate().for_each(|(i, byte)| *byte = columns.byte(i, value(i)));
+            }
+            Self::Floats(floats) => {
+                floats[at..at + BLOCK].iter_mut().enumerate().for_each(|(i, float)| *float = value(i));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_rounded_to_even_and_clamped() {
+        let mut columns = Columns::PADDING;
+        columns.round[0] = MAGIC + 10.0;
+        for (v, byte) in [(0.5, 10), (1.5, 12), (-0.5, 10), (-1.5, 8), (2.49, 12), (-20.0, 0), (1e6, 255), (-2e6, 0)] {
+            assert_eq!(columns.byte(0, v), byte, "{v}");
+        }
+    }
+
+    #[test]
+    fn activation_comes_before_the_residual() {
+        let mut columns = Columns::PADDING;
+        (columns.init[3], columns.mul[3], columns.add[3], columns.slope[3]) = (-2, 0.5, 1.0, 0.25);
+        (columns.residual_mul[3], columns.residual_add[3]) = (2.0, -6.0);
+        assert_eq!(columns.value(3, 6, None), 3.0);
+        assert_eq!(columns.value(3, -10, None), -1.25);
+        assert_eq!(columns.value(3, -10, Some(7)), 6.75);
+    }
+}

@@ -1,0 +1,217 @@
+//! AVX2: sixteen-bit products in pairs (vpmaddwd), the widest that are exact for u8 times i8.
+#![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
+
+use std::arch::x86_64::*;
+
+use super::{Depthwise, Gemm, Kernels, Layout, Out, Taps};
+use crate::engine::int8::BLOCK;
+use crate::engine::int8::depthwise::Run;
+use crate::engine::int8::finish::{Columns, MAGIC_BITS};
+
+pub(super) const KERNELS: Kernels = Kernels {
+    layout: Layout { outputs: BLOCK, inputs: 2 },
+    taps: Taps::Pairs,
+    signed: false,
+    scratch: |k| k * 2 * panel(k),
+    gemm: |g, scratch, out| {
+        g.check(&out);
+        assert!(scratch.len() >= (KERNELS.scratch)(g.k), "scratch");
+        // SAFETY: `Isa::kernels` hands these kernels out only where there is AVX2; lengths are checked above.
+        unsafe { gemm(g, scratch.as_mut_ptr(), out) }
+    },
+    depthwise,
+};
+
+/// The depthwise convolution; also for kernels of later instruction sets.
+pub(super) fn depthwise(d: &Depthwise<'_>, mut out: Out<'_>) {
+    d.check(&out);
+    assert_eq!(d.weights.len(), d.shape.stride * d.window.kernel.pow(2).next_multiple_of(2), "weights");
+    let target = Target::new(&mut out, d.residual);
+    d.for_each_run(|run| {
+        // SAFETY: as above; the lengths that `check` and the line after it assert are those that a run relies on.
+        unsafe {
+            match run.taps.len() {
+                9 => depthwise_run::<5>(d, run, target),
+                _ => depthwise_run::<0>(d, run, target),
+            }
+        }
+    });
+}
+
+/// Rows of the left matrix that are widened to sixteen bits at a time: two tiles, but no more than fits the nearest cache.
+fn panel(k: usize) -> usize {
+    if k <= 1024 { 2 * ROWS } else { ROWS }
+}
+
+/// Rows of a tile: 6 x 16 sums are 12 of the 16 registers.
+const ROWS: usize = 6;
+
+/// Where results go, and what is added to them.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    out: *mut u8,
+    floats: bool,
+    residual: *const u8,
+}
+
+impl Target {
+    pub(super) fn new(out: &mut Out<'_>, residual: Option<&[u8]>) -> Self {
+        let (out, floats) = match out {
+            Out::Bytes(bytes) => (bytes.as_mut_ptr(), false),
+            Out::Floats(floats) => (floats.as_mut_ptr().cast(), true),
+        };
+        Self { out, floats, residual: residual.map_or(std::ptr::null(), <[u8]>::as_ptr) }
+    }
+}
+
+/// Finishes the sums of one block and puts them at element `at`.
+///
+/// # Safety
+/// AVX2; `at..at + BLOCK` must lie within what the target was made from.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn put(target: Target, at: usize, columns: &Columns, sums: [__m256i; 2]) {
+    // SAFETY: the caller's, and the arrays of `columns` have sixteen elements.
+    unsafe {
+        let mut bits = sums;
+        for half in 0..2 {
+            let load = |values: &[f32; BLOCK]| _mm256_loadu_ps(values.as_ptr().add(half * 8));
+            let sum = _mm256_add_epi32(sums[half], _mm256_loadu_si256(columns.init.as_ptr().add(half * 8).cast()));
+            let v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), load(&columns.mul));
+            let v = _mm256_add_ps(v, load(&columns.add));
+            let mut v = _mm256_blendv_ps(v, _mm256_mul_ps(v, load(&columns.slope)), v);
+            if !target.residual.is_null() {
+                let bytes = _mm_loadl_epi64(target.residual.add(at + half * 8).cast());
+                let r = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)), load(&columns.residual_mul));
+                v = _mm256_add_ps(v, _mm256_add_ps(r, load(&columns.residual_add)));
+            }
+            if target.floats {
+                _mm256_storeu_ps(target.out.cast::<f32>().add(at + half * 8), v);
+            }
+            let v = _mm256_add_ps(v, load(&columns.round));
+            bits[half] = _mm256_sub_epi32(_mm256_castps_si256(v), _mm256_set1_epi32(MAGIC_BITS));
+        }
+        if !target.floats {
+            let words = _mm256_permute4x64_epi64(_mm256_packs_epi32(bits[0], bits[1]), 0b11_01_10_00);
+            let bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+            _mm_storeu_si128(target.out.add(at).cast(), bytes);
+        }
+    }
+}
+
+/// # Safety
+/// AVX2; `g` and `out` must have been checked, `scratch` must be as long as [`KERNELS`] says.
+#[target_feature(enable = "avx2")]
+unsafe fn gemm(g: &Gemm<'_>, scratch: *mut u8, mut out: Out<'_>) {
+    let target = Target::new(&mut out, g.residual);
+    let (rows, k, width) = (g.rows(), g.k, g.width());
+    let wide: *mut i16 = scratch.cast();
+    let panel = panel(k);
+    for first in (0..rows).step_by(panel) {
+        let count = panel.min(rows - first);
+        // SAFETY: `count` rows from `first` lie in `a`, twice their bytes in the scratch memory (which may be unaligned).
+        unsafe {
+            let from = g.a.as_ptr().add(first * k);
+            for i in (0..count * k).step_by(16) {
+                let bytes = _mm_loadu_si128(from.add(i).cast());
+                _mm256_storeu_si256(wide.cast::<u8>().add(i * 2).cast(), _mm256_cvtepu8_epi16(bytes));
+            }
+        }
+        for (block, columns) in g.columns.iter().enumerate() {
+            let mut done = 0;
+            while done < count {
+                let tile = ROWS.min(count - done);
+                // SAFETY: rows `done..done + tile` of the panel were just written; the block's weights are `k` times
+                // `BLOCK`; the target has `rows * width` elements.
+                unsafe {
+                    let a = wide.cast::<u8>().add(done * k * 2).cast::<i16>();
+                    let weights = g.weights.as_ptr().add(block * BLOCK * k);
+                    let at = (first + done) * width + block * BLOCK;
+                    match tile {
+                        6 => tile_of::<6>(a, k, weights, columns, target, at, width),
+                        5 => tile_of::<5>(a, k, weights, columns, target, at, width),
+                        4 => tile_of::<4>(a, k, weights, columns, target, at, width),
+                        3 => tile_of::<3>(a, k, weights, columns, target, at, width),
+                        2 => tile_of::<2>(a, k, weights, columns, target, at, width),
+                        _ => tile_of::<1>(a, k, weights, columns, target, at, width),
+                    }
+                }
+                done += tile;
+            }
+        }
+    }
+}
+
+/// `M` rows of one block of channels.
+///
+/// # Safety
+/// AVX2; `a` points to `M * k` values, `weights` to `BLOCK * k`, and the target has a block at `at + i * width` for each row.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn tile_of<const M: usize>(
+    a: *const i16,
+    k: usize,
+    weights: *const i8,
+    columns: &Columns,
+    target: Target,
+    at: usize,
+    width: usize,
+) {
+    let mut sums = [[_mm256_setzero_si256(); 2]; M];
+    for pair in 0..k / 2 {
+        // SAFETY: the caller's; `pair * 2 + 1 < k`.
+        unsafe {
+            let w = weights.add(pair * 2 * BLOCK);
+            let w0 = _mm256_cvtepi8_epi16(_mm_loadu_si128(w.cast()));
+            let w1 = _mm256_cvtepi8_epi16(_mm_loadu_si128(w.add(16).cast()));
+            for (m, sums) in sums.iter_mut().enumerate() {
+                let a = _mm256_set1_epi32(a.add(m * k + pair * 2).cast::<i32>().read_unaligned());
+                sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(a, w0));
+                sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(a, w1));
+            }
+        }
+    }
+    for (m, sums) in sums.into_iter().enumerate() {
+        // SAFETY: the caller's.
+        unsafe { put(target, at + m * width, columns, sums) };
+    }
+}
+
+/// One run of a depthwise convolution of `PAIRS` pairs of taps, or of however many there are if 0.
+///
+/// # Safety
+/// AVX2; `d` and its weights must have been checked, the run must be one of its own.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn depthwise_run<const PAIRS: usize>(d: &Depthwise<'_>, run: &Run, target: Target) {
+    let pairs = if PAIRS > 0 { PAIRS } else { run.taps.len().div_ceil(2) };
+    let taps = &run.taps;
+    for (block, columns) in d.columns.iter().enumerate() {
+        for output in 0..run.outputs {
+            let mut sums = [_mm256_setzero_si256(); 2];
+            let offset = output * run.step + block * BLOCK;
+            for pair in 0..pairs {
+                // SAFETY: each tap has `shape.stride` bytes at each output of the run, sixteen for each block; an odd last
+                // tap is read twice, its pair has weight 0.
+                unsafe {
+                    let second = (pair * 2 + 1).min(taps.len() - 1);
+                    let read = |tap: usize| {
+                        _mm256_cvtepu8_epi16(_mm_loadu_si128(taps.get_unchecked(tap).add(offset).cast()))
+                    };
+                    let (a, b) = (read(pair * 2), read(second));
+                    let w = d.weights.as_ptr().add((block * pairs + pair) * 2 * BLOCK);
+                    let (w0, w1) = (_mm256_loadu_si256(w.cast()), _mm256_loadu_si256(w.add(16).cast()));
+                    sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), w0));
+                    sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), w1));
+                }
+            }
+            // Channels 0 to 3 and 8 to 11 are in the first, 4 to 7 and 12 to 15 in the second.
+            let ordered = [
+                _mm256_permute2x128_si256(sums[0], sums[1], 0x20),
+                _mm256_permute2x128_si256(sums[0], sums[1], 0x31),
+            ];
+            // SAFETY: the run's outputs lie in the target.
+            unsafe { put(target, (run.first + output) * d.shape.stride + block * BLOCK, columns, ordered) };
+        }
+    }
+}

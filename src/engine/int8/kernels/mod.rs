@@ -1,0 +1,71 @@
+//! The inner loops, once for each kind of processor, and the choice among them.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod portable;
+
+use super::depthwise::{Depthwise, Taps};
+use super::finish::Out;
+use super::gemm::{Gemm, Layout};
+
+/// An instruction set that there are kernels for. All of them give the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isa {
+    /// Whatever the compiler makes of the definition.
+    Portable,
+    /// x86-64 with AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+/// The loops of one instruction set.
+pub(super) struct Kernels {
+    /// Of the weights of [`Gemm`].
+    pub(super) layout: Layout,
+    /// Of the weights of [`Depthwise`].
+    pub(super) taps: Taps,
+    /// Whether sums of [`Gemm`] are of `byte - 128` instead of `byte`.
+    pub(super) signed: bool,
+    /// Bytes of scratch memory that a product with this `k` needs.
+    pub(super) scratch: fn(usize) -> usize,
+    /// The product; the slice is the scratch memory.
+    pub(super) gemm: fn(&Gemm<'_>, &mut [u8], Out<'_>),
+    /// The depthwise convolution.
+    pub(super) depthwise: fn(&Depthwise<'_>, Out<'_>),
+}
+
+impl Isa {
+    /// All that this processor has, the best last.
+    pub fn available() -> Vec<Self> {
+        let mut found = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            found.push(Self::Avx2);
+        }
+        found
+    }
+
+    /// The best that this processor has.
+    pub fn best() -> Self {
+        *Self::available().last().expect("the portable one is always there")
+    }
+
+    /// As people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+        }
+    }
+
+    /// Its kernels. Panics where the processor does not have it: they would be undefined behavior.
+    pub(super) fn kernels(self) -> &'static Kernels {
+        assert!(Self::available().contains(&self), "this processor has no {}", self.name());
+        match self {
+            Self::Portable => &portable::KERNELS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => &avx2::KERNELS,
+        }
+    }
+}

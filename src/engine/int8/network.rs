@@ -1,0 +1,270 @@
+//! A network as a list of steps over a few buffers, and the state that one thread runs it with.
+//!
+//! Which buffer holds what is decided when the network is built; running it allocates nothing but its answers.
+
+use super::depthwise::{Depthwise, Window};
+use super::excite::{Gate, blend};
+use super::finish::{Columns, Out};
+use super::gemm::Gemm;
+use super::kernels::Kernels;
+use super::{BLOCK, Isa, Shape};
+
+/// Weights and steps; shared by all threads.
+pub(in crate::engine) struct Network {
+    pub(super) isa: Isa,
+    pub(super) steps: Vec<Step>,
+    /// Sizes of the buffers in bytes.
+    pub(super) buffers: Vec<usize>,
+    pub(super) inputs: Vec<Shape>,
+    pub(super) outputs: Vec<(Output, Shape)>,
+}
+
+/// The buffers of one thread.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct State {
+    buffers: Vec<Vec<u8>>,
+    floats: Vec<Vec<f32>>,
+    scratch: Vec<u8>,
+    gates: Vec<f32>,
+}
+
+/// Where a stored tensor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The caller's.
+    Input(usize),
+    /// In a buffer.
+    Buffer(usize),
+}
+
+/// Where a step puts its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    /// A buffer, as bytes.
+    Buffer(usize),
+    /// An output of the network, as floats; the number counts those only.
+    Floats(usize),
+}
+
+/// One layer.
+pub(super) struct Step {
+    pub(super) from: Place,
+    pub(super) shape: Shape,
+    pub(super) residual: Option<Place>,
+    pub(super) to: Output,
+    pub(super) result: Shape,
+    pub(super) columns: Vec<Columns>,
+    pub(super) op: Op,
+}
+
+/// What it computes.
+pub(super) enum Op {
+    /// A convolution in which every channel meets every other: each window is a row of `k` bytes.
+    Dense { window: Window, weights: Vec<i8>, k: usize, border: Vec<u8> },
+    /// A convolution that keeps channels apart.
+    Depthwise { window: Window, weights: Vec<i16>, border: Vec<u8> },
+    /// The largest of four neighbors; its rows and columns are half as many.
+    MaxPool,
+    /// The sum of two tensors, the second enlarged if it is smaller.
+    Add { doubled: bool },
+    /// The first tensor times its gates, plus the second.
+    Excite(Box<Gate>),
+}
+
+impl Network {
+    /// The kernels it uses.
+    pub(in crate::engine) fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Layers.
+    pub(in crate::engine) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// What must be given.
+    pub(in crate::engine) fn inputs(&self) -> &[Shape] {
+        &self.inputs
+    }
+
+    /// What comes out, and whether as floats.
+    pub(in crate::engine) fn outputs(&self) -> impl ExactSizeIterator<Item = (bool, &Shape)> {
+        self.outputs.iter().map(|(output, shape)| (matches!(output, Output::Floats(_)), shape))
+    }
+
+    /// Buffers for one thread.
+    pub(in crate::engine) fn state(&self) -> State {
+        let kernels = self.isa.kernels();
+        let floats = |step: &Step| matches!(step.to, Output::Floats(_)).then(|| vec![0.0; step.result.len()]);
+        State {
+            buffers: self.buffers.iter().map(|size| vec![0; *size]).collect(),
+            floats: self.steps.iter().filter_map(floats).collect(),
+            scratch: vec![0; self.steps.iter().map(|step| step.scratch(kernels)).max().unwrap_or(0)],
+            gates: vec![0.0; self.steps.iter().map(Step::gates).max().unwrap_or(0)],
+        }
+    }
+
+    /// Runs all steps. `inputs` are tensors of the shapes that [`Network::inputs`] tells.
+    pub(in crate::engine) fn run(&self, state: &mut State, inputs: &[&[u8]]) {
+        assert!(inputs.len() == self.inputs.len(), "{} inputs", inputs.len());
+        assert!(inputs.iter().zip(&self.inputs).all(|(x, shape)| x.len() == shape.len()), "an input's size");
+        let kernels = self.isa.kernels();
+        for step in &self.steps {
+            // Taken out while it is written: a step never writes what it reads.
+            let mut bytes = match step.to {
+                Output::Buffer(i) => std::mem::take(&mut state.buffers[i]),
+                Output::Floats(_) => vec![],
+            };
+            let buffers = &state.buffers;
+            let read = |place: Place, shape: &Shape| match place {
+                Place::Input(i) => inputs[i],
+                Place::Buffer(i) => &buffers[i][..shape.len()],
+            };
+            let out = match step.to {
+                Output::Buffer(_) => Out::Bytes(&mut bytes[..step.result.len()]),
+                Output::Floats(i) => Out::Floats(&mut state.floats[i]),
+            };
+            let residual = step.residual.map(|place| match step.op {
+                Op::Add { doubled: true } => read(place, &step.result.halved()),
+                _ => read(place, &step.result),
+            });
+            step.run(kernels, read(step.from, &step.shape), residual, &mut state.scratch, &mut state.gates, out);
+            if let Output::Buffer(i) = step.to {
+                state.buffers[i] = bytes;
+            }
+        }
+    }
+
+    /// An output that is bytes, of the run before.
+    pub(in crate::engine) fn bytes<'a>(&self, state: &'a State, output: usize) -> Option<&'a [u8]> {
+        let (Output::Buffer(i), shape) = self.outputs[output] else { return None };
+        Some(&state.buffers[i][..shape.len()])
+    }
+
+    /// An output that is floats, of the run before.
+    pub(in crate::engine) fn floats<'a>(&self, state: &'a State, output: usize) -> Option<&'a [f32]> {
+        let (Output::Floats(i), _) = self.outputs[output] else { return None };
+        Some(&state.floats[i])
+    }
+}
+
+impl Shape {
+    /// Half as many rows and columns.
+    pub(super) fn halved(&self) -> Self {
+        Self { rows: self.rows.div_ceil(2), columns: self.columns.div_ceil(2), ..*self }
+    }
+}
+
+impl Step {
+    /// Whether a dense convolution's rows are already there: the tensor itself.
+    fn is_direct(&self) -> bool {
+        let Op::Dense { window, k, .. } = &self.op else { return false };
+        self.shape.stride.is_multiple_of(BLOCK)
+            && window.pad == 0
+            && (window.kernel == 1 && window.stride == 1 || *k == self.shape.len())
+    }
+
+    fn scratch(&self, kernels: &Kernels) -> usize {
+        match &self.op {
+            Op::Dense { k, .. } if self.is_direct() => (kernels.scratch)(*k),
+            Op::Dense { k, .. } => (kernels.scratch)(*k) + self.result.columns * k,
+            _ => 0,
+        }
+    }
+
+    fn gates(&self) -> usize {
+        match &self.op {
+            Op::Excite(gate) => gate.scratch(),
+            _ => 0,
+        }
+    }
+
+    fn run(
+        &self,
+        kernels: &Kernels,
+        x: &[u8],
+        residual: Option<&[u8]>,
+        scratch: &mut [u8],
+        gates: &mut [f32],
+        mut out: Out<'_>,
+    ) {
+        let columns = &self.columns;
+        match &self.op {
+            Op::Dense { weights, k, .. } if self.is_direct() => {
+                (kernels.gemm)(&Gemm { a: x, k: *k, weights, columns, residual }, scratch, out);
+            }
+            Op::Dense { window, weights, k, border } => {
+                let (rows, scratch) = scratch.split_at_mut(self.result.columns * k);
+                let width = self.result.columns * self.result.stride;
+                for row in 0..self.result.rows {
+                    self.gather(x, window, border, row, *k, rows);
+                    let range = row * width..(row + 1) * width;
+                    let out = match &mut out {
+                        Out::Bytes(bytes) => Out::Bytes(&mut bytes[range.clone()]),
+                        Out::Floats(floats) => Out::Floats(&mut floats[range.clone()]),
+                    };
+                    let residual = residual.map(|r| &r[range]);
+                    (kernels.gemm)(&Gemm { a: rows, k: *k, weights, columns, residual }, scratch, out);
+                }
+            }
+            Op::Depthwise { window, weights, border } => {
+                let (shape, window) = (self.shape, *window);
+                (kernels.depthwise)(&Depthwise { x, shape, window, border, weights, columns, residual }, out);
+            }
+            Op::MaxPool => {
+                let Out::Bytes(out) = out else { unreachable!("a pooled tensor is stored") };
+                max_pool(x, &self.shape, out);
+            }
+            Op::Add { doubled } => {
+                let residual = residual.expect("an addition has two operands");
+                blend((x, &self.shape), (residual, *doubled), columns, None, &mut out);
+            }
+            Op::Excite(gate) => {
+                let residual = residual.expect("what is gated is added to something");
+                let open = gate.open(x, &self.shape, gates);
+                blend((x, &self.shape), (residual, false), columns, Some(open), &mut out);
+            }
+        }
+    }
+
+    /// The windows of one row of outputs, one after the other; what lies beyond the window's bytes up to `k` keeps its value.
+    fn gather(&self, x: &[u8], window: &Window, border: &[u8], row: usize, k: usize, rows: &mut [u8]) {
+        let shape = &self.shape;
+        let line = window.kernel * shape.stride;
+        for (column, out) in rows.chunks_exact_mut(k).enumerate() {
+            for (i, out) in out.chunks_exact_mut(line).take(window.kernel).enumerate() {
+                let first = window.source(column, 0, shape.columns);
+                let last = window.source(column, window.kernel - 1, shape.columns);
+                match (window.source(row, i, shape.rows), first, last) {
+                    (Some(y), Some(first), Some(_)) => {
+                        out.copy_from_slice(&x[(y * shape.columns + first) * shape.stride..][..line]);
+                    }
+                    (y, ..) => {
+                        for (j, out) in out.chunks_exact_mut(shape.stride).enumerate() {
+                            let at = y.zip(window.source(column, j, shape.columns));
+                            out.copy_from_slice(match at {
+                                Some((y, x_at)) => &x[(y * shape.columns + x_at) * shape.stride..][..shape.stride],
+                                None => border,
+                            });
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn max_pool(x: &[u8], shape: &Shape, out: &mut [u8]) {
+    let line = shape.columns * shape.stride;
+    let wide = shape.columns / 2 * shape.stride;
+    for (pair, out) in x.chunks_exact(2 * line).zip(out.chunks_exact_mut(wide)) {
+        let (above, below) = pair.split_at(line);
+        let (above, below) = (above.chunks_exact(2 * shape.stride), below.chunks_exact(2 * shape.stride));
+        for ((above, below), out) in above.zip(below).zip(out.chunks_exact_mut(shape.stride)) {
+            let ((a, b), (c, d)) = (above.split_at(shape.stride), below.split_at(shape.stride));
+            for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *out = *a.max(b).max(c.max(d));
+            }
+        }
+    }
+}

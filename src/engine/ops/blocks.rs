@@ -1,0 +1,421 @@
+//! Finds the blocks of a graph that can be computed in integers, and replaces as many neighbors of them as possible by one
+//! [`Segment`] each.
+//!
+//! A block is what lies between the tensors that the file stores in u8: it begins behind DequantizeLinear and ends in
+//! QuantizeLinear or at an output of the graph. What is no block that `engine/int8` has a layer for stays as it is.
+
+use std::collections::{HashMap, HashSet};
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::ops::binary::{BinMiniOp, TypedBinOp};
+use tract_onnx::tract_core::ops::cnn::conv::{Conv, KernelFormat};
+use tract_onnx::tract_core::ops::cnn::{MaxPool, PaddingSpec};
+use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
+use tract_onnx::tract_core::ops::math::{Add, Div, Max, Mul};
+use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer, Sigmoid};
+
+use super::prelu::PRelu;
+use super::quant::{Dequantize, Quantize};
+use super::segment::Segment;
+use crate::engine::int8::{self, Builder, Excite, Isa, Layer, Shape, Stored, TensorId, Unfit};
+
+/// What became of a graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Coverage {
+    /// Blocks that are computed in integers.
+    pub(in crate::engine) integer: usize,
+    /// The others, each with the reason.
+    pub(in crate::engine) float: Vec<String>,
+}
+
+/// Replaces what it can.
+pub(super) fn replace(model: &mut TypedModel, isa: Isa) -> TractResult<Coverage> {
+    let mut parts = Parts { model, isa, segments: vec![], current: None, read: HashSet::new(), coverage: Coverage { integer: 0, float: vec![] } };
+    for id in model.eval_order()? {
+        let node = model.node(id);
+        let is_output = model.outputs.contains(&id.into());
+        if node.op_is::<Quantize>() || is_output && !node.op_is::<Quantize>() {
+            parts.block(node);
+        }
+    }
+    let (segments, coverage) = parts.finish()?;
+    let mut patch = TypedModelPatch::default();
+    for segment in segments {
+        let inputs = segment.inputs.iter().map(|o| patch.tap_model(model, *o)).collect::<TractResult<TVec<_>>>()?;
+        let name = format!("{}.int8", model.node(segment.outputs[0].node).name);
+        let wires = patch.wire_node(name, Segment::new(segment.network), &inputs)?;
+        for (outlet, wire) in segment.outputs.iter().zip(wires) {
+            patch.shunt_outside(model, *outlet, wire)?;
+        }
+    }
+    patch.apply(model)?;
+    model.compact()?;
+    Ok(coverage)
+}
+
+/// The same graph on pixels as they come, if it is nothing but a segment behind an input that stores pixels as they are.
+pub(super) fn on_pixels(model: &TypedModel) -> TractResult<Option<TypedModel>> {
+    let [source] = model.inputs[..] else { return Ok(None) };
+    let [stored] = model.node(source.node).outputs[0].successors[..] else { return Ok(None) };
+    let stored = model.node(stored.node);
+    let [segment] = stored.outputs[0].successors[..] else { return Ok(None) };
+    let segment = model.node(segment.node);
+    let Some(op) = segment.op_as::<Segment>() else { return Ok(None) };
+    let is_all = stored.op_is::<Quantize>()
+        && segment.inputs.len() == 1
+        && model.outputs.iter().enumerate().all(|(slot, o)| *o == OutletId::new(segment.id, slot));
+    let shape = op.network().inputs()[0];
+    if !is_all || shape.stride != shape.channels {
+        return Ok(None);
+    }
+    let mut whole = TypedModel::default();
+    let pixels = whole.add_source("pixels", u8::fact([1, shape.rows, shape.columns, shape.channels]))?;
+    let outputs = whole.wire_node(&segment.name, op.with_pixels(), &[pixels])?;
+    whole.select_output_outlets(&outputs)?;
+    Ok(Some(whole))
+}
+
+/// Neighboring blocks that become one operator.
+struct Draft {
+    builder: Builder,
+    inputs: Vec<OutletId>,
+    made: Vec<(OutletId, TensorId)>,
+    tensors: HashMap<OutletId, TensorId>,
+}
+
+/// A segment with what it reads and writes.
+struct Done {
+    network: int8::Network,
+    inputs: Vec<OutletId>,
+    outputs: Vec<OutletId>,
+}
+
+/// Goes through a graph block by block.
+struct Parts<'a> {
+    model: &'a TypedModel,
+    isa: Isa,
+    segments: Vec<Draft>,
+    current: Option<Draft>,
+    /// Stored tensors that something outside of the segment that makes them reads.
+    read: HashSet<OutletId>,
+    coverage: Coverage,
+}
+
+impl<'a> Parts<'a> {
+    /// Takes the block that ends in `node` into the current segment, or closes that.
+    fn block(&mut self, node: &'a TypedNode) {
+        let model = self.model;
+        let draft = self.current.get_or_insert_with(|| Draft {
+            builder: Builder::new(self.isa),
+            inputs: vec![],
+            made: vec![],
+            tensors: HashMap::new(),
+        });
+        let mut reader = Reader { model, draft };
+        match reader.block(node) {
+            Ok(tensor) => {
+                let outlet = OutletId::from(node.id);
+                draft.tensors.insert(outlet, tensor);
+                draft.made.push((outlet, tensor));
+                self.coverage.integer += 1;
+            }
+            Err(Unfit(why)) => {
+                self.segments.extend(self.current.take().filter(|d| !d.made.is_empty()));
+                self.leaves(node);
+                if !is_input(model, node) {
+                    self.coverage.float.push(format!("{}: {why}", node.name));
+                }
+            }
+        }
+    }
+
+    /// Notes the stored tensors that the block behind `node` reads.
+    fn leaves(&mut self, node: &TypedNode) {
+        let mut rest: Vec<OutletId> = node.inputs.to_vec();
+        while let Some(outlet) = rest.pop() {
+            let node = self.model.node(outlet.node);
+            if node.op_is::<Dequantize>() {
+                self.read.insert(node.inputs[0]);
+            } else {
+                rest.extend(&node.inputs);
+            }
+        }
+    }
+
+    fn finish(mut self) -> TractResult<(Vec<Done>, Coverage)> {
+        self.segments.extend(self.current.take().filter(|d| !d.made.is_empty()));
+        self.read.extend(&self.model.outputs);
+        self.read.extend(self.segments.iter().flat_map(|d| d.inputs.iter().copied()));
+        let close = |mut draft: Draft| {
+            let outputs: Vec<_> = draft.made.iter().filter(|(outlet, _)| self.read.contains(outlet)).copied().collect();
+            let outputs: Vec<_> = self
+                .model
+                .outputs
+                .iter()
+                .filter_map(|o| outputs.iter().find(|(outlet, _)| outlet == o))
+                .chain(outputs.iter().filter(|(outlet, _)| !self.model.outputs.contains(outlet)))
+                .copied()
+                .collect();
+            outputs.iter().for_each(|(_, tensor)| draft.builder.output(*tensor));
+            let network = draft.builder.finish().map_err(|Unfit(why)| TractError::msg(why))?;
+            Ok(Done { network, inputs: draft.inputs, outputs: outputs.into_iter().map(|(outlet, _)| outlet).collect() })
+        };
+        let segments = self.segments.into_iter().filter(|d| !d.made.is_empty()).map(close).collect::<TractResult<_>>()?;
+        Ok((segments, self.coverage))
+    }
+}
+
+/// Whether a node stores the graph's input as it comes: nothing is computed there.
+fn is_input(model: &TypedModel, node: &TypedNode) -> bool {
+    node.op_is::<Quantize>() && model.inputs.contains(&node.inputs[0])
+}
+
+/// Reads one block.
+struct Reader<'a, 'd> {
+    model: &'a TypedModel,
+    draft: &'d mut Draft,
+}
+
+type Fit<T> = Result<T, Unfit>;
+
+fn unfit<T>(why: impl Into<String>) -> Fit<T> {
+    Err(Unfit(why.into()))
+}
+
+impl<'a> Reader<'a, '_> {
+    /// The block that ends in `node`.
+    fn block(&mut self, node: &TypedNode) -> Fit<TensorId> {
+        let (end, stored) = match node.op_as::<Quantize>() {
+            Some(op) => (self.model.node(node.inputs[0].node), Some(op.0.stored(self.channels(node.inputs[0])?)?)),
+            None => (node, None),
+        };
+        let Some([a, b]) = self.operands::<Add>(end) else {
+            return self.conv(end, None, stored);
+        };
+        for (a, b) in [(a, b), (b, a)] {
+            let Ok(other) = self.tensor(b) else { continue };
+            if let Ok(tensor) = self.tensor(a) {
+                return self.draft.builder.add(tensor, other, stored);
+            }
+            let node = self.model.node(a.node);
+            if let Some(small) = self.doubled(node)? {
+                return self.draft.builder.add(other, small, stored);
+            }
+            return match self.operands::<Mul>(node) {
+                Some([x, gate]) => self.excite(x, gate, other, stored),
+                None => self.conv(node, Some(other), stored),
+            };
+        }
+        unfit("a sum of two tensors that are not stored")
+    }
+
+    /// A convolution and its activation.
+    fn conv(&mut self, end: &TypedNode, residual: Option<TensorId>, stored: Option<Stored>) -> Fit<TensorId> {
+        let (node, slopes) = self.activation(end)?;
+        let Some(op) = node.op_as::<Conv>() else { return unfit(format!("{} is no layer of ours", node.op.name())) };
+        let pool = &op.pool_spec;
+        let from = self.tensor(node.inputs[0])?;
+        let weights = self.weights(node.inputs[1])?;
+        let is_depthwise = op.group > 1;
+        let side = |values: &[usize]| values.iter().all(|v| *v == values[0]).then_some(values[0]);
+        let pad = match &pool.padding {
+            PaddingSpec::Explicit(before, after) if before == after => side(before),
+            PaddingSpec::Valid => Some(0),
+            _ => None,
+        };
+        let plain = op.q_params.is_none()
+            && op.kernel_fmt == KernelFormat::OIHW
+            && pool.data_format == DataFormat::NCHW
+            && pool.dilations().iter().all(|d| *d == 1)
+            && pool.kernel_shape.len() == 2
+            && (!is_depthwise || op.group == pool.input_channels && op.group == pool.output_channels);
+        let (Some(kernel), Some(stride), Some(pad), true) =
+            (side(&pool.kernel_shape), side(&pool.strides()), pad, plain)
+        else {
+            return unfit("a convolution of an unusual kind");
+        };
+        let bias = self.floats(node.inputs[2])?;
+        let wide = |values: Vec<f32>| if values.len() == 1 { vec![values[0]; pool.output_channels] } else { values };
+        let conv = int8::Conv {
+            weights: weights.0,
+            scale: wide(weights.1),
+            inward: weights.2,
+            bias: wide(bias),
+            slopes: slopes.unwrap_or_else(|| vec![1.0; pool.output_channels]),
+            is_depthwise,
+            kernel,
+            stride,
+            pad,
+        };
+        self.draft.builder.conv(&conv, from, residual, stored)
+    }
+
+    /// What an activation is applied to, and the factors of negative values.
+    fn activation(&self, node: &'a TypedNode) -> Fit<(&'a TypedNode, Option<Vec<f32>>)> {
+        let before = |input: usize| self.model.node(node.inputs[input].node);
+        if let Some(op) = node.op_as::<PRelu>() {
+            return Ok((before(0), Some(floats(&op.slopes)?)));
+        }
+        match self.operands::<Max>(node) {
+            Some([a, b]) if self.floats(b).is_ok_and(|v| v.iter().all(|v| *v == 0.0)) => {
+                let channels = self.channels(a)?;
+                Ok((self.model.node(a.node), Some(vec![0.0; channels])))
+            }
+            _ => Ok((node, None)),
+        }
+    }
+
+    /// `x * sigmoid(layer(relu(layer(mean of x)))) + other`
+    fn excite(&mut self, x: OutletId, gate: OutletId, other: TensorId, stored: Option<Stored>) -> Fit<TensorId> {
+        let (x, gate) = if self.tensor(x).is_ok() { (x, gate) } else { (gate, x) };
+        let from = self.tensor(x)?;
+        let node = |outlet: OutletId| self.model.node(outlet.node);
+        let sigmoid = node(gate);
+        let is_sigmoid = sigmoid.op_as::<ElementWiseOp>().is_some_and(|op| op.0.is::<Sigmoid>());
+        if !is_sigmoid {
+            return unfit("a product of two tensors");
+        }
+        let (excite, between) = self.layer(node(sigmoid.inputs[0]))?;
+        let (relu, slopes) = self.activation(node(between))?;
+        if slopes.is_none_or(|s| s.iter().any(|s| *s != 0.0)) {
+            return unfit("a gate without ReLU");
+        }
+        let (squeeze, mean) = self.layer(relu)?;
+        if !self.is_mean_of(node(mean), x) {
+            return unfit("a gate that is not made of means");
+        }
+        self.draft.builder.excite(&Excite { squeeze, excite }, from, other, stored)
+    }
+
+    /// A 1x1 convolution of one pixel in floats, and its input.
+    fn layer(&self, node: &TypedNode) -> Fit<(Layer, OutletId)> {
+        let Some(op) = node.op_as::<Conv>() else { return unfit("a gate that is no fully connected layer") };
+        let one = op.group == 1 && op.pool_spec.kernel_shape.iter().all(|k| *k == 1);
+        if !one || self.shape(node.inputs[0])?[2..] != [1, 1] {
+            return unfit("a gate of an unusual kind");
+        }
+        let layer = Layer { weights: self.floats(node.inputs[1])?, bias: self.floats(node.inputs[2])? };
+        if layer.bias.len() != op.pool_spec.output_channels {
+            return unfit("a gate without a bias for each output");
+        }
+        Ok((layer, node.inputs[0]))
+    }
+
+    /// Whether `node` is the mean over rows and columns of what `x` reads.
+    fn is_mean_of(&self, node: &TypedNode, x: OutletId) -> bool {
+        let Some([sum, count]) = self.operands::<Div>(node) else { return false };
+        let reduce = self.model.node(sum.node);
+        let is_sum = reduce
+            .op_as::<Reduce>()
+            .is_some_and(|op| op.reducer == Reducer::Sum && op.axes.as_slice() == [2, 3] && reduce.inputs[0] == x);
+        let pixels = self.shape(x).map_or(0, |s| s[2] * s[3]);
+        is_sum && self.floats(count).is_ok_and(|v| v == [pixels as f32])
+    }
+
+    /// What `node` enlarges twofold by repeating pixels, if that is what it does: found out by trying.
+    fn doubled(&mut self, node: &TypedNode) -> Fit<Option<TensorId>> {
+        let Some(scales) = node.inputs.get(1).filter(|_| node.op.name() == "Resize") else { return Ok(None) };
+        if self.floats(*scales)? != [1.0, 1.0, 2.0, 2.0] {
+            return Ok(None);
+        }
+        let tried = || -> TractResult<bool> {
+            let x = Tensor::from_shape(&[1, 1, 2, 2], &[1.0f32, 2.0, 3.0, 4.0])?;
+            let scales = tensor1(&[1.0f32, 1.0, 2.0, 2.0]);
+            let Some(y) = node.op.eval_out_of_plan(tvec!(x.into_tvalue(), scales.into_tvalue()))? else {
+                return Ok(false);
+            };
+            let want = [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0, 3.0, 3.0, 4.0, 4.0];
+            Ok(y[0].try_as_plain_ram()?.as_slice::<f32>()? == want)
+        };
+        if tried().unwrap_or(false) { self.tensor(node.inputs[0]).map(Some) } else { Ok(None) }
+    }
+
+    /// The stored tensor that `outlet` reads, through pooling.
+    fn tensor(&mut self, outlet: OutletId) -> Fit<TensorId> {
+        let node = self.model.node(outlet.node);
+        if let Some(op) = node.op_as::<Dequantize>() {
+            let stored = node.inputs[0];
+            if let Some(tensor) = self.draft.tensors.get(&stored) {
+                return Ok(*tensor);
+            }
+            let &[1, channels, rows, columns] = &self.shape(stored)?[..] else { return unfit("a tensor that is no map") };
+            // Pictures come as packed pixels.
+            let packed = is_input(self.model, self.model.node(stored.node)) && op.0.is_identity();
+            let shape = if packed { Shape::packed } else { Shape::new }(rows, columns, channels);
+            let tensor = self.draft.builder.input(shape, op.0.stored(channels)?);
+            self.draft.inputs.push(stored);
+            self.draft.tensors.insert(stored, tensor);
+            return Ok(tensor);
+        }
+        if let Some(tensor) = self.draft.tensors.get(&outlet) {
+            return Ok(*tensor);
+        }
+        let Some(op) = node.op_as::<MaxPool>() else { return unfit("a tensor that is not stored") };
+        let pool = &op.pool_spec;
+        let zeros = |v: &[usize]| v.iter().all(|v| *v == 0);
+        let unpadded = match &pool.padding {
+            PaddingSpec::Explicit(a, b) | PaddingSpec::ExplicitOnnxPool(a, b, _) => zeros(a) && zeros(b),
+            PaddingSpec::Valid => true,
+            _ => false,
+        };
+        let halves = pool.kernel_shape.as_slice() == [2, 2] && pool.strides().as_ref() == [2, 2] && unpadded;
+        if !halves || op.with_index_outputs.is_some() || pool.dilations().iter().any(|d| *d != 1) {
+            return unfit("pooling of an unusual kind");
+        }
+        let from = self.tensor(node.inputs[0])?;
+        let tensor = self.draft.builder.max_pool(from)?;
+        self.draft.tensors.insert(outlet, tensor);
+        Ok(tensor)
+    }
+
+    /// int8 weights, the factor of each row and, if there is one, of each input.
+    #[expect(clippy::type_complexity, reason = "three vectors that are taken apart at once")]
+    fn weights(&self, outlet: OutletId) -> Fit<(Vec<i8>, Vec<f32>, Option<Vec<f32>>)> {
+        let node = self.model.node(outlet.node);
+        let (decode, inward) = match self.operands::<Mul>(node) {
+            Some([weights, factor]) => (self.model.node(weights.node), Some(self.floats(factor)?)),
+            None => (node, None),
+        };
+        let Some(scale) = decode.op_as::<Dequantize>().and_then(Dequantize::symmetric_rows) else {
+            return unfit("weights that are not i8 with a scale for each output");
+        };
+        let Some(weights) = self.constant(decode.inputs[0]) else { return unfit("weights that are not constant") };
+        let weights = weights.try_as_plain_ram().and_then(|w| Ok(w.as_slice::<i8>()?.to_vec()));
+        let weights = weights.map_err(|_| Unfit("weights that are not i8".into()))?;
+        Ok((weights, floats(&scale)?, inward))
+    }
+
+    /// The two inputs of a binary operator, a constant second.
+    fn operands<T: BinMiniOp>(&self, node: &TypedNode) -> Option<[OutletId; 2]> {
+        let is_op = node.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<T>());
+        let &[a, b] = &node.inputs[..] else { return None };
+        is_op.then(|| if self.constant(a).is_some() { [b, a] } else { [a, b] })
+    }
+
+    fn constant(&self, outlet: OutletId) -> Option<Arc<Tensor>> {
+        let node = self.model.node(outlet.node);
+        let is_cast = node.op.name() == "Cast" && node.inputs.len() == 1;
+        let outlet = if is_cast { node.inputs[0] } else { outlet };
+        self.model.outlet_fact(outlet).ok()?.konst.clone()
+    }
+
+    fn floats(&self, outlet: OutletId) -> Fit<Vec<f32>> {
+        let constant = self.constant(outlet).ok_or_else(|| Unfit("a value that is not constant".into()))?;
+        floats(&constant)
+    }
+
+    fn shape(&self, outlet: OutletId) -> Fit<TVec<usize>> {
+        let fact = self.model.outlet_fact(outlet).map_err(|e| Unfit(e.to_string()))?;
+        let shape = fact.shape.as_concrete().filter(|s| s.len() == 4);
+        shape.map(Into::into).ok_or_else(|| Unfit("a tensor that is no map of known size".into()))
+    }
+
+    fn channels(&self, outlet: OutletId) -> Fit<usize> {
+        Ok(self.shape(outlet)?[1])
+    }
+}
+
+fn floats(tensor: &Tensor) -> Fit<Vec<f32>> {
+    let values = tensor.try_as_plain_ram().and_then(|t| Ok(t.as_slice::<f32>()?.to_vec()));
+    values.map_err(|_| Unfit("a constant that is not f32".into()))
+}
