@@ -1,8 +1,7 @@
 //! Squeeze-excite (Hu et al. 2018): each channel times a gate between 0 and 1 that two small layers make of the channels'
 //! means. The two layers are f32; sums run in one order, so that they are the same on every processor.
 
-use super::finish::{Columns, Out};
-use super::{BLOCK, Shape};
+use super::Shape;
 
 /// A fully connected layer in f32.
 #[derive(Clone, Debug)]
@@ -52,33 +51,5 @@ impl Gate {
         self.squeeze.apply(means, squeezed, |v| v.max(0.0));
         self.excite.apply(squeezed, gates, |v| 1.0 / (1.0 + libm::expf(-v)));
         gates
-    }
-}
-
-/// `out = finish(x * gate, residual)`: elementwise, the gate of each channel multiplied into its factor. `doubled` says that
-/// the residual has half the rows and columns and is repeated. Without gates they are 1.
-pub(super) fn blend(
-    x: (&[u8], &Shape),
-    (residual, doubled): (&[u8], bool),
-    columns: &[Columns],
-    gates: Option<&[f32]>,
-    out: &mut Out<'_>,
-) {
-    let (x, shape) = x;
-    for (block, columns) in columns.iter().enumerate() {
-        let mut columns = columns.clone();
-        if let Some(gates) = gates {
-            columns.mul.iter_mut().zip(&gates[block * BLOCK..]).for_each(|(mul, gate)| *mul *= gate);
-        }
-        for (row, column) in (0..shape.rows).flat_map(|r| (0..shape.columns).map(move |c| (r, c))) {
-            let at = (row * shape.columns + column) * shape.stride + block * BLOCK;
-            let other = if doubled {
-                ((row / 2) * shape.columns.div_ceil(2) + column / 2) * shape.stride + block * BLOCK
-            } else {
-                at
-            };
-            let sums: [i32; BLOCK] = std::array::from_fn(|i| i32::from(x[at + i]));
-            out.put(at, &columns, &sums, Some(&residual[other..other + BLOCK]));
-        }
     }
 }

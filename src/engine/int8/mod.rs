@@ -8,6 +8,7 @@
 //! fixes, without fused multiply-add, and ends in one rounding to u8. Both are the same on every processor, so that every
 //! kernel gives the same bytes as the portable one; tests hold each to that.
 
+mod blend;
 mod build;
 mod depthwise;
 mod excite;

@@ -3,7 +3,8 @@
 //! Which buffer holds what is decided when the network is built; running it allocates nothing but its answers.
 
 use super::depthwise::{Depthwise, Window};
-use super::excite::{Gate, blend};
+use super::blend::Blend;
+use super::excite::Gate;
 use super::finish::{Columns, Out};
 use super::gemm::Gemm;
 use super::kernels::Kernels;
@@ -217,12 +218,13 @@ impl Step {
             }
             Op::Add { doubled } => {
                 let residual = residual.expect("an addition has two operands");
-                blend((x, &self.shape), (residual, *doubled), columns, None, &mut out);
+                let (shape, doubled) = (self.shape, *doubled);
+                (kernels.blend)(&Blend { x, shape, residual, doubled, columns, gates: None }, out);
             }
             Op::Excite(gate) => {
                 let residual = residual.expect("what is gated is added to something");
-                let open = gate.open(x, &self.shape, gates);
-                blend((x, &self.shape), (residual, false), columns, Some(open), &mut out);
+                let (shape, gates) = (self.shape, Some(gate.open(x, &self.shape, gates)));
+                (kernels.blend)(&Blend { x, shape, residual, doubled: false, columns, gates }, out);
             }
         }
     }
@@ -237,7 +239,12 @@ impl Step {
                 let last = window.source(column, window.kernel - 1, shape.columns);
                 match (window.source(row, i, shape.rows), first, last) {
                     (Some(y), Some(first), Some(_)) => {
-                        out.copy_from_slice(&x[(y * shape.columns + first) * shape.stride..][..line]);
+                        let from = &x[(y * shape.columns + first) * shape.stride..][..line];
+                        // The usual first layer, without a call for each copy.
+                        match (out.as_chunks_mut::<9>(), from.as_chunks()) {
+                            (([out], []), ([from], [])) => *out = *from,
+                            _ => out.copy_from_slice(from),
+                        }
                     }
                     (y, ..) => {
                         for (j, out) in out.chunks_exact_mut(shape.stride).enumerate() {

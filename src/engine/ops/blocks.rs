@@ -216,7 +216,7 @@ impl<'a> Reader<'a, '_> {
         let pool = &op.pool_spec;
         let from = self.tensor(node.inputs[0])?;
         let weights = self.weights(node.inputs[1])?;
-        let is_depthwise = op.group > 1;
+        let is_depthwise = op.group == pool.input_channels && op.group == pool.output_channels;
         let side = |values: &[usize]| values.iter().all(|v| *v == values[0]).then_some(values[0]);
         let pad = match &pool.padding {
             PaddingSpec::Explicit(before, after) if before == after => side(before),
@@ -228,7 +228,7 @@ impl<'a> Reader<'a, '_> {
             && pool.data_format == DataFormat::NCHW
             && pool.dilations().iter().all(|d| *d == 1)
             && pool.kernel_shape.len() == 2
-            && (!is_depthwise || op.group == pool.input_channels && op.group == pool.output_channels);
+            && (is_depthwise || op.group == 1);
         let (Some(kernel), Some(stride), Some(pad), true) =
             (side(&pool.kernel_shape), side(&pool.strides()), pad, plain)
         else {

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Depthwise, Gemm, Kernels, Layout, Out, Taps};
+use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
 use crate::engine::int8::finish::{Columns, MAGIC_BITS};
@@ -20,7 +20,29 @@ pub(super) const KERNELS: Kernels = Kernels {
         unsafe { gemm(g, scratch.as_mut_ptr(), out) }
     },
     depthwise,
+    blend,
 };
+
+/// The elementwise sum; also for kernels of later instruction sets.
+pub(super) fn blend(b: &Blend<'_>, mut out: Out<'_>) {
+    b.check(&out);
+    let target = Target::new(&mut out, Some(b.residual));
+    // SAFETY: as above; lengths are checked.
+    unsafe { blend_all(b, target) }
+}
+
+/// # Safety
+/// AVX2; `b` must have been checked and the target be made from its output.
+#[target_feature(enable = "avx2")]
+unsafe fn blend_all(b: &Blend<'_>, target: Target) {
+    b.for_each_block(|columns, at, other| {
+        // SAFETY: the blocks at `at` lie in the first tensor and in the target, that at `other` in the second.
+        unsafe {
+            let read = |half: usize| _mm256_cvtepu8_epi32(_mm_loadl_epi64(b.x.as_ptr().add(at + half * 8).cast()));
+            put(target, at, other, columns, [read(0), read(1)]);
+        }
+    });
+}
 
 /// The depthwise convolution; also for kernels of later instruction sets.
 pub(super) fn depthwise(d: &Depthwise<'_>, mut out: Out<'_>) {
@@ -64,13 +86,13 @@ impl Target {
     }
 }
 
-/// Finishes the sums of one block and puts them at element `at`.
+/// Finishes the sums of one block, with the block at `other` of the residual if there is one, and puts them at element `at`.
 ///
 /// # Safety
-/// AVX2; `at..at + BLOCK` must lie within what the target was made from.
+/// AVX2; the blocks at `at` and at `other` must lie within what the target was made from.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn put(target: Target, at: usize, columns: &Columns, sums: [__m256i; 2]) {
+pub(super) unsafe fn put(target: Target, at: usize, other: usize, columns: &Columns, sums: [__m256i; 2]) {
     // SAFETY: the caller's, and the arrays of `columns` have sixteen elements.
     unsafe {
         let mut bits = sums;
@@ -81,7 +103,7 @@ pub(super) unsafe fn put(target: Target, at: usize, columns: &Columns, sums: [__
             let v = _mm256_add_ps(v, load(&columns.add));
             let mut v = _mm256_blendv_ps(v, _mm256_mul_ps(v, load(&columns.slope)), v);
             if !target.residual.is_null() {
-                let bytes = _mm_loadl_epi64(target.residual.add(at + half * 8).cast());
+                let bytes = _mm_loadl_epi64(target.residual.add(other + half * 8).cast());
                 let r = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)), load(&columns.residual_mul));
                 v = _mm256_add_ps(v, _mm256_add_ps(r, load(&columns.residual_add)));
             }
@@ -173,7 +195,7 @@ unsafe fn tile_of<const M: usize>(
     }
     for (m, sums) in sums.into_iter().enumerate() {
         // SAFETY: the caller's.
-        unsafe { put(target, at + m * width, columns, sums) };
+        unsafe { put(target, at + m * width, at + m * width, columns, sums) };
     }
 }
 
@@ -210,8 +232,9 @@ unsafe fn depthwise_run<const PAIRS: usize>(d: &Depthwise<'_>, run: &Run, target
                 _mm256_permute2x128_si256(sums[0], sums[1], 0x20),
                 _mm256_permute2x128_si256(sums[0], sums[1], 0x31),
             ];
+            let at = (run.first + output) * d.shape.stride + block * BLOCK;
             // SAFETY: the run's outputs lie in the target.
-            unsafe { put(target, (run.first + output) * d.shape.stride + block * BLOCK, columns, ordered) };
+            unsafe { put(target, at, at, columns, ordered) };
         }
     }
 }

@@ -4,6 +4,7 @@
 mod avx2;
 mod portable;
 
+use super::blend::Blend;
 use super::depthwise::{Depthwise, Taps};
 use super::finish::Out;
 use super::gemm::{Gemm, Layout};
@@ -32,6 +33,8 @@ pub(super) struct Kernels {
     pub(super) gemm: fn(&Gemm<'_>, &mut [u8], Out<'_>),
     /// The depthwise convolution.
     pub(super) depthwise: fn(&Depthwise<'_>, Out<'_>),
+    /// The sum of two tensors.
+    pub(super) blend: fn(&Blend<'_>, Out<'_>),
 }
 
 impl Isa {

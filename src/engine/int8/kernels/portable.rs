@@ -1,6 +1,6 @@
 //! The definition of what kernels compute, without anything that depends on a processor.
 
-use super::{Depthwise, Gemm, Kernels, Layout, Out, Taps};
+use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
 
 pub(super) const KERNELS: Kernels = Kernels {
@@ -10,6 +10,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     scratch: |_| 0,
     gemm,
     depthwise,
+    blend,
 };
 
 fn gemm(g: &Gemm<'_>, _: &mut [u8], mut out: Out<'_>) {
@@ -54,4 +55,12 @@ fn depthwise(d: &Depthwise<'_>, mut out: Out<'_>) {
             out.put(at, constants, &sums, d.residual.map(|r| &r[at..]));
         }
     }
+}
+
+fn blend(b: &Blend<'_>, mut out: Out<'_>) {
+    b.check(&out);
+    b.for_each_block(|columns, at, other| {
+        let sums = std::array::from_fn(|i| i32::from(b.x[at + i]));
+        out.put(at, columns, &sums, Some(&b.residual[other..]));
+    });
 }
