@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use crate::engine::Role;
 use crate::ops::settings::Scope;
 use crate::ops::{Settings, settings};
 
@@ -36,7 +37,7 @@ Settings, each also in the file and as FACEPLATE__SECTION__KEY in the environmen
   --print-settings          print the settings in force, then stop
 
 Measuring:
-  --step NAME               only this one: extract, compare or liveness (bench)
+  --step NAME               only this one: extract, compare, liveness (bench), detector, embedder, attack-model (bench models)
   --runs N                  how often each step is timed (bench)
 
 Evaluation:
@@ -70,6 +71,7 @@ pub(super) enum Command {
     Doctor,
     Cameras,
     Bench(Bench),
+    BenchModels(Bench),
     TemplateShow { file: PathBuf },
     TokenNew { name: String, scopes: Vec<Scope> },
     KeyNew,
@@ -96,6 +98,8 @@ pub(super) enum Step {
     Extract,
     Compare,
     Liveness,
+    /// One inference of a model.
+    Model(Role),
 }
 
 impl std::str::FromStr for Step {
@@ -106,7 +110,12 @@ impl std::str::FromStr for Step {
             "extract" => Ok(Self::Extract),
             "compare" => Ok(Self::Compare),
             "liveness" => Ok(Self::Liveness),
-            _ => Err(Usage(format!("--step {word}: it is one of extract, compare, liveness"))),
+            "detector" => Ok(Self::Model(Role::Detector)),
+            "embedder" => Ok(Self::Model(Role::Embedder)),
+            "attack-model" => Ok(Self::Model(Role::Liveness)),
+            _ => Err(Usage(format!(
+                "--step {word}: it is one of extract, compare, liveness, detector, embedder, attack-model"
+            ))),
         }
     }
 }
@@ -210,6 +219,7 @@ fn command(words: &[&str], eval: Eval, eval_options: bool, bench: Bench) -> Resu
         ["help"] => Ok(Command::Help),
         ["doctor"] => Ok(Command::Doctor),
         ["cameras"] => Ok(Command::Cameras),
+        ["bench", "models"] => Ok(Command::BenchModels(bench)),
         ["bench", file] => Ok(Command::Bench(Bench { file: file.into(), ..bench })),
         ["template", "show", file] => Ok(Command::TemplateShow { file: file.into() }),
         ["token", "new", name, scopes @ ..] if !scopes.is_empty() => {

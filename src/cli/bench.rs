@@ -7,6 +7,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::args::{Bench, Step};
+use crate::engine::{Role, self_test_picture};
 use crate::face::{Curve, Effort, Extractor, Stages, Template};
 use crate::media::{self, Kind};
 use crate::ops::Settings;
@@ -15,6 +16,8 @@ use crate::ops::Settings;
 const RUNS: usize = 20;
 /// Verdicts that are timed unless told otherwise, after one that warms the caches.
 const CLIP_RUNS: usize = 5;
+/// Inferences that are timed unless told otherwise, after one that warms the caches.
+const MODEL_RUNS: usize = 50;
 /// Times that a gallery of this many templates is compared with unless told otherwise.
 const COMPARE_RUNS: usize = 2_000;
 const GALLERY: usize = 10_000;
@@ -36,6 +39,32 @@ pub(super) fn run(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn Erro
         }
     }
     if wanted(Step::Liveness) { verdict(&mut extractor, &bytes, runs(CLIP_RUNS)) } else { Ok(()) }
+}
+
+/// Times one inference of each model, on the picture that the self-test makes.
+pub(super) fn models(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn Error>> {
+    let (models, arithmetic) = (super::models(settings)?, super::arithmetic(settings)?);
+    let times = bench.runs.unwrap_or(MODEL_RUNS);
+    title("one inference", times);
+    for role in Role::ALL.into_iter().filter(|role| bench.step.is_none_or(|step| step == Step::Model(*role))) {
+        let info = models.get(role).info();
+        for &side in &info.input.sides {
+            let mut session = models.get(role).plan(side, arithmetic)?.session()?;
+            let pixels = self_test_picture(side);
+            session.run(&pixels)?;
+            let mut runs = vec![];
+            for _ in 0..times {
+                let start = cpu_time();
+                session.run(&pixels)?;
+                runs.push(cpu_time() - start);
+            }
+            row(&format!("{} {side}", info.name), runs);
+            if bench.step.is_some() {
+                break; // for counts of instructions: one size
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Times the way from a picture to a template.

@@ -57,6 +57,7 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::Doctor => return doctor::run(&settings),
         Command::Cameras => cameras::run(&settings),
         Command::Bench(bench) => bench::run(&settings, bench)?,
+        Command::BenchModels(bench) => bench::models(&settings, bench)?,
         Command::TemplateShow { file } => template::show(&settings, file)?,
         Command::TokenNew { name, scopes } => secret::token(name, scopes),
         Command::KeyNew => secret::key(),
@@ -78,13 +79,15 @@ fn models(settings: &Settings) -> Result<ModelSet, engine::Error> {
 
 /// The models that the settings name, planned.
 fn faces(settings: &Settings) -> Result<Faces, engine::Error> {
-    let arithmetic = match &settings.inference.arithmetic {
-        None => Arithmetic::default(),
-        Some(name) => Arithmetic::parse(name).ok_or_else(|| {
-            let kernels: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
-            let known = kernels.join(", ");
-            engine::Error::Models(format!("inference.arithmetic = {name}: it is one of float, emulated, {known}"))
-        })?,
-    };
-    Faces::new(models(settings)?, settings.limits.clone(), settings.inference.mirror, arithmetic)
+    Faces::new(models(settings)?, settings.limits.clone(), settings.inference.mirror, arithmetic(settings)?)
+}
+
+/// The arithmetic that the settings name.
+fn arithmetic(settings: &Settings) -> Result<Arithmetic, engine::Error> {
+    let Some(name) = &settings.inference.arithmetic else { return Ok(Arithmetic::default()) };
+    Arithmetic::parse(name).ok_or_else(|| {
+        let kernels: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
+        let known = kernels.join(", ");
+        engine::Error::Models(format!("inference.arithmetic = {name}: it is one of float, emulated, {known}"))
+    })
 }

@@ -9,7 +9,7 @@ use super::Map;
 const LEAST_COSINE: f32 = 0.98;
 
 /// The picture, rows of pixels: two waves of triangles, `60 + 2 |(3x + 2y + 20c) mod 96 - 48| + |(2y - x) mod 64 - 32|`.
-pub(super) fn picture(side: usize) -> Vec<u8> {
+pub fn picture(side: usize) -> Vec<u8> {
     let side = side as i32;
     let value = |c: i32, y: i32, x: i32| {
         60 + 2 * ((3 * x + 2 * y + 20 * c) % 96 - 48).abs() + ((2 * y - x).rem_euclid(64) - 32).abs()

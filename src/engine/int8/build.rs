@@ -114,6 +114,10 @@ impl Builder {
         if !fits {
             return Err(Unfit("a convolution of an unusual shape".into()));
         }
+        // Some kernels sum two products in sixteen bits.
+        if conv.weights.contains(&i8::MIN) {
+            return Err(Unfit("weights of -128".into()));
+        }
         let factors = conv.factors(&source)?;
         let kernels = self.isa.kernels();
         let is_signed = kernels.signed && !conv.is_depthwise;

@@ -2,6 +2,10 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod dot;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 use super::blend::Blend;
@@ -17,6 +21,12 @@ pub enum Isa {
     /// x86-64 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// Any aarch64.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// aarch64 with the dot product extension.
+    #[cfg(target_arch = "aarch64")]
+    Dot,
 }
 
 /// The loops of one instruction set.
@@ -45,6 +55,13 @@ impl Isa {
         if std::arch::is_x86_feature_detected!("avx2") {
             found.push(Self::Avx2);
         }
+        #[cfg(target_arch = "aarch64")]
+        {
+            found.push(Self::Neon);
+            if std::arch::is_aarch64_feature_detected!("dotprod") {
+                found.push(Self::Dot);
+            }
+        }
         found
     }
 
@@ -59,6 +76,10 @@ impl Isa {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
+            #[cfg(target_arch = "aarch64")]
+            Self::Dot => "neon-dot",
         }
     }
 
@@ -69,6 +90,10 @@ impl Isa {
             Self::Portable => &portable::KERNELS,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => &avx2::KERNELS,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => &neon::KERNELS,
+            #[cfg(target_arch = "aarch64")]
+            Self::Dot => &dot::KERNELS,
         }
     }
 }
