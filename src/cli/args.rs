@@ -19,6 +19,7 @@ Commands:
   doctor                    check models, CPU and settings, and say what was found
   cameras                   which cameras there are and what they can do
   bench FILE                CPU time of each step on a picture or clip with a face
+  bench models              CPU time of one inference of each model
   template show FILE        what a template file holds
   token new NAME SCOPE...   a token for clients, and what the settings need; scopes: pattern, liveness, camera, metrics
   key new                   a key with which templates are sealed

@@ -2,7 +2,7 @@
 
 use super::depthwise::Window;
 use super::excite::{Gate, Layer as FloatLayer};
-use super::finish::{Columns, LARGEST, MAGIC};
+use super::finish::{Activation, Columns, LARGEST};
 use super::network::{Network, Op, Output, Place, Step};
 use super::{BLOCK, Isa, Shape, padded};
 
@@ -269,7 +269,8 @@ impl Builder {
         let id = self.tensor(result, stored, false);
         let to = if is_stored { Output::Buffer(id.0) } else { Output::Floats(floats) };
         let (from, residual) = (Place::Buffer(from.0), residual.map(|r| Place::Buffer(r.0)));
-        self.steps.push(Step { from, shape, residual, to, result, columns, op });
+        let activation = Activation::of(&columns);
+        self.steps.push(Step { from, shape, residual, to, result, columns, activation, op });
         Ok(id)
     }
 
@@ -390,7 +391,7 @@ impl Constants {
             reach += 255.0 * mul;
         }
         if let Some(stored) = stored {
-            columns.round[i] = MAGIC + f32::from(stored.zero[channel]);
+            columns.zero[i] = i16::from(stored.zero[channel]);
             if !(reach < LARGEST) {
                 return Err(Unfit("results that are far out of the range that is stored".into()));
             }

@@ -1,6 +1,6 @@
 //! Convolutions that keep channels apart: where each output finds its inputs.
 
-use super::finish::{Columns, Out};
+use super::finish::{Activation, Columns, Out};
 use super::{BLOCK, Shape};
 
 /// A square window that moves over a picture.
@@ -80,6 +80,8 @@ pub(super) struct Depthwise<'a> {
     pub(super) weights: &'a [i16],
     /// One for each block of channels.
     pub(super) columns: &'a [Columns],
+    /// What they say of negative values.
+    pub(super) activation: Activation,
     /// Added to the result.
     pub(super) residual: Option<&'a [u8]>,
 }

@@ -4,19 +4,16 @@
 //! v = (sum + init) as f32 * mul + add            two roundings
 //! v = v * slope, where v is negative             ReLU is slope 0, none is slope 1
 //! v = v + (residual as f32 * residual_mul + residual_add)
-//! stored = v + zero, to the nearest integer, ties to even, clamped to 0..=255
+//! stored = v to the nearest integer, ties to even, plus zero, clamped to 0..=255
 //! ```
 //!
-//! The last step adds 1.5 * 2^23 + zero, which leaves the integer in the low bits of the sum on any processor that rounds as
-//! IEEE 754 says, with or without an instruction for it. `build` makes sure that |v| stays under [`LARGEST`].
+//! A processor without an instruction for the rounding adds 1.5 * 2^23, which leaves the integer in the low bits of the sum.
+//! `build` makes sure that |v| stays under [`LARGEST`], for which all ways agree.
 
 use super::BLOCK;
 
-/// What the last addition adds besides the zero point, 1.5 * 2^23: a sum of this size has an ulp of 1.
-pub(super) const MAGIC: f32 = 12_582_912.0;
-
-/// Bits of [`MAGIC`].
-pub(super) const MAGIC_BITS: i32 = MAGIC.to_bits() as i32;
+/// 1.5 * 2^23: a sum of this size has an ulp of 1.
+const MAGIC: f32 = 12_582_912.0;
 
 /// Bound on |v| before it is stored: beyond 2^22 the low bits of the sum would not hold the integer any more.
 pub(super) const LARGEST: f64 = (1 << 21) as f64;
@@ -37,8 +34,8 @@ pub(super) struct Columns {
     pub(super) residual_mul: [f32; BLOCK],
     /// Minus the residual's zero point, in units of the result.
     pub(super) residual_add: [f32; BLOCK],
-    /// [`MAGIC`] and the zero point of the result.
-    pub(super) round: [f32; BLOCK],
+    /// The zero point of the result.
+    pub(super) zero: [i16; BLOCK],
 }
 
 impl Columns {
@@ -50,7 +47,7 @@ impl Columns {
         slope: [1.0; BLOCK],
         residual_mul: [0.0; BLOCK],
         residual_add: [0.0; BLOCK],
-        round: [MAGIC; BLOCK],
+        zero: [0; BLOCK],
     };
 
     /// The value of channel `i` of the block before it is stored.
@@ -65,7 +62,30 @@ impl Columns {
 
     /// The byte that stands for it.
     pub(super) fn byte(&self, i: usize, v: f32) -> u8 {
-        ((v + self.round[i]).to_bits() as i32 - MAGIC_BITS).clamp(0, 255) as u8
+        let nearest = (v + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i32;
+        (nearest + i32::from(self.zero[i])).clamp(0, 255) as u8
+    }
+}
+
+/// What happens to negative values. All but the first could be the last: kernels may take a shorter way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Activation {
+    /// Nothing: all slopes are 1.
+    None,
+    /// Slopes are from 0 to 1, so that the result is the larger of the value and the value times its slope.
+    Larger,
+    /// Slopes are anything.
+    Any,
+}
+
+impl Activation {
+    /// The shortest way for some constants.
+    pub(super) fn of(columns: &[Columns]) -> Self {
+        let all = |f: fn(&f32) -> bool| columns.iter().flat_map(|c| &c.slope).all(f);
+        if all(|s| *s == 1.0) {
+            return Self::None;
+        }
+        if all(|s| (0.0..=1.0).contains(s)) { Self::Larger } else { Self::Any }
     }
 }
 
@@ -108,8 +128,8 @@ mod tests {
     #[test]
     fn bytes_are_rounded_to_even_and_clamped() {
         let mut columns = Columns::PADDING;
-        columns.round[0] = MAGIC + 10.0;
-        for (v, byte) in [(0.5, 10), (1.5, 12), (-0.5, 10), (-1.5, 8), (2.49, 12), (-20.0, 0), (1e6, 255), (-2e6, 0)] {
+        columns.zero[0] = 11;
+        for (v, byte) in [(0.5, 11), (1.5, 13), (-0.5, 11), (-1.5, 9), (2.49, 13), (-20.0, 0), (1e6, 255), (-2e6, 0)] {
             assert_eq!(columns.byte(0, v), byte, "{v}");
         }
     }

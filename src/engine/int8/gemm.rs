@@ -1,7 +1,7 @@
 //! The matrix product that pointwise, dense and fully connected convolutions come down to.
 
 use super::BLOCK;
-use super::finish::{Columns, Out};
+use super::finish::{Activation, Columns, Out};
 
 /// How a kernel wants its weights: output channels in groups of `outputs`, in each group inputs in groups of `inputs`, and
 /// then for each output of the group its `inputs` weights.
@@ -35,6 +35,8 @@ pub(super) struct Gemm<'a> {
     pub(super) weights: &'a [i8],
     /// One for each block of output channels.
     pub(super) columns: &'a [Columns],
+    /// What they say of negative values.
+    pub(super) activation: Activation,
     /// Added to the result: as many bytes as the output has elements.
     pub(super) residual: Option<&'a [u8]>,
 }

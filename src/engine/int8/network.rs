@@ -5,7 +5,7 @@
 use super::depthwise::{Depthwise, Window};
 use super::blend::Blend;
 use super::excite::Gate;
-use super::finish::{Columns, Out};
+use super::finish::{Activation, Columns, Out};
 use super::gemm::Gemm;
 use super::kernels::Kernels;
 use super::{BLOCK, Isa, Shape};
@@ -55,6 +55,7 @@ pub(super) struct Step {
     pub(super) to: Output,
     pub(super) result: Shape,
     pub(super) columns: Vec<Columns>,
+    pub(super) activation: Activation,
     pub(super) op: Op,
 }
 
@@ -189,10 +190,10 @@ impl Step {
         gates: &mut [f32],
         mut out: Out<'_>,
     ) {
-        let columns = &self.columns;
+        let (columns, activation) = (&self.columns, self.activation);
         match &self.op {
             Op::Dense { weights, k, .. } if self.is_direct() => {
-                (kernels.gemm)(&Gemm { a: x, k: *k, weights, columns, residual }, scratch, out);
+                (kernels.gemm)(&Gemm { a: x, k: *k, weights, columns, activation, residual }, scratch, out);
             }
             Op::Dense { window, weights, k, border } => {
                 let (rows, scratch) = scratch.split_at_mut(self.result.columns * k);
@@ -205,12 +206,12 @@ impl Step {
                         Out::Floats(floats) => Out::Floats(&mut floats[range.clone()]),
                     };
                     let residual = residual.map(|r| &r[range]);
-                    (kernels.gemm)(&Gemm { a: rows, k: *k, weights, columns, residual }, scratch, out);
+                    (kernels.gemm)(&Gemm { a: rows, k: *k, weights, columns, activation, residual }, scratch, out);
                 }
             }
             Op::Depthwise { window, weights, border } => {
                 let (shape, window) = (self.shape, *window);
-                (kernels.depthwise)(&Depthwise { x, shape, window, border, weights, columns, residual }, out);
+                (kernels.depthwise)(&Depthwise { x, shape, window, border, weights, columns, activation, residual }, out);
             }
             Op::MaxPool => {
                 let Out::Bytes(out) = out else { unreachable!("a pooled tensor is stored") };

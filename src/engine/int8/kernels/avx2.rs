@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
-use crate::engine::int8::finish::{Columns, MAGIC_BITS};
+use crate::engine::int8::finish::{Activation, Columns};
 
 pub(super) const KERNELS: Kernels = Kernels {
     layout: Layout { outputs: BLOCK, inputs: 2 },
@@ -39,7 +39,7 @@ unsafe fn blend_all(b: &Blend<'_>, target: Target) {
         // SAFETY: the blocks at `at` lie in the first tensor and in the target, that at `other` in the second.
         unsafe {
             let read = |half: usize| _mm256_cvtepu8_epi32(_mm_loadl_epi64(b.x.as_ptr().add(at + half * 8).cast()));
-            put(target, at, other, columns, [read(0), read(1)]);
+            put(target, (at, other, 0), columns, Activation::None, [[read(0), read(1)]]);
         }
     });
 }
@@ -86,37 +86,78 @@ impl Target {
     }
 }
 
-/// Finishes the sums of one block, with the block at `other` of the residual if there is one, and puts them at element `at`.
+/// Finishes the sums of one block in `M` rows, `width` elements apart, and puts them at element `at` and behind, with the block
+/// at `other` and behind of the residual if there is one.
 ///
 /// # Safety
-/// AVX2; the blocks at `at` and at `other` must lie within what the target was made from.
+/// AVX2; the blocks of all rows must lie within what the target was made from.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn put(target: Target, at: usize, other: usize, columns: &Columns, sums: [__m256i; 2]) {
+pub(super) unsafe fn put<const M: usize>(
+    target: Target,
+    (at, other, width): (usize, usize, usize),
+    columns: &Columns,
+    activation: Activation,
+    sums: [[__m256i; 2]; M],
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        match activation {
+            Activation::None => put_with::<M, NONE>(target, (at, other, width), columns, sums),
+            Activation::Larger => put_with::<M, LARGER>(target, (at, other, width), columns, sums),
+            Activation::Any => put_with::<M, ANY>(target, (at, other, width), columns, sums),
+        }
+    }
+}
+
+const NONE: u8 = Activation::None as u8;
+const LARGER: u8 = Activation::Larger as u8;
+const ANY: u8 = Activation::Any as u8;
+
+/// # Safety
+/// That of [`put`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn put_with<const M: usize, const ACTIVATION: u8>(
+    target: Target,
+    (at, other, width): (usize, usize, usize),
+    columns: &Columns,
+    mut sums: [[__m256i; 2]; M],
+) {
     // SAFETY: the caller's, and the arrays of `columns` have sixteen elements.
     unsafe {
-        let mut bits = sums;
         for half in 0..2 {
             let load = |values: &[f32; BLOCK]| _mm256_loadu_ps(values.as_ptr().add(half * 8));
-            let sum = _mm256_add_epi32(sums[half], _mm256_loadu_si256(columns.init.as_ptr().add(half * 8).cast()));
-            let v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), load(&columns.mul));
-            let v = _mm256_add_ps(v, load(&columns.add));
-            let mut v = _mm256_blendv_ps(v, _mm256_mul_ps(v, load(&columns.slope)), v);
-            if !target.residual.is_null() {
-                let bytes = _mm_loadl_epi64(target.residual.add(other + half * 8).cast());
-                let r = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)), load(&columns.residual_mul));
-                v = _mm256_add_ps(v, _mm256_add_ps(r, load(&columns.residual_add)));
+            let init = _mm256_loadu_si256(columns.init.as_ptr().add(half * 8).cast());
+            let (mul, add, slope) = (load(&columns.mul), load(&columns.add), load(&columns.slope));
+            for (m, sums) in sums.iter_mut().enumerate() {
+                let v = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(sums[half], init)), mul);
+                let v = _mm256_add_ps(v, add);
+                let mut v = match ACTIVATION {
+                    NONE => v,
+                    LARGER => _mm256_max_ps(v, _mm256_mul_ps(v, slope)),
+                    _ => _mm256_blendv_ps(v, _mm256_mul_ps(v, slope), v),
+                };
+                if !target.residual.is_null() {
+                    let bytes = _mm_loadl_epi64(target.residual.add(other + m * width + half * 8).cast());
+                    let r = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+                    let r = _mm256_add_ps(_mm256_mul_ps(r, load(&columns.residual_mul)), load(&columns.residual_add));
+                    v = _mm256_add_ps(v, r);
+                }
+                if target.floats {
+                    _mm256_storeu_ps(target.out.cast::<f32>().add(at + m * width + half * 8), v);
+                }
+                sums[half] = _mm256_cvtps_epi32(v);
             }
-            if target.floats {
-                _mm256_storeu_ps(target.out.cast::<f32>().add(at + half * 8), v);
-            }
-            let v = _mm256_add_ps(v, load(&columns.round));
-            bits[half] = _mm256_sub_epi32(_mm256_castps_si256(v), _mm256_set1_epi32(MAGIC_BITS));
         }
         if !target.floats {
-            let words = _mm256_permute4x64_epi64(_mm256_packs_epi32(bits[0], bits[1]), 0b11_01_10_00);
-            let bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-            _mm_storeu_si128(target.out.add(at).cast(), bytes);
+            let zero = _mm256_loadu_si256(columns.zero.as_ptr().cast());
+            for (m, sums) in sums.into_iter().enumerate() {
+                let words = _mm256_permute4x64_epi64(_mm256_packs_epi32(sums[0], sums[1]), 0b11_01_10_00);
+                let words = _mm256_adds_epi16(words, zero);
+                let bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+                _mm_storeu_si128(target.out.add(at + m * width).cast(), bytes);
+            }
         }
     }
 }
@@ -149,13 +190,14 @@ unsafe fn gemm(g: &Gemm<'_>, scratch: *mut u8, mut out: Out<'_>) {
                     let a = wide.cast::<u8>().add(done * k * 2).cast::<i16>();
                     let weights = g.weights.as_ptr().add(block * BLOCK * k);
                     let at = (first + done) * width + block * BLOCK;
+                    let place = (at, at, width);
                     match tile {
-                        6 => tile_of::<6>(a, k, weights, columns, target, at, width),
-                        5 => tile_of::<5>(a, k, weights, columns, target, at, width),
-                        4 => tile_of::<4>(a, k, weights, columns, target, at, width),
-                        3 => tile_of::<3>(a, k, weights, columns, target, at, width),
-                        2 => tile_of::<2>(a, k, weights, columns, target, at, width),
-                        _ => tile_of::<1>(a, k, weights, columns, target, at, width),
+                        6 => put(target, place, columns, g.activation, tile_of::<6>(a, k, weights)),
+                        5 => put(target, place, columns, g.activation, tile_of::<5>(a, k, weights)),
+                        4 => put(target, place, columns, g.activation, tile_of::<4>(a, k, weights)),
+                        3 => put(target, place, columns, g.activation, tile_of::<3>(a, k, weights)),
+                        2 => put(target, place, columns, g.activation, tile_of::<2>(a, k, weights)),
+                        _ => put(target, place, columns, g.activation, tile_of::<1>(a, k, weights)),
                     }
                 }
                 done += tile;
@@ -164,21 +206,13 @@ unsafe fn gemm(g: &Gemm<'_>, scratch: *mut u8, mut out: Out<'_>) {
     }
 }
 
-/// `M` rows of one block of channels.
+/// Sums of `M` rows and one block of channels.
 ///
 /// # Safety
-/// AVX2; `a` points to `M * k` values, `weights` to `BLOCK * k`, and the target has a block at `at + i * width` for each row.
+/// AVX2; `a` points to `M * k` values, `weights` to `BLOCK * k`.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn tile_of<const M: usize>(
-    a: *const i16,
-    k: usize,
-    weights: *const i8,
-    columns: &Columns,
-    target: Target,
-    at: usize,
-    width: usize,
-) {
+unsafe fn tile_of<const M: usize>(a: *const i16, k: usize, weights: *const i8) -> [[__m256i; 2]; M] {
     let mut sums = [[_mm256_setzero_si256(); 2]; M];
     for pair in 0..k / 2 {
         // SAFETY: the caller's; `pair * 2 + 1 < k`.
@@ -193,48 +227,67 @@ unsafe fn tile_of<const M: usize>(
             }
         }
     }
-    for (m, sums) in sums.into_iter().enumerate() {
-        // SAFETY: the caller's.
-        unsafe { put(target, at + m * width, at + m * width, columns, sums) };
-    }
+    sums
 }
 
 /// One run of a depthwise convolution of `PAIRS` pairs of taps, or of however many there are if 0.
 ///
 /// # Safety
 /// AVX2; `d` and its weights must have been checked, the run must be one of its own.
-#[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn depthwise_run<const PAIRS: usize>(d: &Depthwise<'_>, run: &Run, target: Target) {
     let pairs = if PAIRS > 0 { PAIRS } else { run.taps.len().div_ceil(2) };
-    let taps = &run.taps;
+    let width = d.shape.stride;
     for (block, columns) in d.columns.iter().enumerate() {
-        for output in 0..run.outputs {
-            let mut sums = [_mm256_setzero_si256(); 2];
-            let offset = output * run.step + block * BLOCK;
-            for pair in 0..pairs {
-                // SAFETY: each tap has `shape.stride` bytes at each output of the run, sixteen for each block; an odd last
-                // tap is read twice, its pair has weight 0.
-                unsafe {
-                    let second = (pair * 2 + 1).min(taps.len() - 1);
-                    let read = |tap: usize| {
-                        _mm256_cvtepu8_epi16(_mm_loadu_si128(taps.get_unchecked(tap).add(offset).cast()))
-                    };
-                    let (a, b) = (read(pair * 2), read(second));
-                    let w = d.weights.as_ptr().add((block * pairs + pair) * 2 * BLOCK);
-                    let (w0, w1) = (_mm256_loadu_si256(w.cast()), _mm256_loadu_si256(w.add(16).cast()));
-                    sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), w0));
-                    sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), w1));
+        let weights = &d.weights[block * pairs * 2 * BLOCK..][..pairs * 2 * BLOCK];
+        let mut output = 0;
+        while output < run.outputs {
+            let at = (run.first + output) * width + block * BLOCK;
+            let (place, offset) = ((at, at, width), output * run.step + block * BLOCK);
+            // SAFETY: the caller's; the outputs of the run lie in the target.
+            unsafe {
+                if run.outputs - output >= 4 {
+                    let sums = depthwise_tile::<4>(&run.taps, offset, run.step, weights);
+                    put(target, place, columns, d.activation, sums);
+                    output += 4;
+                } else {
+                    let sums = depthwise_tile::<1>(&run.taps, offset, run.step, weights);
+                    put(target, place, columns, d.activation, sums);
+                    output += 1;
                 }
             }
-            // Channels 0 to 3 and 8 to 11 are in the first, 4 to 7 and 12 to 15 in the second.
-            let ordered = [
-                _mm256_permute2x128_si256(sums[0], sums[1], 0x20),
-                _mm256_permute2x128_si256(sums[0], sums[1], 0x31),
-            ];
-            let at = (run.first + output) * d.shape.stride + block * BLOCK;
-            // SAFETY: the run's outputs lie in the target.
-            unsafe { put(target, at, at, columns, ordered) };
         }
     }
+}
+
+/// Sums of `M` neighbors and one block of channels.
+///
+/// # Safety
+/// AVX2; at each tap there must be sixteen bytes at `offset` and at each of `M - 1` steps from there.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn depthwise_tile<const M: usize>(
+    taps: &[*const u8],
+    offset: usize,
+    step: usize,
+    weights: &[i16],
+) -> [[__m256i; 2]; M] {
+    let mut sums = [[_mm256_setzero_si256(); 2]; M];
+    for (pair, w) in weights.as_chunks::<{ 2 * BLOCK }>().0.iter().enumerate() {
+        // SAFETY: the caller's; an odd last tap is read twice, the second of its pair has weight 0.
+        unsafe {
+            let (first, second) = (taps[pair * 2], taps[(pair * 2 + 1).min(taps.len() - 1)]);
+            let (w0, w1) = (_mm256_loadu_si256(w.as_ptr().cast()), _mm256_loadu_si256(w.as_ptr().add(BLOCK).cast()));
+            for (m, sums) in sums.iter_mut().enumerate() {
+                let read = |tap: *const u8| {
+                    _mm256_cvtepu8_epi16(_mm_loadu_si128(tap.add(offset + m * step).cast()))
+                };
+                let (a, b) = (read(first), read(second));
+                sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), w0));
+                sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), w1));
+            }
+        }
+    }
+    // Channels 0 to 3 and 8 to 11 are in the first, 4 to 7 and 12 to 15 in the second.
+    sums.map(|[a, b]| [_mm256_permute2x128_si256(a, b, 0x20), _mm256_permute2x128_si256(a, b, 0x31)])
 }

@@ -47,12 +47,18 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
                 let (a, w, sums) = (scratch.as_ptr(), weights.as_ptr(), sums.as_mut_ptr().cast());
                 if count == ROWS { tile_of_6(a, w, k, sums) } else { tile_of_1(a, w, k, sums) }
             }
-            for (row, sums) in sums.iter().take(count).enumerate() {
-                let at = (first + row) * width + block * BLOCK;
-                // SAFETY: the target has `BLOCK` elements for this block in each row.
-                unsafe {
-                    let sums = std::array::from_fn(|i| vld1q_s32(sums.as_ptr().add(i * 4)));
-                    put(target, at, at, columns, sums);
+            let at = first * width + block * BLOCK;
+            // SAFETY: the target has `BLOCK` elements for this block in each row.
+            unsafe {
+                let read = |row: usize| std::array::from_fn(|i| vld1q_s32(sums[row].as_ptr().add(i * 4)));
+                match count {
+                    ROWS => {
+                        put(target, (at, at, width), columns, g.activation, std::array::from_fn::<_, 3, _>(read));
+                        let at = at + 3 * width;
+                        let rest = std::array::from_fn::<_, 3, _>(|row| read(3 + row));
+                        put(target, (at, at, width), columns, g.activation, rest);
+                    }
+                    _ => put(target, (at, at, width), columns, g.activation, [read(0)]),
                 }
             }
         }

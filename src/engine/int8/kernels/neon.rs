@@ -7,7 +7,7 @@ use std::arch::aarch64::*;
 use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
-use crate::engine::int8::finish::{Columns, MAGIC_BITS};
+use crate::engine::int8::finish::{Activation, Columns};
 
 pub(super) const KERNELS: Kernels = Kernels {
     layout: Layout { outputs: COLUMNS, inputs: 16 },
@@ -45,46 +45,80 @@ impl Target {
     }
 }
 
-/// Finishes the sums of one block, with the block at `other` of the residual if there is one, and puts them at element `at`.
+/// Finishes the sums of one block in `M` rows, `width` elements apart, and puts them at element `at` and behind, with the block
+/// at `other` and behind of the residual if there is one.
 ///
 /// # Safety
-/// The blocks at `at` and at `other` must lie within what the target was made from.
+/// The blocks of all rows must lie within what the target was made from.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) unsafe fn put(target: Target, at: usize, other: usize, columns: &Columns, sums: [int32x4_t; 4]) {
+pub(super) unsafe fn put<const M: usize>(
+    target: Target,
+    (at, other, width): (usize, usize, usize),
+    columns: &Columns,
+    activation: Activation,
+    sums: [[int32x4_t; 4]; M],
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        match activation {
+            Activation::None => put_with::<M, NONE>(target, (at, other, width), columns, sums),
+            Activation::Larger => put_with::<M, LARGER>(target, (at, other, width), columns, sums),
+            Activation::Any => put_with::<M, ANY>(target, (at, other, width), columns, sums),
+        }
+    }
+}
+
+const NONE: u8 = Activation::None as u8;
+const LARGER: u8 = Activation::Larger as u8;
+const ANY: u8 = Activation::Any as u8;
+
+/// # Safety
+/// That of [`put`].
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn put_with<const M: usize, const ACTIVATION: u8>(
+    target: Target,
+    (at, other, width): (usize, usize, usize),
+    columns: &Columns,
+    mut sums: [[int32x4_t; 4]; M],
+) {
     // SAFETY: the caller's, and the arrays of `columns` have sixteen elements.
     unsafe {
-        let mut residual = [vdupq_n_f32(0.0); 4];
-        if !target.residual.is_null() {
-            let bytes = vld1q_u8(target.residual.add(other));
-            let (low, high) = (vmovl_u8(vget_low_u8(bytes)), vmovl_high_u8(bytes));
-            let words = [vmovl_u16(vget_low_u16(low)), vmovl_high_u16(low), vmovl_u16(vget_low_u16(high)), vmovl_high_u16(high)];
-            for (quarter, word) in words.into_iter().enumerate() {
-                let load = |values: &[f32; BLOCK]| vld1q_f32(values.as_ptr().add(quarter * 4));
-                let r = vmulq_f32(vcvtq_f32_u32(word), load(&columns.residual_mul));
-                residual[quarter] = vaddq_f32(r, load(&columns.residual_add));
-            }
-        }
-        let mut bits = sums;
         for quarter in 0..4 {
             let load = |values: &[f32; BLOCK]| vld1q_f32(values.as_ptr().add(quarter * 4));
-            let sum = vaddq_s32(sums[quarter], vld1q_s32(columns.init.as_ptr().add(quarter * 4)));
-            let v = vaddq_f32(vmulq_f32(vcvtq_f32_s32(sum), load(&columns.mul)), load(&columns.add));
-            let negative = vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_f32(v), 31));
-            let mut v = vbslq_f32(negative, vmulq_f32(v, load(&columns.slope)), v);
-            if !target.residual.is_null() {
-                v = vaddq_f32(v, residual[quarter]);
+            let init = vld1q_s32(columns.init.as_ptr().add(quarter * 4));
+            let (mul, add, slope) = (load(&columns.mul), load(&columns.add), load(&columns.slope));
+            for (m, sums) in sums.iter_mut().enumerate() {
+                let v = vmulq_f32(vcvtq_f32_s32(vaddq_s32(sums[quarter], init)), mul);
+                let v = vaddq_f32(v, add);
+                let mut v = match ACTIVATION {
+                    NONE => v,
+                    LARGER => vmaxq_f32(v, vmulq_f32(v, slope)),
+                    _ => {
+                        let negative = vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_f32(v), 31));
+                        vbslq_f32(negative, vmulq_f32(v, slope), v)
+                    }
+                };
+                if !target.residual.is_null() {
+                    let word = target.residual.add(other + m * width + quarter * 4).cast::<u32>().read_unaligned();
+                    let bytes = vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(word)));
+                    let r = vmulq_f32(vcvtq_f32_u32(vmovl_u16(vget_low_u16(bytes))), load(&columns.residual_mul));
+                    v = vaddq_f32(v, vaddq_f32(r, load(&columns.residual_add)));
+                }
+                if target.floats {
+                    vst1q_f32(target.out.cast::<f32>().add(at + m * width + quarter * 4), v);
+                }
+                sums[quarter] = vcvtnq_s32_f32(v);
             }
-            if target.floats {
-                vst1q_f32(target.out.cast::<f32>().add(at + quarter * 4), v);
-            }
-            let v = vaddq_f32(v, load(&columns.round));
-            bits[quarter] = vsubq_s32(vreinterpretq_s32_f32(v), vdupq_n_s32(MAGIC_BITS));
         }
         if !target.floats {
-            let low = vqmovn_high_s32(vqmovn_s32(bits[0]), bits[1]);
-            let high = vqmovn_high_s32(vqmovn_s32(bits[2]), bits[3]);
-            vst1q_u8(target.out.add(at), vqmovun_high_s16(vqmovun_s16(low), high));
+            let (zero0, zero1) = (vld1q_s16(columns.zero.as_ptr()), vld1q_s16(columns.zero.as_ptr().add(8)));
+            for (m, sums) in sums.into_iter().enumerate() {
+                let low = vqaddq_s16(vqmovn_high_s32(vqmovn_s32(sums[0]), sums[1]), zero0);
+                let high = vqaddq_s16(vqmovn_high_s32(vqmovn_s32(sums[2]), sums[3]), zero1);
+                vst1q_u8(target.out.add(at + m * width), vqmovun_high_s16(vqmovun_s16(low), high));
+            }
         }
     }
 }
@@ -103,32 +137,25 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
             // `rows * width` elements, `BLOCK` for this block in each row.
             unsafe {
                 let at = first * width + block * BLOCK;
+                let (a, place) = (scratch.as_ptr().cast(), (at, at, width));
                 match count {
-                    4 => tiles::<4>(scratch.as_ptr().cast(), k, weights, columns, target, at, width),
-                    3 => tiles::<3>(scratch.as_ptr().cast(), k, weights, columns, target, at, width),
-                    2 => tiles::<2>(scratch.as_ptr().cast(), k, weights, columns, target, at, width),
-                    _ => tiles::<1>(scratch.as_ptr().cast(), k, weights, columns, target, at, width),
+                    4 => put(target, place, columns, g.activation, tiles::<4>(a, k, weights)),
+                    3 => put(target, place, columns, g.activation, tiles::<3>(a, k, weights)),
+                    2 => put(target, place, columns, g.activation, tiles::<2>(a, k, weights)),
+                    _ => put(target, place, columns, g.activation, tiles::<1>(a, k, weights)),
                 }
             }
         }
     }
 }
 
-/// `M` rows of one block of channels.
+/// Sums of `M` rows and one block of channels.
 ///
 /// # Safety
-/// `a` points to `M * k` values, `weights` has `BLOCK * k`, and the target has a block at `at + i * width` for each row.
+/// `a` points to `M * k` values, `weights` has `BLOCK * k`.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn tiles<const M: usize>(
-    a: *const i8,
-    k: usize,
-    weights: &[i8],
-    columns: &Columns,
-    target: Target,
-    at: usize,
-    width: usize,
-) {
+unsafe fn tiles<const M: usize>(a: *const i8, k: usize, weights: &[i8]) -> [[int32x4_t; 4]; M] {
     let mut sums = [[vdupq_n_s32(0); 4]; M];
     for (quarter, weights) in weights.chunks_exact(COLUMNS * k).enumerate() {
         // SAFETY: the caller's.
@@ -137,10 +164,7 @@ unsafe fn tiles<const M: usize>(
             sums[quarter] = vpaddq_s32(vpaddq_s32(tile[0], tile[1]), vpaddq_s32(tile[2], tile[3]));
         }
     }
-    for (m, sums) in sums.into_iter().enumerate() {
-        // SAFETY: the caller's.
-        unsafe { put(target, at + m * width, at + m * width, columns, sums) };
-    }
+    sums
 }
 
 /// Sums of `M` rows and four columns, each spread over four lanes.
@@ -189,34 +213,61 @@ pub(super) fn depthwise(d: &Depthwise<'_>, mut out: Out<'_>) {
 ///
 /// # Safety
 /// `d` and its weights must have been checked, the run must be one of its own.
-#[inline]
 #[target_feature(enable = "neon")]
 unsafe fn depthwise_run<const TAPS: usize>(d: &Depthwise<'_>, run: &Run, target: Target) {
-    let taps = if TAPS > 0 { TAPS } else { run.taps.len() };
+    let taps = if TAPS > 0 { &run.taps[..TAPS] } else { &run.taps };
+    let width = d.shape.stride;
     for (block, columns) in d.columns.iter().enumerate() {
-        let weights = &d.weights[block * taps * BLOCK..][..taps * BLOCK];
-        for output in 0..run.outputs {
-            let offset = output * run.step + block * BLOCK;
-            let mut sums = [vdupq_n_s32(0); 4];
-            for tap in 0..taps {
-                // SAFETY: each tap has `shape.stride` bytes at each output of the run, sixteen for each block.
-                unsafe {
-                    let bytes = vld1q_u8(run.taps.get_unchecked(tap).add(offset));
-                    let (low, high) = (vmovl_u8(vget_low_u8(bytes)), vmovl_high_u8(bytes));
-                    let (low, high) = (vreinterpretq_s16_u16(low), vreinterpretq_s16_u16(high));
-                    let w = weights.as_ptr().add(tap * BLOCK);
-                    let (w0, w1) = (vld1q_s16(w), vld1q_s16(w.add(8)));
-                    sums[0] = vmlal_s16(sums[0], vget_low_s16(low), vget_low_s16(w0));
-                    sums[1] = vmlal_high_s16(sums[1], low, w0);
-                    sums[2] = vmlal_s16(sums[2], vget_low_s16(high), vget_low_s16(w1));
-                    sums[3] = vmlal_high_s16(sums[3], high, w1);
+        let weights = &d.weights[block * taps.len() * BLOCK..][..taps.len() * BLOCK];
+        let mut output = 0;
+        while output < run.outputs {
+            let at = (run.first + output) * width + block * BLOCK;
+            let (place, offset) = ((at, at, width), output * run.step + block * BLOCK);
+            // SAFETY: the caller's; the outputs of the run lie in the target.
+            unsafe {
+                if run.outputs - output >= 4 {
+                    let sums = depthwise_tile::<4>(taps, offset, run.step, weights);
+                    put(target, place, columns, d.activation, sums);
+                    output += 4;
+                } else {
+                    let sums = depthwise_tile::<1>(taps, offset, run.step, weights);
+                    put(target, place, columns, d.activation, sums);
+                    output += 1;
                 }
             }
-            let at = (run.first + output) * d.shape.stride + block * BLOCK;
-            // SAFETY: the run's outputs lie in the target.
-            unsafe { put(target, at, at, columns, sums) };
         }
     }
+}
+
+/// Sums of `M` neighbors and one block of channels.
+///
+/// # Safety
+/// At each tap there must be sixteen bytes at `offset` and at each of `M - 1` steps from there.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn depthwise_tile<const M: usize>(
+    taps: &[*const u8],
+    offset: usize,
+    step: usize,
+    weights: &[i16],
+) -> [[int32x4_t; 4]; M] {
+    let mut sums = [[vdupq_n_s32(0); 4]; M];
+    for (tap, w) in taps.iter().zip(weights.as_chunks::<BLOCK>().0) {
+        // SAFETY: the caller's.
+        unsafe {
+            let (w0, w1) = (vld1q_s16(w.as_ptr()), vld1q_s16(w.as_ptr().add(8)));
+            for (m, sums) in sums.iter_mut().enumerate() {
+                let bytes = vld1q_u8(tap.add(offset + m * step));
+                let (low, high) = (vmovl_u8(vget_low_u8(bytes)), vmovl_high_u8(bytes));
+                let (low, high) = (vreinterpretq_s16_u16(low), vreinterpretq_s16_u16(high));
+                sums[0] = vmlal_s16(sums[0], vget_low_s16(low), vget_low_s16(w0));
+                sums[1] = vmlal_high_s16(sums[1], low, w0);
+                sums[2] = vmlal_s16(sums[2], vget_low_s16(high), vget_low_s16(w1));
+                sums[3] = vmlal_high_s16(sums[3], high, w1);
+            }
+        }
+    }
+    sums
 }
 
 /// The elementwise sum; also for kernels of later instruction sets.
@@ -237,7 +288,8 @@ unsafe fn blend_all(b: &Blend<'_>, target: Target) {
             let bytes = vld1q_u8(b.x.as_ptr().add(at));
             let (low, high) = (vmovl_u8(vget_low_u8(bytes)), vmovl_high_u8(bytes));
             let words = [vmovl_u16(vget_low_u16(low)), vmovl_high_u16(low), vmovl_u16(vget_low_u16(high)), vmovl_high_u16(high)];
-            put(target, at, other, columns, words.map(|word| vreinterpretq_s32_u32(word)));
+            let sums = [words.map(|word| vreinterpretq_s32_u32(word))];
+            put(target, (at, other, 0), columns, Activation::None, sums);
         }
     });
 }
