@@ -3,6 +3,7 @@
 use super::depthwise::Window;
 use super::excite::{Gate, Layer as FloatLayer};
 use super::finish::{Activation, Columns, LARGEST};
+use super::gemm::Weights;
 use super::network::{Network, Op, Output, Place, Step};
 use super::{BLOCK, Isa, Shape, padded};
 
@@ -157,7 +158,7 @@ impl Builder {
             };
             Op::Dense {
                 window,
-                weights: kernels.layout.pack(result.stride, k, at),
+                weights: Weights::pack(kernels.layout, result.stride, k, at),
                 k,
                 border: (0..shape.stride).map(channel).collect(),
             }

@@ -53,7 +53,7 @@ impl Columns {
     /// The value of channel `i` of the block before it is stored.
     pub(super) fn value(&self, i: usize, sum: i32, residual: Option<u8>) -> f32 {
         let v = sum.wrapping_add(self.init[i]) as f32 * self.mul[i] + self.add[i];
-        let v = if v.is_sign_negative() { v * self.slope[i] } else { v };
+        let v = if v < 0.0 { v * self.slope[i] } else { v };
         match residual {
             Some(r) => v + (f32::from(r) * self.residual_mul[i] + self.residual_add[i]),
             None => v,

@@ -13,7 +13,7 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Packs `n` rows of `k` weights, `at(row, column)`; both must be multiples of [`BLOCK`].
-    pub(super) fn pack(self, n: usize, k: usize, at: impl Fn(usize, usize) -> i8) -> Vec<i8> {
+    fn pack(self, n: usize, k: usize, at: impl Fn(usize, usize) -> i8) -> Vec<i8> {
         assert!(n.is_multiple_of(BLOCK) && k.is_multiple_of(BLOCK), "{n} x {k} weights are not whole blocks");
         let mut packed = Vec::with_capacity(n * k);
         for (n0, k0) in (0..n).step_by(self.outputs).flat_map(|n0| (0..k).step_by(self.inputs).map(move |k0| (n0, k0))) {
@@ -25,14 +25,44 @@ impl Layout {
     }
 }
 
+/// The weights of a product.
+#[derive(Clone, Debug)]
+pub(super) struct Weights {
+    /// In the kernel's layout.
+    pub(super) packed: Vec<i8>,
+    /// For kernels that sum products in sixteen bits, for each group of outputs and each [`CHAIN`] inputs (a rest is not
+    /// told): whether four products, of inputs eight apart, fit always. Two do.
+    pub(super) calm: Vec<bool>,
+}
+
+/// Inputs that [`Weights::calm`] tells of at once.
+pub(super) const CHAIN: usize = 32;
+
+/// Sum of the magnitudes of four weights whose products with -128..=127 fit sixteen bits.
+const CALM: u32 = i16::MAX as u32 / 128;
+
+impl Weights {
+    /// Packs `n` rows of `k` weights, `at(row, column)`; both must be multiples of [`BLOCK`].
+    pub(super) fn pack(layout: Layout, n: usize, k: usize, at: impl Fn(usize, usize) -> i8) -> Self {
+        let fits = |row: usize, chain: usize, lane: usize| {
+            (0..4).map(|i| u32::from(at(row, chain + lane + i * 8).unsigned_abs())).sum::<u32>() <= CALM
+        };
+        let group = |row: usize| (0..k / CHAIN).map(move |chain| (row, chain * CHAIN));
+        let calm = (0..n).step_by(layout.outputs).flat_map(group).map(|(row, chain)| {
+            (row..row + layout.outputs).all(|row| (0..8).all(|lane| fits(row, chain, lane)))
+        });
+        Self { calm: calm.collect(), packed: layout.pack(n, k, &at) }
+    }
+}
+
 /// `out[row][channel] = finish(sum over k of a[row][k] * weight[channel][k])`
 pub(super) struct Gemm<'a> {
     /// Rows of `k` bytes.
     pub(super) a: &'a [u8],
     /// Inputs of each output, a multiple of [`BLOCK`].
     pub(super) k: usize,
-    /// Packed in the kernel's layout.
-    pub(super) weights: &'a [i8],
+    /// Packed for the kernel.
+    pub(super) weights: &'a Weights,
     /// One for each block of output channels.
     pub(super) columns: &'a [Columns],
     /// What they say of negative values.
@@ -55,8 +85,18 @@ impl Gemm<'_> {
     /// Panics unless all lengths fit together: what kernels rely on when they read and write without checks.
     pub(super) fn check(&self, out: &Out<'_>) {
         assert!(self.k > 0 && self.k.is_multiple_of(BLOCK) && self.a.len().is_multiple_of(self.k), "rows of {}", self.k);
-        assert_eq!(self.weights.len(), self.width() * self.k, "weights");
+        assert_eq!(self.weights.packed.len(), self.width() * self.k, "weights");
         assert_eq!(out.len(), self.rows() * self.width(), "output");
         assert!(self.residual.is_none_or(|r| r.len() == out.len()), "residual");
+    }
+}
+
+/// Rows of `k` bytes as some kernels read them: sixteen inputs of each of `count` rows after another, as signed numbers
+/// (`Columns::init` has the rest). If there are fewer rows, the others keep what was there.
+#[cfg(any(target_arch = "aarch64", target_arch = "arm"))]
+pub(super) fn interleave(rows: &[u8], k: usize, count: usize, to: &mut [u8]) {
+    for (row, from) in rows.chunks_exact(k).enumerate() {
+        let to = to.as_chunks_mut::<16>().0.iter_mut().skip(row).step_by(count);
+        to.zip(from.as_chunks::<16>().0).for_each(|(to, from)| *to = from.map(|byte| byte ^ 0x80));
     }
 }

@@ -6,7 +6,7 @@ use super::depthwise::{Depthwise, Window};
 use super::blend::Blend;
 use super::excite::Gate;
 use super::finish::{Activation, Columns, Out};
-use super::gemm::Gemm;
+use super::gemm::{Gemm, Weights};
 use super::kernels::Kernels;
 use super::{BLOCK, Isa, Shape};
 
@@ -62,7 +62,7 @@ pub(super) struct Step {
 /// What it computes.
 pub(super) enum Op {
     /// A convolution in which every channel meets every other: each window is a row of `k` bytes.
-    Dense { window: Window, weights: Vec<i8>, k: usize, border: Vec<u8> },
+    Dense { window: Window, weights: Weights, k: usize, border: Vec<u8> },
     /// A convolution that keeps channels apart.
     Depthwise { window: Window, weights: Vec<i16>, border: Vec<u8> },
     /// The largest of four neighbors; its rows and columns are half as many.

@@ -136,7 +136,10 @@ unsafe fn put_with<const M: usize, const ACTIVATION: u8>(
                 let mut v = match ACTIVATION {
                     NONE => v,
                     LARGER => _mm256_max_ps(v, _mm256_mul_ps(v, slope)),
-                    _ => _mm256_blendv_ps(v, _mm256_mul_ps(v, slope), v),
+                    _ => {
+                        let negative = _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_LT_OQ);
+                        _mm256_blendv_ps(v, _mm256_mul_ps(v, slope), negative)
+                    }
                 };
                 if !target.residual.is_null() {
                     let bytes = _mm_loadl_epi64(target.residual.add(other + m * width + half * 8).cast());
@@ -188,7 +191,7 @@ unsafe fn gemm(g: &Gemm<'_>, scratch: *mut u8, mut out: Out<'_>) {
                 // `BLOCK`; the target has `rows * width` elements.
                 unsafe {
                     let a = wide.cast::<u8>().add(done * k * 2).cast::<i16>();
-                    let weights = g.weights.as_ptr().add(block * BLOCK * k);
+                    let weights = g.weights.packed.as_ptr().add(block * BLOCK * k);
                     let at = (first + done) * width + block * BLOCK;
                     let place = (at, at, width);
                     match tile {

@@ -3,12 +3,12 @@
 //! The loop over the inputs is assembly, because the instruction has no stable intrinsic.
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
 
-use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::neon::{self, Target, put};
+use super::neon::{self, Target, loaded, put};
 use super::{Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
+use crate::engine::int8::gemm::interleave;
 
 pub(super) const KERNELS: Kernels = Kernels {
     layout: Layout { outputs: BLOCK, inputs: 4 },
@@ -33,13 +33,9 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
     let mut first = 0;
     while first < rows {
         let count = if rows - first >= ROWS { ROWS } else { 1 };
-        // Sixteen inputs of each row after another, as signed numbers (`Columns::init` has the rest).
-        for (row, from) in g.a[first * k..(first + count) * k].chunks_exact(k).enumerate() {
-            let to = scratch.as_chunks_mut::<16>().0.iter_mut().skip(row).step_by(count);
-            to.zip(from.as_chunks::<16>().0).for_each(|(to, from)| *to = from.map(|byte| byte ^ 0x80));
-        }
+        interleave(&g.a[first * k..(first + count) * k], k, count, scratch);
         for (block, columns) in g.columns.iter().enumerate() {
-            let weights = &g.weights[block * BLOCK * k..][..BLOCK * k];
+            let weights = &g.weights.packed[block * BLOCK * k..][..BLOCK * k];
             let mut sums = [[0i32; BLOCK]; ROWS];
             // SAFETY: `Isa::kernels` hands these kernels out only where the instruction is; the scratch memory holds `count`
             // times `k` bytes, the block has `BLOCK` times `k` weights, and `k` is a multiple of 16.
@@ -50,15 +46,13 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
             let at = first * width + block * BLOCK;
             // SAFETY: the target has `BLOCK` elements for this block in each row.
             unsafe {
-                let read = |row: usize| std::array::from_fn(|i| vld1q_s32(sums[row].as_ptr().add(i * 4)));
                 match count {
                     ROWS => {
-                        put(target, (at, at, width), columns, g.activation, std::array::from_fn::<_, 3, _>(read));
+                        put(target, (at, at, width), columns, g.activation, loaded::<3>(&sums));
                         let at = at + 3 * width;
-                        let rest = std::array::from_fn::<_, 3, _>(|row| read(3 + row));
-                        put(target, (at, at, width), columns, g.activation, rest);
+                        put(target, (at, at, width), columns, g.activation, loaded::<3>(&sums[3..]));
                     }
-                    _ => put(target, (at, at, width), columns, g.activation, [read(0)]),
+                    _ => put(target, (at, at, width), columns, g.activation, loaded::<1>(&sums)),
                 }
             }
         }

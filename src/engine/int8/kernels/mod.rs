@@ -1,5 +1,7 @@
 //! The inner loops, once for each kind of processor, and the choice among them.
 
+#[cfg(all(target_arch = "arm", target_os = "linux"))]
+mod armv7;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "aarch64")]
@@ -21,6 +23,9 @@ pub enum Isa {
     /// x86-64 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// 32-bit ARM with NEON.
+    #[cfg(all(target_arch = "arm", target_os = "linux"))]
+    NeonV7,
     /// Any aarch64.
     #[cfg(target_arch = "aarch64")]
     Neon,
@@ -55,6 +60,10 @@ impl Isa {
         if std::arch::is_x86_feature_detected!("avx2") {
             found.push(Self::Avx2);
         }
+        #[cfg(all(target_arch = "arm", target_os = "linux"))]
+        if armv7::is_there() {
+            found.push(Self::NeonV7);
+        }
         #[cfg(target_arch = "aarch64")]
         {
             found.push(Self::Neon);
@@ -76,6 +85,8 @@ impl Isa {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => "avx2",
+            #[cfg(all(target_arch = "arm", target_os = "linux"))]
+            Self::NeonV7 => "neon-v7",
             #[cfg(target_arch = "aarch64")]
             Self::Neon => "neon",
             #[cfg(target_arch = "aarch64")]
@@ -90,6 +101,8 @@ impl Isa {
             Self::Portable => &portable::KERNELS,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => &avx2::KERNELS,
+            #[cfg(all(target_arch = "arm", target_os = "linux"))]
+            Self::NeonV7 => &armv7::KERNELS,
             #[cfg(target_arch = "aarch64")]
             Self::Neon => &neon::KERNELS,
             #[cfg(target_arch = "aarch64")]

@@ -3,11 +3,13 @@
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
 
 use std::arch::aarch64::*;
+use std::arch::asm;
 
 use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
 use crate::engine::int8::finish::{Activation, Columns};
+use crate::engine::int8::gemm::{CHAIN, interleave};
 
 pub(super) const KERNELS: Kernels = Kernels {
     layout: Layout { outputs: COLUMNS, inputs: 16 },
@@ -95,10 +97,7 @@ unsafe fn put_with<const M: usize, const ACTIVATION: u8>(
                 let mut v = match ACTIVATION {
                     NONE => v,
                     LARGER => vmaxq_f32(v, vmulq_f32(v, slope)),
-                    _ => {
-                        let negative = vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_f32(v), 31));
-                        vbslq_f32(negative, vmulq_f32(v, slope), v)
-                    }
+                    _ => vbslq_f32(vcltzq_f32(v), vmulq_f32(v, slope), v),
                 };
                 if !target.residual.is_null() {
                     let word = target.residual.add(other + m * width + quarter * 4).cast::<u32>().read_unaligned();
@@ -126,71 +125,180 @@ unsafe fn put_with<const M: usize, const ACTIVATION: u8>(
 fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
     let target = Target::new(&mut out, g.residual);
     let (rows, k, width) = (g.rows(), g.k, g.width());
-    for first in (0..rows).step_by(ROWS) {
-        let count = ROWS.min(rows - first);
-        for (to, from) in scratch.iter_mut().zip(&g.a[first * k..(first + count) * k]) {
-            *to = from ^ 0x80; // as signed numbers, `Columns::init` has the rest
-        }
+    let mut first = 0;
+    while first < rows {
+        let count = if rows - first >= ROWS { ROWS } else { 1 };
+        interleave(&g.a[first * k..(first + count) * k], k, count, scratch);
         for (block, columns) in g.columns.iter().enumerate() {
-            let weights = &g.weights[block * BLOCK * k..][..BLOCK * k];
-            // SAFETY: every aarch64 processor has NEON; `count` rows are in the scratch memory, the block has `BLOCK` times `k` weights, the target has
-            // `rows * width` elements, `BLOCK` for this block in each row.
+            let weights = &g.weights.packed[block * BLOCK * k..][..BLOCK * k];
+            let chains = k / CHAIN;
+            let calm = &g.weights.calm[block * chains * BLOCK / COLUMNS..];
+            let mut sums = [[0i32; BLOCK]; ROWS];
+            let at = first * width + block * BLOCK;
+            // SAFETY: every aarch64 processor has NEON; `count` rows are in the scratch memory; each quarter of the block has
+            // `COLUMNS` times `k` weights and `chains` notes about them; the target has `BLOCK` elements for this block in
+            // each row.
             unsafe {
-                let at = first * width + block * BLOCK;
-                let (a, place) = (scratch.as_ptr().cast(), (at, at, width));
+                for quarter in 0..BLOCK / COLUMNS {
+                    let (a, w) = (scratch.as_ptr().cast(), weights[quarter * COLUMNS * k..].as_ptr());
+                    let (calm, sums) = (calm[quarter * chains..].as_ptr(), &mut sums.as_flattened_mut()[quarter * COLUMNS..]);
+                    match count {
+                        ROWS => tile_of_4(a, w, k, calm, sums.as_mut_ptr()),
+                        _ => tile_of_1(a, w, k, sums.as_mut_ptr()),
+                    }
+                }
+                let place = (at, at, width);
                 match count {
-                    4 => put(target, place, columns, g.activation, tiles::<4>(a, k, weights)),
-                    3 => put(target, place, columns, g.activation, tiles::<3>(a, k, weights)),
-                    2 => put(target, place, columns, g.activation, tiles::<2>(a, k, weights)),
-                    _ => put(target, place, columns, g.activation, tiles::<1>(a, k, weights)),
+                    ROWS => put(target, place, columns, g.activation, loaded::<ROWS>(&sums)),
+                    _ => put(target, place, columns, g.activation, loaded::<1>(&sums)),
                 }
             }
         }
+        first += count;
     }
 }
 
-/// Sums of `M` rows and one block of channels.
-///
-/// # Safety
-/// `a` points to `M * k` values, `weights` has `BLOCK * k`.
+/// Sums as vectors.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn tiles<const M: usize>(a: *const i8, k: usize, weights: &[i8]) -> [[int32x4_t; 4]; M] {
-    let mut sums = [[vdupq_n_s32(0); 4]; M];
-    for (quarter, weights) in weights.chunks_exact(COLUMNS * k).enumerate() {
-        // SAFETY: the caller's.
-        let tile = unsafe { tile::<M>(a, k, weights.as_ptr()) };
-        for (sums, tile) in sums.iter_mut().zip(tile) {
-            sums[quarter] = vpaddq_s32(vpaddq_s32(tile[0], tile[1]), vpaddq_s32(tile[2], tile[3]));
-        }
-    }
-    sums
+pub(super) fn loaded<const M: usize>(sums: &[[i32; BLOCK]]) -> [[int32x4_t; 4]; M] {
+    // SAFETY: each row has four times four.
+    std::array::from_fn(|m| std::array::from_fn(|quarter| unsafe { vld1q_s32(sums[m][quarter * 4..].as_ptr()) }))
 }
 
-/// Sums of `M` rows and four columns, each spread over four lanes.
+/// Products of four rows in v0 to v3 and of column `$w`, two by two in sixteen bits, into four sums.
+macro_rules! pairs {
+    ($w:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
+        concat!(
+            "smull v10.8h, v0.8b, v", $w, ".8b\n", "smull v11.8h, v1.8b, v", $w, ".8b\n",
+            "smull v12.8h, v2.8b, v", $w, ".8b\n", "smull v13.8h, v3.8b, v", $w, ".8b\n",
+            "smlal2 v10.8h, v0.16b, v", $w, ".16b\n", "smlal2 v11.8h, v1.16b, v", $w, ".16b\n",
+            "smlal2 v12.8h, v2.16b, v", $w, ".16b\n", "smlal2 v13.8h, v3.16b, v", $w, ".16b\n",
+            "sadalp v", $a, ".4s, v10.8h\n", "sadalp v", $b, ".4s, v11.8h\n",
+            "sadalp v", $c, ".4s, v12.8h\n", "sadalp v", $d, ".4s, v13.8h\n",
+        )
+    };
+}
+
+/// The same for rows in v0 to v3 and, sixteen inputs on, in v4 to v7, and a column in `$w` and `$x`: four by four.
+macro_rules! fours {
+    ($w:literal, $x:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
+        concat!(
+            "smull v10.8h, v0.8b, v", $w, ".8b\n", "smull v11.8h, v1.8b, v", $w, ".8b\n",
+            "smull v12.8h, v2.8b, v", $w, ".8b\n", "smull v13.8h, v3.8b, v", $w, ".8b\n",
+            "smlal2 v10.8h, v0.16b, v", $w, ".16b\n", "smlal2 v11.8h, v1.16b, v", $w, ".16b\n",
+            "smlal2 v12.8h, v2.16b, v", $w, ".16b\n", "smlal2 v13.8h, v3.16b, v", $w, ".16b\n",
+            "smlal v10.8h, v4.8b, v", $x, ".8b\n", "smlal v11.8h, v5.8b, v", $x, ".8b\n",
+            "smlal v12.8h, v6.8b, v", $x, ".8b\n", "smlal v13.8h, v7.8b, v", $x, ".8b\n",
+            "smlal2 v10.8h, v4.16b, v", $x, ".16b\n", "smlal2 v11.8h, v5.16b, v", $x, ".16b\n",
+            "smlal2 v12.8h, v6.16b, v", $x, ".16b\n", "smlal2 v13.8h, v7.16b, v", $x, ".16b\n",
+            "sadalp v", $a, ".4s, v10.8h\n", "sadalp v", $b, ".4s, v11.8h\n",
+            "sadalp v", $c, ".4s, v12.8h\n", "sadalp v", $d, ".4s, v13.8h\n",
+        )
+    };
+}
+
+/// Sixteen inputs of four rows in v0 to v3 and four columns at `w`, which moves on.
+macro_rules! sixteen {
+    () => {
+        concat!(
+            "ldp q8, q9, [{w}], #32\n",
+            pairs!("8", "16", "20", "24", "28"), pairs!("9", "17", "21", "25", "29"),
+            "ldp q8, q9, [{w}], #32\n",
+            pairs!("8", "18", "22", "26", "30"), pairs!("9", "19", "23", "27", "31"),
+        )
+    };
+}
+
+/// Sums of four rows and four columns: row `m` at `sums + BLOCK * m`. In assembly, because compilers
+/// move the products apart and run out of registers.
 ///
 /// # Safety
-/// `a` points to `M * k` values, `weights` to `COLUMNS * k`.
-#[inline]
+/// `4 * k` values at `a` as [`interleave`] leaves them, `4 * k` weights at `w`, `k / CHAIN` notes about them at `calm`; four
+/// rows of `BLOCK` sums at `sums`, of which the first four are written; `k` a positive multiple of 16.
 #[target_feature(enable = "neon")]
-unsafe fn tile<const M: usize>(a: *const i8, k: usize, weights: *const i8) -> [[int32x4_t; COLUMNS]; M] {
-    let mut sums = [[vdupq_n_s32(0); COLUMNS]; M];
+unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, calm: *const bool, sums: *mut i32) {
+    // SAFETY: the caller's; all registers that are written are named.
+    unsafe {
+        asm!(
+            "movi v16.4s, #0", "movi v17.4s, #0", "movi v18.4s, #0", "movi v19.4s, #0",
+            "movi v20.4s, #0", "movi v21.4s, #0", "movi v22.4s, #0", "movi v23.4s, #0",
+            "movi v24.4s, #0", "movi v25.4s, #0", "movi v26.4s, #0", "movi v27.4s, #0",
+            "movi v28.4s, #0", "movi v29.4s, #0", "movi v30.4s, #0", "movi v31.4s, #0",
+            "cbz {chains}, 5f",
+            "2:",
+            "ldrb {flag:w}, [{calm}], #1",
+            "ldp q0, q1, [{a}], #32",
+            "ldp q2, q3, [{a}], #32",
+            "ldp q4, q5, [{a}], #32",
+            "ldp q6, q7, [{a}], #32",
+            "cbz {flag:w}, 3f",
+            "ldp q8, q9, [{w}]",
+            "ldp q14, q15, [{w}, #64]",
+            fours!("8", "14", "16", "20", "24", "28"), fours!("9", "15", "17", "21", "25", "29"),
+            "ldp q8, q9, [{w}, #32]",
+            "ldp q14, q15, [{w}, #96]",
+            fours!("8", "14", "18", "22", "26", "30"), fours!("9", "15", "19", "23", "27", "31"),
+            "add {w}, {w}, #128",
+            "b 4f",
+            "3:",
+            sixteen!(),
+            "mov v0.16b, v4.16b", "mov v1.16b, v5.16b", "mov v2.16b, v6.16b", "mov v3.16b, v7.16b",
+            sixteen!(),
+            "4:",
+            "subs {chains}, {chains}, #1",
+            "b.ne 2b",
+            "5:",
+            "tbz {k}, #4, 6f", // sixteen inputs are left
+            "ldp q0, q1, [{a}], #32",
+            "ldp q2, q3, [{a}], #32",
+            sixteen!(),
+            "6:",
+            "addp v16.4s, v16.4s, v17.4s", "addp v18.4s, v18.4s, v19.4s",
+            "addp v20.4s, v20.4s, v21.4s", "addp v22.4s, v22.4s, v23.4s",
+            "addp v24.4s, v24.4s, v25.4s", "addp v26.4s, v26.4s, v27.4s",
+            "addp v28.4s, v28.4s, v29.4s", "addp v30.4s, v30.4s, v31.4s",
+            "addp v16.4s, v16.4s, v18.4s", "addp v20.4s, v20.4s, v22.4s",
+            "addp v24.4s, v24.4s, v26.4s", "addp v28.4s, v28.4s, v30.4s",
+            "str q16, [{sums}]", "str q20, [{sums}, #64]", "str q24, [{sums}, #128]", "str q28, [{sums}, #192]",
+            a = inout(reg) a => _,
+            w = inout(reg) w => _,
+            k = in(reg) k,
+            chains = inout(reg) k / CHAIN => _,
+            calm = inout(reg) calm => _,
+            flag = out(reg) _,
+            sums = in(reg) sums,
+            out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
+            out("v16") _, out("v17") _, out("v18") _, out("v19") _, out("v20") _, out("v21") _, out("v22") _, out("v23") _,
+            out("v24") _, out("v25") _, out("v26") _, out("v27") _, out("v28") _, out("v29") _, out("v30") _, out("v31") _,
+            options(nostack),
+        );
+    }
+}
+
+/// The same for one row.
+///
+/// # Safety
+/// `k` values at `a`, `4 * k` weights at `w`; space for four sums at `sums`; `k` a multiple of 16.
+#[target_feature(enable = "neon")]
+unsafe fn tile_of_1(a: *const i8, w: *const i8, k: usize, sums: *mut i32) {
+    let mut lanes = [vdupq_n_s32(0); COLUMNS];
     for at in (0..k).step_by(16) {
-        // SAFETY: the caller's; `k` is a multiple of 16.
+        // SAFETY: the caller's.
         unsafe {
-            let a: [int8x16_t; M] = std::array::from_fn(|m| vld1q_s8(a.add(m * k + at)));
-            for n in 0..COLUMNS {
-                let w = vld1q_s8(weights.add(at * COLUMNS + n * 16));
-                for m in 0..M {
-                    // Weights are -127 or more, so that two products fit sixteen bits.
-                    let products = vmull_s8(vget_low_s8(a[m]), vget_low_s8(w));
-                    let products = vmlal_high_s8(products, a[m], w);
-                    sums[m][n] = vpadalq_s16(sums[m][n], products);
-                }
+            let a = vld1q_s8(a.add(at));
+            for (n, lanes) in lanes.iter_mut().enumerate() {
+                let w = vld1q_s8(w.add(at * COLUMNS + n * 16));
+                // Weights are -127 or more, so that two products fit sixteen bits.
+                let products = vmlal_high_s8(vmull_s8(vget_low_s8(a), vget_low_s8(w)), a, w);
+                *lanes = vpadalq_s16(*lanes, products);
             }
         }
     }
-    sums
+    let total = vpaddq_s32(vpaddq_s32(lanes[0], lanes[1]), vpaddq_s32(lanes[2], lanes[3]));
+    // SAFETY: the caller's.
+    unsafe { vst1q_s32(sums, total) };
 }
 
 /// The depthwise convolution; also for kernels of later instruction sets.

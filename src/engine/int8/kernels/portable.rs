@@ -17,7 +17,7 @@ fn gemm(g: &Gemm<'_>, _: &mut [u8], mut out: Out<'_>) {
     g.check(&out);
     let width = g.width();
     for (row, a) in g.a.chunks_exact(g.k).enumerate() {
-        for (block, (weights, columns)) in g.weights.chunks_exact(BLOCK * g.k).zip(g.columns).enumerate() {
+        for (block, (weights, columns)) in g.weights.packed.chunks_exact(BLOCK * g.k).zip(g.columns).enumerate() {
             let mut sums = [0i32; BLOCK];
             for (a, weights) in a.as_chunks::<4>().0.iter().zip(weights.as_chunks::<{ BLOCK * 4 }>().0) {
                 for (sum, w) in sums.iter_mut().zip(weights.as_chunks::<4>().0) {
