@@ -126,10 +126,12 @@ impl Builder {
         let mut columns = vec![Columns::PADDING; result.stride / BLOCK];
         for o in 0..outputs {
             let row = &conv.weights[o * inputs * taps..][..inputs * taps];
-            let input = |at: usize| if conv.is_depthwise { o } else { at / taps };
             let offset = if is_signed { 128 } else { 0 };
-            let init: i64 =
-                row.iter().enumerate().map(|(at, w)| i64::from(*w) * (offset - i64::from(source.zero[input(at)]))).sum();
+            let zeros = if conv.is_depthwise { &source.zero[o..=o] } else { &source.zero };
+            let share = |(zero, weights): (&u8, &[i8])| {
+                weights.iter().map(|w| i64::from(*w)).sum::<i64>() * (offset - i64::from(*zero))
+            };
+            let init: i64 = zeros.iter().zip(row.chunks_exact(taps)).map(share).sum();
             let reach: i64 = row.iter().map(|w| i64::from(*w).abs() * 255).sum();
             let constants = Constants {
                 init: i32::try_from(init).ok().filter(|_| reach + init.abs() <= i64::from(i32::MAX)),
@@ -151,14 +153,15 @@ impl Builder {
             }
         } else {
             let k = padded(taps * shape.stride);
-            let at = |o: usize, i: usize| {
-                let (tap, c) = (i / shape.stride, i % shape.stride);
-                let is_weight = o < outputs && tap < taps && c < shape.channels;
-                if is_weight { conv.weights[(o * inputs + c) * taps + tap] } else { 0 }
-            };
+            let mut rows = vec![0; result.stride * k];
+            for (row, weights) in rows.chunks_exact_mut(k).zip(conv.weights.chunks_exact(inputs * taps)) {
+                for (c, weights) in weights.chunks_exact(taps).enumerate() {
+                    weights.iter().enumerate().for_each(|(tap, w)| row[tap * shape.stride + c] = *w);
+                }
+            }
             Op::Dense {
                 window,
-                weights: Weights::pack(kernels.layout, result.stride, k, at),
+                weights: Weights::pack(kernels.layout, k, &rows),
                 k,
                 border: (0..shape.stride).map(channel).collect(),
             }

@@ -81,6 +81,7 @@ pub(super) struct Depthwise<'a> {
     /// One for each block of channels.
     pub(super) columns: &'a [Columns],
     /// What they say of negative values.
+    #[cfg_attr(target_arch = "arm", expect(dead_code, reason = "those kernels know the general way only"))]
     pub(super) activation: Activation,
     /// Added to the result.
     pub(super) residual: Option<&'a [u8]>,

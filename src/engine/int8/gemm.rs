@@ -12,13 +12,12 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Packs `n` rows of `k` weights, `at(row, column)`; both must be multiples of [`BLOCK`].
-    fn pack(self, n: usize, k: usize, at: impl Fn(usize, usize) -> i8) -> Vec<i8> {
-        assert!(n.is_multiple_of(BLOCK) && k.is_multiple_of(BLOCK), "{n} x {k} weights are not whole blocks");
-        let mut packed = Vec::with_capacity(n * k);
-        for (n0, k0) in (0..n).step_by(self.outputs).flat_map(|n0| (0..k).step_by(self.inputs).map(move |k0| (n0, k0))) {
-            for row in n0..n0 + self.outputs {
-                packed.extend((k0..k0 + self.inputs).map(|column| at(row, column)));
+    /// Packs rows of `k` weights; both numbers must be multiples of [`BLOCK`].
+    fn pack(self, k: usize, rows: &[i8]) -> Vec<i8> {
+        let mut packed = Vec::with_capacity(rows.len());
+        for group in rows.chunks_exact(self.outputs * k) {
+            for at in (0..k).step_by(self.inputs) {
+                group.chunks_exact(k).for_each(|row| packed.extend_from_slice(&row[at..at + self.inputs]));
             }
         }
         packed
@@ -30,8 +29,8 @@ impl Layout {
 pub(super) struct Weights {
     /// In the kernel's layout.
     pub(super) packed: Vec<i8>,
-    /// For kernels that sum products in sixteen bits, for each group of outputs and each [`CHAIN`] inputs (a rest is not
-    /// told): whether four products, of inputs eight apart, fit always. Two do.
+    /// For kernels that take sixteen inputs at once and sum products in as many bits, for each group of outputs and each
+    /// [`CHAIN`] inputs (a rest is not told): whether four products, of inputs eight apart, fit always. Two do.
     pub(super) calm: Vec<bool>,
 }
 
@@ -39,19 +38,23 @@ pub(super) struct Weights {
 pub(super) const CHAIN: usize = 32;
 
 /// Sum of the magnitudes of four weights whose products with -128..=127 fit sixteen bits.
-const CALM: u32 = i16::MAX as u32 / 128;
+const CALM: u16 = i16::MAX as u16 / 128;
 
 impl Weights {
-    /// Packs `n` rows of `k` weights, `at(row, column)`; both must be multiples of [`BLOCK`].
-    pub(super) fn pack(layout: Layout, n: usize, k: usize, at: impl Fn(usize, usize) -> i8) -> Self {
-        let fits = |row: usize, chain: usize, lane: usize| {
-            (0..4).map(|i| u32::from(at(row, chain + lane + i * 8).unsigned_abs())).sum::<u32>() <= CALM
+    /// Packs rows of `k` weights; both numbers must be multiples of [`BLOCK`].
+    pub(super) fn pack(layout: Layout, k: usize, rows: &[i8]) -> Self {
+        let fits = |chain: &[i8; CHAIN]| {
+            let size = |at: usize| u16::from(chain[at].unsigned_abs());
+            (0..8).all(|lane| size(lane) + size(lane + 8) + size(lane + 16) + size(lane + 24) <= CALM)
         };
-        let group = |row: usize| (0..k / CHAIN).map(move |chain| (row, chain * CHAIN));
-        let calm = (0..n).step_by(layout.outputs).flat_map(group).map(|(row, chain)| {
-            (row..row + layout.outputs).all(|row| (0..8).all(|lane| fits(row, chain, lane)))
-        });
-        Self { calm: calm.collect(), packed: layout.pack(n, k, &at) }
+        let mut calm = vec![];
+        if layout.inputs == 16 {
+            for group in rows.chunks_exact(layout.outputs * k) {
+                let all = |chain| group.chunks_exact(k).all(|row| fits(&row.as_chunks().0[chain]));
+                calm.extend((0..k / CHAIN).map(all));
+            }
+        }
+        Self { calm, packed: layout.pack(k, rows) }
     }
 }
 
@@ -66,6 +69,7 @@ pub(super) struct Gemm<'a> {
     /// One for each block of output channels.
     pub(super) columns: &'a [Columns],
     /// What they say of negative values.
+    #[cfg_attr(target_arch = "arm", expect(dead_code, reason = "those kernels know the general way only"))]
     pub(super) activation: Activation,
     /// Added to the result: as many bytes as the output has elements.
     pub(super) residual: Option<&'a [u8]>,
@@ -86,6 +90,8 @@ impl Gemm<'_> {
     pub(super) fn check(&self, out: &Out<'_>) {
         assert!(self.k > 0 && self.k.is_multiple_of(BLOCK) && self.a.len().is_multiple_of(self.k), "rows of {}", self.k);
         assert_eq!(self.weights.packed.len(), self.width() * self.k, "weights");
+        let chains = self.width() / 4 * (self.k / CHAIN);
+        assert!(self.weights.calm.is_empty() || self.weights.calm.len() == chains, "notes about weights");
         assert_eq!(out.len(), self.rows() * self.width(), "output");
         assert!(self.residual.is_none_or(|r| r.len() == out.len()), "residual");
     }

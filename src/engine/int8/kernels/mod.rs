@@ -9,6 +9,10 @@ mod dot;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+#[cfg(test)]
+mod tests;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 
 use super::blend::Blend;
 use super::depthwise::{Depthwise, Taps};
@@ -23,6 +27,12 @@ pub enum Isa {
     /// x86-64 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// x86-64 with AVX-VNNI.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
+    /// x86-64 with AVX-512 VNNI.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
     /// 32-bit ARM with NEON.
     #[cfg(all(target_arch = "arm", target_os = "linux"))]
     NeonV7,
@@ -59,6 +69,12 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             found.push(Self::Avx2);
+            if std::arch::is_x86_feature_detected!("avxvnni") {
+                found.push(Self::AvxVnni);
+            }
+            if vnni::is_wide() {
+                found.push(Self::Avx512Vnni);
+            }
         }
         #[cfg(all(target_arch = "arm", target_os = "linux"))]
         if armv7::is_there() {
@@ -85,6 +101,10 @@ impl Isa {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => "avx-vnni",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => "avx512-vnni",
             #[cfg(all(target_arch = "arm", target_os = "linux"))]
             Self::NeonV7 => "neon-v7",
             #[cfg(target_arch = "aarch64")]
@@ -101,6 +121,10 @@ impl Isa {
             Self::Portable => &portable::KERNELS,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => &avx2::KERNELS,
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => &vnni::NARROW,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => &vnni::WIDE,
             #[cfg(all(target_arch = "arm", target_os = "linux"))]
             Self::NeonV7 => &armv7::KERNELS,
             #[cfg(target_arch = "aarch64")]

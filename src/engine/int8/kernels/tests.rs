@@ -1,0 +1,167 @@
+//! Every kernel against the portable one on random shapes, weights and bytes, bit for bit.
+
+use proptest::prelude::*;
+
+use super::{Blend, Depthwise, Gemm, Isa, Kernels, Out};
+use crate::engine::int8::depthwise::Window;
+use crate::engine::int8::finish::{Activation, Columns};
+use crate::engine::int8::gemm::Weights;
+use crate::engine::int8::{BLOCK, Shape};
+
+/// A linear congruential generator.
+struct Noise(u32);
+
+impl Noise {
+    fn next(&mut self) -> u32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.0 >> 8
+    }
+
+    /// Bytes, a quarter of them 0 or 255: sums reach their bounds.
+    fn bytes(&mut self, n: usize) -> Vec<u8> {
+        let mut byte = || match self.next() % 8 {
+            0 => 0,
+            1 => 255,
+            _ => (self.next() >> 4) as u8,
+        };
+        (0..n).map(|_| byte()).collect()
+    }
+
+    /// Weights, most of them as small as in real networks (so that four products fit sixteen bits) if so told, else some as
+    /// large as they may be.
+    fn weights(&mut self, n: usize, small: bool) -> Vec<i8> {
+        let mut weight = || match self.next() % 8 {
+            0 if !small => -127,
+            1 if !small => 127,
+            _ => ((self.next() % 121) as i32 - 60) as i8,
+        };
+        (0..n).map(|_| weight()).collect()
+    }
+
+    fn float(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * (self.next() % 10_000) as f32 / 10_000.0
+    }
+
+    /// Constants that put most results of `k` products into the range of a byte.
+    fn columns(&mut self, blocks: usize, k: usize, activation: Activation) -> Vec<Columns> {
+        let scale = 1.0 / (60.0 * (k as f32).sqrt());
+        let mut all = vec![Columns::PADDING; blocks];
+        for columns in &mut all {
+            for i in 0..BLOCK {
+                columns.init[i] = self.next() as i32 % 5_000 - 2_500;
+                columns.mul[i] = self.float(0.2, 1.0) * scale;
+                columns.add[i] = self.float(-50.0, 50.0);
+                columns.slope[i] = match activation {
+                    Activation::None => 1.0,
+                    Activation::Larger => self.float(0.0, 1.0),
+                    Activation::Any => self.float(-1.5, 1.5),
+                };
+                columns.residual_mul[i] = self.float(0.1, 1.0);
+                columns.residual_add[i] = self.float(-100.0, 0.0);
+                columns.zero[i] = (self.next() % 256) as i16;
+            }
+        }
+        all
+    }
+}
+
+fn activation(number: u8) -> Activation {
+    [Activation::None, Activation::Larger, Activation::Any][usize::from(number % 3)]
+}
+
+/// What a kernel puts, as bits.
+fn result(floats: bool, n: usize, kernel: impl FnOnce(Out<'_>)) -> Vec<u32> {
+    if floats {
+        let mut out = vec![0.0f32; n];
+        kernel(Out::Floats(&mut out));
+        return out.into_iter().map(f32::to_bits).collect();
+    }
+    let mut out = vec![0; n];
+    kernel(Out::Bytes(&mut out));
+    out.into_iter().map(u32::from).collect()
+}
+
+/// Every kernel's result must be that of the portable one, which comes first.
+fn compare(run: impl Fn(&'static Kernels) -> Vec<u32>) -> Result<(), TestCaseError> {
+    let isas = Isa::available();
+    let want = run(isas[0].kernels());
+    for isa in &isas[1..] {
+        prop_assert_eq!(&run(isa.kernels()), &want, "{:?}", isa);
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn products(
+        rows in 1usize..30, k16 in 1usize..12, blocks in 1usize..7,
+        floats: bool, residual: bool, small: bool, kind: u8, seed: u32,
+    ) {
+        let (k, mut noise) = (k16 * 16, Noise(seed));
+        let a = noise.bytes(rows * k);
+        let weights = noise.weights(blocks * BLOCK * k, small);
+        let columns = noise.columns(blocks, k, activation(kind));
+        let other = residual.then(|| noise.bytes(rows * blocks * BLOCK));
+        compare(|kernels| {
+            let mut columns = columns.clone();
+            if kernels.signed {
+                for (row, weights) in weights.chunks_exact(k).enumerate() {
+                    columns[row / BLOCK].init[row % BLOCK] += 128 * weights.iter().map(|w| i32::from(*w)).sum::<i32>();
+                }
+            }
+            let weights = Weights::pack(kernels.layout, k, &weights);
+            let activation = activation(kind);
+            let g = Gemm { a: &a, k, weights: &weights, columns: &columns, activation, residual: other.as_deref() };
+            let mut scratch = vec![0; (kernels.scratch)(k)];
+            result(floats, rows * blocks * BLOCK, |out| (kernels.gemm)(&g, &mut scratch, out))
+        })?;
+    }
+
+    #[test]
+    fn depthwise_convolutions(
+        rows in 1usize..9, columns in 1usize..12, blocks in 1usize..4,
+        kernel in 1usize..6, stride in 1usize..4, pad in 0usize..3,
+        floats: bool, residual: bool, kind: u8, seed: u32,
+    ) {
+        let (shape, window) = (Shape::new(rows, columns, blocks * BLOCK), Window { kernel, stride, pad });
+        let pixels = window.outputs(rows) * window.outputs(columns);
+        prop_assume!(pad < kernel && kernel <= columns && pixels > 0);
+        let mut noise = Noise(seed);
+        let x = noise.bytes(shape.len());
+        let border = noise.bytes(shape.stride).repeat(columns);
+        let weights = noise.weights(shape.stride * kernel * kernel, false);
+        let constants = noise.columns(blocks, kernel * kernel, activation(kind));
+        let other = residual.then(|| noise.bytes(pixels * shape.stride));
+        compare(|kernels| {
+            let weights = kernels.taps.pack(shape.stride, kernel * kernel, |c, tap| weights[c * kernel * kernel + tap]);
+            let d = Depthwise {
+                x: &x,
+                shape,
+                window,
+                border: &border,
+                weights: &weights,
+                columns: &constants,
+                activation: activation(kind),
+                residual: other.as_deref(),
+            };
+            result(floats, pixels * shape.stride, |out| (kernels.depthwise)(&d, out))
+        })?;
+    }
+
+    #[test]
+    fn sums(
+        rows in 1usize..5, columns in 1usize..5, blocks in 1usize..4,
+        floats: bool, doubled: bool, gated: bool, seed: u32,
+    ) {
+        let shape = Shape::new(2 * rows, 2 * columns, blocks * BLOCK);
+        let mut noise = Noise(seed);
+        let x = noise.bytes(shape.len());
+        let residual = noise.bytes(if doubled { shape.halved().len() } else { shape.len() });
+        let constants = noise.columns(blocks, 1, Activation::None);
+        let gates: Option<Vec<f32>> = gated.then(|| (0..shape.stride).map(|_| noise.float(0.0, 1.0)).collect());
+        compare(|kernels| {
+            let b = Blend { x: &x, shape, residual: &residual, doubled, columns: &constants, gates: gates.as_deref() };
+            result(floats, shape.len(), |out| (kernels.blend)(&b, out))
+        })?;
+    }
+}
