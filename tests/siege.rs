@@ -1,8 +1,9 @@
-//! Many clients, good and bad, against a service that runs on this machine: `siege ADDRESS PICTURE SECONDS`. Bad ones come from other
+//! Many clients, good and bad, against a service that runs on this machine: `siege ADDRESS PICTURE SECONDS [mixed]`. Bad ones come from other
 //! loopback addresses than good ones.
 //!
 //! It measures how long one client's request takes while nobody else is there, beside a thousand connections that say nothing, and
-//! under ten times the load that the service can carry; then it mixes all of it with faults until the time is over. Figures are for
+//! under ten times the load that the service can carry; then, or with `mixed` at once, it mixes all of it with faults until the time is
+//! over. Figures are for
 //! reading; what fails it is a wrong answer, an error that is not 503, refusals that take a second, or memory that grows.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -155,11 +156,31 @@ impl Siege {
     }
 }
 
+/// The first three parts, each as long as `part`: their figures are for reading.
+fn measure(siege: &Siege, part: Duration) {
+    let (mut quiet, _) = siege.storm(1, part);
+    quiet.show("one client, nobody else");
+    let silent: Vec<_> = (0..SILENT).filter_map(|_| siege.connect().ok()).collect();
+    let (mut beside, _) = siege.storm(1, part);
+    beside.show(&format!("one client, {} silent connections", silent.len()));
+    drop(silent);
+    let (mut good, mut refused) = siege.storm(CROWD, part);
+    good.show(&format!("{CROWD} clients without a pause"));
+    refused.show("  of which refused with 503");
+    // Of all but one in a hundred: other load on the machine stops a thread for longer than the service ever does.
+    let most = refused.0.get(refused.0.len() * 99 / 100);
+    assert!(most.is_none_or(|most| *most < Duration::from_secs(1)), "a refusal comes at once");
+}
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [address, picture, seconds] = &words[..] else {
-        eprintln!("usage: siege ADDRESS PICTURE SECONDS");
-        std::process::exit(2)
+    let (address, picture, seconds, mixed) = match &words[..] {
+        [address, picture, seconds] => (address, picture, seconds, false),
+        [address, picture, seconds, word] if word == "mixed" => (address, picture, seconds, true),
+        _ => {
+            eprintln!("usage: siege ADDRESS PICTURE SECONDS [mixed]");
+            std::process::exit(2)
+        }
     };
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
@@ -174,21 +195,11 @@ fn main() {
     let (status, answer) = siege.ask(&siege.request).expect("the service answers");
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
     siege.answer = answer;
-    let part = Duration::from_secs((seconds / 6).max(5));
-
-    let (mut quiet, _) = siege.storm(1, part);
-    quiet.show("one client, nobody else");
-    let silent: Vec<_> = (0..SILENT).filter_map(|_| siege.connect().ok()).collect();
-    let (mut beside, _) = siege.storm(1, part);
-    beside.show(&format!("one client, {} silent connections", silent.len()));
-    drop(silent);
+    let part = Duration::from_secs(if mixed { 0 } else { (seconds / 6).max(5) });
     let before = siege.metric("process_resident_memory_bytes");
-    let (mut good, mut refused) = siege.storm(CROWD, part);
-    good.show(&format!("{CROWD} clients without a pause"));
-    refused.show("  of which refused with 503");
-    // Of all but one in a hundred: other load on the machine stops a thread for longer than the service ever does.
-    let most = refused.0.get(refused.0.len() * 99 / 100);
-    assert!(most.is_none_or(|most| *most < Duration::from_secs(1)), "a refusal comes at once");
+    if !mixed {
+        measure(&siege, part);
+    }
     let (stop, faults) = (AtomicBool::new(false), AtomicUsize::new(0));
     let rest = Duration::from_secs(seconds).saturating_sub(3 * part);
     let warm = thread::scope(|scope| {

@@ -69,11 +69,12 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             found.push(Self::Avx2);
-            if std::arch::is_x86_feature_detected!("avxvnni") {
-                found.push(Self::AvxVnni);
-            }
             if vnni::is_wide() {
                 found.push(Self::Avx512Vnni);
+            }
+            // Last: where there are both, on Sapphire Rapids, it was the faster by a sixth to a third.
+            if std::arch::is_x86_feature_detected!("avxvnni") {
+                found.push(Self::AvxVnni);
             }
         }
         #[cfg(all(target_arch = "arm", target_os = "linux"))]
