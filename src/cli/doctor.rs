@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::camera;
+use crate::engine::Isa;
 use crate::ops::Settings;
 
 pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
     println!("faceplate {} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
-    println!("cpu        {} cores, {}", std::thread::available_parallelism()?, features());
+    let kernels: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
+    println!("cpu        {} cores, kernels: {}", std::thread::available_parallelism()?, kernels.join(", "));
     println!("workers    {}", settings.workers());
     let start = Instant::now();
     let faces = match super::faces(settings) {
@@ -29,6 +31,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
             model.license,
             &model.sha256[..16]
         );
+        println!("             computed {}", faces.arithmetic(model.role));
     }
     let start = Instant::now();
     let verdict = faces.self_test();
@@ -56,26 +59,4 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
     let there = if cameras.is_empty() { "none is there".to_owned() } else { cameras.join(", ") };
     println!("camera     {}: {there}", settings.camera.device);
     Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The vector features that inference can use here.
-fn features() -> String {
-    #[cfg(target_arch = "x86_64")]
-    let known = [
-        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
-        ("fma", std::arch::is_x86_feature_detected!("fma")),
-        ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
-        ("avx512vnni", std::arch::is_x86_feature_detected!("avx512vnni")),
-        ("avxvnni", std::arch::is_x86_feature_detected!("avxvnni")),
-    ];
-    #[cfg(target_arch = "aarch64")]
-    let known = [
-        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
-        ("dotprod", std::arch::is_aarch64_feature_detected!("dotprod")),
-        ("i8mm", std::arch::is_aarch64_feature_detected!("i8mm")),
-    ];
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let known: [(&str, bool); 0] = [];
-    let found: Vec<&str> = known.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
-    if found.is_empty() { "no vector features known to this build".into() } else { found.join(" ") }
 }

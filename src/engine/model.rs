@@ -38,6 +38,7 @@ pub enum Arithmetic {
 /// A model made ready for one input size. Weights are shared by all its sessions.
 pub struct Plan {
     runnable: Arc<TypedRunnableModel>,
+    arithmetic: Arithmetic,
     takes_pixels: bool,
     coverage: Option<ops::Coverage>,
     side: usize,
@@ -146,6 +147,12 @@ impl Model {
         &self.info
     }
 
+    /// Its file.
+    #[cfg(test)]
+    pub(super) fn onnx(&self) -> &[u8] {
+        &self.onnx
+    }
+
     /// Plans the model for square inputs of `side` pixels.
     pub fn plan(&self, side: usize, arithmetic: Arithmetic) -> Result<Plan, Error> {
         let told = |e: TractError| Error::Models(format!("{}: {e:#}", self.info.file));
@@ -154,7 +161,7 @@ impl Model {
         graph.set_input_fact(0, f32::fact(shape).into()).map_err(told)?;
         let outputs = graph.outputs.iter().map(|o| graph.outlet_label(*o).unwrap_or_default().to_owned()).collect();
         let ops::Lowered { runnable, takes_pixels, coverage } = ops::lower(graph, arithmetic).map_err(told)?;
-        Ok(Plan { runnable, takes_pixels, coverage, side, mean: self.info.input.mean, outputs })
+        Ok(Plan { runnable, arithmetic, takes_pixels, coverage, side, mean: self.info.input.mean, outputs })
     }
 }
 
@@ -176,10 +183,19 @@ impl Arithmetic {
 }
 
 impl Plan {
-    /// Blocks of the model that are computed in integers, and those that are not, each with the reason; None if none were
-    /// meant to be.
-    pub fn coverage(&self) -> Option<(usize, &[String])> {
-        self.coverage.as_ref().map(|c| (c.integer, &*c.float))
+    /// How it is computed, for people: which blocks in integers, and which not and why.
+    pub fn arithmetic(&self) -> String {
+        let isa = match (self.arithmetic, &self.coverage) {
+            (Arithmetic::Integer(isa), Some(coverage)) if coverage.float.is_empty() => {
+                return format!("in integers, {} blocks, by kernels for {}", coverage.integer, isa.name());
+            }
+            (Arithmetic::Integer(isa), _) => isa,
+            (Arithmetic::Float, _) => return "in floats".into(),
+            (Arithmetic::Emulated, _) => return "in floats that are rounded as integers are".into(),
+        };
+        let (integer, float) = self.coverage.as_ref().map_or((0, &[][..]), |c| (c.integer, &c.float));
+        let (name, float) = (isa.name(), float.join("; "));
+        format!("in integers, {integer} blocks, by kernels for {name}; by tract in floats: {float}")
     }
 
     /// A state for one thread.

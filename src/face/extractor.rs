@@ -150,6 +150,15 @@ impl Faces {
         self.liveness.session()?.self_test(self.models.get(Role::Liveness).info())
     }
 
+    /// How a model is computed, for people.
+    pub fn arithmetic(&self, role: Role) -> String {
+        match role {
+            Role::Detector => self.coarse.arithmetic(),
+            Role::Embedder => self.embed.arithmetic(),
+            Role::Liveness => self.liveness.arithmetic(),
+        }
+    }
+
     /// The embedding model.
     pub fn embedder(&self) -> &ModelInfo {
         self.models.get(Role::Embedder).info()

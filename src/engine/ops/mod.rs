@@ -55,3 +55,44 @@ fn constant(model: &TypedModel, inputs: &[OutletId], index: usize) -> TractResul
     let outlet = inputs.get(index).with_context(|| format!("input {index} is missing"))?;
     model.outlet_fact(*outlet)?.konst.clone().with_context(|| format!("input {index} must be constant"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Isa, ModelSet, Role, self_test_picture};
+
+    /// The detector with a layer that the integer engine does not have: `Elu` in the place of a ReLU in its middle.
+    fn strange(arithmetic: Arithmetic) -> Lowered {
+        let models = ModelSet::embedded().expect("the embedded models");
+        let reader = framework();
+        let onnx = models.get(Role::Detector).onnx();
+        let mut proto = reader.proto_model_for_read(&mut &*onnx).expect("the model can be read");
+        let nodes = &mut proto.graph.as_mut().expect("a graph").node;
+        let relus: Vec<usize> = (0..nodes.len()).filter(|i| nodes[*i].op_type == "Relu").collect();
+        nodes[relus[relus.len() / 2]].op_type = "Elu".into();
+        let mut graph = reader.model_for_proto_model(&proto).expect("the model can be parsed");
+        graph.set_input_fact(0, f32::fact([1, 3, 96, 96]).into()).expect("an input");
+        lower(graph, arithmetic).expect("a plan")
+    }
+
+    #[test]
+    fn a_layer_that_is_not_ours_is_run_by_tract_between_ours() -> TractResult<()> {
+        let planes = |pixels: Vec<u8>| (0..3).flat_map(move |c| pixels.clone().into_iter().skip(c).step_by(3)).map(f32::from);
+        let values: Vec<f32> = planes(self_test_picture(96)).collect();
+        let input = Tensor::from_shape(&[1, 3, 96, 96], &values)?;
+        let run = |lowered: &Lowered| lowered.runnable.run(tvec!(input.clone().into_tvalue()));
+        let integer = strange(Arithmetic::Integer(Isa::best()));
+        let coverage = integer.coverage.as_ref().expect("integers were asked for");
+        assert!(!integer.takes_pixels && coverage.integer > 20, "{coverage:?}");
+        assert!(matches!(&coverage.float[..], [one] if one.contains("no layer of ours")), "{coverage:?}");
+        let (mut energy, mut error) = (0.0, 0.0);
+        for (a, b) in run(&integer)?.iter().zip(run(&strange(Arithmetic::Emulated))?.iter()) {
+            assert_eq!(a.shape(), b.shape());
+            let (a, b) = (a.try_as_plain_ram()?.as_slice::<f32>()?, b.try_as_plain_ram()?.as_slice::<f32>()?);
+            energy += b.iter().map(|v| v * v).sum::<f32>();
+            error += a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+        }
+        assert!(error < 1e-2 * energy, "{error} of {energy}");
+        Ok(())
+    }
+}
