@@ -432,7 +432,8 @@ fn it_listens_where_it_is_told_and_starts_again_after_it_was_killed() {
 
 #[test]
 fn what_is_under_way_is_answered_before_it_stops() {
-    let service = Service::start(&["--workers", "1"]);
+    // Slow on purpose.
+    let service = Service::start(&["--workers", "1", "--set", "inference.arithmetic=portable"]);
     let collins = picture("collins.jpg");
     let many = (0..10)
         .fold(Form::new().picture("sample_1", &collins), |form, i| form.named("samples_n", &format!("{i}"), &collins));

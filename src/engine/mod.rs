@@ -16,8 +16,8 @@ mod tests;
 
 pub use int8::Isa;
 pub use manifest::{Channels, Decoding, Knot, Manifest, ModelInfo, Role};
-pub use self_test::picture as self_test_picture;
 pub use model::{Arithmetic, Map, Model, ModelSet, Plan, Session};
+pub use self_test::picture as self_test_picture;
 
 /// Why models can't be used. All of these are ours or the integrator's to mend, never a client's.
 #[derive(Debug)]

@@ -160,7 +160,8 @@ impl Model {
         let shape = [1, 3, side, side];
         graph.set_input_fact(0, f32::fact(shape).into()).map_err(told)?;
         let outputs = graph.outputs.iter().map(|o| graph.outlet_label(*o).unwrap_or_default().to_owned()).collect();
-        let ops::Lowered { runnable, takes_pixels, coverage } = ops::lower(graph, arithmetic).map_err(told)?;
+        let ops::Lowered { runnable, takes_pixels, coverage } =
+            ops::lower(graph, arithmetic, self.info.input.mean).map_err(told)?;
         Ok(Plan { runnable, arithmetic, takes_pixels, coverage, side, mean: self.info.input.mean, outputs })
     }
 }

@@ -88,7 +88,11 @@ impl Gemm<'_> {
 
     /// Panics unless all lengths fit together: what kernels rely on when they read and write without checks.
     pub(super) fn check(&self, out: &Out<'_>) {
-        assert!(self.k > 0 && self.k.is_multiple_of(BLOCK) && self.a.len().is_multiple_of(self.k), "rows of {}", self.k);
+        assert!(
+            self.k > 0 && self.k.is_multiple_of(BLOCK) && self.a.len().is_multiple_of(self.k),
+            "rows of {}",
+            self.k
+        );
         assert_eq!(self.weights.packed.len(), self.width() * self.k, "weights");
         let chains = self.width() / 4 * (self.k / CHAIN);
         assert!(self.weights.calm.is_empty() || self.weights.calm.len() == chains, "notes about weights");

@@ -2,8 +2,8 @@
 //!
 //! Which buffer holds what is decided when the network is built; running it allocates nothing but its answers.
 
-use super::depthwise::{Depthwise, Window};
 use super::blend::Blend;
+use super::depthwise::{Depthwise, Window};
 use super::excite::Gate;
 use super::finish::{Activation, Columns, Out};
 use super::gemm::{Gemm, Weights};
@@ -211,7 +211,10 @@ impl Step {
             }
             Op::Depthwise { window, weights, border } => {
                 let (shape, window) = (self.shape, *window);
-                (kernels.depthwise)(&Depthwise { x, shape, window, border, weights, columns, activation, residual }, out);
+                (kernels.depthwise)(
+                    &Depthwise { x, shape, window, border, weights, columns, activation, residual },
+                    out,
+                );
             }
             Op::MaxPool => {
                 let Out::Bytes(out) = out else { unreachable!("a pooled tensor is stored") };

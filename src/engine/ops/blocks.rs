@@ -30,7 +30,14 @@ pub(in crate::engine) struct Coverage {
 
 /// Replaces what it can.
 pub(super) fn replace(model: &mut TypedModel, isa: Isa) -> TractResult<Coverage> {
-    let mut parts = Parts { model, isa, segments: vec![], current: None, read: HashSet::new(), coverage: Coverage { integer: 0, float: vec![] } };
+    let mut parts = Parts {
+        model,
+        isa,
+        segments: vec![],
+        current: None,
+        read: HashSet::new(),
+        coverage: Coverage { integer: 0, float: vec![] },
+    };
     for id in model.eval_order()? {
         let node = model.node(id);
         let is_output = model.outputs.contains(&id.into());
@@ -53,15 +60,16 @@ pub(super) fn replace(model: &mut TypedModel, isa: Isa) -> TractResult<Coverage>
     Ok(coverage)
 }
 
-/// The same graph on pixels as they come, if it is nothing but a segment behind an input that stores pixels as they are.
-pub(super) fn on_pixels(model: &TypedModel) -> TractResult<Option<TypedModel>> {
+/// The same graph on pixels as they come, if it is nothing but a segment behind an input that stores `pixel - mean` as the
+/// pixel.
+pub(super) fn on_pixels(model: &TypedModel, mean: u8) -> TractResult<Option<TypedModel>> {
     let [source] = model.inputs[..] else { return Ok(None) };
     let [stored] = model.node(source.node).outputs[0].successors[..] else { return Ok(None) };
     let stored = model.node(stored.node);
     let [segment] = stored.outputs[0].successors[..] else { return Ok(None) };
     let segment = model.node(segment.node);
     let Some(op) = segment.op_as::<Segment>() else { return Ok(None) };
-    let is_all = stored.op_is::<Quantize>()
+    let is_all = stored.op_as::<Quantize>().is_some_and(|op| op.0.is_identity(mean))
         && segment.inputs.len() == 1
         && model.outputs.iter().enumerate().all(|(slot, o)| *o == OutletId::new(segment.id, slot));
     let shape = op.network().inputs()[0];
@@ -160,7 +168,8 @@ impl<'a> Parts<'a> {
             let network = draft.builder.finish().map_err(|Unfit(why)| TractError::msg(why))?;
             Ok(Done { network, inputs: draft.inputs, outputs: outputs.into_iter().map(|(outlet, _)| outlet).collect() })
         };
-        let segments = self.segments.into_iter().filter(|d| !d.made.is_empty()).map(close).collect::<TractResult<_>>()?;
+        let segments =
+            self.segments.into_iter().filter(|d| !d.made.is_empty()).map(close).collect::<TractResult<_>>()?;
         Ok((segments, self.coverage))
     }
 }
@@ -338,9 +347,11 @@ impl<'a> Reader<'a, '_> {
             if let Some(tensor) = self.draft.tensors.get(&stored) {
                 return Ok(*tensor);
             }
-            let &[1, channels, rows, columns] = &self.shape(stored)?[..] else { return unfit("a tensor that is no map") };
+            let &[1, channels, rows, columns] = &self.shape(stored)?[..] else {
+                return unfit("a tensor that is no map");
+            };
             // Pictures come as packed pixels.
-            let packed = is_input(self.model, self.model.node(stored.node)) && op.0.is_identity();
+            let packed = is_input(self.model, self.model.node(stored.node)) && channels == 3;
             let shape = if packed { Shape::packed } else { Shape::new }(rows, columns, channels);
             let tensor = self.draft.builder.input(shape, op.0.stored(channels)?);
             self.draft.inputs.push(stored);

@@ -31,8 +31,8 @@ pub(super) struct Lowered {
     pub(super) coverage: Option<Coverage>,
 }
 
-/// Chooses the arithmetic and lets tract plan the rest.
-pub(super) fn lower(graph: InferenceModel, arithmetic: Arithmetic) -> TractResult<Lowered> {
+/// Chooses the arithmetic and lets tract plan the rest. `mean` is the pixel value that stands for zero.
+pub(super) fn lower(graph: InferenceModel, arithmetic: Arithmetic, mean: u8) -> TractResult<Lowered> {
     let mut graph = graph.into_typed()?;
     let mut coverage = None;
     match arithmetic {
@@ -40,7 +40,7 @@ pub(super) fn lower(graph: InferenceModel, arithmetic: Arithmetic) -> TractResul
         Arithmetic::Float => quant::fold_activations(&mut graph)?,
         Arithmetic::Emulated => {}
     }
-    if let Some(whole) = blocks::on_pixels(&graph)? {
+    if let Some(whole) = blocks::on_pixels(&graph, mean)? {
         return Ok(Lowered { runnable: whole.into_runnable()?, takes_pixels: true, coverage });
     }
     dense::replace_covering(&mut graph)?;
@@ -72,12 +72,13 @@ mod tests {
         nodes[relus[relus.len() / 2]].op_type = "Elu".into();
         let mut graph = reader.model_for_proto_model(&proto).expect("the model can be parsed");
         graph.set_input_fact(0, f32::fact([1, 3, 96, 96]).into()).expect("an input");
-        lower(graph, arithmetic).expect("a plan")
+        lower(graph, arithmetic, 0).expect("a plan")
     }
 
     #[test]
     fn a_layer_that_is_not_ours_is_run_by_tract_between_ours() -> TractResult<()> {
-        let planes = |pixels: Vec<u8>| (0..3).flat_map(move |c| pixels.clone().into_iter().skip(c).step_by(3)).map(f32::from);
+        let planes =
+            |pixels: Vec<u8>| (0..3).flat_map(move |c| pixels.clone().into_iter().skip(c).step_by(3)).map(f32::from);
         let values: Vec<f32> = planes(self_test_picture(96)).collect();
         let input = Tensor::from_shape(&[1, 3, 96, 96], &values)?;
         let run = |lowered: &Lowered| lowered.runnable.run(tvec!(input.clone().into_tvalue()));

@@ -159,9 +159,9 @@ impl Affine {
         }
     }
 
-    /// Whether a stored byte stands for itself minus a zero point.
-    pub(super) fn is_identity(&self) -> bool {
-        self.stored(1).is_ok_and(|s| s.scale == [1.0])
+    /// Whether a stored byte stands for itself minus `zero`.
+    pub(super) fn is_identity(&self, zero: u8) -> bool {
+        self.stored(1).is_ok_and(|s| s.scale == [1.0] && s.zero == [zero])
     }
 
     /// Calls `f(run, scale, zero)` for each run of elements that share a scale; `shape` is that of the tensor.

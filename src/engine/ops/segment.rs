@@ -66,7 +66,12 @@ impl Segment {
 }
 
 /// From pixels of `stride` elements to planes.
-fn planes<T: Copy + Datum + Default>(values: &[T], stride: usize, pixels: usize, dims: &[usize; 4]) -> TractResult<Tensor> {
+fn planes<T: Copy + Datum + Default>(
+    values: &[T],
+    stride: usize,
+    pixels: usize,
+    dims: &[usize; 4],
+) -> TractResult<Tensor> {
     let mut planes = vec![T::default(); pixels * dims[1]];
     for (c, plane) in planes.chunks_exact_mut(pixels).enumerate() {
         plane.iter_mut().zip(values[c..].iter().step_by(stride)).for_each(|(to, from)| *to = *from);

@@ -282,9 +282,7 @@ unsafe fn depthwise_tile<const M: usize>(
             let (first, second) = (taps[pair * 2], taps[(pair * 2 + 1).min(taps.len() - 1)]);
             let (w0, w1) = (_mm256_loadu_si256(w.as_ptr().cast()), _mm256_loadu_si256(w.as_ptr().add(BLOCK).cast()));
             for (m, sums) in sums.iter_mut().enumerate() {
-                let read = |tap: *const u8| {
-                    _mm256_cvtepu8_epi16(_mm_loadu_si128(tap.add(offset + m * step).cast()))
-                };
+                let read = |tap: *const u8| _mm256_cvtepu8_epi16(_mm_loadu_si128(tap.add(offset + m * step).cast()));
                 let (a, b) = (read(first), read(second));
                 sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), w0));
                 sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), w1));

@@ -141,7 +141,8 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
             unsafe {
                 for quarter in 0..BLOCK / COLUMNS {
                     let (a, w) = (scratch.as_ptr().cast(), weights[quarter * COLUMNS * k..].as_ptr());
-                    let (calm, sums) = (calm[quarter * chains..].as_ptr(), &mut sums.as_flattened_mut()[quarter * COLUMNS..]);
+                    let (calm, sums) =
+                        (calm[quarter * chains..].as_ptr(), &mut sums.as_flattened_mut()[quarter * COLUMNS..]);
                     match count {
                         ROWS => tile_of_4(a, w, k, calm, sums.as_mut_ptr()),
                         _ => tile_of_1(a, w, k, sums.as_mut_ptr()),
@@ -170,12 +171,42 @@ pub(super) fn loaded<const M: usize>(sums: &[[i32; BLOCK]]) -> [[int32x4_t; 4]; 
 macro_rules! pairs {
     ($w:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
         concat!(
-            "smull v10.8h, v0.8b, v", $w, ".8b\n", "smull v11.8h, v1.8b, v", $w, ".8b\n",
-            "smull v12.8h, v2.8b, v", $w, ".8b\n", "smull v13.8h, v3.8b, v", $w, ".8b\n",
-            "smlal2 v10.8h, v0.16b, v", $w, ".16b\n", "smlal2 v11.8h, v1.16b, v", $w, ".16b\n",
-            "smlal2 v12.8h, v2.16b, v", $w, ".16b\n", "smlal2 v13.8h, v3.16b, v", $w, ".16b\n",
-            "sadalp v", $a, ".4s, v10.8h\n", "sadalp v", $b, ".4s, v11.8h\n",
-            "sadalp v", $c, ".4s, v12.8h\n", "sadalp v", $d, ".4s, v13.8h\n",
+            "smull v10.8h, v0.8b, v",
+            $w,
+            ".8b\n",
+            "smull v11.8h, v1.8b, v",
+            $w,
+            ".8b\n",
+            "smull v12.8h, v2.8b, v",
+            $w,
+            ".8b\n",
+            "smull v13.8h, v3.8b, v",
+            $w,
+            ".8b\n",
+            "smlal2 v10.8h, v0.16b, v",
+            $w,
+            ".16b\n",
+            "smlal2 v11.8h, v1.16b, v",
+            $w,
+            ".16b\n",
+            "smlal2 v12.8h, v2.16b, v",
+            $w,
+            ".16b\n",
+            "smlal2 v13.8h, v3.16b, v",
+            $w,
+            ".16b\n",
+            "sadalp v",
+            $a,
+            ".4s, v10.8h\n",
+            "sadalp v",
+            $b,
+            ".4s, v11.8h\n",
+            "sadalp v",
+            $c,
+            ".4s, v12.8h\n",
+            "sadalp v",
+            $d,
+            ".4s, v13.8h\n",
         )
     };
 }
@@ -184,16 +215,66 @@ macro_rules! pairs {
 macro_rules! fours {
     ($w:literal, $x:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
         concat!(
-            "smull v10.8h, v0.8b, v", $w, ".8b\n", "smull v11.8h, v1.8b, v", $w, ".8b\n",
-            "smull v12.8h, v2.8b, v", $w, ".8b\n", "smull v13.8h, v3.8b, v", $w, ".8b\n",
-            "smlal2 v10.8h, v0.16b, v", $w, ".16b\n", "smlal2 v11.8h, v1.16b, v", $w, ".16b\n",
-            "smlal2 v12.8h, v2.16b, v", $w, ".16b\n", "smlal2 v13.8h, v3.16b, v", $w, ".16b\n",
-            "smlal v10.8h, v4.8b, v", $x, ".8b\n", "smlal v11.8h, v5.8b, v", $x, ".8b\n",
-            "smlal v12.8h, v6.8b, v", $x, ".8b\n", "smlal v13.8h, v7.8b, v", $x, ".8b\n",
-            "smlal2 v10.8h, v4.16b, v", $x, ".16b\n", "smlal2 v11.8h, v5.16b, v", $x, ".16b\n",
-            "smlal2 v12.8h, v6.16b, v", $x, ".16b\n", "smlal2 v13.8h, v7.16b, v", $x, ".16b\n",
-            "sadalp v", $a, ".4s, v10.8h\n", "sadalp v", $b, ".4s, v11.8h\n",
-            "sadalp v", $c, ".4s, v12.8h\n", "sadalp v", $d, ".4s, v13.8h\n",
+            "smull v10.8h, v0.8b, v",
+            $w,
+            ".8b\n",
+            "smull v11.8h, v1.8b, v",
+            $w,
+            ".8b\n",
+            "smull v12.8h, v2.8b, v",
+            $w,
+            ".8b\n",
+            "smull v13.8h, v3.8b, v",
+            $w,
+            ".8b\n",
+            "smlal2 v10.8h, v0.16b, v",
+            $w,
+            ".16b\n",
+            "smlal2 v11.8h, v1.16b, v",
+            $w,
+            ".16b\n",
+            "smlal2 v12.8h, v2.16b, v",
+            $w,
+            ".16b\n",
+            "smlal2 v13.8h, v3.16b, v",
+            $w,
+            ".16b\n",
+            "smlal v10.8h, v4.8b, v",
+            $x,
+            ".8b\n",
+            "smlal v11.8h, v5.8b, v",
+            $x,
+            ".8b\n",
+            "smlal v12.8h, v6.8b, v",
+            $x,
+            ".8b\n",
+            "smlal v13.8h, v7.8b, v",
+            $x,
+            ".8b\n",
+            "smlal2 v10.8h, v4.16b, v",
+            $x,
+            ".16b\n",
+            "smlal2 v11.8h, v5.16b, v",
+            $x,
+            ".16b\n",
+            "smlal2 v12.8h, v6.16b, v",
+            $x,
+            ".16b\n",
+            "smlal2 v13.8h, v7.16b, v",
+            $x,
+            ".16b\n",
+            "sadalp v",
+            $a,
+            ".4s, v10.8h\n",
+            "sadalp v",
+            $b,
+            ".4s, v11.8h\n",
+            "sadalp v",
+            $c,
+            ".4s, v12.8h\n",
+            "sadalp v",
+            $d,
+            ".4s, v13.8h\n",
         )
     };
 }
@@ -203,9 +284,11 @@ macro_rules! sixteen {
     () => {
         concat!(
             "ldp q8, q9, [{w}], #32\n",
-            pairs!("8", "16", "20", "24", "28"), pairs!("9", "17", "21", "25", "29"),
+            pairs!("8", "16", "20", "24", "28"),
+            pairs!("9", "17", "21", "25", "29"),
             "ldp q8, q9, [{w}], #32\n",
-            pairs!("8", "18", "22", "26", "30"), pairs!("9", "19", "23", "27", "31"),
+            pairs!("8", "18", "22", "26", "30"),
+            pairs!("9", "19", "23", "27", "31"),
         )
     };
 }
@@ -395,7 +478,12 @@ unsafe fn blend_all(b: &Blend<'_>, target: Target) {
         unsafe {
             let bytes = vld1q_u8(b.x.as_ptr().add(at));
             let (low, high) = (vmovl_u8(vget_low_u8(bytes)), vmovl_high_u8(bytes));
-            let words = [vmovl_u16(vget_low_u16(low)), vmovl_high_u16(low), vmovl_u16(vget_low_u16(high)), vmovl_high_u16(high)];
+            let words = [
+                vmovl_u16(vget_low_u16(low)),
+                vmovl_high_u16(low),
+                vmovl_u16(vget_low_u16(high)),
+                vmovl_high_u16(high),
+            ];
             let sums = [words.map(|word| vreinterpretq_s32_u32(word))];
             put(target, (at, other, 0), columns, Activation::None, sums);
         }
