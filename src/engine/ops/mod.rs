@@ -1,8 +1,6 @@
 //! Operators of our own inside tract, and the way from a parsed graph to one that runs.
 
 mod blocks;
-mod dense;
-mod depthwise;
 mod prelu;
 mod quant;
 mod segment;
@@ -43,10 +41,8 @@ pub(super) fn lower(graph: InferenceModel, arithmetic: Arithmetic, mean: u8) -> 
     if let Some(whole) = blocks::on_pixels(&graph, mean)? {
         return Ok(Lowered { runnable: whole.into_runnable()?, takes_pixels: true, coverage });
     }
-    dense::replace_covering(&mut graph)?;
     quant::decode_weights(&mut graph)?;
-    let mut graph = graph.into_decluttered()?;
-    depthwise::replace_strided(&mut graph)?;
+    let graph = graph.into_decluttered()?;
     Ok(Lowered { runnable: graph.into_optimized()?.into_runnable()?, takes_pixels: false, coverage })
 }
 
