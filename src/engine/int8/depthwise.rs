@@ -26,7 +26,7 @@ impl Window {
     }
 
     /// The outputs of a row whose windows lie in the picture from left to right.
-    fn inner(&self, side: usize) -> std::ops::Range<usize> {
+    pub(super) fn inner(&self, side: usize) -> std::ops::Range<usize> {
         let first = self.pad.div_ceil(self.stride);
         let end = (side + self.pad).checked_sub(self.kernel).map_or(0, |last| last / self.stride + 1);
         first.min(end)..end.min(self.outputs(side)).max(first.min(end))
@@ -41,6 +41,11 @@ pub(super) enum Taps {
     /// Taps in pairs (an odd one with a tap of weight 0): weights of both for channels 0 to 3, 8 to 11, 4 to 7 and 12 to 15.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for x86-64"))]
     Pairs,
+    /// Taps in fours (missing ones with weight 0), blocks in pairs (a missing one likewise): for channels 0 to 3, 4 to 7, 8 to
+    /// 11 and 12 to 15 of the first block and then of the second, the four weights of each channel as bytes, two in an
+    /// element.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for x86-64"))]
+    Fours,
 }
 
 impl Taps {
@@ -48,8 +53,21 @@ impl Taps {
     pub(super) fn pack(self, channels: usize, taps: usize, at: impl Fn(usize, usize) -> i8) -> Vec<i16> {
         let weight = |channel, tap| if tap < taps { i16::from(at(channel, tap)) } else { 0 };
         let mut packed = vec![];
+        if self == Self::Fours {
+            let byte = |channel: usize, tap: usize| if channel < channels { weight(channel, tap) as u8 } else { 0 };
+            for pair in (0..channels).step_by(2 * BLOCK) {
+                for (tap, quarter) in (0..taps).step_by(4).flat_map(|tap| (0..BLOCK).step_by(4).map(move |q| (tap, q))) {
+                    for channel in [pair, pair + BLOCK].into_iter().flat_map(|b| b + quarter..b + quarter + 4) {
+                        let two = |tap| i16::from_le_bytes([byte(channel, tap), byte(channel, tap + 1)]);
+                        packed.extend([two(tap), two(tap + 2)]);
+                    }
+                }
+            }
+            return packed;
+        }
         for block in (0..channels).step_by(BLOCK) {
             match self {
+                Self::Fours => {}
                 Self::Single => {
                     packed.extend((0..taps).flat_map(|tap| (block..block + BLOCK).map(move |c| weight(c, tap))));
                 }

@@ -236,29 +236,26 @@ impl Step {
     /// The windows of one row of outputs, one after the other; what lies beyond the window's bytes up to `k` keeps its value.
     fn gather(&self, x: &[u8], window: &Window, border: &[u8], row: usize, k: usize, rows: &mut [u8]) {
         let shape = &self.shape;
-        let line = window.kernel * shape.stride;
-        for (column, out) in rows.chunks_exact_mut(k).enumerate() {
-            for (i, out) in out.chunks_exact_mut(line).take(window.kernel).enumerate() {
-                let first = window.source(column, 0, shape.columns);
-                let last = window.source(column, window.kernel - 1, shape.columns);
-                match (window.source(row, i, shape.rows), first, last) {
-                    (Some(y), Some(first), Some(_)) => {
-                        let from = &x[(y * shape.columns + first) * shape.stride..][..line];
-                        // The usual first layer, without a call for each copy.
-                        match (out.as_chunks_mut::<9>(), from.as_chunks()) {
-                            (([out], []), ([from], [])) => *out = *from,
-                            _ => out.copy_from_slice(from),
+        let (line, pitch) = (window.kernel * shape.stride, shape.columns * shape.stride);
+        let inner = window.inner(shape.columns);
+        for i in 0..window.kernel {
+            let source = window.source(row, i, shape.rows).map(|y| &x[y * pitch..][..pitch]);
+            let outs = rows[i * line..].chunks_mut(k).enumerate();
+            for (column, out) in outs {
+                let pixel = |j: usize| match (source, window.source(column, j, shape.columns)) {
+                    (Some(source), Some(at)) => &source[at * shape.stride..][..shape.stride],
+                    _ => border,
+                };
+                match source {
+                    Some(source) if inner.contains(&column) => {
+                        let first = (column * window.stride - window.pad) * shape.stride;
+                        match line {
+                            // The usual first layer, without a call for each copy.
+                            9 => out[..9].copy_from_slice(&source[first..first + 9]),
+                            _ => out[..line].copy_from_slice(&source[first..first + line]),
                         }
                     }
-                    (y, ..) => {
-                        for (j, out) in out.chunks_exact_mut(shape.stride).enumerate() {
-                            let at = y.zip(window.source(column, j, shape.columns));
-                            out.copy_from_slice(match at {
-                                Some((y, x_at)) => &x[(y * shape.columns + x_at) * shape.stride..][..shape.stride],
-                                None => border,
-                            });
-                        }
-                    }
+                    _ => out[..line].chunks_exact_mut(shape.stride).enumerate().for_each(|(j, out)| out.copy_from_slice(pixel(j))),
                 }
             }
         }
