@@ -41,11 +41,6 @@ pub(super) enum Taps {
     /// Taps in pairs (an odd one with a tap of weight 0): weights of both for channels 0 to 3, 8 to 11, 4 to 7 and 12 to 15.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for x86-64"))]
     Pairs,
-    /// Taps in fours (missing ones with weight 0), blocks in pairs (a missing one likewise): for channels 0 to 3, 4 to 7, 8 to
-    /// 11 and 12 to 15 of the first block and then of the second, the four weights of each channel as bytes, two in an
-    /// element.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for x86-64"))]
-    Fours,
 }
 
 impl Taps {
@@ -53,21 +48,8 @@ impl Taps {
     pub(super) fn pack(self, channels: usize, taps: usize, at: impl Fn(usize, usize) -> i8) -> Vec<i16> {
         let weight = |channel, tap| if tap < taps { i16::from(at(channel, tap)) } else { 0 };
         let mut packed = vec![];
-        if self == Self::Fours {
-            let byte = |channel: usize, tap: usize| if channel < channels { weight(channel, tap) as u8 } else { 0 };
-            for pair in (0..channels).step_by(2 * BLOCK) {
-                for (tap, quarter) in (0..taps).step_by(4).flat_map(|tap| (0..BLOCK).step_by(4).map(move |q| (tap, q))) {
-                    for channel in [pair, pair + BLOCK].into_iter().flat_map(|b| b + quarter..b + quarter + 4) {
-                        let two = |tap| i16::from_le_bytes([byte(channel, tap), byte(channel, tap + 1)]);
-                        packed.extend([two(tap), two(tap + 2)]);
-                    }
-                }
-            }
-            return packed;
-        }
         for block in (0..channels).step_by(BLOCK) {
             match self {
-                Self::Fours => {}
                 Self::Single => {
                     packed.extend((0..taps).flat_map(|tap| (block..block + BLOCK).map(move |c| weight(c, tap))));
                 }

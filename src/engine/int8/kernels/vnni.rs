@@ -5,9 +5,8 @@
 use std::arch::x86_64::*;
 
 use super::avx2::{self, Target, put};
-use super::{Depthwise, Gemm, Kernels, Layout, Out, Taps};
+use super::{Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
-use crate::engine::int8::depthwise::Run;
 
 /// Whether the wide kernels may run.
 pub(super) fn is_wide() -> bool {
@@ -24,18 +23,13 @@ pub(super) const WIDE: Kernels = Kernels {
         // SAFETY: `Isa::kernels` hands these kernels out only where the instructions are; lengths are checked above.
         unsafe { gemm_wide(g, out) }
     },
-    depthwise: |d, out| {
-        check(d, &out);
-        // SAFETY: as above.
-        unsafe { depthwise_evex(d, out) }
-    },
     ..NARROW
 };
 
 /// 256 bits.
 pub(super) const NARROW: Kernels = Kernels {
     layout: Layout { outputs: BLOCK, inputs: 4 },
-    taps: Taps::Fours,
+    taps: Taps::Pairs,
     signed: false,
     scratch: |_| 0,
     gemm: |g, _, out| {
@@ -43,20 +37,9 @@ pub(super) const NARROW: Kernels = Kernels {
         // SAFETY: as above.
         unsafe { gemm_narrow(g, out) }
     },
-    depthwise: |d, out| {
-        check(d, &out);
-        // SAFETY: as above.
-        unsafe { depthwise_vex(d, out) }
-    },
+    depthwise: avx2::depthwise,
     blend: avx2::blend,
 };
-
-/// Panics unless all lengths fit together.
-fn check(d: &Depthwise<'_>, out: &Out<'_>) {
-    d.check(out);
-    let fours = d.window.kernel.pow(2).div_ceil(4);
-    assert_eq!(d.weights.len(), d.columns.len().div_ceil(2) * fours * 4 * BLOCK, "weights");
-}
 
 /// # Safety
 /// AVX-512 VNNI; `g` and `out` must have been checked.
@@ -177,118 +160,3 @@ unsafe fn tile_narrow<const M: usize>(g: &Gemm<'_>, target: Target, block: usize
         put(target, (at, at, width), &g.columns[block], g.activation, sums);
     }
 }
-
-/// The depthwise convolution with one of the two instructions that there are for the product of 32 bytes. Two blocks of channels
-/// at a time: their bytes at four taps are woven into four for each channel.
-macro_rules! depthwise_by {
-    ($all:ident, $run:ident, $tile:ident, $features:literal, $product:ident) => {
-        /// # Safety
-        /// The instruction; `d` and `out` must have been checked.
-        #[target_feature(enable = $features)]
-        unsafe fn $all(d: &Depthwise<'_>, mut out: Out<'_>) {
-            let target = Target::new(&mut out, d.residual);
-            d.for_each_run(|run| {
-                // SAFETY: the caller's; the run is one of `d`.
-                unsafe { $run(d, run, target) }
-            });
-        }
-
-        /// # Safety
-        /// The instruction; `d` must have been checked, the run must be one of its own.
-        #[target_feature(enable = $features)]
-        unsafe fn $run(d: &Depthwise<'_>, run: &Run, target: Target) {
-            let width = d.shape.stride;
-            let fours = run.taps.len().div_ceil(4);
-            for (pair, columns) in d.columns.chunks(2).enumerate() {
-                let weights = &d.weights[pair * fours * 4 * BLOCK..][..fours * 4 * BLOCK];
-                let mut output = 0;
-                while output < run.outputs {
-                    let at = (run.first + output) * width + pair * 2 * BLOCK;
-                    let (place, offset) = ((at, at, width), output * run.step + pair * 2 * BLOCK);
-                    let count = if run.outputs - output >= 2 { 2 } else { 1 };
-                    // SAFETY: the caller's; the outputs of the run lie in the target.
-                    unsafe {
-                        match (count, columns) {
-                            (2, [first, second]) => {
-                                let sums = $tile::<2, true>(&run.taps, offset, run.step, weights);
-                                put(target, place, first, d.activation, sums[0]);
-                                let place = (at + BLOCK, at + BLOCK, width);
-                                put(target, place, second, d.activation, sums[1]);
-                            }
-                            (_, [first, second]) => {
-                                let sums = $tile::<1, true>(&run.taps, offset, run.step, weights);
-                                put(target, place, first, d.activation, sums[0]);
-                                let place = (at + BLOCK, at + BLOCK, width);
-                                put(target, place, second, d.activation, sums[1]);
-                            }
-                            (2, [only, ..]) => {
-                                let sums = $tile::<2, false>(&run.taps, offset, run.step, weights);
-                                put(target, place, only, d.activation, sums[0]);
-                            }
-                            (_, only) => {
-                                let sums = $tile::<1, false>(&run.taps, offset, run.step, weights);
-                                put(target, place, &only[0], d.activation, sums[0]);
-                            }
-                        }
-                    }
-                    output += count;
-                }
-            }
-        }
-
-        /// Sums of `M` neighbors, of one block or of `BOTH`.
-        ///
-        /// # Safety
-        /// The instruction; at each tap there must be sixteen bytes, or 32 for both blocks, at `offset` and at each of `M - 1`
-        /// steps from there.
-        #[inline]
-        #[target_feature(enable = $features)]
-        unsafe fn $tile<const M: usize, const BOTH: bool>(
-            taps: &[*const u8],
-            offset: usize,
-            step: usize,
-            weights: &[i16],
-        ) -> [[[__m256i; 2]; M]; 2] {
-            let mut sums = [[_mm256_setzero_si256(); 4]; M];
-            for (four, w) in weights.as_chunks::<{ 4 * BLOCK }>().0.iter().enumerate() {
-                for (m, sums) in sums.iter_mut().enumerate() {
-                    // SAFETY: the caller's; taps beyond the last are read as the last, their weights are 0.
-                    unsafe {
-                        let read = |i: usize| {
-                            let tap = taps[(four * 4 + i).min(taps.len() - 1)].add(offset + m * step);
-                            if BOTH {
-                                _mm256_loadu_si256(tap.cast())
-                            } else {
-                                _mm256_castsi128_si256(_mm_loadu_si128(tap.cast()))
-                            }
-                        };
-                        let (a, b, c, d) = (read(0), read(1), read(2), read(3));
-                        let (low, high) = (_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b));
-                        let (low2, high2) = (_mm256_unpacklo_epi8(c, d), _mm256_unpackhi_epi8(c, d));
-                        let woven = [
-                            _mm256_unpacklo_epi16(low, low2),
-                            _mm256_unpackhi_epi16(low, low2),
-                            _mm256_unpacklo_epi16(high, high2),
-                            _mm256_unpackhi_epi16(high, high2),
-                        ];
-                        for (quarter, bytes) in woven.into_iter().enumerate() {
-                            let w = _mm256_loadu_si256(w.as_ptr().add(quarter * BLOCK).cast());
-                            sums[quarter] = $product(sums[quarter], bytes, w);
-                        }
-                    }
-                }
-            }
-            // Each has four channels of the first block and then four of the second.
-            let block = |which: bool| {
-                sums.map(|[a, b, c, d]| match which {
-                    false => [_mm256_permute2x128_si256(a, b, 0x20), _mm256_permute2x128_si256(c, d, 0x20)],
-                    true => [_mm256_permute2x128_si256(a, b, 0x31), _mm256_permute2x128_si256(c, d, 0x31)],
-                })
-            };
-            [block(false), block(true)]
-        }
-    };
-}
-
-depthwise_by!(depthwise_vex, run_vex, depthwise_tile_vex, "avx2,avxvnni", _mm256_dpbusd_avx_epi32);
-depthwise_by!(depthwise_evex, run_evex, depthwise_tile_evex, "avx2,avx512vl,avx512vnni", _mm256_dpbusd_epi32);
