@@ -157,6 +157,9 @@ impl Model {
     pub fn plan(&self, side: usize, arithmetic: Arithmetic) -> Result<Plan, Error> {
         let told = |e: TractError| Error::Models(format!("{}: {e:#}", self.info.file));
         let mut graph = ops::framework().model_for_read(&mut &*self.onnx).map_err(told)?;
+        if graph.inputs.len() != 1 {
+            return Err(Error::Models(format!("{}: {} inputs instead of one", self.info.file, graph.inputs.len())));
+        }
         let shape = [1, 3, side, side];
         graph.set_input_fact(0, f32::fact(shape).into()).map_err(told)?;
         let outputs = graph.outputs.iter().map(|o| graph.outlet_label(*o).unwrap_or_default().to_owned()).collect();

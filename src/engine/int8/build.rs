@@ -84,6 +84,11 @@ impl Builder {
         self.tensor(shape, Some(stored), true)
     }
 
+    /// Rows, columns and channels of a tensor.
+    pub(in crate::engine) fn shape(&self, id: TensorId) -> Shape {
+        self.tensors[id.0].shape
+    }
+
     /// The network's next output.
     pub(in crate::engine) fn output(&mut self, id: TensorId) {
         self.outputs.push(id);
@@ -207,6 +212,8 @@ impl Builder {
         let fits = excite.squeeze.weights.len() == squeezed * channels
             && excite.excite.weights.len() == squeezed * channels
             && excite.excite.bias.len() == channels
+            && [&excite.squeeze, &excite.excite].iter().all(|layer| layer.is_finite())
+            && squeezed > 0
             && self.tensors[other.0].shape == shape
             && shape.stride % BLOCK == 0;
         if !fits {
@@ -341,6 +348,9 @@ impl Builder {
     }
 }
 
+/// Numbers beyond this, or nearer to 0 than its inverse, come from a damaged file.
+const SENSIBLE: f64 = 1e30;
+
 /// Relative difference that rounding to f32 may leave between numbers that are meant to be one.
 const SAME: f64 = 1e-5;
 
@@ -392,7 +402,7 @@ impl Constants {
             let mul = f64::from(residual.scale[channel]) / unit;
             columns.residual_mul[i] = mul as f32;
             columns.residual_add[i] = (-mul * f64::from(residual.zero[channel])) as f32;
-            reach += 255.0 * mul;
+            reach += 255.0 * mul.abs();
         }
         if let Some(stored) = stored {
             columns.zero[i] = i16::from(stored.zero[channel]);
@@ -400,8 +410,11 @@ impl Constants {
                 return Err(Unfit("results that are far out of the range that is stored".into()));
             }
         }
+        let small =
+            [columns.mul[i], columns.add[i], columns.slope[i], columns.residual_mul[i], columns.residual_add[i]];
+        let sensible = small.iter().all(|v| v.is_finite()) && self.slope.is_finite() && reach < SENSIBLE;
         // Smaller ones would meet the subnormal numbers, which not all vector units know.
-        if !(unit.is_finite() && mul.is_finite() && add.is_finite() && (mul == 0.0 || mul.abs() > 1e-30)) {
+        if !sensible || columns.mul[i] != 0.0 && columns.mul[i].abs() < 1.0 / SENSIBLE as f32 {
             return Err(Unfit("scales that are no sensible numbers".into()));
         }
         Ok(())

@@ -13,6 +13,11 @@ pub(in crate::engine) struct Layer {
 }
 
 impl Layer {
+    /// Whether all its numbers are numbers.
+    pub(super) fn is_finite(&self) -> bool {
+        self.weights.iter().chain(&self.bias).all(|v| v.is_finite())
+    }
+
     fn apply(&self, x: &[f32], y: &mut [f32], activation: impl Fn(f32) -> f32) {
         for ((row, bias), y) in self.weights.chunks_exact(x.len()).zip(&self.bias).zip(y) {
             *y = activation(row.iter().zip(x).fold(*bias, |sum, (w, x)| sum + w * x));
@@ -49,7 +54,9 @@ impl Gate {
         }
         let squeezed = &mut squeezed[..self.squeeze.bias.len()];
         self.squeeze.apply(means, squeezed, |v| v.max(0.0));
-        self.excite.apply(squeezed, gates, |v| 1.0 / (1.0 + libm::expf(-v)));
+        // A sum that overflowed in both directions is no number; no kernel may see one.
+        let sigmoid = |v: f32| if v.is_nan() { 0.0 } else { 1.0 / (1.0 + libm::expf(-v)) };
+        self.excite.apply(squeezed, gates, sigmoid);
         gates
     }
 }

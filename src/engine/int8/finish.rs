@@ -85,7 +85,7 @@ impl Activation {
         if all(|s| *s == 1.0) {
             return Self::None;
         }
-        if all(|s| (0.0..=1.0).contains(s)) { Self::Larger } else { Self::Any }
+        if all(|s| s.is_sign_positive() && *s <= 1.0) { Self::Larger } else { Self::Any }
     }
 }
 

@@ -255,7 +255,10 @@ impl Step {
                             _ => out[..line].copy_from_slice(&source[first..first + line]),
                         }
                     }
-                    _ => out[..line].chunks_exact_mut(shape.stride).enumerate().for_each(|(j, out)| out.copy_from_slice(pixel(j))),
+                    _ => out[..line]
+                        .chunks_exact_mut(shape.stride)
+                        .enumerate()
+                        .for_each(|(j, out)| out.copy_from_slice(pixel(j))),
                 }
             }
         }

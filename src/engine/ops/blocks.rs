@@ -40,19 +40,22 @@ pub(super) fn replace(model: &mut TypedModel, isa: Isa) -> TractResult<Coverage>
     };
     for id in model.eval_order()? {
         let node = model.node(id);
-        let is_output = model.outputs.contains(&id.into());
+        let is_output = model.outputs.iter().any(|output| output.node == id);
         if node.op_is::<Quantize>() || is_output && !node.op_is::<Quantize>() {
             parts.block(node);
         }
     }
     let (segments, coverage) = parts.finish()?;
     let mut patch = TypedModelPatch::default();
+    let mut made: HashMap<OutletId, OutletId> = HashMap::new(); // what segments before make, in the patch
     for segment in segments {
-        let inputs = segment.inputs.iter().map(|o| patch.tap_model(model, *o)).collect::<TractResult<TVec<_>>>()?;
+        let wire = |o: &OutletId| made.get(o).map_or_else(|| patch.tap_model(model, *o), |wire| Ok(*wire));
+        let inputs = segment.inputs.iter().map(wire).collect::<TractResult<TVec<_>>>()?;
         let name = format!("{}.int8", model.node(segment.outputs[0].node).name);
         let wires = patch.wire_node(name, Segment::new(segment.network), &inputs)?;
         for (outlet, wire) in segment.outputs.iter().zip(wires) {
             patch.shunt_outside(model, *outlet, wire)?;
+            made.insert(*outlet, wire);
         }
     }
     patch.apply(model)?;
@@ -120,7 +123,7 @@ impl<'a> Parts<'a> {
             tensors: HashMap::new(),
         });
         let mut reader = Reader { model, draft };
-        match reader.block(node) {
+        match reader.block(node).and_then(|tensor| reader.same_shape(tensor, node)) {
             Ok(tensor) => {
                 let outlet = OutletId::from(node.id);
                 draft.tensors.insert(outlet, tensor);
@@ -140,11 +143,12 @@ impl<'a> Parts<'a> {
     /// Notes the stored tensors that the block behind `node` reads.
     fn leaves(&mut self, node: &TypedNode) {
         let mut rest: Vec<OutletId> = node.inputs.to_vec();
+        let mut seen = HashSet::new();
         while let Some(outlet) = rest.pop() {
             let node = self.model.node(outlet.node);
-            if node.op_is::<Dequantize>() {
-                self.read.insert(node.inputs[0]);
-            } else {
+            if node.op_is::<Quantize>() {
+                self.read.insert(outlet);
+            } else if seen.insert(outlet.node) {
                 rest.extend(&node.inputs);
             }
         }
@@ -168,9 +172,11 @@ impl<'a> Parts<'a> {
             let network = draft.builder.finish().map_err(|Unfit(why)| TractError::msg(why))?;
             Ok(Done { network, inputs: draft.inputs, outputs: outputs.into_iter().map(|(outlet, _)| outlet).collect() })
         };
-        let segments =
-            self.segments.into_iter().filter(|d| !d.made.is_empty()).map(close).collect::<TractResult<_>>()?;
-        Ok((segments, self.coverage))
+        // What nobody reads is not computed.
+        let is_read = |d: &Draft| d.made.iter().any(|(outlet, _)| self.read.contains(outlet));
+        let (read, unread): (Vec<Draft>, Vec<Draft>) = self.segments.into_iter().partition(is_read);
+        self.coverage.integer -= unread.iter().map(|d| d.made.len()).sum::<usize>();
+        Ok((read.into_iter().map(close).collect::<TractResult<_>>()?, self.coverage))
     }
 }
 
@@ -218,14 +224,21 @@ impl<'a> Reader<'a, '_> {
         unfit("a sum of two tensors that are not stored")
     }
 
+    /// The tensor, if it has the shape that tract found for what `node` makes.
+    fn same_shape(&self, tensor: TensorId, node: &TypedNode) -> Fit<TensorId> {
+        let (ours, theirs) = (self.draft.builder.shape(tensor), self.shape(node.id.into())?);
+        let same = theirs[..] == [1, ours.channels, ours.rows, ours.columns];
+        if same { Ok(tensor) } else { unfit("a block that makes another shape than its layers") }
+    }
+
     /// A convolution and its activation.
     fn conv(&mut self, end: &TypedNode, residual: Option<TensorId>, stored: Option<Stored>) -> Fit<TensorId> {
         let (node, slopes) = self.activation(end)?;
         let Some(op) = node.op_as::<Conv>() else { return unfit(format!("{} is no layer of ours", node.op.name())) };
         let pool = &op.pool_spec;
         let from = self.tensor(node.inputs[0])?;
-        let weights = self.weights(node.inputs[1])?;
         let is_depthwise = op.group == pool.input_channels && op.group == pool.output_channels;
+        let weights = self.weights(node.inputs[1], is_depthwise)?;
         let side = |values: &[usize]| values.iter().all(|v| *v == values[0]).then_some(values[0]);
         let pad = match &pool.padding {
             PaddingSpec::Explicit(before, after) if before == after => side(before),
@@ -281,7 +294,7 @@ impl<'a> Reader<'a, '_> {
         let node = |outlet: OutletId| self.model.node(outlet.node);
         let sigmoid = node(gate);
         let is_sigmoid = sigmoid.op_as::<ElementWiseOp>().is_some_and(|op| op.0.is::<Sigmoid>());
-        if !is_sigmoid {
+        if !is_sigmoid || self.shape(gate)?[..] != [1, self.channels(x)?, 1, 1] {
             return unfit("a product of two tensors");
         }
         let (excite, between) = self.layer(node(sigmoid.inputs[0]))?;
@@ -304,7 +317,7 @@ impl<'a> Reader<'a, '_> {
             return unfit("a gate of an unusual kind");
         }
         let layer = Layer { weights: self.floats(node.inputs[1])?, bias: self.floats(node.inputs[2])? };
-        if layer.bias.len() != op.pool_spec.output_channels {
+        if layer.bias.len() != op.pool_spec.output_channels || layer.bias.is_empty() {
             return unfit("a gate without a bias for each output");
         }
         Ok((layer, node.inputs[0]))
@@ -312,7 +325,8 @@ impl<'a> Reader<'a, '_> {
 
     /// Whether `node` is the mean over rows and columns of what `x` reads.
     fn is_mean_of(&self, node: &TypedNode, x: OutletId) -> bool {
-        let Some([sum, count]) = self.operands::<Div>(node) else { return false };
+        let is_quotient = node.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<Div>());
+        let (&[sum, count], true) = (&node.inputs[..], is_quotient) else { return false };
         let reduce = self.model.node(sum.node);
         let is_sum = reduce
             .op_as::<Reduce>()
@@ -344,12 +358,18 @@ impl<'a> Reader<'a, '_> {
         let node = self.model.node(outlet.node);
         if let Some(op) = node.op_as::<Dequantize>() {
             let stored = node.inputs[0];
-            if let Some(tensor) = self.draft.tensors.get(&stored) {
-                return Ok(*tensor);
-            }
             let &[1, channels, rows, columns] = &self.shape(stored)?[..] else {
                 return unfit("a tensor that is no map");
             };
+            let Some(Quantize(written)) = self.model.node(stored.node).op_as() else {
+                return unfit("a tensor that is not stored by QuantizeLinear");
+            };
+            if *written != op.0 {
+                return unfit("a tensor that is read with other scales than it is stored with");
+            }
+            if let Some(tensor) = self.draft.tensors.get(&stored) {
+                return Ok(*tensor);
+            }
             // Pictures come as packed pixels.
             let packed = is_input(self.model, self.model.node(stored.node)) && channels == 3;
             let shape = if packed { Shape::packed } else { Shape::new }(rows, columns, channels);
@@ -381,10 +401,10 @@ impl<'a> Reader<'a, '_> {
 
     /// int8 weights, the factor of each row and, if there is one, of each input.
     #[expect(clippy::type_complexity, reason = "three vectors that are taken apart at once")]
-    fn weights(&self, outlet: OutletId) -> Fit<(Vec<i8>, Vec<f32>, Option<Vec<f32>>)> {
+    fn weights(&self, outlet: OutletId, is_depthwise: bool) -> Fit<(Vec<i8>, Vec<f32>, Option<Vec<f32>>)> {
         let node = self.model.node(outlet.node);
         let (decode, inward) = match self.operands::<Mul>(node) {
-            Some([weights, factor]) => (self.model.node(weights.node), Some(self.floats(factor)?)),
+            Some([weights, factor]) => (self.model.node(weights.node), Some(factor)),
             None => (node, None),
         };
         let Some(scale) = decode.op_as::<Dequantize>().and_then(Dequantize::symmetric_rows) else {
@@ -393,6 +413,20 @@ impl<'a> Reader<'a, '_> {
         let Some(weights) = self.constant(decode.inputs[0]) else { return unfit("weights that are not constant") };
         let weights = weights.try_as_plain_ram().and_then(|w| Ok(w.as_slice::<i8>()?.to_vec()));
         let weights = weights.map_err(|_| Unfit("weights that are not i8".into()))?;
+        // One for each input: axis 1, or 0 where every channel has an input of its own.
+        let axis = usize::from(!is_depthwise);
+        let inward = match inward {
+            Some(factor) => {
+                let (shape, kernel) = (self.shape(factor)?, self.shape(decode.inputs[0])?);
+                let mut want = [1; 4];
+                want[axis] = kernel[axis];
+                if shape[..] != want {
+                    return unfit("weights with factors of an unusual shape");
+                }
+                Some(self.floats(factor)?)
+            }
+            None => None,
+        };
         Ok((weights, floats(&scale)?, inward))
     }
 
@@ -405,9 +439,11 @@ impl<'a> Reader<'a, '_> {
 
     fn constant(&self, outlet: OutletId) -> Option<Arc<Tensor>> {
         let node = self.model.node(outlet.node);
+        let wanted = self.model.outlet_fact(outlet).ok()?.datum_type;
         let is_cast = node.op.name() == "Cast" && node.inputs.len() == 1;
         let outlet = if is_cast { node.inputs[0] } else { outlet };
-        self.model.outlet_fact(outlet).ok()?.konst.clone()
+        let constant = self.model.outlet_fact(outlet).ok()?.konst.clone();
+        constant.filter(|c| c.datum_type() == wanted)
     }
 
     fn floats(&self, outlet: OutletId) -> Fit<Vec<f32>> {
@@ -417,7 +453,7 @@ impl<'a> Reader<'a, '_> {
 
     fn shape(&self, outlet: OutletId) -> Fit<TVec<usize>> {
         let fact = self.model.outlet_fact(outlet).map_err(|e| Unfit(e.to_string()))?;
-        let shape = fact.shape.as_concrete().filter(|s| s.len() == 4);
+        let shape = fact.shape.as_concrete().filter(|s| s.len() == 4 && !s.contains(&0));
         shape.map(Into::into).ok_or_else(|| Unfit("a tensor that is no map of known size".into()))
     }
 

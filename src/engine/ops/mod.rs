@@ -54,21 +54,55 @@ fn constant(model: &TypedModel, inputs: &[OutletId], index: usize) -> TractResul
 
 #[cfg(test)]
 mod tests {
+    use tract_onnx::pb::NodeProto;
+    use tract_onnx::tract_core::ops::math::add;
+
     use super::*;
     use crate::engine::{Isa, ModelSet, Role, self_test_picture};
 
-    /// The detector with a layer that the integer engine does not have: `Elu` in the place of a ReLU in its middle.
-    fn strange(arithmetic: Arithmetic) -> Lowered {
+    /// The detector after a change of its nodes.
+    fn changed(arithmetic: Arithmetic, change: impl FnOnce(&mut Vec<NodeProto>)) -> Lowered {
         let models = ModelSet::embedded().expect("the embedded models");
         let reader = framework();
         let onnx = models.get(Role::Detector).onnx();
         let mut proto = reader.proto_model_for_read(&mut &*onnx).expect("the model can be read");
-        let nodes = &mut proto.graph.as_mut().expect("a graph").node;
-        let relus: Vec<usize> = (0..nodes.len()).filter(|i| nodes[*i].op_type == "Relu").collect();
-        nodes[relus[relus.len() / 2]].op_type = "Elu".into();
+        change(&mut proto.graph.as_mut().expect("a graph").node);
         let mut graph = reader.model_for_proto_model(&proto).expect("the model can be parsed");
         graph.set_input_fact(0, f32::fact([1, 3, 96, 96]).into()).expect("an input");
         lower(graph, arithmetic, 0).expect("a plan")
+    }
+
+    /// With a layer that the integer engine does not have: `Elu` in the place of a ReLU in the middle.
+    fn strange(arithmetic: Arithmetic) -> Lowered {
+        changed(arithmetic, |nodes| {
+            let relus: Vec<usize> = (0..nodes.len()).filter(|i| nodes[*i].op_type == "Relu").collect();
+            nodes[relus[relus.len() / 2]].op_type = "Elu".into();
+        })
+    }
+
+    #[test]
+    fn a_tensor_that_is_read_with_another_scale_is_left_to_tract() {
+        let lowered = changed(Arithmetic::Integer(Isa::best()), |nodes| {
+            // Two layers with as many channels.
+            let [read, other] = ["b01_conv.dequantize", "b02_conv.dequantize"]
+                .map(|name| nodes.iter().position(|n| n.name == name).expect("a node"));
+            nodes[read].input[1] = nodes[other].input[1].clone();
+        });
+        let coverage = lowered.coverage.expect("integers were asked for");
+        assert!(coverage.float.iter().any(|why| why.contains("other scales")), "{coverage:?}");
+    }
+
+    #[test]
+    fn a_graph_of_many_ways_is_read_in_no_time() -> TractResult<()> {
+        let mut model = TypedModel::default();
+        let mut x = model.add_source("x", f32::fact([1, 16, 2, 2]))?;
+        for i in 0..60 {
+            x = model.wire_node(format!("double.{i}"), add(), &[x, x])?[0];
+        }
+        model.select_output_outlets(&[x])?;
+        let coverage = blocks::replace(&mut model, Isa::Portable)?;
+        assert_eq!((coverage.integer, coverage.float.len()), (0, 1));
+        Ok(())
     }
 
     #[test]
@@ -82,6 +116,9 @@ mod tests {
         let coverage = integer.coverage.as_ref().expect("integers were asked for");
         assert!(!integer.takes_pixels && coverage.integer > 20, "{coverage:?}");
         assert!(matches!(&coverage.float[..], [one] if one.contains("no layer of ours")), "{coverage:?}");
+        // What segments make, other segments read: only the picture and the strange layer are stored by tract.
+        let stores = integer.runnable.model().nodes.iter().filter(|n| n.op_is::<quant::Quantize>()).count();
+        assert_eq!(stores, 2);
         let (mut energy, mut error) = (0.0, 0.0);
         for (a, b) in run(&integer)?.iter().zip(run(&strange(Arithmetic::Emulated))?.iter()) {
             assert_eq!(a.shape(), b.shape());

@@ -42,6 +42,8 @@ impl Expansion for Unwired {
         let slopes = constant(model, inputs, 1)?;
         let channels = model.outlet_fact(inputs[0])?.shape.get(1).cloned();
         ensure!(channels == Some(slopes.len().to_dim()), "{name}: {} slopes for {channels:?} channels", slopes.len());
+        let along_channels = matches!(*slopes.shape(), [_, 1, 1] | [1, _, 1, 1]);
+        ensure!(along_channels, "{name}: slopes {:?} along another axis than the channels", slopes.shape());
         model.wire_node(name, PRelu { slopes }, &inputs[..1])
     }
 }

@@ -153,6 +153,9 @@ impl Affine {
         let scale = self.scale.try_as_plain_ram().and_then(|s| Ok(s.as_slice::<f32>()?.to_vec())).map_err(told)?;
         let zero = self.zero.try_as_plain_ram().and_then(|z| Ok(z.as_slice::<u8>()?.to_vec())).map_err(told)?;
         match (scale.len(), zero.len()) {
+            _ if scale.iter().any(|s| !(s.is_finite() && *s > 0.0)) => {
+                Err(Unfit("scales that are not positive".into()))
+            }
             (1, 1) => Ok(Stored { scale: vec![scale[0]; channels], zero: vec![zero[0]; channels] }),
             (s, z) if s == channels && z == channels && self.axis == 1 => Ok(Stored { scale, zero }),
             _ => Err(Unfit("scales along another axis than the channels".into())),
