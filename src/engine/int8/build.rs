@@ -129,8 +129,7 @@ impl Builder {
         let is_signed = kernels.signed && !conv.is_depthwise;
         let residual_stored = residual.map(|r| self.stored(r).cloned()).transpose()?;
         let mut columns = vec![Columns::PADDING; result.stride / BLOCK];
-        for o in 0..outputs {
-            let row = &conv.weights[o * inputs * taps..][..inputs * taps];
+        for (o, (mul, row)) in factors.iter().zip(conv.weights.chunks_exact(inputs * taps)).enumerate() {
             let offset = if is_signed { 128 } else { 0 };
             let zeros = if conv.is_depthwise { &source.zero[o..=o] } else { &source.zero };
             let share = |(zero, weights): (&u8, &[i8])| {
@@ -141,7 +140,7 @@ impl Builder {
             let constants = Constants {
                 init: i32::try_from(init).ok().filter(|_| reach + init.abs() <= i64::from(i32::MAX)),
                 reach: reach as f64,
-                mul: factors[o],
+                mul: *mul,
                 add: f64::from(conv.bias[o]),
                 slope: f64::from(conv.slopes[o]),
             };
@@ -177,7 +176,7 @@ impl Builder {
     /// The largest of each four neighbors.
     pub(in crate::engine) fn max_pool(&mut self, from: TensorId) -> Result<TensorId, Unfit> {
         let (shape, stored) = (self.tensors[from.0].shape, self.stored(from)?.clone());
-        if !shape.rows.is_multiple_of(2) || !shape.columns.is_multiple_of(2) || shape.stride % BLOCK != 0 {
+        if !shape.rows.is_multiple_of(2) || !shape.columns.is_multiple_of(2) || !shape.stride.is_multiple_of(BLOCK) {
             return Err(Unfit("pooling of an odd number of rows or columns".into()));
         }
         self.step(from, None, vec![], Op::MaxPool, shape.halved(), Some(stored))
@@ -192,7 +191,9 @@ impl Builder {
     ) -> Result<TensorId, Unfit> {
         let (shape, small) = (self.tensors[from.0].shape, self.tensors[other.0].shape);
         let doubled = small != shape;
-        if doubled && (small != shape.halved() || shape.rows % 2 + shape.columns % 2 > 0) || shape.stride % BLOCK != 0 {
+        if doubled && (small != shape.halved() || shape.rows % 2 + shape.columns % 2 > 0)
+            || !shape.stride.is_multiple_of(BLOCK)
+        {
             return Err(Unfit("a sum of tensors of different shapes".into()));
         }
         let columns = self.blended(from, other, stored.as_ref())?;
@@ -215,7 +216,7 @@ impl Builder {
             && [&excite.squeeze, &excite.excite].iter().all(|layer| layer.is_finite())
             && squeezed > 0
             && self.tensors[other.0].shape == shape
-            && shape.stride % BLOCK == 0;
+            && shape.stride.is_multiple_of(BLOCK);
         if !fits {
             return Err(Unfit("a squeeze-excite block of an unusual shape".into()));
         }
@@ -324,13 +325,13 @@ impl Builder {
                 place[tensor] = buffer;
                 step.to = Output::Buffer(buffer);
             }
-            let resolve = |at: Place| match at {
-                Place::Buffer(t) if tensors[t].is_input => Place::Input(place[t]),
-                Place::Buffer(t) => Place::Buffer(place[t]),
-                Place::Input(_) => at,
-            };
-            step.from = resolve(step.from);
-            step.residual = step.residual.map(resolve);
+            for at in std::iter::once(&mut step.from).chain(step.residual.as_mut()) {
+                let Place::Buffer(tensor) = *at else { unreachable!("places are tensors until here") };
+                *at = match tensors[tensor].is_input {
+                    true => Place::Input(place[tensor]),
+                    false => Place::Buffer(place[tensor]),
+                };
+            }
             held.iter_mut().for_each(|held| *held = held.filter(|t| last_use[*t] > number));
         }
         let mut floats = vec![];
@@ -406,7 +407,7 @@ impl Constants {
         }
         if let Some(stored) = stored {
             columns.zero[i] = i16::from(stored.zero[channel]);
-            if !(reach < LARGEST) {
+            if reach.is_nan() || reach >= LARGEST {
                 return Err(Unfit("results that are far out of the range that is stored".into()));
             }
         }

@@ -93,23 +93,23 @@ unsafe fn rows_wide<const N: usize, const M: usize>(g: &Gemm<'_>, target: Target
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn tile_wide<const N: usize, const M: usize>(g: &Gemm<'_>, target: Target, block: usize, row: usize) {
     let (k, width) = (g.k, g.width());
-    let mut sums = [[_mm512_setzero_si512(); M]; N];
+    let mut sums = [[_mm512_setzero_si512(); N]; M];
     // SAFETY: the caller's; each block has `BLOCK * k` weights, each row `k` bytes.
     unsafe {
         let (a, weights) = (g.a.as_ptr().add(row * k), g.weights.packed.as_ptr().add(block * BLOCK * k));
         for at in (0..k).step_by(4) {
             let w: [__m512i; N] =
                 std::array::from_fn(|n| _mm512_loadu_si512(weights.add(n * BLOCK * k + at * BLOCK).cast()));
-            for m in 0..M {
+            for (m, sums) in sums.iter_mut().enumerate() {
                 let a = _mm512_set1_epi32(a.add(m * k + at).cast::<i32>().read_unaligned());
-                for n in 0..N {
-                    sums[n][m] = _mm512_dpbusd_epi32(sums[n][m], a, w[n]);
+                for (sum, w) in sums.iter_mut().zip(w) {
+                    *sum = _mm512_dpbusd_epi32(*sum, a, w);
                 }
             }
         }
-        for (n, sums) in sums.into_iter().enumerate() {
+        for n in 0..N {
             let at = row * width + (block + n) * BLOCK;
-            let halves = sums.map(|sum| [_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1)]);
+            let halves = sums.map(|sums| [_mm512_castsi512_si256(sums[n]), _mm512_extracti64x4_epi64(sums[n], 1)]);
             put(target, (at, at, width), &g.columns[block + n], g.activation, halves);
         }
     }
