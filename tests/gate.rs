@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
 
-use crate::support::{Form, Reply, Service, binary, picture, request};
+use crate::support::{Form, Reply, Service, binary, is_emulated, picture, request};
 
 /// A service, and how it was before something was done to it.
 struct Besieged {
@@ -432,10 +432,11 @@ fn it_listens_where_it_is_told_and_starts_again_after_it_was_killed() {
 
 #[test]
 fn what_is_under_way_is_answered_before_it_stops() {
-    // Slow on purpose.
-    let service = Service::start(&["--workers", "1", "--set", "inference.arithmetic=portable"]);
+    // Slow on purpose, but not slower than an emulator makes it anyway.
+    let slow = ["--workers", "1", "--set", "inference.arithmetic=portable"];
+    let service = Service::start(if is_emulated() { &slow[..2] } else { &slow });
     let collins = picture("collins.jpg");
-    let many = (0..10)
+    let many = (0..if is_emulated() { 2 } else { 10 })
         .fold(Form::new().picture("sample_1", &collins), |form, i| form.named("samples_n", &format!("{i}"), &collins));
     let mut idle = service.connect();
     idle.write_all(LIVE).unwrap();
