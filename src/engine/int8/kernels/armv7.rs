@@ -4,6 +4,7 @@
 
 use std::arch::global_asm;
 
+use super::target::Target;
 use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
@@ -52,23 +53,7 @@ unsafe extern "C" {
     fn faceplate_put(sums: *const i32, columns: *const Columns, residual: *const u8, out: *mut u8, floats: usize);
 }
 
-/// Where results go, and what is added to them.
-#[derive(Clone, Copy)]
-struct Target {
-    out: *mut u8,
-    floats: bool,
-    residual: *const u8,
-}
-
 impl Target {
-    fn new(out: &mut Out<'_>, residual: Option<&[u8]>) -> Self {
-        let (out, floats) = match out {
-            Out::Bytes(bytes) => (bytes.as_mut_ptr(), false),
-            Out::Floats(floats) => (floats.as_mut_ptr().cast(), true),
-        };
-        Self { out, floats, residual: residual.map_or(std::ptr::null(), <[u8]>::as_ptr) }
-    }
-
     /// # Safety
     /// NEON; the blocks at `at` and at `other` must lie within what the target was made from.
     unsafe fn put(self, at: usize, other: usize, columns: &Columns, sums: &[i32; BLOCK]) {

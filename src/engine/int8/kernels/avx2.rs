@@ -3,6 +3,7 @@
 
 use std::arch::x86_64::*;
 
+use super::target::Target;
 use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
@@ -67,24 +68,6 @@ fn panel(k: usize) -> usize {
 
 /// Rows of a tile: 6 x 16 sums are 12 of the 16 registers.
 const ROWS: usize = 6;
-
-/// Where results go, and what is added to them.
-#[derive(Clone, Copy)]
-pub(super) struct Target {
-    out: *mut u8,
-    floats: bool,
-    residual: *const u8,
-}
-
-impl Target {
-    pub(super) fn new(out: &mut Out<'_>, residual: Option<&[u8]>) -> Self {
-        let (out, floats) = match out {
-            Out::Bytes(bytes) => (bytes.as_mut_ptr(), false),
-            Out::Floats(floats) => (floats.as_mut_ptr().cast(), true),
-        };
-        Self { out, floats, residual: residual.map_or(std::ptr::null(), <[u8]>::as_ptr) }
-    }
-}
 
 /// Finishes the sums of one block in `M` rows, `width` elements apart, and puts them at element `at` and behind, with the block
 /// at `other` and behind of the residual if there is one.

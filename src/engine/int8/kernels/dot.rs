@@ -5,7 +5,8 @@
 
 use std::arch::asm;
 
-use super::neon::{self, Target, loaded, put};
+use super::neon::{self, loaded, put};
+use super::target::Target;
 use super::{Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::gemm::interleave;

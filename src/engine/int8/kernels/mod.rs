@@ -9,6 +9,7 @@ mod dot;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+mod target;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]

@@ -5,6 +5,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
+use super::target::Target;
 use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
@@ -28,24 +29,6 @@ pub(super) const KERNELS: Kernels = Kernels {
 /// A tile is 4 x 4: its sums, four lanes each, are 16 of the 32 registers.
 const ROWS: usize = 4;
 const COLUMNS: usize = 4;
-
-/// Where results go, and what is added to them.
-#[derive(Clone, Copy)]
-pub(super) struct Target {
-    out: *mut u8,
-    floats: bool,
-    residual: *const u8,
-}
-
-impl Target {
-    pub(super) fn new(out: &mut Out<'_>, residual: Option<&[u8]>) -> Self {
-        let (out, floats) = match out {
-            Out::Bytes(bytes) => (bytes.as_mut_ptr(), false),
-            Out::Floats(floats) => (floats.as_mut_ptr().cast(), true),
-        };
-        Self { out, floats, residual: residual.map_or(std::ptr::null(), <[u8]>::as_ptr) }
-    }
-}
 
 /// Finishes the sums of one block in `M` rows, `width` elements apart, and puts them at element `at` and behind, with the block
 /// at `other` and behind of the residual if there is one.

@@ -4,7 +4,8 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{self, Target, put};
+use super::avx2::{self, put};
+use super::target::Target;
 use super::{Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
 
