@@ -40,7 +40,7 @@ pub struct Plan {
     runnable: Arc<TypedRunnableModel>,
     arithmetic: Arithmetic,
     takes_pixels: bool,
-    coverage: Option<ops::Coverage>,
+    coverage: ops::Coverage,
     side: usize,
     mean: u8,
     outputs: Vec<String>,
@@ -189,17 +189,14 @@ impl Arithmetic {
 impl Plan {
     /// How it is computed, for people: which blocks in integers, and which not and why.
     pub fn arithmetic(&self) -> String {
-        let isa = match (self.arithmetic, &self.coverage) {
-            (Arithmetic::Integer(isa), Some(coverage)) if coverage.float.is_empty() => {
-                return format!("in integers, {} blocks, by kernels for {}", coverage.integer, isa.name());
-            }
-            (Arithmetic::Integer(isa), _) => isa,
-            (Arithmetic::Float, _) => return "in floats".into(),
-            (Arithmetic::Emulated, _) => return "in floats that are rounded as integers are".into(),
+        let isa = match self.arithmetic {
+            Arithmetic::Integer(isa) => isa.name(),
+            Arithmetic::Float => return "in floats".into(),
+            Arithmetic::Emulated => return "in floats that are rounded as integers are".into(),
         };
-        let (integer, float) = self.coverage.as_ref().map_or((0, &[][..]), |c| (c.integer, &c.float));
-        let (name, float) = (isa.name(), float.join("; "));
-        format!("in integers, {integer} blocks, by kernels for {name}; by tract in floats: {float}")
+        let ops::Coverage { integer, float } = &self.coverage;
+        let told = format!("in integers, {integer} blocks, by kernels for {isa}");
+        if float.is_empty() { told } else { format!("{told}; by tract in floats: {}", float.join("; ")) }
     }
 
     /// A state for one thread.

@@ -4,6 +4,7 @@ use super::depthwise::Window;
 use super::excite::{Gate, Layer as FloatLayer};
 use super::finish::{Activation, Columns, LARGEST};
 use super::gemm::Weights;
+use super::kernels::Kernels;
 use super::network::{Network, Op, Output, Place, Step};
 use super::{BLOCK, Isa, Shape, padded};
 
@@ -59,6 +60,7 @@ pub(in crate::engine) struct Excite {
 /// Collects layers.
 pub(in crate::engine) struct Builder {
     isa: Isa,
+    kernels: &'static Kernels,
     tensors: Vec<Tensor>,
     steps: Vec<Step>,
     inputs: Vec<Shape>,
@@ -75,7 +77,7 @@ struct Tensor {
 /// Where tensors are while a network is built: `Place::Buffer` and `Output::Buffer` number tensors, not buffers.
 impl Builder {
     pub(in crate::engine) fn new(isa: Isa) -> Self {
-        Self { isa, tensors: vec![], steps: vec![], inputs: vec![], outputs: vec![] }
+        Self { isa, kernels: isa.kernels(), tensors: vec![], steps: vec![], inputs: vec![], outputs: vec![] }
     }
 
     /// The network's next input.
@@ -125,7 +127,7 @@ impl Builder {
             return Err(Unfit("weights of -128".into()));
         }
         let factors = conv.factors(&source)?;
-        let kernels = self.isa.kernels();
+        let kernels = self.kernels;
         let is_signed = kernels.signed && !conv.is_depthwise;
         let residual_stored = residual.map(|r| self.stored(r).cloned()).transpose()?;
         let mut columns = vec![Columns::PADDING; result.stride / BLOCK];
@@ -345,7 +347,14 @@ impl Builder {
             let to = if tensor.stored.is_some() { Output::Buffer(place[id.0]) } else { Output::Floats(floats[id.0]) };
             (to, tensor.shape)
         });
-        Ok(Network { isa: self.isa, outputs: outputs.collect(), steps: self.steps, buffers, inputs: self.inputs })
+        Ok(Network {
+            isa: self.isa,
+            kernels: self.kernels,
+            outputs: outputs.collect(),
+            steps: self.steps,
+            buffers,
+            inputs: self.inputs,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! A network as a list of steps over a few buffers, and the state that one thread runs it with.
 //!
-//! Which buffer holds what is decided when the network is built; running it allocates nothing but its answers.
+//! Which buffer holds what is decided when the network is built; running it allocates nothing but its answers and, for each
+//! depthwise layer, a pointer for each tap.
 
 use super::blend::Blend;
 use super::depthwise::{Depthwise, Window};
@@ -13,6 +14,7 @@ use super::{BLOCK, Isa, Shape};
 /// Weights and steps; shared by all threads.
 pub(in crate::engine) struct Network {
     pub(super) isa: Isa,
+    pub(super) kernels: &'static Kernels,
     pub(super) steps: Vec<Step>,
     /// Sizes of the buffers in bytes.
     pub(super) buffers: Vec<usize>,
@@ -96,7 +98,7 @@ impl Network {
 
     /// Buffers for one thread.
     pub(in crate::engine) fn state(&self) -> State {
-        let kernels = self.isa.kernels();
+        let kernels = self.kernels;
         let floats = |step: &Step| matches!(step.to, Output::Floats(_)).then(|| vec![0.0; step.result.len()]);
         State {
             buffers: self.buffers.iter().map(|size| vec![0; *size]).collect(),
@@ -110,7 +112,7 @@ impl Network {
     pub(in crate::engine) fn run(&self, state: &mut State, inputs: &[&[u8]]) {
         assert!(inputs.len() == self.inputs.len(), "{} inputs", inputs.len());
         assert!(inputs.iter().zip(&self.inputs).all(|(x, shape)| x.len() == shape.len()), "an input's size");
-        let kernels = self.isa.kernels();
+        let kernels = self.kernels;
         for step in &self.steps {
             // Taken out while it is written: a step never writes what it reads.
             let mut bytes = match step.to {

@@ -20,7 +20,7 @@ use super::segment::Segment;
 use crate::engine::int8::{self, Builder, Excite, Isa, Layer, Shape, Stored, TensorId, Unfit};
 
 /// What became of a graph.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::engine) struct Coverage {
     /// Blocks that are computed in integers.
     pub(in crate::engine) integer: usize,
@@ -30,18 +30,12 @@ pub(in crate::engine) struct Coverage {
 
 /// Replaces what it can.
 pub(super) fn replace(model: &mut TypedModel, isa: Isa) -> TractResult<Coverage> {
-    let mut parts = Parts {
-        model,
-        isa,
-        segments: vec![],
-        current: None,
-        read: HashSet::new(),
-        coverage: Coverage { integer: 0, float: vec![] },
-    };
+    let mut parts =
+        Parts { model, isa, segments: vec![], current: None, read: HashSet::new(), coverage: Coverage::default() };
     for id in model.eval_order()? {
         let node = model.node(id);
         let is_output = model.outputs.iter().any(|output| output.node == id);
-        if node.op_is::<Quantize>() || is_output && !node.op_is::<Quantize>() {
+        if node.op_is::<Quantize>() || is_output {
             parts.block(node);
         }
     }
@@ -131,7 +125,7 @@ impl<'a> Parts<'a> {
                 self.coverage.integer += 1;
             }
             Err(Unfit(why)) => {
-                self.segments.extend(self.current.take().filter(|d| !d.made.is_empty()));
+                self.segments.extend(self.current.take());
                 self.leaves(node);
                 if !is_input(model, node) {
                     self.coverage.float.push(format!("{}: {why}", node.name));
@@ -155,7 +149,7 @@ impl<'a> Parts<'a> {
     }
 
     fn finish(mut self) -> TractResult<(Vec<Done>, Coverage)> {
-        self.segments.extend(self.current.take().filter(|d| !d.made.is_empty()));
+        self.segments.extend(self.current.take());
         self.read.extend(&self.model.outputs);
         self.read.extend(self.segments.iter().flat_map(|d| d.inputs.iter().copied()));
         let close = |mut draft: Draft| {

@@ -25,16 +25,16 @@ pub(super) struct Lowered {
     pub(super) runnable: Arc<TypedRunnableModel>,
     /// Whether it takes u8 pixels (rows, columns, channels) instead of f32 NCHW.
     pub(super) takes_pixels: bool,
-    /// What is computed in integers, if anything was meant to be.
-    pub(super) coverage: Option<Coverage>,
+    /// What is computed in integers; nothing, if nothing was meant to be.
+    pub(super) coverage: Coverage,
 }
 
 /// Chooses the arithmetic and lets tract plan the rest. `mean` is the pixel value that stands for zero.
 pub(super) fn lower(graph: InferenceModel, arithmetic: Arithmetic, mean: u8) -> TractResult<Lowered> {
     let mut graph = graph.into_typed()?;
-    let mut coverage = None;
+    let mut coverage = Coverage::default();
     match arithmetic {
-        Arithmetic::Integer(isa) => coverage = Some(blocks::replace(&mut graph, isa)?),
+        Arithmetic::Integer(isa) => coverage = blocks::replace(&mut graph, isa)?,
         Arithmetic::Float => quant::fold_activations(&mut graph)?,
         Arithmetic::Emulated => {}
     }
@@ -88,7 +88,7 @@ mod tests {
                 .map(|name| nodes.iter().position(|n| n.name == name).expect("a node"));
             nodes[read].input[1] = nodes[other].input[1].clone();
         });
-        let coverage = lowered.coverage.expect("integers were asked for");
+        let coverage = lowered.coverage;
         assert!(coverage.float.iter().any(|why| why.contains("other scales")), "{coverage:?}");
     }
 
@@ -113,7 +113,7 @@ mod tests {
         let input = Tensor::from_shape(&[1, 3, 96, 96], &values)?;
         let run = |lowered: &Lowered| lowered.runnable.run(tvec!(input.clone().into_tvalue()));
         let integer = strange(Arithmetic::Integer(Isa::best()));
-        let coverage = integer.coverage.as_ref().expect("integers were asked for");
+        let coverage = &integer.coverage;
         assert!(!integer.takes_pixels && coverage.integer > 20, "{coverage:?}");
         assert!(matches!(&coverage.float[..], [one] if one.contains("no layer of ours")), "{coverage:?}");
         // What segments make, other segments read: only the picture and the strange layer are stored by tract.
