@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Form, Reply, Service, base64, clip, picture};
+use crate::support::{Form, Reply, Service, base64, clip, is_emulated, picture};
 
 const DETECT: &str = "/v1/face/liveness/detect";
 const MIXED: &str = "multipart/form-data; boundary=b";
@@ -114,7 +114,7 @@ fn every_kind_of_medium_in_a_form_is_judged_by_its_bytes() {
     let service = Service::start(&[]);
     let jpeg = picture("collins.jpg");
     let archive = zip(&[("b/2.jpg", &jpeg), ("1.png", &picture("collins_dim.png")), ("3.jpg", &jpeg)]);
-    for (content, folder_type, id, info) in [
+    for (number, (content, folder_type, id, info)) in [
         (jpeg.clone(), "IMAGE_FOLDER", "source_image_id", "image"),
         (clip("h264.mp4"), "VIDEO_FOLDER", "source_video_id", "video"),
         (clip("h264_bframes_fragmented.mp4"), "VIDEO_FOLDER", "source_video_id", "video"),
@@ -126,16 +126,22 @@ fn every_kind_of_medium_in_a_form_is_judged_by_its_bytes() {
         (clip("h263.3gp"), "VIDEO_FOLDER", "source_video_id", "video"),
         (clip("mjpeg.avi"), "VIDEO_FOLDER", "source_video_id", "video"),
         (archive, "SHOTS_SET_FOLDER", "source_shots_set_id", "shots_set"),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         // Neither the name nor the label counts, nor whether there is a file name at all.
         let nameless = Form::new().part("Content-Disposition: form-data; name=\"anything\"", &content);
-        for form in [
+        let forms = [
             medium("m", "wrong.mp4", &content),
             Form::new().file("m", "video/webm", &content),
             Form::new().file("m", "application/octet-stream", &content),
             nameless,
-        ] {
-            let folder = good(&service.form(DETECT, &form));
+        ];
+        // Under an emulator, one form for each content.
+        let chosen = if is_emulated() { &forms[number % 4..][..1] } else { &forms[..] };
+        for form in chosen {
+            let folder = good(&service.form(DETECT, form));
             assert_eq!(folder["media"][0]["media_type"], folder_type);
             assert!(folder["media"][0]["info"][info].is_object(), "{}", folder["media"][0]);
             let result = &folder["analyses"][0]["results_media"][0];

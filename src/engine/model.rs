@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::plan::SimpleState;
 
+use super::int8::{Network, Sizes};
 use super::manifest::{Decoding, Manifest, ModelInfo, Role};
 use super::{Error, Isa, ops, self_test};
 
@@ -39,7 +40,7 @@ pub enum Arithmetic {
 pub struct Plan {
     runnable: Arc<TypedRunnableModel>,
     arithmetic: Arithmetic,
-    takes_pixels: bool,
+    whole: Option<Arc<Network>>,
     coverage: ops::Coverage,
     side: usize,
     mean: u8,
@@ -49,7 +50,7 @@ pub struct Plan {
 /// The state that one thread needs to run a plan.
 pub struct Session {
     state: SimpleState<TypedFact, Box<dyn TypedOp>>,
-    takes_pixels: bool,
+    whole: Option<Arc<Network>>,
     side: usize,
     mean: u8,
     outputs: Vec<String>,
@@ -163,9 +164,9 @@ impl Model {
         let shape = [1, 3, side, side];
         graph.set_input_fact(0, f32::fact(shape).into()).map_err(told)?;
         let outputs = graph.outputs.iter().map(|o| graph.outlet_label(*o).unwrap_or_default().to_owned()).collect();
-        let ops::Lowered { runnable, takes_pixels, coverage } =
+        let ops::Lowered { runnable, whole, coverage } =
             ops::lower(graph, arithmetic, self.info.input.mean).map_err(told)?;
-        Ok(Plan { runnable, arithmetic, takes_pixels, coverage, side, mean: self.info.input.mean, outputs })
+        Ok(Plan { runnable, arithmetic, whole, coverage, side, mean: self.info.input.mean, outputs })
     }
 }
 
@@ -202,26 +203,36 @@ impl Plan {
     /// A state for one thread.
     pub fn session(&self) -> Result<Session, Error> {
         let state = self.runnable.spawn().map_err(|e| Error::Run(format!("{e:#}")))?;
-        let (side, mean, takes_pixels) = (self.side, self.mean, self.takes_pixels);
-        Ok(Session { state, takes_pixels, side, mean, outputs: self.outputs.clone() })
+        let (side, mean, whole) = (self.side, self.mean, self.whole.clone());
+        Ok(Session { state, whole, side, mean, outputs: self.outputs.clone() })
     }
 }
 
 impl Session {
-    /// Side of the square input in pixels.
+    /// Side of the largest input in pixels.
     pub fn side(&self) -> usize {
         self.side
     }
 
-    /// Runs the model on `3 * side * side` bytes: rows of pixels in the model's channel order.
+    /// Whether it can run on a picture of so many rows and columns as it is. Any session can on a square of its side.
+    pub fn accepts(&self, rows: usize, columns: usize) -> bool {
+        let smaller = || self.whole.as_ref().is_some_and(|network| Sizes::of(network, rows, columns).is_some());
+        [rows, columns] == [self.side; 2] || smaller()
+    }
+
+    /// Runs the model on a square of `3 * side * side` bytes: rows of pixels in the model's channel order.
     pub fn run(&mut self, pixels: &[u8]) -> Result<Vec<Map>, Error> {
+        self.run_on(pixels, self.side, self.side)
+    }
+
+    /// Runs the model on `3 * rows * columns` bytes, which it must accept.
+    pub fn run_on(&mut self, pixels: &[u8], rows: usize, columns: usize) -> Result<Vec<Map>, Error> {
         let told = |e: TractError| Error::Run(format!("{e:#}"));
-        let side = self.side;
-        let input = if self.takes_pixels {
-            Tensor::from_shape(&[1, side, side, 3], pixels)
+        let input = if self.whole.is_some() {
+            Tensor::from_shape(&[1, rows, columns, 3], pixels)
         } else {
             let plane = |c: usize| pixels[c..].iter().step_by(3).map(|&p| f32::from(p) - f32::from(self.mean));
-            Tensor::from_shape(&[1, 3, side, side], &(0..3).flat_map(plane).collect::<Vec<f32>>())
+            Tensor::from_shape(&[1, 3, rows, columns], &(0..3).flat_map(plane).collect::<Vec<f32>>())
         };
         let outputs = self.state.run(tvec!(input.map_err(told)?.into_tvalue())).map_err(told)?;
         self.outputs.iter().zip(outputs).map(|(name, value)| map(name, &value).map_err(told)).collect()

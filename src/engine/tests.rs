@@ -62,3 +62,48 @@ fn all_blocks_of_the_shipped_models_are_computed_in_integers() {
         assert!(told.starts_with("in integers") && !told.contains("floats"), "{role:?}: {told}");
     }
 }
+
+#[test]
+fn a_smaller_picture_needs_no_other_plan() {
+    let models = ModelSet::embedded().expect("the embedded models");
+    let detector = models.get(Role::Detector);
+    let small = noise(192);
+    let want = answer(&models, (Role::Detector, 192), Arithmetic::default(), &small);
+    let plan = detector.plan(320, Arithmetic::default()).expect("a plan");
+    let mut session = plan.session().expect("a session");
+    let large = noise(320);
+    let (wide, high) = (&large[..3 * 320 * 96], &large[..3 * 320 * 256]);
+    let portable = detector.plan(320, Arithmetic::Integer(Isa::Portable)).expect("a plan");
+    let mut reference = portable.session().expect("a session");
+    // What a run leaves must not be seen by the next.
+    for _ in 0..2 {
+        assert!(session.run_on(&small, 192, 192).expect("an answer") == want);
+        for (pixels, rows, columns) in [(&large[..], 320, 320), (wide, 96, 320), (high, 320, 256)] {
+            let maps = session.run_on(pixels, rows, columns).expect("an answer");
+            assert!(maps == reference.run_on(pixels, rows, columns).expect("an answer"), "{rows} x {columns}");
+            let map = maps.iter().find(|map| map.name == "kps_32").expect("a map");
+            assert_eq!((map.channels, map.rows, map.columns), (10, rows / 32, columns / 32));
+            assert_eq!(map.values.len(), 10 * map.rows * map.columns);
+        }
+    }
+}
+
+#[test]
+fn sizes_that_a_layer_cannot_go_over_are_not_accepted() {
+    let models = ModelSet::embedded().expect("the embedded models");
+    let session = |role, side, arithmetic| models.get(role).plan(side, arithmetic).expect("a plan").session();
+    let mut detector = session(Role::Detector, 320, Arithmetic::default()).expect("a session");
+    for (rows, columns, accepted) in
+        [(320, 320, true), (32, 96, true), (320, 64, false), (352, 320, false), (320, 100, false), (0, 0, false)]
+    {
+        assert_eq!(detector.accepts(rows, columns), accepted, "{rows} x {columns}");
+        if !accepted {
+            assert!(detector.run_on(&vec![0; 3 * rows * columns], rows, columns).is_err(), "{rows} x {columns}");
+        }
+    }
+    assert!(detector.run_on(&[0; 5], 96, 96).is_err());
+    let embedder = session(Role::Embedder, 112, Arithmetic::default()).expect("a session");
+    assert!(embedder.accepts(112, 112) && !embedder.accepts(96, 112));
+    let floats = session(Role::Detector, 320, Arithmetic::Float).expect("a session");
+    assert!(floats.accepts(320, 320) && !floats.accepts(192, 320));
+}

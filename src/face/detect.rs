@@ -42,6 +42,9 @@ type Copied = (Frame, bool);
 /// backed by a first look that failed for a reason. It has to be this much surer.
 const SECOND_LOOK_SCORE: f32 = 0.7;
 
+/// Pixels of the coarsest map's cells: an input is cut to a multiple of them where the picture ends, instead of being a square.
+const GRID: usize = 32;
+
 /// Bound on coordinates in the network's input, in 1/256 pixel: wild outputs must not overflow.
 const WILD: f32 = (1 << 28) as f32;
 /// The same in the frame.
@@ -121,8 +124,13 @@ impl Detector {
     fn look(&mut self, frame: &Frame, small: &Frame, fine: bool, turn: Turn) -> Result<Vec<Face>, Error> {
         let (w, h) = (frame.width(), frame.height());
         let session = if fine { &mut self.fine } else { &mut self.coarse };
-        let input = square(&small.turned(turn), session.side(), self.blue_first);
-        let mut faces = decode(&session.run(&input)?, self.score)?;
+        let turned = small.turned(turn);
+        let (mut rows, mut columns) = (turned.height().next_multiple_of(GRID), turned.width().next_multiple_of(GRID));
+        if !session.accepts(rows, columns) {
+            (rows, columns) = (session.side(), session.side());
+        }
+        let input = padded(&turned, rows, columns, self.blue_first);
+        let mut faces = decode(&session.run_on(&input, rows, columns)?, self.score)?;
         suppress(&mut faces, self.overlap);
         let back = |p: Point| untilt(p, turn, small.width() as i32 * SUB, small.height() as i32 * SUB);
         let scale = |v: i32, to: usize, from: usize| {
@@ -164,10 +172,10 @@ fn untilt(p: Point, turn: Turn, width: i32, height: i32) -> Point {
     }
 }
 
-/// The picture in the top left corner of a black square, rows of pixels in the model's channel order.
-pub(super) fn square(frame: &Frame, side: usize, blue_first: bool) -> Vec<u8> {
-    let mut pixels = vec![0; 3 * side * side];
-    for (y, out) in pixels.chunks_exact_mut(side * 3).take(frame.height()).enumerate() {
+/// The picture in the top left corner of a black one, rows of pixels in the model's channel order.
+pub(super) fn padded(frame: &Frame, rows: usize, columns: usize, blue_first: bool) -> Vec<u8> {
+    let mut pixels = vec![0; 3 * rows * columns];
+    for (y, out) in pixels.chunks_exact_mut(columns * 3).take(frame.height()).enumerate() {
         let row = frame.row(y);
         out[..row.len()].copy_from_slice(row);
         if blue_first {
@@ -261,8 +269,8 @@ mod tests {
     }
 
     #[test]
-    fn squares_put_blue_first_and_pad_with_black() {
-        let square = square(&Frame::new(1, 1, vec![1, 2, 3]), 2, true);
-        assert_eq!(square, [3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    fn pictures_are_padded_with_black_and_put_blue_first() {
+        let padded = padded(&Frame::new(1, 1, vec![1, 2, 3]), 2, 3, true);
+        assert_eq!(padded, [3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

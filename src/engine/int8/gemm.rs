@@ -101,12 +101,13 @@ impl Gemm<'_> {
     }
 }
 
-/// Rows of `k` bytes as some kernels read them: sixteen inputs of each of `count` rows after another, as signed numbers
-/// (`Columns::init` has the rest). If there are fewer rows, the others keep what was there.
+/// Rows of `k` bytes as some kernels read them: sixteen inputs of each of `N` rows after another, as signed numbers
+/// (`Columns::init` has the rest). If there are fewer rows, the last stands for those that are missing.
 #[cfg(any(target_arch = "aarch64", target_arch = "arm"))]
-pub(super) fn interleave(rows: &[u8], k: usize, count: usize, to: &mut [u8]) {
-    for (row, from) in rows.chunks_exact(k).enumerate() {
-        let to = to.as_chunks_mut::<16>().0.iter_mut().skip(row).step_by(count);
-        to.zip(from.as_chunks::<16>().0).for_each(|(to, from)| *to = from.map(|byte| byte ^ 0x80));
+pub(super) fn interleave<const N: usize>(rows: &[u8], k: usize, to: &mut [u8]) {
+    let last = rows.len() / k - 1;
+    let rows: [&[[u8; 16]]; N] = std::array::from_fn(|row| rows[row.min(last) * k..][..k].as_chunks().0);
+    for (at, to) in to.as_chunks_mut::<16>().0.as_chunks_mut::<N>().0.iter_mut().take(k / 16).enumerate() {
+        to.iter_mut().zip(rows).for_each(|(to, row)| *to = row[at].map(|byte| byte ^ 0x80));
     }
 }

@@ -16,11 +16,13 @@ mod finish;
 mod gemm;
 mod kernels;
 mod network;
+mod sizes;
 
 pub(super) use build::{Builder, Conv, Excite, Stored, TensorId, Unfit};
 pub(super) use excite::Layer;
 pub use kernels::Isa;
 pub(super) use network::{Network, State};
+pub(super) use sizes::Sizes;
 
 /// Channels that are computed together: all kernels read and write this many at once.
 const BLOCK: usize = 16;

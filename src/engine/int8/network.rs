@@ -1,7 +1,7 @@
 //! A network as a list of steps over a few buffers, and the state that one thread runs it with.
 //!
-//! Which buffer holds what is decided when the network is built; running it allocates nothing but its answers and, for each
-//! depthwise layer, a pointer for each tap.
+//! Which buffer holds what is decided when the network is built, for the largest input; smaller ones use parts of the same
+//! buffers. Running it allocates nothing but its answers and, for each depthwise layer, a pointer for each tap.
 
 use super::blend::Blend;
 use super::depthwise::{Depthwise, Window};
@@ -9,6 +9,7 @@ use super::excite::Gate;
 use super::finish::{Activation, Columns, Out};
 use super::gemm::{Gemm, Weights};
 use super::kernels::Kernels;
+use super::sizes::Sizes;
 use super::{BLOCK, Isa, Shape};
 
 /// Weights and steps; shared by all threads.
@@ -25,6 +26,7 @@ pub(in crate::engine) struct Network {
 /// The buffers of one thread.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct State {
+    sizes: Sizes,
     buffers: Vec<Vec<u8>>,
     floats: Vec<Vec<f32>>,
     scratch: Vec<u8>,
@@ -52,13 +54,22 @@ pub(super) enum Output {
 /// One layer.
 pub(super) struct Step {
     pub(super) from: Place,
+    /// Of what it reads, at the most.
     pub(super) shape: Shape,
     pub(super) residual: Option<Place>,
     pub(super) to: Output,
+    /// Of what it makes, at the most.
     pub(super) result: Shape,
     pub(super) columns: Vec<Columns>,
     pub(super) activation: Activation,
     pub(super) op: Op,
+}
+
+/// What a step reads in one run.
+struct Read<'a> {
+    x: &'a [u8],
+    shape: Shape,
+    residual: Option<&'a [u8]>,
 }
 
 /// What it computes.
@@ -86,12 +97,12 @@ impl Network {
         self.steps.len()
     }
 
-    /// What must be given.
+    /// What must be given at the most.
     pub(in crate::engine) fn inputs(&self) -> &[Shape] {
         &self.inputs
     }
 
-    /// What comes out, and whether as floats.
+    /// What comes out then, and whether as floats.
     pub(in crate::engine) fn outputs(&self) -> impl ExactSizeIterator<Item = (bool, &Shape)> {
         self.outputs.iter().map(|(output, shape)| (matches!(output, Output::Floats(_)), shape))
     }
@@ -101,6 +112,7 @@ impl Network {
         let kernels = self.kernels;
         let floats = |step: &Step| matches!(step.to, Output::Floats(_)).then(|| vec![0.0; step.result.len()]);
         State {
+            sizes: Sizes::whole(self),
             buffers: self.buffers.iter().map(|size| vec![0; *size]).collect(),
             floats: self.steps.iter().filter_map(floats).collect(),
             scratch: vec![0; self.steps.iter().map(|step| step.scratch(kernels)).max().unwrap_or(0)],
@@ -108,12 +120,13 @@ impl Network {
         }
     }
 
-    /// Runs all steps. `inputs` are tensors of the shapes that [`Network::inputs`] tells.
-    pub(in crate::engine) fn run(&self, state: &mut State, inputs: &[&[u8]]) {
-        assert!(inputs.len() == self.inputs.len(), "{} inputs", inputs.len());
-        assert!(inputs.iter().zip(&self.inputs).all(|(x, shape)| x.len() == shape.len()), "an input's size");
+    /// Runs all steps. `inputs` are tensors of the shapes that [`Network::inputs`] tells, or, if there is only one, of a smaller
+    /// one that [`Sizes::of`] allows.
+    pub(in crate::engine) fn run(&self, state: &mut State, sizes: &Sizes, inputs: &[&[u8]]) {
+        assert!(inputs.len() == sizes.inputs.len(), "{} inputs", inputs.len());
+        assert!(inputs.iter().zip(&sizes.inputs).all(|(x, shape)| x.len() == shape.len()), "an input's size");
         let kernels = self.kernels;
-        for step in &self.steps {
+        for (step, (shape, result)) in self.steps.iter().zip(&sizes.steps) {
             // Taken out while it is written: a step never writes what it reads.
             let mut bytes = match step.to {
                 Output::Buffer(i) => std::mem::take(&mut state.buffers[i]),
@@ -125,30 +138,32 @@ impl Network {
                 Place::Buffer(i) => &buffers[i][..shape.len()],
             };
             let out = match step.to {
-                Output::Buffer(_) => Out::Bytes(&mut bytes[..step.result.len()]),
-                Output::Floats(i) => Out::Floats(&mut state.floats[i]),
+                Output::Buffer(_) => Out::Bytes(&mut bytes[..result.len()]),
+                Output::Floats(i) => Out::Floats(&mut state.floats[i][..result.len()]),
             };
             let residual = step.residual.map(|place| match step.op {
-                Op::Add { doubled: true } => read(place, &step.result.halved()),
-                _ => read(place, &step.result),
+                Op::Add { doubled: true } => read(place, &result.halved()),
+                _ => read(place, result),
             });
-            step.run(kernels, read(step.from, &step.shape), residual, &mut state.scratch, &mut state.gates, out);
+            let x = Read { x: read(step.from, shape), shape: *shape, residual };
+            step.run(kernels, &x, *result, &mut state.scratch, &mut state.gates, out);
             if let Output::Buffer(i) = step.to {
                 state.buffers[i] = bytes;
             }
         }
+        state.sizes.clone_from(sizes);
     }
 
     /// An output that is bytes, of the run before.
     pub(in crate::engine) fn bytes<'a>(&self, state: &'a State, output: usize) -> Option<&'a [u8]> {
-        let (Output::Buffer(i), shape) = self.outputs[output] else { return None };
-        Some(&state.buffers[i][..shape.len()])
+        let (Output::Buffer(i), _) = self.outputs[output] else { return None };
+        Some(&state.buffers[i][..state.sizes.outputs[output].len()])
     }
 
     /// An output that is floats, of the run before.
     pub(in crate::engine) fn floats<'a>(&self, state: &'a State, output: usize) -> Option<&'a [f32]> {
         let (Output::Floats(i), _) = self.outputs[output] else { return None };
-        Some(&state.floats[i])
+        Some(&state.floats[i][..state.sizes.outputs[output].len()])
     }
 }
 
@@ -161,7 +176,7 @@ impl Shape {
 
 impl Step {
     /// Whether a dense convolution's rows are already there: the tensor itself.
-    fn is_direct(&self) -> bool {
+    pub(super) fn is_direct(&self) -> bool {
         let Op::Dense { window, k, .. } = &self.op else { return false };
         self.shape.stride.is_multiple_of(BLOCK)
             && window.pad == 0
@@ -186,8 +201,8 @@ impl Step {
     fn run(
         &self,
         kernels: &Kernels,
-        x: &[u8],
-        residual: Option<&[u8]>,
+        &Read { x, shape, residual }: &Read<'_>,
+        result: Shape,
         scratch: &mut [u8],
         gates: &mut [f32],
         mut out: Out<'_>,
@@ -198,10 +213,10 @@ impl Step {
                 (kernels.gemm)(&Gemm { a: x, k: *k, weights, columns, activation, residual }, scratch, out);
             }
             Op::Dense { window, weights, k, border } => {
-                let (rows, scratch) = scratch.split_at_mut(self.result.columns * k);
-                let width = self.result.columns * self.result.stride;
-                for row in 0..self.result.rows {
-                    self.gather(x, window, border, row, *k, rows);
+                let (rows, scratch) = scratch.split_at_mut(result.columns * k);
+                let width = result.columns * result.stride;
+                for row in 0..result.rows {
+                    gather(x, &shape, window, border, row, *k, rows);
                     let range = row * width..(row + 1) * width;
                     let out = match &mut out {
                         Out::Bytes(bytes) => Out::Bytes(&mut bytes[range.clone()]),
@@ -212,7 +227,7 @@ impl Step {
                 }
             }
             Op::Depthwise { window, weights, border } => {
-                let (shape, window) = (self.shape, *window);
+                let (window, border) = (*window, &border[..shape.columns * shape.stride]);
                 (kernels.depthwise)(
                     &Depthwise { x, shape, window, border, weights, columns, activation, residual },
                     out,
@@ -220,48 +235,46 @@ impl Step {
             }
             Op::MaxPool => {
                 let Out::Bytes(out) = out else { unreachable!("a pooled tensor is stored") };
-                max_pool(x, &self.shape, out);
+                max_pool(x, &shape, out);
             }
             Op::Add { doubled } => {
                 let residual = residual.expect("an addition has two operands");
-                let (shape, doubled) = (self.shape, *doubled);
-                (kernels.blend)(&Blend { x, shape, residual, doubled, columns, gates: None }, out);
+                (kernels.blend)(&Blend { x, shape, residual, doubled: *doubled, columns, gates: None }, out);
             }
             Op::Excite(gate) => {
                 let residual = residual.expect("what is gated is added to something");
-                let (shape, gates) = (self.shape, Some(gate.open(x, &self.shape, gates)));
+                let gates = Some(gate.open(x, &shape, gates));
                 (kernels.blend)(&Blend { x, shape, residual, doubled: false, columns, gates }, out);
             }
         }
     }
+}
 
-    /// The windows of one row of outputs, one after the other; what lies beyond the window's bytes up to `k` keeps its value.
-    fn gather(&self, x: &[u8], window: &Window, border: &[u8], row: usize, k: usize, rows: &mut [u8]) {
-        let shape = &self.shape;
-        let (line, pitch) = (window.kernel * shape.stride, shape.columns * shape.stride);
-        let inner = window.inner(shape.columns);
-        for i in 0..window.kernel {
-            let source = window.source(row, i, shape.rows).map(|y| &x[y * pitch..][..pitch]);
-            let outs = rows[i * line..].chunks_mut(k).enumerate();
-            for (column, out) in outs {
-                let pixel = |j: usize| match (source, window.source(column, j, shape.columns)) {
-                    (Some(source), Some(at)) => &source[at * shape.stride..][..shape.stride],
-                    _ => border,
-                };
-                match source {
-                    Some(source) if inner.contains(&column) => {
-                        let first = (column * window.stride - window.pad) * shape.stride;
-                        match line {
-                            // The usual first layer, without a call for each copy.
-                            9 => out[..9].copy_from_slice(&source[first..first + 9]),
-                            _ => out[..line].copy_from_slice(&source[first..first + line]),
-                        }
+/// The windows of one row of outputs, one after the other; what lies beyond the window's bytes up to `k` keeps its value.
+fn gather(x: &[u8], shape: &Shape, window: &Window, border: &[u8], row: usize, k: usize, rows: &mut [u8]) {
+    let (line, pitch) = (window.kernel * shape.stride, shape.columns * shape.stride);
+    let inner = window.inner(shape.columns);
+    for i in 0..window.kernel {
+        let source = window.source(row, i, shape.rows).map(|y| &x[y * pitch..][..pitch]);
+        let outs = rows[i * line..].chunks_mut(k).enumerate();
+        for (column, out) in outs {
+            let pixel = |j: usize| match (source, window.source(column, j, shape.columns)) {
+                (Some(source), Some(at)) => &source[at * shape.stride..][..shape.stride],
+                _ => border,
+            };
+            match source {
+                Some(source) if inner.contains(&column) => {
+                    let first = (column * window.stride - window.pad) * shape.stride;
+                    match line {
+                        // The usual first layer, without a call for each copy.
+                        9 => out[..9].copy_from_slice(&source[first..first + 9]),
+                        _ => out[..line].copy_from_slice(&source[first..first + line]),
                     }
-                    _ => out[..line]
-                        .chunks_exact_mut(shape.stride)
-                        .enumerate()
-                        .for_each(|(j, out)| out.copy_from_slice(pixel(j))),
                 }
+                _ => out[..line]
+                    .chunks_exact_mut(shape.stride)
+                    .enumerate()
+                    .for_each(|(j, out)| out.copy_from_slice(pixel(j))),
             }
         }
     }

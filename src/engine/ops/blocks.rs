@@ -57,9 +57,9 @@ pub(super) fn replace(model: &mut TypedModel, isa: Isa) -> TractResult<Coverage>
     Ok(coverage)
 }
 
-/// The same graph on pixels as they come, if it is nothing but a segment behind an input that stores `pixel - mean` as the
+/// The same graph on pixels as they come, and its network, if it is nothing but a segment behind an input that stores `pixel - mean` as the
 /// pixel.
-pub(super) fn on_pixels(model: &TypedModel, mean: u8) -> TractResult<Option<TypedModel>> {
+pub(super) fn on_pixels(model: &TypedModel, mean: u8) -> TractResult<Option<(TypedModel, Arc<int8::Network>)>> {
     let [source] = model.inputs[..] else { return Ok(None) };
     let [stored] = model.node(source.node).outputs[0].successors[..] else { return Ok(None) };
     let stored = model.node(stored.node);
@@ -74,10 +74,12 @@ pub(super) fn on_pixels(model: &TypedModel, mean: u8) -> TractResult<Option<Type
         return Ok(None);
     }
     let mut whole = TypedModel::default();
-    let pixels = whole.add_source("pixels", u8::fact([1, shape.rows, shape.columns, shape.channels]))?;
+    let sides = ["rows", "columns"].map(|name| whole.symbols.sym(name).to_dim());
+    let [rows, columns] = sides;
+    let pixels = whole.add_source("pixels", u8::fact([1.to_dim(), rows, columns, shape.channels.to_dim()]))?;
     let outputs = whole.wire_node(&segment.name, op.with_pixels(), &[pixels])?;
     whole.select_output_outlets(&outputs)?;
-    Ok(Some(whole))
+    Ok(Some((whole, Arc::clone(op.network()))))
 }
 
 /// Neighboring blocks that become one operator.

@@ -9,6 +9,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
 use super::Arithmetic;
+use super::int8::Network;
 pub(super) use blocks::Coverage;
 
 /// tract's ONNX reader with our operators in the places of its own.
@@ -23,8 +24,8 @@ pub(super) fn framework() -> tract_onnx::Onnx {
 /// A graph that is ready to run.
 pub(super) struct Lowered {
     pub(super) runnable: Arc<TypedRunnableModel>,
-    /// Whether it takes u8 pixels (rows, columns, channels) instead of f32 NCHW.
-    pub(super) takes_pixels: bool,
+    /// All of it, if it is one network of integers; it then takes u8 pixels (rows, columns, channels) instead of f32 NCHW.
+    pub(super) whole: Option<Arc<Network>>,
     /// What is computed in integers; nothing, if nothing was meant to be.
     pub(super) coverage: Coverage,
 }
@@ -38,12 +39,12 @@ pub(super) fn lower(graph: InferenceModel, arithmetic: Arithmetic, mean: u8) -> 
         Arithmetic::Float => quant::fold_activations(&mut graph)?,
         Arithmetic::Emulated => {}
     }
-    if let Some(whole) = blocks::on_pixels(&graph, mean)? {
-        return Ok(Lowered { runnable: whole.into_runnable()?, takes_pixels: true, coverage });
+    if let Some((on_pixels, network)) = blocks::on_pixels(&graph, mean)? {
+        return Ok(Lowered { runnable: on_pixels.into_runnable()?, whole: Some(network), coverage });
     }
     quant::decode_weights(&mut graph)?;
     let graph = graph.into_decluttered()?;
-    Ok(Lowered { runnable: graph.into_optimized()?.into_runnable()?, takes_pixels: false, coverage })
+    Ok(Lowered { runnable: graph.into_optimized()?.into_runnable()?, whole: None, coverage })
 }
 
 /// Constant input number `index` of a node that is being wired.
@@ -114,7 +115,7 @@ mod tests {
         let run = |lowered: &Lowered| lowered.runnable.run(tvec!(input.clone().into_tvalue()));
         let integer = strange(Arithmetic::Integer(Isa::best()));
         let coverage = &integer.coverage;
-        assert!(!integer.takes_pixels && coverage.integer > 20, "{coverage:?}");
+        assert!(integer.whole.is_none() && coverage.integer > 20, "{coverage:?}");
         assert!(matches!(&coverage.float[..], [one] if one.contains("no layer of ours")), "{coverage:?}");
         // What segments make, other segments read: only the picture and the strange layer are stored by tract.
         let stores = integer.runnable.model().nodes.iter().filter(|n| n.op_is::<quant::Quantize>()).count();

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
-use crate::engine::int8::{Network, State};
+use crate::engine::int8::{Network, Sizes, State};
 
 /// Blocks of the graph that were replaced. Its inputs are stored tensors, NCHW or, for the picture, as it comes; its outputs
 /// are NCHW, stored ones as they are stored.
 #[derive(Clone)]
 pub(super) struct Segment {
     network: Arc<Network>,
-    /// Whether input 0 is a picture of packed pixels (rows, columns, channels) instead of NCHW.
+    /// Whether input 0 is a picture of packed pixels (rows, columns, channels) instead of NCHW. It may then be smaller than what
+    /// the network was built for, if [`Sizes::of`] allows.
     takes_pixels: bool,
 }
 
@@ -26,7 +27,7 @@ impl Segment {
         Self { takes_pixels: true, ..self.clone() }
     }
 
-    pub(super) fn network(&self) -> &Network {
+    pub(super) fn network(&self) -> &Arc<Network> {
         &self.network
     }
 
@@ -40,6 +41,7 @@ impl Segment {
             for (c, plane) in planes.as_slice::<u8>()?.chunks_exact(shape.pixels()).enumerate() {
                 bytes[c..].iter_mut().step_by(shape.stride).zip(plane).for_each(|(to, from)| *to = *from);
             }
+            ensure!(planes.as_slice::<u8>()?.len() == shape.pixels() * shape.channels, "an input of another size");
             rearranged.push(bytes);
         }
         let mut given: TVec<&[u8]> = tvec!();
@@ -49,10 +51,14 @@ impl Segment {
             given.push(pixels.as_slice::<u8>()?);
         }
         given.extend(rearranged.iter().map(Vec::as_slice));
-        ensure!(given.iter().zip(shapes).all(|(x, shape)| x.len() == shape.len()), "an input of another size");
-        self.network.run(state, &given);
+        let sizes = match *inputs[0].shape() {
+            [_, rows, columns, _] if self.takes_pixels => Sizes::of(&self.network, rows, columns),
+            _ => Some(Sizes::whole(&self.network)),
+        };
+        let sizes = sizes.context("a picture of a size that not all layers can go over")?;
+        self.network.run(state, &sizes, &given);
         let mut outputs = tvec!();
-        for (number, (_, shape)) in self.network.outputs().enumerate() {
+        for (number, shape) in sizes.outputs().iter().enumerate() {
             let (pixels, dims) = (shape.pixels(), [1, shape.channels, shape.rows, shape.columns]);
             let tensor = match (self.network.floats(state, number), self.network.bytes(state, number)) {
                 (Some(floats), _) => planes(floats, shape.stride, pixels, &dims)?,
@@ -109,9 +115,12 @@ impl EvalOp for Segment {
 }
 
 impl TypedOp for Segment {
-    fn output_facts(&self, _: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        // Of a picture, rows and columns are known only when it comes.
+        let symbols = inputs[0].shape.iter().flat_map(TDim::symbols).next().and_then(|symbol| symbol.scope());
+        let any = |n: usize| symbols.as_ref().map_or_else(|| n.to_dim(), |scope| scope.new_with_prefix("side").into());
         let fact = |(is_float, shape): (bool, &crate::engine::int8::Shape)| {
-            let dims = [1, shape.channels, shape.rows, shape.columns];
+            let dims = [1.to_dim(), shape.channels.to_dim(), any(shape.rows), any(shape.columns)];
             if is_float { f32::fact(dims) } else { u8::fact(dims) }
         };
         Ok(self.network.outputs().map(fact).collect())

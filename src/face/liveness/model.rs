@@ -2,7 +2,7 @@
 
 use super::context::{View, context};
 use crate::engine::{Channels, Decoding, Error, ModelInfo, Plan, Session};
-use crate::face::detect::square;
+use crate::face::detect::padded;
 use crate::face::geometry::Rect;
 use crate::media::Frame;
 
@@ -28,7 +28,7 @@ impl Model {
         for view in views {
             let side = self.session.side();
             let Some(cut) = context(frame, face, *view, side) else { continue };
-            let maps = self.session.run(&square(&cut, side, self.blue_first))?;
+            let maps = self.session.run(&padded(&cut, side, side, self.blue_first))?;
             let logits: Vec<f64> = maps.iter().flat_map(|m| m.values.iter().map(|v| f64::from(*v))).collect();
             if logits.len() != self.classes {
                 let (found, want) = (logits.len(), self.classes);

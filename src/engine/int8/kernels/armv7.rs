@@ -72,7 +72,7 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
     let chains = k / CHAIN;
     for first in (0..rows).step_by(ROWS) {
         let count = ROWS.min(rows - first);
-        interleave(&g.a[first * k..(first + count) * k], k, ROWS, scratch);
+        interleave::<ROWS>(&g.a[first * k..(first + count) * k], k, scratch);
         for (block, columns) in g.columns.iter().enumerate() {
             let weights = &g.weights.packed[block * BLOCK * k..][..BLOCK * k];
             let calm = &g.weights.calm[block * chains * BLOCK / COLUMNS..];
@@ -81,7 +81,7 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
                 let (w, calm) = (&weights[quarter * COLUMNS * k..], &calm[quarter * chains..]);
                 let sums = &mut sums.as_flattened_mut()[quarter * COLUMNS..];
                 // SAFETY: `Isa::kernels` hands these kernels out only where there is NEON; two rows of `k` are in the scratch
-                // memory (the second may be an old one), each quarter has four times `k` weights and `chains` notes.
+                // memory (the second may be the first again), each quarter has four times `k` weights and `chains` notes.
                 unsafe { faceplate_gemm_2x4(scratch.as_ptr(), w.as_ptr(), k, calm.as_ptr(), sums.as_mut_ptr()) }
             }
             for (row, sums) in sums.iter().take(count).enumerate() {

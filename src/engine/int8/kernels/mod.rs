@@ -1,13 +1,11 @@
 //! The inner loops, once for each kind of processor, and the choice among them.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 #[cfg(all(target_arch = "arm", target_os = "linux"))]
 mod armv7;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(target_arch = "aarch64")]
-mod dot;
-#[cfg(target_arch = "aarch64")]
-mod neon;
 mod portable;
 mod target;
 #[cfg(test)]
@@ -130,9 +128,9 @@ impl Isa {
             #[cfg(all(target_arch = "arm", target_os = "linux"))]
             Self::NeonV7 => &armv7::KERNELS,
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => &neon::KERNELS,
+            Self::Neon => &aarch64::NEON,
             #[cfg(target_arch = "aarch64")]
-            Self::Dot => &dot::KERNELS,
+            Self::Dot => &aarch64::DOT,
         }
     }
 }

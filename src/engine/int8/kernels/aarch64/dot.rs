@@ -5,13 +5,14 @@
 
 use std::arch::asm;
 
-use super::neon::{self, loaded, put};
-use super::target::Target;
-use super::{Gemm, Kernels, Layout, Out, Taps};
+use super::super::target::Target;
+use super::super::{Gemm, Kernels, Layout, Out, Taps};
+use super::depthwise;
+use super::finish::{blend, put};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::gemm::interleave;
 
-pub(super) const KERNELS: Kernels = Kernels {
+pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
     layout: Layout { outputs: BLOCK, inputs: 4 },
     taps: Taps::Single,
     signed: true,
@@ -21,8 +22,8 @@ pub(super) const KERNELS: Kernels = Kernels {
         assert!(scratch.len() >= (KERNELS.scratch)(g.k), "scratch");
         gemm(g, scratch, out);
     },
-    depthwise: neon::depthwise,
-    blend: neon::blend,
+    depthwise: depthwise::by_dot_products,
+    blend,
 };
 
 /// A tile is 6 x 16: its sums are 24 of the 32 registers.
@@ -34,7 +35,11 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
     let mut first = 0;
     while first < rows {
         let count = if rows - first >= ROWS { ROWS } else { 1 };
-        interleave(&g.a[first * k..(first + count) * k], k, count, scratch);
+        let a = &g.a[first * k..(first + count) * k];
+        match count {
+            ROWS => interleave::<ROWS>(a, k, scratch),
+            _ => interleave::<1>(a, k, scratch),
+        }
         for (block, columns) in g.columns.iter().enumerate() {
             let weights = &g.weights.packed[block * BLOCK * k..][..BLOCK * k];
             let mut sums = [[0i32; BLOCK]; ROWS];
@@ -48,12 +53,8 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
             // SAFETY: the target has `BLOCK` elements for this block in each row.
             unsafe {
                 match count {
-                    ROWS => {
-                        put(target, (at, at, width), columns, g.activation, loaded::<3>(&sums));
-                        let at = at + 3 * width;
-                        put(target, (at, at, width), columns, g.activation, loaded::<3>(&sums[3..]));
-                    }
-                    _ => put(target, (at, at, width), columns, g.activation, loaded::<1>(&sums)),
+                    ROWS => put(target, (at, at, width), columns, g.activation, &sums),
+                    _ => put(target, (at, at, width), columns, g.activation, &[sums[0]]),
                 }
             }
         }

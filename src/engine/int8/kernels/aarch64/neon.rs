@@ -1,0 +1,236 @@
+//! NEON of every aarch64 processor: products of eight bytes at once (smull, smlal), two of which fit sixteen bits, summed in
+//! pairs into 32 (sadalp).
+#![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
+
+use std::arch::aarch64::*;
+use std::arch::asm;
+
+use super::super::target::Target;
+use super::super::{Gemm, Kernels, Layout, Out, Taps};
+use super::depthwise;
+use super::finish::{blend, put};
+use crate::engine::int8::BLOCK;
+use crate::engine::int8::gemm::{CHAIN, interleave};
+
+pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
+    layout: Layout { outputs: COLUMNS, inputs: 16 },
+    taps: Taps::Single,
+    signed: true,
+    scratch: |k| k * ROWS,
+    gemm: |g, scratch, out| {
+        g.check(&out);
+        assert!(scratch.len() >= (KERNELS.scratch)(g.k), "scratch");
+        gemm(g, scratch, out);
+    },
+    depthwise: depthwise::plain,
+    blend,
+};
+
+/// A tile is 4 x 4: its sums, four lanes each, are 16 of the 32 registers.
+const ROWS: usize = 4;
+const COLUMNS: usize = 4;
+
+fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
+    let target = Target::new(&mut out, g.residual);
+    let (rows, k, width) = (g.rows(), g.k, g.width());
+    let mut first = 0;
+    while first < rows {
+        let count = if rows - first >= ROWS { ROWS } else { 1 };
+        let a = &g.a[first * k..(first + count) * k];
+        match count {
+            ROWS => interleave::<ROWS>(a, k, scratch),
+            _ => interleave::<1>(a, k, scratch),
+        }
+        for (block, columns) in g.columns.iter().enumerate() {
+            let weights = &g.weights.packed[block * BLOCK * k..][..BLOCK * k];
+            let chains = k / CHAIN;
+            let calm = &g.weights.calm[block * chains * BLOCK / COLUMNS..];
+            let mut sums = [[0i32; BLOCK]; ROWS];
+            let at = first * width + block * BLOCK;
+            // SAFETY: every aarch64 processor has NEON; `count` rows are in the scratch memory; each quarter of the block has
+            // `COLUMNS` times `k` weights and `chains` notes about them; the target has `BLOCK` elements for this block in
+            // each row.
+            unsafe {
+                for quarter in 0..BLOCK / COLUMNS {
+                    let (a, w) = (scratch.as_ptr().cast(), weights[quarter * COLUMNS * k..].as_ptr());
+                    let (calm, sums) =
+                        (calm[quarter * chains..].as_ptr(), &mut sums.as_flattened_mut()[quarter * COLUMNS..]);
+                    match count {
+                        ROWS => tile_of_4(a, w, k, calm, sums.as_mut_ptr()),
+                        _ => tile_of_1(a, w, k, sums.as_mut_ptr()),
+                    }
+                }
+                let place = (at, at, width);
+                match count {
+                    ROWS => put(target, place, columns, g.activation, &sums),
+                    _ => put(target, place, columns, g.activation, &[sums[0]]),
+                }
+            }
+        }
+        first += count;
+    }
+}
+
+/// An instruction `$op` on the products in v10 to v13 of four rows and a column, of the lower (`.8b`) or the upper (`.16b`) halves.
+macro_rules! products {
+    ($op:literal, $half:literal, $column:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
+        concat!(
+            products!($op, $half, $column, $a => "10"),
+            products!($op, $half, $column, $b => "11"),
+            products!($op, $half, $column, $c => "12"),
+            products!($op, $half, $column, $d => "13"),
+        )
+    };
+    ($op:literal, $half:literal, $column:literal, $row:literal => $to:literal) => {
+        concat!($op, " v", $to, ".8h, v", $row, $half, ", v", $column, $half, "\n")
+    };
+}
+
+/// Adds neighbors among the products in v10 to v13 to four sums.
+macro_rules! collect {
+    ($a:literal, $b:literal, $c:literal, $d:literal) => {
+        concat!(
+            "sadalp v",
+            $a,
+            ".4s, v10.8h\n",
+            "sadalp v",
+            $b,
+            ".4s, v11.8h\n",
+            "sadalp v",
+            $c,
+            ".4s, v12.8h\n",
+            "sadalp v",
+            $d,
+            ".4s, v13.8h\n",
+        )
+    };
+}
+
+/// Products of four rows in v0 to v3 and of column `$w`, two by two in sixteen bits, into four sums.
+macro_rules! pairs {
+    ($w:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
+        concat!(
+            products!("smull", ".8b", $w, "0", "1", "2", "3"),
+            products!("smlal2", ".16b", $w, "0", "1", "2", "3"),
+            collect!($a, $b, $c, $d),
+        )
+    };
+}
+
+/// The same for rows in v0 to v3 and, sixteen inputs on, in v4 to v7, and a column in `$w` and `$x`: four by four.
+macro_rules! fours {
+    ($w:literal, $x:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
+        concat!(
+            products!("smull", ".8b", $w, "0", "1", "2", "3"),
+            products!("smlal2", ".16b", $w, "0", "1", "2", "3"),
+            products!("smlal", ".8b", $x, "4", "5", "6", "7"),
+            products!("smlal2", ".16b", $x, "4", "5", "6", "7"),
+            collect!($a, $b, $c, $d),
+        )
+    };
+}
+
+/// Sixteen inputs of four rows in v0 to v3 and four columns at `w`, which moves on.
+macro_rules! sixteen {
+    () => {
+        concat!(
+            "ldp q8, q9, [{w}], #32\n",
+            pairs!("8", "16", "20", "24", "28"),
+            pairs!("9", "17", "21", "25", "29"),
+            "ldp q8, q9, [{w}], #32\n",
+            pairs!("8", "18", "22", "26", "30"),
+            pairs!("9", "19", "23", "27", "31"),
+        )
+    };
+}
+
+/// Sums of four rows and four columns: row `m` at `sums + BLOCK * m`. In assembly, because compilers
+/// move the products apart and run out of registers.
+///
+/// # Safety
+/// `4 * k` values at `a` as [`interleave`] leaves them, `4 * k` weights at `w`, `k / CHAIN` notes about them at `calm`; four
+/// rows of `BLOCK` sums at `sums`, of which the first four are written; `k` a positive multiple of 16.
+#[target_feature(enable = "neon")]
+unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, calm: *const bool, sums: *mut i32) {
+    // SAFETY: the caller's; all registers that are written are named.
+    unsafe {
+        asm!(
+            "movi v16.4s, #0", "movi v17.4s, #0", "movi v18.4s, #0", "movi v19.4s, #0",
+            "movi v20.4s, #0", "movi v21.4s, #0", "movi v22.4s, #0", "movi v23.4s, #0",
+            "movi v24.4s, #0", "movi v25.4s, #0", "movi v26.4s, #0", "movi v27.4s, #0",
+            "movi v28.4s, #0", "movi v29.4s, #0", "movi v30.4s, #0", "movi v31.4s, #0",
+            "cbz {chains}, 5f",
+            "2:",
+            "ldrb {flag:w}, [{calm}], #1",
+            "ldp q0, q1, [{a}], #32",
+            "ldp q2, q3, [{a}], #32",
+            "ldp q4, q5, [{a}], #32",
+            "ldp q6, q7, [{a}], #32",
+            "cbz {flag:w}, 3f",
+            "ldp q8, q9, [{w}]",
+            "ldp q14, q15, [{w}, #64]",
+            fours!("8", "14", "16", "20", "24", "28"), fours!("9", "15", "17", "21", "25", "29"),
+            "ldp q8, q9, [{w}, #32]",
+            "ldp q14, q15, [{w}, #96]",
+            fours!("8", "14", "18", "22", "26", "30"), fours!("9", "15", "19", "23", "27", "31"),
+            "add {w}, {w}, #128",
+            "b 4f",
+            "3:",
+            sixteen!(),
+            "mov v0.16b, v4.16b", "mov v1.16b, v5.16b", "mov v2.16b, v6.16b", "mov v3.16b, v7.16b",
+            sixteen!(),
+            "4:",
+            "subs {chains}, {chains}, #1",
+            "b.ne 2b",
+            "5:",
+            "tbz {k}, #4, 6f", // sixteen inputs are left
+            "ldp q0, q1, [{a}], #32",
+            "ldp q2, q3, [{a}], #32",
+            sixteen!(),
+            "6:",
+            "addp v16.4s, v16.4s, v17.4s", "addp v18.4s, v18.4s, v19.4s",
+            "addp v20.4s, v20.4s, v21.4s", "addp v22.4s, v22.4s, v23.4s",
+            "addp v24.4s, v24.4s, v25.4s", "addp v26.4s, v26.4s, v27.4s",
+            "addp v28.4s, v28.4s, v29.4s", "addp v30.4s, v30.4s, v31.4s",
+            "addp v16.4s, v16.4s, v18.4s", "addp v20.4s, v20.4s, v22.4s",
+            "addp v24.4s, v24.4s, v26.4s", "addp v28.4s, v28.4s, v30.4s",
+            "str q16, [{sums}]", "str q20, [{sums}, #64]", "str q24, [{sums}, #128]", "str q28, [{sums}, #192]",
+            a = inout(reg) a => _,
+            w = inout(reg) w => _,
+            k = in(reg) k,
+            chains = inout(reg) k / CHAIN => _,
+            calm = inout(reg) calm => _,
+            flag = out(reg) _,
+            sums = in(reg) sums,
+            out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
+            out("v16") _, out("v17") _, out("v18") _, out("v19") _, out("v20") _, out("v21") _, out("v22") _, out("v23") _,
+            out("v24") _, out("v25") _, out("v26") _, out("v27") _, out("v28") _, out("v29") _, out("v30") _, out("v31") _,
+            options(nostack),
+        );
+    }
+}
+
+/// The same for one row.
+///
+/// # Safety
+/// `k` values at `a`, `4 * k` weights at `w`; space for four sums at `sums`; `k` a multiple of 16.
+#[target_feature(enable = "neon")]
+unsafe fn tile_of_1(a: *const i8, w: *const i8, k: usize, sums: *mut i32) {
+    let mut lanes = [vdupq_n_s32(0); COLUMNS];
+    for at in (0..k).step_by(16) {
+        // SAFETY: the caller's.
+        unsafe {
+            let a = vld1q_s8(a.add(at));
+            for (n, lanes) in lanes.iter_mut().enumerate() {
+                let w = vld1q_s8(w.add(at * COLUMNS + n * 16));
+                // Weights are -127 or more, so that two products fit sixteen bits.
+                let products = vmlal_high_s8(vmull_s8(vget_low_s8(a), vget_low_s8(w)), a, w);
+                *lanes = vpadalq_s16(*lanes, products);
+            }
+        }
+    }
+    let total = vpaddq_s32(vpaddq_s32(lanes[0], lanes[1]), vpaddq_s32(lanes[2], lanes[3]));
+    // SAFETY: the caller's.
+    unsafe { vst1q_s32(sums, total) };
+}

@@ -1,0 +1,88 @@
+//! Networks on pictures that are smaller than what they were built for: a layer that goes over a picture doesn't mind where it
+//! ends.
+
+use super::Shape;
+use super::network::{Network, Op, Output, Place, Step};
+
+/// The shapes of all tensors in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Sizes {
+    pub(super) inputs: Vec<Shape>,
+    /// What each step reads and makes.
+    pub(super) steps: Vec<(Shape, Shape)>,
+    pub(super) outputs: Vec<Shape>,
+}
+
+impl Sizes {
+    /// Those that the network was built for.
+    pub(in crate::engine) fn whole(network: &Network) -> Self {
+        Self {
+            inputs: network.inputs.clone(),
+            steps: network.steps.iter().map(|step| (step.shape, step.result)).collect(),
+            outputs: network.outputs.iter().map(|(_, shape)| *shape).collect(),
+        }
+    }
+
+    /// Those of an input of so many rows and columns; none if the network has several inputs, if that is larger than what it was
+    /// built for, or if a layer cannot go over it.
+    pub(in crate::engine) fn of(network: &Network, rows: usize, columns: usize) -> Option<Self> {
+        let [largest] = network.inputs[..] else { return None };
+        if rows > largest.rows || columns > largest.columns {
+            return None;
+        }
+        let input = Shape { rows, columns, ..largest };
+        let mut buffers = vec![input; network.buffers.len()]; // what is in them, as soon as something is
+        let (mut steps, mut floats) = (vec![], vec![]);
+        for step in &network.steps {
+            let at = |place: Place| match place {
+                Place::Input(_) => input,
+                Place::Buffer(i) => buffers[i],
+            };
+            let shape = at(step.from);
+            let result = step.result_of(shape)?;
+            let fits = step.residual.is_none_or(|place| match step.op {
+                Op::Add { doubled: true } => at(place) == result.halved(),
+                _ => at(place) == result,
+            });
+            if !fits {
+                return None;
+            }
+            match step.to {
+                Output::Buffer(i) => buffers[i] = result,
+                Output::Floats(_) => floats.push(result),
+            }
+            steps.push((shape, result));
+        }
+        let output = |(output, _): &(Output, Shape)| match *output {
+            Output::Buffer(i) => buffers[i],
+            Output::Floats(i) => floats[i],
+        };
+        Some(Self { inputs: vec![input], steps, outputs: network.outputs.iter().map(output).collect() })
+    }
+
+    /// What comes out.
+    pub(in crate::engine) fn outputs(&self) -> &[Shape] {
+        &self.outputs
+    }
+}
+
+impl Step {
+    /// The shape of what it makes of a tensor of `shape`, which is not larger than what it was built for.
+    fn result_of(&self, shape: Shape) -> Option<Shape> {
+        let is_even = shape.rows.is_multiple_of(2) && shape.columns.is_multiple_of(2);
+        match &self.op {
+            // A window as large as the picture: a fully connected layer.
+            Op::Dense { window, .. } if window.kernel > 1 && self.is_direct() => {
+                (shape == self.shape).then_some(self.result)
+            }
+            Op::Dense { window, .. } | Op::Depthwise { window, .. } => {
+                let (rows, columns) = (window.outputs(shape.rows), window.outputs(shape.columns));
+                let fits = rows > 0 && columns > 0 && window.kernel <= shape.columns;
+                fits.then_some(Shape { rows, columns, ..self.result })
+            }
+            Op::MaxPool => is_even.then(|| shape.halved()),
+            Op::Add { doubled } => (is_even || !doubled).then_some(shape),
+            Op::Excite(_) => Some(shape),
+        }
+    }
+}
