@@ -124,12 +124,13 @@ impl Detector {
     fn look(&mut self, frame: &Frame, small: &Frame, fine: bool, turn: Turn) -> Result<Vec<Face>, Error> {
         let (w, h) = (frame.width(), frame.height());
         let session = if fine { &mut self.fine } else { &mut self.coarse };
-        let turned = small.turned(turn);
+        let turned = (turn != Turn::None).then(|| small.turned(turn));
+        let turned = turned.as_ref().unwrap_or(small);
         let (mut rows, mut columns) = (turned.height().next_multiple_of(GRID), turned.width().next_multiple_of(GRID));
         if !session.accepts(rows, columns) {
             (rows, columns) = (session.side(), session.side());
         }
-        let input = padded(&turned, rows, columns, self.blue_first);
+        let input = padded(turned, rows, columns, self.blue_first);
         let mut faces = decode(&session.run_on(&input, rows, columns)?, self.score)?;
         suppress(&mut faces, self.overlap);
         let back = |p: Point| untilt(p, turn, small.width() as i32 * SUB, small.height() as i32 * SUB);

@@ -1,32 +1,46 @@
 //! Resizing in integer arithmetic: area averages when shrinking, bilinear when enlarging.
 //!
-//! Weights are 14-bit and sum to exactly one for every output pixel, so that a flat picture stays flat to the bit.
+//! Weights sum to exactly one for every output pixel, so that a flat picture stays flat to the bit.
 
 use crate::media::Frame;
 
-/// Fraction bits of a weight.
-const BITS: u32 = 14;
-/// A weight of one.
-const ONE: u64 = 1 << BITS;
-/// Fraction bits of a value between the two passes: 8 + 6 bits fit a `u16`.
-const BETWEEN: u32 = 6;
+/// Fraction bits of a weight of rows: with eight, sums of bytes fit sixteen bits, of which vector units take the most at once.
+const DOWN: u32 = 8;
+/// Fraction bits of a weight of columns.
+const ACROSS: u32 = 14;
 
-/// The picture resized to `width` x `height` pixels, both at least 1.
+/// The picture resized to `width` x `height` pixels, both at least 1: first down, where whole rows are summed, then across.
 pub(super) fn resize(frame: &Frame, width: usize, height: usize) -> Frame {
-    let (across, down) = (weights(frame.width(), width), weights(frame.height(), height));
-    let mut pixels = Vec::with_capacity(width * height * 3);
-    let mut rows = Rows { frame, across: &across, cache: [(usize::MAX, vec![]), (usize::MAX, vec![])] };
-    let mut sums = vec![0u32; width * 3];
-    for taps in &down {
-        sums.fill(1 << (BITS + BETWEEN - 1)); // half, to round
+    let (down, across) = (weights(frame.height(), height, DOWN), weights(frame.width(), width, ACROSS));
+    let mut pixels = vec![0; width * height * 3];
+    let mut values = vec![0u16; frame.width() * 3];
+    for (taps, out) in down.iter().zip(pixels.chunks_exact_mut(width * 3)) {
+        values.fill(0);
         for (row, &weight) in (taps.first..).zip(&taps.weights) {
-            for (sum, value) in sums.iter_mut().zip(rows.get(row)) {
-                *sum += u32::from(*value) * u32::from(weight);
-            }
+            values.iter_mut().zip(frame.row(row)).for_each(|(value, &byte)| *value += u16::from(byte) * weight);
         }
-        pixels.extend(sums.iter().map(|s| (s >> (BITS + BETWEEN)) as u8));
+        for (taps, out) in across.iter().zip(out.as_chunks_mut().0) {
+            let row = &values.as_chunks().0[taps.first..];
+            // What is usual without a loop.
+            *out = match *taps.weights {
+                [a] => mean(row, [a]),
+                [a, b] => mean(row, [a, b]),
+                [a, b, c] => mean(row, [a, b, c]),
+                _ => mean(row, taps.weights.iter().copied()),
+            };
+        }
     }
     Frame::new(width, height, pixels)
+}
+
+/// The first pixels of a row, weighted.
+#[inline(always)]
+fn mean(row: &[[u16; 3]], weights: impl IntoIterator<Item = u16>) -> [u8; 3] {
+    let mut sum = [1u32 << (DOWN + ACROSS - 1); 3]; // half, to round
+    for (pixel, weight) in row.iter().zip(weights) {
+        sum.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum += u32::from(value) * u32::from(weight));
+    }
+    sum.map(|sum| (sum >> (DOWN + ACROSS)) as u8)
 }
 
 /// The source positions that one output position averages.
@@ -35,59 +49,34 @@ struct Taps {
     weights: Vec<u16>,
 }
 
-/// Taps for every position of `to` pixels made from `from`.
-fn weights(from: usize, to: usize) -> Vec<Taps> {
-    (0..to).map(|i| if to < from { area(i as u64, from as u64, to as u64) } else { linear(i, from, to) }).collect()
+/// Taps for every position of `to` pixels made from `from`; weights with `bits` fraction bits.
+fn weights(from: usize, to: usize, bits: u32) -> Vec<Taps> {
+    let one = 1 << bits;
+    (0..to)
+        .map(|i| if to < from { area(i as u64, from as u64, to as u64, one) } else { linear(i, from, to, one) })
+        .collect()
 }
 
 /// Output `i` covers the source from `i * from / to` to `(i + 1) * from / to`; here in units of `1 / to` source pixel.
-fn area(i: u64, from: u64, to: u64) -> Taps {
+fn area(i: u64, from: u64, to: u64, one: u64) -> Taps {
     let (start, end) = (i * from, (i + 1) * from);
     let first = start / to;
     // Rounding the running sum instead of each share makes the shares add up to one.
-    let upto = |edge: u64| ((edge.min(end) - start) * ONE + from / 2) / from;
+    let upto = |edge: u64| ((edge.min(end) - start) * one + from / 2) / from;
     let weights = (first..end.div_ceil(to)).map(|p| (upto((p + 1) * to) - upto((p * to).max(start))) as u16).collect();
     Taps { first: first as usize, weights }
 }
 
 /// Output `i` lies at `(i + 1/2) * from / to - 1/2`; edges are repeated.
-fn linear(i: usize, from: usize, to: usize) -> Taps {
+fn linear(i: usize, from: usize, to: usize, one: u64) -> Taps {
     let twice = ((2 * i + 1) * from) as i64 - to as i64; // position in units of 1 / (2 * to)
     let position = twice.clamp(0, 2 * (from as i64 - 1) * to as i64) as u64;
     let (first, rest) = (position / (2 * to as u64), position % (2 * to as u64));
-    let second = ((rest * ONE + to as u64) / (2 * to as u64)) as u16;
+    let second = ((rest * one + to as u64) / (2 * to as u64)) as u16;
     if second == 0 {
-        return Taps { first: first as usize, weights: vec![ONE as u16] };
+        return Taps { first: first as usize, weights: vec![one as u16] };
     }
-    Taps { first: first as usize, weights: vec![ONE as u16 - second, second] }
-}
-
-/// Source rows resized across, the last two of them kept: neighboring output rows share them.
-struct Rows<'a> {
-    frame: &'a Frame,
-    across: &'a [Taps],
-    cache: [(usize, Vec<u16>); 2],
-}
-
-impl Rows<'_> {
-    fn get(&mut self, y: usize) -> &[u16] {
-        let (cached, values) = &mut self.cache[y % 2];
-        if *cached != y {
-            *cached = y;
-            values.clear();
-            let row = self.frame.row(y);
-            for taps in self.across {
-                let mut sum = [1u32 << (BITS - BETWEEN - 1); 3];
-                for (pixel, &weight) in row[taps.first * 3..].chunks_exact(3).zip(&taps.weights) {
-                    for (sum, &value) in sum.iter_mut().zip(pixel) {
-                        *sum += u32::from(value) * u32::from(weight);
-                    }
-                }
-                values.extend(sum.map(|s| (s >> (BITS - BETWEEN)) as u16));
-            }
-        }
-        values
-    }
+    Taps { first: first as usize, weights: vec![one as u16 - second, second] }
 }
 
 #[cfg(test)]
@@ -104,9 +93,11 @@ mod tests {
     proptest! {
         #[test]
         fn weights_sum_to_one_and_stay_inside(from in 1usize..3000, to in 1usize..700) {
-            for taps in weights(from, to) {
-                prop_assert_eq!(taps.weights.iter().map(|w| u64::from(*w)).sum::<u64>(), ONE);
-                prop_assert!(taps.first + taps.weights.len() <= from);
+            for bits in [DOWN, ACROSS] {
+                for taps in weights(from, to, bits) {
+                    prop_assert_eq!(taps.weights.iter().map(|w| u64::from(*w)).sum::<u64>(), 1 << bits);
+                    prop_assert!(taps.first + taps.weights.len() <= from);
+                }
             }
         }
 
