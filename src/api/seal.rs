@@ -11,7 +11,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::ops::settings;
+use crate::ops::{hex, settings};
 
 /// First bytes of every sealed template.
 const MAGIC: [u8; 4] = *b"FPSL";
@@ -116,13 +116,7 @@ impl Seals {
 
 impl Key {
     fn parse(line: &str) -> Option<Self> {
-        if line.len() != 64 || !line.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return None;
-        }
-        let mut bytes = Zeroizing::new([0; 32]);
-        for (i, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&line[2 * i..2 * i + 2], 16).ok()?;
-        }
+        let bytes = Zeroizing::new(hex::bytes(line)?);
         let digest = Sha256::new().chain_update(b"faceplate template key").chain_update(*bytes).finalize();
         let id = std::array::from_fn(|i| digest[i]);
         Some(Self { id, cipher: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*bytes).ok()?) })

@@ -11,13 +11,15 @@ mod manifest;
 mod model;
 mod ops;
 mod self_test;
+mod session;
 #[cfg(test)]
 mod tests;
 
 pub use int8::Isa;
 pub use manifest::{Channels, Decoding, Knot, Manifest, ModelInfo, Role};
-pub use model::{Arithmetic, Map, Model, ModelSet, Plan, Session};
+pub use model::{Arithmetic, Model, ModelSet, Plan};
 pub use self_test::picture as self_test_picture;
+pub use session::{Map, Session};
 
 /// Why models can't be used. All of these are ours or the integrator's to mend, never a client's.
 #[derive(Debug)]

@@ -6,11 +6,10 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::plan::SimpleState;
 
-use super::int8::{Network, Sizes};
-use super::manifest::{Decoding, Manifest, ModelInfo, Role};
-use super::{Error, Isa, ops, self_test};
+use super::manifest::{Manifest, ModelInfo, Role};
+use super::ops::Runnable;
+use super::{Error, Isa, Session, ops};
 
 /// The models of one manifest, their bytes checked against it.
 #[derive(Clone, Debug)]
@@ -38,37 +37,12 @@ pub enum Arithmetic {
 
 /// A model made ready for one input size. Weights are shared by all its sessions.
 pub struct Plan {
-    runnable: Arc<TypedRunnableModel>,
+    runnable: Runnable,
     arithmetic: Arithmetic,
-    whole: Option<Arc<Network>>,
     coverage: ops::Coverage,
     side: usize,
     mean: u8,
     outputs: Vec<String>,
-}
-
-/// The state that one thread needs to run a plan.
-pub struct Session {
-    state: SimpleState<TypedFact, Box<dyn TypedOp>>,
-    whole: Option<Arc<Network>>,
-    side: usize,
-    mean: u8,
-    outputs: Vec<String>,
-}
-
-/// One output: a map of `channels` planes of `rows` x `columns`, CHW.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Map {
-    /// Name in the graph.
-    pub name: String,
-    /// Planes.
-    pub channels: usize,
-    /// Height.
-    pub rows: usize,
-    /// Width.
-    pub columns: usize,
-    /// `channels * rows * columns` values.
-    pub values: Vec<f32>,
 }
 
 const EMBEDDED_MANIFEST: &str = include_str!("../../models-quantized/models.toml");
@@ -164,9 +138,8 @@ impl Model {
         let shape = [1, 3, side, side];
         graph.set_input_fact(0, f32::fact(shape).into()).map_err(told)?;
         let outputs = graph.outputs.iter().map(|o| graph.outlet_label(*o).unwrap_or_default().to_owned()).collect();
-        let ops::Lowered { runnable, whole, coverage } =
-            ops::lower(graph, arithmetic, self.info.input.mean).map_err(told)?;
-        Ok(Plan { runnable, arithmetic, whole, coverage, side, mean: self.info.input.mean, outputs })
+        let ops::Lowered { runnable, coverage } = ops::lower(graph, arithmetic, self.info.input.mean).map_err(told)?;
+        Ok(Plan { runnable, arithmetic, coverage, side, mean: self.info.input.mean, outputs })
     }
 }
 
@@ -202,65 +175,8 @@ impl Plan {
 
     /// A state for one thread.
     pub fn session(&self) -> Result<Session, Error> {
-        let state = self.runnable.spawn().map_err(|e| Error::Run(format!("{e:#}")))?;
-        let (side, mean, whole) = (self.side, self.mean, self.whole.clone());
-        Ok(Session { state, whole, side, mean, outputs: self.outputs.clone() })
+        Session::new(&self.runnable, self.side, self.mean, self.outputs.clone())
     }
-}
-
-impl Session {
-    /// Side of the largest input in pixels.
-    pub fn side(&self) -> usize {
-        self.side
-    }
-
-    /// Whether it can run on a picture of so many rows and columns as it is. Any session can on a square of its side.
-    pub fn accepts(&self, rows: usize, columns: usize) -> bool {
-        let smaller = || self.whole.as_ref().is_some_and(|network| Sizes::of(network, rows, columns).is_some());
-        [rows, columns] == [self.side; 2] || smaller()
-    }
-
-    /// Runs the model on a square of `3 * side * side` bytes: rows of pixels in the model's channel order.
-    pub fn run(&mut self, pixels: &[u8]) -> Result<Vec<Map>, Error> {
-        self.run_on(pixels, self.side, self.side)
-    }
-
-    /// Runs the model on `3 * rows * columns` bytes, which it must accept.
-    pub fn run_on(&mut self, pixels: &[u8], rows: usize, columns: usize) -> Result<Vec<Map>, Error> {
-        let told = |e: TractError| Error::Run(format!("{e:#}"));
-        let input = if self.whole.is_some() {
-            Tensor::from_shape(&[1, rows, columns, 3], pixels)
-        } else {
-            let plane = |c: usize| pixels[c..].iter().step_by(3).map(|&p| f32::from(p) - f32::from(self.mean));
-            Tensor::from_shape(&[1, 3, rows, columns], &(0..3).flat_map(plane).collect::<Vec<f32>>())
-        };
-        let outputs = self.state.run(tvec!(input.map_err(told)?.into_tvalue())).map_err(told)?;
-        self.outputs.iter().zip(outputs).map(|(name, value)| map(name, &value).map_err(told)).collect()
-    }
-
-    /// Runs the self-test picture and holds the outputs against the manifest's known answer.
-    pub fn self_test(&mut self, info: &ModelInfo) -> Result<(), Error> {
-        let maps = self.run(&self_test::picture(self.side))?;
-        let found: usize = maps.iter().map(|m| m.values.len()).sum();
-        match info.output {
-            Decoding::Embedding { dimension: values } | Decoding::Liveness { classes: values, .. }
-                if found != values =>
-            {
-                return Err(Error::SelfTest(format!("{}: {found} values instead of {values}", info.name)));
-            }
-            _ => {}
-        }
-        self_test::compare(&maps, &info.self_test.answer)
-            .map_err(|why| Error::SelfTest(format!("{}: {why}", info.name)))
-    }
-}
-
-fn map(name: &str, value: &Tensor) -> TractResult<Map> {
-    let values = value.try_as_plain_ram()?.as_slice::<f32>()?.to_vec();
-    let [_, channels, rows, columns] = *value.shape() else {
-        return Err(TractError::msg(format!("output {name} is not a map: its shape is {:?}", value.shape())));
-    };
-    Ok(Map { name: name.to_owned(), channels, rows, columns, values })
 }
 
 impl std::fmt::Debug for Model {

@@ -102,8 +102,10 @@ fn sizes_that_a_layer_cannot_go_over_are_not_accepted() {
         }
     }
     assert!(detector.run_on(&[0; 5], 96, 96).is_err());
+    assert!(detector.run(&noise(320)).is_ok());
     let embedder = session(Role::Embedder, 112, Arithmetic::default()).expect("a session");
     assert!(embedder.accepts(112, 112) && !embedder.accepts(96, 112));
-    let floats = session(Role::Detector, 320, Arithmetic::Float).expect("a session");
+    let mut floats = session(Role::Detector, 320, Arithmetic::Float).expect("a session");
     assert!(floats.accepts(320, 320) && !floats.accepts(192, 320));
+    assert!(floats.run_on(&[], 0, 0).is_err());
 }

@@ -126,9 +126,11 @@ impl Detector {
         let session = if fine { &mut self.fine } else { &mut self.coarse };
         let turned = (turn != Turn::None).then(|| small.turned(turn));
         let turned = turned.as_ref().unwrap_or(small);
+        let side = session.side();
         let (mut rows, mut columns) = (turned.height().next_multiple_of(GRID), turned.width().next_multiple_of(GRID));
-        if !session.accepts(rows, columns) {
-            (rows, columns) = (session.side(), session.side());
+        // A copy that is smaller on purpose keeps the black around it.
+        if turned.height().max(turned.width()) < side || !session.accepts(rows, columns) {
+            (rows, columns) = (side, side);
         }
         let input = padded(turned, rows, columns, self.blue_first);
         let mut faces = decode(&session.run_on(&input, rows, columns)?, self.score)?;

@@ -5,6 +5,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::Why;
 use super::head::Head;
+use crate::ops::hex;
 use crate::ops::settings::{self, Scope};
 
 /// The tokens of the settings.
@@ -19,18 +20,14 @@ const PREFIX: &str = "faceplate_";
 /// A new token with 256 random bits, and what the settings know of it.
 pub fn new_token(name: &str, scopes: &[Scope]) -> (String, settings::Token) {
     let token = format!("{PREFIX}{:032x}{:032x}", crate::ops::random(), crate::ops::random());
-    let sha256 = Sha256::digest(&token).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::digits(&Sha256::digest(&token));
     (token, settings::Token { name: name.to_owned(), sha256, scopes: scopes.to_vec() })
 }
 
 impl Access {
     /// Those of the settings, whose hashes are known to be hashes.
     pub fn new(settings: &settings::Access) -> Self {
-        let hash = |token: &settings::Token| {
-            let digit =
-                |at| u8::from_str_radix(&token.sha256[2 * at..2 * at + 2], 16).expect("the settings were validated");
-            std::array::from_fn(digit)
-        };
+        let hash = |token: &settings::Token| hex::bytes(&token.sha256).expect("the settings were validated");
         Self { tokens: settings.tokens.iter().map(|t| (t.name.clone(), hash(t), t.scopes.clone())).collect() }
     }
 

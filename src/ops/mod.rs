@@ -1,6 +1,7 @@
-//! What surrounds the product: limits, settings, log lines, signals, the supervisor, random bits. Nothing here knows a face or a request.
+//! What surrounds the product: limits, settings, log lines, signals, the supervisor, random bits, hexadecimal digits. Nothing here knows a face or a request.
 
 mod harden;
+pub mod hex;
 mod histogram;
 mod limits;
 mod log_format;

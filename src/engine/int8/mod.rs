@@ -61,6 +61,15 @@ impl Shape {
         self.rows * self.columns
     }
 
+    /// The values of a tensor of this shape, plane by plane and without padding.
+    pub(super) fn planes<T: Copy + Default>(&self, values: &[T]) -> Vec<T> {
+        let mut planes = vec![T::default(); self.pixels() * self.channels];
+        for (c, plane) in planes.chunks_exact_mut(self.pixels()).enumerate() {
+            plane.iter_mut().zip(values[c..].iter().step_by(self.stride)).for_each(|(to, from)| *to = *from);
+        }
+        planes
+    }
+
     /// Elements with padding.
     pub(super) const fn len(&self) -> usize {
         self.pixels() * self.stride

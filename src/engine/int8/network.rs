@@ -1,7 +1,7 @@
 //! A network as a list of steps over a few buffers, and the state that one thread runs it with.
 //!
 //! Which buffer holds what is decided when the network is built, for the largest input; smaller ones use parts of the same
-//! buffers. Running it allocates nothing but its answers and, for each depthwise layer, a pointer for each tap.
+//! buffers. Running it allocates nothing but, for each depthwise layer, a pointer for each tap.
 
 use super::blend::Blend;
 use super::depthwise::{Depthwise, Window};
@@ -26,7 +26,6 @@ pub(in crate::engine) struct Network {
 /// The buffers of one thread.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct State {
-    sizes: Sizes,
     buffers: Vec<Vec<u8>>,
     floats: Vec<Vec<f32>>,
     scratch: Vec<u8>,
@@ -112,7 +111,6 @@ impl Network {
         let kernels = self.kernels;
         let floats = |step: &Step| matches!(step.to, Output::Floats(_)).then(|| vec![0.0; step.result.len()]);
         State {
-            sizes: Sizes::whole(self),
             buffers: self.buffers.iter().map(|size| vec![0; *size]).collect(),
             floats: self.steps.iter().filter_map(floats).collect(),
             scratch: vec![0; self.steps.iter().map(|step| step.scratch(kernels)).max().unwrap_or(0)],
@@ -151,19 +149,18 @@ impl Network {
                 state.buffers[i] = bytes;
             }
         }
-        state.sizes.clone_from(sizes);
     }
 
-    /// An output that is bytes, of the run before.
-    pub(in crate::engine) fn bytes<'a>(&self, state: &'a State, output: usize) -> Option<&'a [u8]> {
+    /// An output that is bytes, of the run before, which had these sizes.
+    pub(in crate::engine) fn bytes<'a>(&self, state: &'a State, sizes: &Sizes, output: usize) -> Option<&'a [u8]> {
         let (Output::Buffer(i), _) = self.outputs[output] else { return None };
-        Some(&state.buffers[i][..state.sizes.outputs[output].len()])
+        Some(&state.buffers[i][..sizes.outputs[output].len()])
     }
 
-    /// An output that is floats, of the run before.
-    pub(in crate::engine) fn floats<'a>(&self, state: &'a State, output: usize) -> Option<&'a [f32]> {
+    /// An output that is floats, of the run before, which had these sizes.
+    pub(in crate::engine) fn floats<'a>(&self, state: &'a State, sizes: &Sizes, output: usize) -> Option<&'a [f32]> {
         let (Output::Floats(i), _) = self.outputs[output] else { return None };
-        Some(&state.floats[i][..state.sizes.outputs[output].len()])
+        Some(&state.floats[i][..sizes.outputs[output].len()])
     }
 }
 

@@ -60,6 +60,11 @@ impl Sizes {
         Some(Self { inputs: vec![input], steps, outputs: network.outputs.iter().map(output).collect() })
     }
 
+    /// What must be given.
+    pub(in crate::engine) fn inputs(&self) -> &[Shape] {
+        &self.inputs
+    }
+
     /// What comes out.
     pub(in crate::engine) fn outputs(&self) -> &[Shape] {
         &self.outputs

@@ -57,29 +57,21 @@ pub(super) fn replace(model: &mut TypedModel, isa: Isa) -> TractResult<Coverage>
     Ok(coverage)
 }
 
-/// The same graph on pixels as they come, and its network, if it is nothing but a segment behind an input that stores `pixel - mean` as the
-/// pixel.
-pub(super) fn on_pixels(model: &TypedModel, mean: u8) -> TractResult<Option<(TypedModel, Arc<int8::Network>)>> {
-    let [source] = model.inputs[..] else { return Ok(None) };
-    let [stored] = model.node(source.node).outputs[0].successors[..] else { return Ok(None) };
+/// The network that is all there is of the graph, if it takes the picture as it comes (`pixel - mean` is stored as the pixel) and
+/// gives floats.
+pub(super) fn whole(model: &TypedModel, mean: u8) -> Option<Arc<int8::Network>> {
+    let [source] = model.inputs[..] else { return None };
+    let [stored] = model.node(source.node).outputs[0].successors[..] else { return None };
     let stored = model.node(stored.node);
-    let [segment] = stored.outputs[0].successors[..] else { return Ok(None) };
+    let [segment] = stored.outputs[0].successors[..] else { return None };
     let segment = model.node(segment.node);
-    let Some(op) = segment.op_as::<Segment>() else { return Ok(None) };
+    let network = segment.op_as::<Segment>()?.network();
+    let [picture] = network.inputs()[..] else { return None };
     let is_all = stored.op_as::<Quantize>().is_some_and(|op| op.0.is_identity(mean))
-        && segment.inputs.len() == 1
+        && picture.stride == picture.channels
+        && network.outputs().all(|(is_float, _)| is_float)
         && model.outputs.iter().enumerate().all(|(slot, o)| *o == OutletId::new(segment.id, slot));
-    let shape = op.network().inputs()[0];
-    if !is_all || shape.stride != shape.channels {
-        return Ok(None);
-    }
-    let mut whole = TypedModel::default();
-    let sides = ["rows", "columns"].map(|name| whole.symbols.sym(name).to_dim());
-    let [rows, columns] = sides;
-    let pixels = whole.add_source("pixels", u8::fact([1.to_dim(), rows, columns, shape.channels.to_dim()]))?;
-    let outputs = whole.wire_node(&segment.name, op.with_pixels(), &[pixels])?;
-    whole.select_output_outlets(&outputs)?;
-    Ok(Some((whole, Arc::clone(op.network()))))
+    is_all.then(|| Arc::clone(network))
 }
 
 /// Neighboring blocks that become one operator.

@@ -21,11 +21,17 @@ pub(super) fn framework() -> tract_onnx::Onnx {
     reader
 }
 
+/// What runs a graph.
+pub(super) enum Runnable {
+    /// One network of integers, which is all of it: it takes u8 pixels (rows, columns, channels).
+    Whole(Arc<Network>),
+    /// tract, with our operators: it takes f32 NCHW.
+    Graph(Arc<TypedRunnableModel>),
+}
+
 /// A graph that is ready to run.
 pub(super) struct Lowered {
-    pub(super) runnable: Arc<TypedRunnableModel>,
-    /// All of it, if it is one network of integers; it then takes u8 pixels (rows, columns, channels) instead of f32 NCHW.
-    pub(super) whole: Option<Arc<Network>>,
+    pub(super) runnable: Runnable,
     /// What is computed in integers; nothing, if nothing was meant to be.
     pub(super) coverage: Coverage,
 }
@@ -39,12 +45,12 @@ pub(super) fn lower(graph: InferenceModel, arithmetic: Arithmetic, mean: u8) -> 
         Arithmetic::Float => quant::fold_activations(&mut graph)?,
         Arithmetic::Emulated => {}
     }
-    if let Some((on_pixels, network)) = blocks::on_pixels(&graph, mean)? {
-        return Ok(Lowered { runnable: on_pixels.into_runnable()?, whole: Some(network), coverage });
+    if let Some(network) = blocks::whole(&graph, mean) {
+        return Ok(Lowered { runnable: Runnable::Whole(network), coverage });
     }
     quant::decode_weights(&mut graph)?;
     let graph = graph.into_decluttered()?;
-    Ok(Lowered { runnable: graph.into_optimized()?.into_runnable()?, whole: None, coverage })
+    Ok(Lowered { runnable: Runnable::Graph(graph.into_optimized()?.into_runnable()?), coverage })
 }
 
 /// Constant input number `index` of a node that is being wired.
@@ -112,13 +118,17 @@ mod tests {
             |pixels: Vec<u8>| (0..3).flat_map(move |c| pixels.clone().into_iter().skip(c).step_by(3)).map(f32::from);
         let values: Vec<f32> = planes(self_test_picture(96)).collect();
         let input = Tensor::from_shape(&[1, 3, 96, 96], &values)?;
-        let run = |lowered: &Lowered| lowered.runnable.run(tvec!(input.clone().into_tvalue()));
+        let graph = |lowered: &Lowered| match &lowered.runnable {
+            Runnable::Graph(graph) => Arc::clone(graph),
+            Runnable::Whole(_) => panic!("all of it was taken"),
+        };
+        let run = |lowered: &Lowered| graph(lowered).run(tvec!(input.clone().into_tvalue()));
         let integer = strange(Arithmetic::Integer(Isa::best()));
         let coverage = &integer.coverage;
-        assert!(integer.whole.is_none() && coverage.integer > 20, "{coverage:?}");
+        assert!(coverage.integer > 20, "{coverage:?}");
         assert!(matches!(&coverage.float[..], [one] if one.contains("no layer of ours")), "{coverage:?}");
         // What segments make, other segments read: only the picture and the strange layer are stored by tract.
-        let stores = integer.runnable.model().nodes.iter().filter(|n| n.op_is::<quant::Quantize>()).count();
+        let stores = graph(&integer).model().nodes.iter().filter(|n| n.op_is::<quant::Quantize>()).count();
         assert_eq!(stores, 2);
         let (mut energy, mut error) = (0.0, 0.0);
         for (a, b) in run(&integer)?.iter().zip(run(&strange(Arithmetic::Emulated))?.iter()) {

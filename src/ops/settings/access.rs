@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Place, Settings};
+use crate::ops::hex;
 
 /// `[access]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -72,8 +73,7 @@ impl Settings {
         }
         let tokens = &self.access.tokens;
         for token in tokens {
-            let is_hash = token.sha256.len() == 64 && token.sha256.bytes().all(|b| b.is_ascii_hexdigit());
-            if !is_hash {
+            if hex::bytes(&token.sha256).is_none() {
                 return Some(format!("access.tokens: sha256 of {:?} is not 64 hexadecimal digits", token.name));
             }
         }
