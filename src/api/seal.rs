@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::Path;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 use crate::ops::{hex, settings};
@@ -117,8 +117,9 @@ impl Seals {
 impl Key {
     fn parse(line: &str) -> Option<Self> {
         let bytes = Zeroizing::new(hex::bytes(line)?);
-        let digest = Sha256::new().chain_update(b"faceplate template key").chain_update(*bytes).finalize();
-        let id = std::array::from_fn(|i| digest[i]);
+        let named = Zeroizing::new([&b"faceplate template key"[..], &*bytes].concat());
+        let hash = digest(&SHA256, &named);
+        let id = std::array::from_fn(|i| hash.as_ref()[i]);
         Some(Self { id, cipher: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*bytes).ok()?) })
     }
 }

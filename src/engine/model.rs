@@ -1,10 +1,11 @@
 //! From bytes to something that runs: embedded or read from a folder, checked, planned by tract.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use flate2::read::DeflateDecoder;
+use ring::digest::{SHA256, digest};
 use tract_onnx::prelude::*;
 
 use super::manifest::{Manifest, ModelInfo, Role};
@@ -21,7 +22,7 @@ pub struct ModelSet {
 #[derive(Clone)]
 pub struct Model {
     info: ModelInfo,
-    onnx: Cow<'static, [u8]>,
+    onnx: Vec<u8>,
 }
 
 /// Which arithmetic a plan uses.
@@ -46,19 +47,17 @@ pub struct Plan {
 }
 
 const EMBEDDED_MANIFEST: &str = include_str!("../../models-quantized/models.toml");
+/// Deflated by `build.rs`.
+macro_rules! embedded {
+    ($name:literal) => {
+        ($name, include_bytes!(concat!(env!("OUT_DIR"), "/", $name)))
+    };
+}
+
 const EMBEDDED_FILES: [(&str, &[u8]); 3] = [
-    (
-        "face_detection_yunet_2023mar.int8.onnx",
-        include_bytes!("../../models-quantized/face_detection_yunet_2023mar.int8.onnx"),
-    ),
-    (
-        "face_recognition_sface_2021dec.int8.onnx",
-        include_bytes!("../../models-quantized/face_recognition_sface_2021dec.int8.onnx"),
-    ),
-    (
-        "face_liveness_minifasnetv2se.int8.onnx",
-        include_bytes!("../../models-quantized/face_liveness_minifasnetv2se.int8.onnx"),
-    ),
+    embedded!("face_detection_yunet_2023mar.int8.onnx"),
+    embedded!("face_recognition_sface_2021dec.int8.onnx"),
+    embedded!("face_liveness_minifasnetv2se.int8.onnx"),
 ];
 
 /// A model file over this is refused before it is read: ten times the largest that is shipped.
@@ -69,7 +68,10 @@ impl ModelSet {
     pub fn embedded() -> Result<Self, Error> {
         Self::new(Manifest::parse(EMBEDDED_MANIFEST)?, |name| {
             let file = EMBEDDED_FILES.iter().find(|(known, _)| *known == name);
-            file.map(|(_, bytes)| Cow::Borrowed(*bytes)).ok_or_else(|| format!("{name} is not embedded"))
+            let (_, deflated) = file.ok_or_else(|| format!("{name} is not embedded"))?;
+            let mut onnx = Vec::with_capacity(2 * deflated.len());
+            DeflateDecoder::new(*deflated).read_to_end(&mut onnx).map_err(|e| format!("{name}: {e}"))?;
+            Ok(onnx)
         })
     }
 
@@ -85,14 +87,14 @@ impl ModelSet {
             if size > MAX_FILE_BYTES {
                 return Err(format!("{}: {size} bytes are over {MAX_FILE_BYTES}", path.display()));
             }
-            std::fs::read(&path).map(Cow::Owned).map_err(told)
+            std::fs::read(&path).map_err(told)
         })
     }
 
-    fn new(manifest: Manifest, read: impl Fn(&str) -> Result<Cow<'static, [u8]>, String>) -> Result<Self, Error> {
+    fn new(manifest: Manifest, read: impl Fn(&str) -> Result<Vec<u8>, String>) -> Result<Self, Error> {
         let load = |info: ModelInfo| {
             let onnx = read(&info.file).map_err(Error::Models)?;
-            let found = Sha256::digest(&onnx).iter().fold(String::new(), |mut hex, byte| {
+            let found = digest(&SHA256, &onnx).as_ref().iter().fold(String::new(), |mut hex, byte| {
                 let _infallible = write!(hex, "{byte:02x}");
                 hex
             });
@@ -113,6 +115,11 @@ impl ModelSet {
     /// All models in the manifest's order.
     pub fn iter(&self) -> impl Iterator<Item = &ModelInfo> {
         self.models.iter().map(|m| &m.info)
+    }
+
+    /// What is known of them, without their files.
+    pub fn into_infos(self) -> Vec<ModelInfo> {
+        self.models.into_iter().map(|m| m.info).collect()
     }
 }
 

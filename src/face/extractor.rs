@@ -16,7 +16,7 @@ use crate::ops::Limits;
 
 /// The plans that every thread shares: weights are in memory once.
 pub struct Faces {
-    models: ModelSet,
+    models: Vec<ModelInfo>,
     coarse: Plan,
     fine: Plan,
     embed: Plan,
@@ -117,14 +117,25 @@ impl Faces {
         let sides = &detector.info().input.sides;
         let (coarse, fine) = (sides[0], sides[sides.len() - 1]);
         let (embedder, liveness) = (models.get(Role::Embedder), models.get(Role::Liveness));
+        // Planning is most of a start, and there are several processors.
+        let [coarse, fine, embed, liveness] = std::thread::scope(|scope| {
+            [
+                (detector, coarse),
+                (detector, fine),
+                (embedder, embedder.info().input.sides[0]),
+                (liveness, liveness.info().input.sides[0]),
+            ]
+            .map(|(model, side)| scope.spawn(move || model.plan(side, arithmetic)))
+            .map(|plan| plan.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
         let faces = Self {
-            coarse: detector.plan(coarse, arithmetic)?,
-            fine: detector.plan(fine, arithmetic)?,
-            embed: embedder.plan(embedder.info().input.sides[0], arithmetic)?,
-            liveness: liveness.plan(liveness.info().input.sides[0], arithmetic)?,
+            coarse: coarse?,
+            fine: fine?,
+            embed: embed?,
+            liveness: liveness?,
             limits,
             mirror,
-            models,
+            models: models.into_infos(), // the files are not needed any more
         };
         faces.extractor()?; // models that don't fit together are told now, and later ones can be expected to be made
         Ok(faces)
@@ -132,11 +143,11 @@ impl Faces {
 
     /// The state of one thread.
     pub fn extractor(&self) -> Result<Extractor, engine::Error> {
-        let embedder = self.models.get(Role::Embedder).info();
+        let embedder = self.embedder();
         Ok(Extractor {
-            detector: Detector::new(self.models.get(Role::Detector).info(), &self.coarse, &self.fine)?,
+            detector: Detector::new(self.info(Role::Detector), &self.coarse, &self.fine)?,
             embedder: Embedder::new(embedder, &self.embed, self.mirror)?,
-            liveness: Model::new(self.models.get(Role::Liveness).info(), &self.liveness)?,
+            liveness: Model::new(self.info(Role::Liveness), &self.liveness)?,
             curve: Curve::new(&embedder.knots),
             model: embedder.id,
             limits: self.limits.clone(),
@@ -145,9 +156,9 @@ impl Faces {
 
     /// Runs every model on a picture with a known answer.
     pub fn self_test(&self) -> Result<(), engine::Error> {
-        self.coarse.session()?.self_test(self.models.get(Role::Detector).info())?;
+        self.coarse.session()?.self_test(self.info(Role::Detector))?;
         self.embed.session()?.self_test(self.embedder())?;
-        self.liveness.session()?.self_test(self.models.get(Role::Liveness).info())
+        self.liveness.session()?.self_test(self.info(Role::Liveness))
     }
 
     /// How a model is computed, for people.
@@ -161,7 +172,11 @@ impl Faces {
 
     /// The embedding model.
     pub fn embedder(&self) -> &ModelInfo {
-        self.models.get(Role::Embedder).info()
+        self.info(Role::Embedder)
+    }
+
+    fn info(&self, role: Role) -> &ModelInfo {
+        self.models.iter().find(|info| info.role == role).expect("a set has one of each role")
     }
 
     /// All models.

@@ -134,11 +134,17 @@ impl Builder {
         for (o, (mul, row)) in factors.iter().zip(conv.weights.chunks_exact(inputs * taps)).enumerate() {
             let offset = if is_signed { 128 } else { 0 };
             let zeros = if conv.is_depthwise { &source.zero[o..=o] } else { &source.zero };
-            let share = |(zero, weights): (&u8, &[i8])| {
-                weights.iter().map(|w| i64::from(*w)).sum::<i64>() * (offset - i64::from(*zero))
+            let share = |(zero, weight): (&u8, i32)| i64::from(weight * (offset - i32::from(*zero)));
+            // Most layers have one weight for each input; there are millions, and somebody waits for the start.
+            let init: i64 = match taps {
+                1 => zeros.iter().zip(row).map(|(zero, w)| share((zero, i32::from(*w)))).sum(),
+                _ => zeros
+                    .iter()
+                    .zip(row.chunks_exact(taps).map(|w| w.iter().map(|w| i32::from(*w)).sum()))
+                    .map(share)
+                    .sum(),
             };
-            let init: i64 = zeros.iter().zip(row.chunks_exact(taps)).map(share).sum();
-            let reach: i64 = row.iter().map(|w| i64::from(*w).abs() * 255).sum();
+            let reach = 255 * i64::from(row.iter().map(|w| u32::from(w.unsigned_abs())).sum::<u32>());
             let constants = Constants {
                 init: i32::try_from(init).ok().filter(|_| reach + init.abs() <= i64::from(i32::MAX)),
                 reach: reach as f64,
@@ -161,6 +167,10 @@ impl Builder {
             let k = padded(taps * shape.stride);
             let mut rows = vec![0; result.stride * k];
             for (row, weights) in rows.chunks_exact_mut(k).zip(conv.weights.chunks_exact(inputs * taps)) {
+                if taps == 1 {
+                    row[..inputs].copy_from_slice(weights);
+                    continue;
+                }
                 for (c, weights) in weights.chunks_exact(taps).enumerate() {
                     weights.iter().enumerate().for_each(|(tap, w)| row[tap * shape.stride + c] = *w);
                 }
