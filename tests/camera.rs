@@ -41,7 +41,7 @@ fn pictures(file: &str) -> PathBuf {
 /// A service whose camera shows what is at `path`.
 fn service(path: &Path, settings: &[&str]) -> Service {
     let device = format!("camera.device=file:{}", path.display());
-    // An emulated inference takes ten seconds.
+    // An emulated inference takes seconds.
     let wait = format!("camera.deadline_ms={}", if is_emulated() { 600_000 } else { 20_000 });
     let frames = if is_emulated() { "camera.liveness_frames=8" } else { "camera.liveness_frames=16" };
     let all = [&[&*device, &wait, frames], settings].concat();

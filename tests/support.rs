@@ -17,7 +17,7 @@ pub(crate) fn binary() -> Command {
     command
 }
 
-/// Whether the binary runs in an emulator, where an inference takes ten seconds.
+/// Whether the binary runs in an emulator, where a clip takes a minute.
 pub(crate) fn is_emulated() -> bool {
     std::env::var_os("FACEPLATE_RUNNER").is_some()
 }
