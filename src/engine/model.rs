@@ -32,7 +32,7 @@ pub enum Arithmetic {
     Integer(Isa),
     /// int8 weights, activations left in f32 between blocks.
     Float,
-    /// Activations rounded to u8 where the file says so, each block computed in f32: what an integer engine answers, slowly.
+    /// Activations rounded to u8 where the file says so, each block computed in f32: slowly what integers answer on a square.
     Emulated,
 }
 
