@@ -1,6 +1,5 @@
 //! From bytes to something that runs: embedded or read from a folder, checked, planned by tract.
 
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -11,6 +10,7 @@ use tract_onnx::prelude::*;
 use super::manifest::{Manifest, ModelInfo, Role};
 use super::ops::Runnable;
 use super::{Error, Isa, Session, ops};
+use crate::ops::hex;
 
 /// The models of one manifest, their bytes checked against it.
 #[derive(Clone, Debug)]
@@ -94,10 +94,7 @@ impl ModelSet {
     fn new(manifest: Manifest, read: impl Fn(&str) -> Result<Vec<u8>, String>) -> Result<Self, Error> {
         let load = |info: ModelInfo| {
             let onnx = read(&info.file).map_err(Error::Models)?;
-            let found = digest(&SHA256, &onnx).as_ref().iter().fold(String::new(), |mut hex, byte| {
-                let _infallible = write!(hex, "{byte:02x}");
-                hex
-            });
+            let found = hex::digits(digest(&SHA256, &onnx).as_ref());
             if found != info.sha256 {
                 let (file, want) = (&info.file, &info.sha256);
                 return Err(Error::Models(format!("{file}: its SHA-256 is {found}, models.toml says {want}")));

@@ -68,12 +68,13 @@ impl Session {
 
     /// Runs the model on `3 * rows * columns` bytes, a size that it must accept.
     pub fn run_on(&mut self, pixels: &[u8], rows: usize, columns: usize) -> Result<Vec<Map>, Error> {
-        if !self.accepts(rows, columns) || pixels.len() != 3 * rows * columns {
-            return Err(Error::Run(format!("{} bytes are no picture of {columns}x{rows} that it takes", pixels.len())));
+        let refused = || Error::Run(format!("{} bytes are no picture of {columns}x{rows} that it takes", pixels.len()));
+        if pixels.len() != 3 * rows * columns {
+            return Err(refused());
         }
         match &mut self.state {
             Running::Whole(network, state) => {
-                let sizes = Sizes::of(network, rows, columns).expect("it is accepted");
+                let sizes = Sizes::of(network, rows, columns).ok_or_else(refused)?;
                 network.run(state, &sizes, &[pixels]);
                 let maps = self.outputs.iter().zip(sizes.outputs()).enumerate().map(|(number, (name, shape))| Map {
                     name: name.clone(),
@@ -84,6 +85,7 @@ impl Session {
                 });
                 Ok(maps.collect())
             }
+            Running::Graph(_) if [rows, columns] != [self.side; 2] => Err(refused()),
             Running::Graph(state) => {
                 let plane = |c: usize| pixels[c..].iter().step_by(3).map(|&p| f32::from(p) - f32::from(self.mean));
                 let planes: Vec<f32> = (0..3).flat_map(plane).collect();

@@ -18,14 +18,14 @@ type Sums = [[i32; BLOCK]; TOGETHER];
 
 /// For every aarch64 processor.
 pub(super) fn plain(d: &Depthwise<'_>, out: Out<'_>) {
-    all(d, out, |d, run, target| {
-        let shared = d.window.kernel == 3 && d.window.stride == 1;
-        // SAFETY: the caller of this has checked `d`; the run is one of its own.
+    let shared = shares_columns(d);
+    all(d, out, |run, target| {
+        // SAFETY: `all` has checked `d`; the run is one of its own.
         unsafe {
-            blocks(d, run, target, |block, weights| {
+            blocks(d, run, target, |weights| {
                 move |offset, to| match shared {
-                    true => neighbors(&run.taps, offset + block * BLOCK, run.step, weights, to),
-                    false => any::<TOGETHER>(&run.taps, offset + block * BLOCK, run.step, weights, to),
+                    true => neighbors(&run.taps, offset, run.step, weights, to),
+                    false => any::<TOGETHER>(&run.taps, offset, run.step, weights, to),
                 }
             });
         }
@@ -34,32 +34,33 @@ pub(super) fn plain(d: &Depthwise<'_>, out: Out<'_>) {
 
 /// For those with the dot product extension: others must not call it.
 pub(super) fn by_dot_products(d: &Depthwise<'_>, out: Out<'_>) {
-    all(d, out, |d, run, target| {
+    if !shares_columns(d) {
+        return plain(d, out);
+    }
+    all(d, out, |run, target| {
         // SAFETY: as above, and the caller's.
         unsafe {
-            if d.window.kernel == 3 && d.window.stride == 1 {
-                blocks(d, run, target, |block, weights| {
-                    let weights = Zipped::new(weights);
-                    move |offset, to| neighbors_by_dot(&run.taps, offset + block * BLOCK, run.step, &weights, to)
-                });
-            } else {
-                blocks(d, run, target, |block, weights| {
-                    move |offset, to| any::<TOGETHER>(&run.taps, offset + block * BLOCK, run.step, weights, to)
-                });
-            }
+            blocks(d, run, target, |weights| {
+                let weights = Zipped::new(weights);
+                move |offset, to| neighbors_by_dot(&run.taps, offset, run.step, &weights, to)
+            });
         }
     });
 }
 
-fn all(d: &Depthwise<'_>, mut out: Out<'_>, each: impl Fn(&Depthwise<'_>, &Run, Target)) {
+/// Whether neighboring outputs read the same columns of pixels, three each.
+fn shares_columns(d: &Depthwise<'_>) -> bool {
+    d.window.kernel == 3 && d.window.stride == 1
+}
+
+fn all(d: &Depthwise<'_>, mut out: Out<'_>, each: impl Fn(&Run, Target)) {
     d.check(&out);
     assert_eq!(d.weights.len(), d.shape.stride * d.window.kernel.pow(2), "weights");
     let target = Target::new(&mut out, d.residual);
-    d.for_each_run(|run| each(d, run, target));
+    d.for_each_run(|run| each(run, target));
 }
 
-/// One run: `prepare` makes from a block's number and weights what sums it, given the bytes from the first output to the one
-/// that is meant.
+/// One run: `prepare` makes from a block's weights what sums it, given the bytes from a tap to the block of the output that is meant.
 ///
 /// # Safety
 /// `d` and its weights must have been checked, the run must be one of its own.
@@ -68,12 +69,13 @@ unsafe fn blocks<'a, F: Fn(usize, &mut Sums)>(
     d: &'a Depthwise<'_>,
     run: &'a Run,
     target: Target,
-    prepare: impl Fn(usize, &'a [i16]) -> F,
+    prepare: impl Fn(&'a [i16]) -> F,
 ) {
     let (width, taps) = (d.shape.stride, run.taps.len());
     let (mut sums, one) = ([[0; BLOCK]; TOGETHER], &mut [[0; BLOCK]; 1]);
     for (block, columns) in d.columns.iter().enumerate() {
         let weights = &d.weights[block * taps * BLOCK..][..taps * BLOCK];
+        let offset = |output: usize| output * run.step + block * BLOCK;
         let place = |output: usize| {
             let at = (run.first + output) * width + block * BLOCK;
             (at, at, width)
@@ -82,19 +84,19 @@ unsafe fn blocks<'a, F: Fn(usize, &mut Sums)>(
             for output in 0..run.outputs {
                 // SAFETY: the caller's; the outputs of the run lie in the target.
                 unsafe {
-                    any::<1>(&run.taps, output * run.step + block * BLOCK, run.step, weights, one);
+                    any::<1>(&run.taps, offset(output), run.step, weights, one);
                     put(target, place(output), columns, d.activation, one);
                 }
             }
             continue;
         }
-        let sum = prepare(block, weights);
+        let sum = prepare(weights);
         for output in (0..run.outputs).step_by(TOGETHER) {
             // The last ones may overlap those before: what is written twice is the same.
             let output = output.min(run.outputs - TOGETHER);
             // SAFETY: as above.
             unsafe {
-                sum(output * run.step, &mut sums);
+                sum(offset(output), &mut sums);
                 put(target, place(output), columns, d.activation, &sums);
             }
         }

@@ -42,7 +42,7 @@ unsafe fn put_with<const M: usize, const ACTIVATION: u8>(
     columns: &Columns,
     sums: &[[i32; BLOCK]; M],
 ) {
-    // SAFETY: the caller's. Each of these three is a loop of its own, without conditions in it.
+    // SAFETY: the caller's. Each of these is a loop of its own, without conditions in it.
     unsafe {
         match (target.floats, target.residual.is_null()) {
             (false, true) => put_as::<M, ACTIVATION, false, false>(target, place, columns, sums),
