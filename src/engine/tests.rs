@@ -47,8 +47,10 @@ fn integers_answer_what_rounded_floats_do() {
             assert_eq!((&a.name, a.channels, a.rows, a.columns), (&b.name, b.channels, b.rows, b.columns));
             let energy: f32 = b.values.iter().map(|v| v * v).sum();
             let error: f32 = a.values.iter().zip(&b.values).map(|(a, b)| (a - b) * (a - b)).sum();
-            // Sums of floats have errors of their own, which change a byte here and there, and later layers spread them.
-            assert!(error < 1e-2 * energy, "{plan:?} {}: {error} of {energy}", a.name);
+            // Sums of floats have errors of their own and biases are rounded, which changes a byte here and there, and later layers
+            // spread it.
+            eprintln!("{plan:?} {} {}", a.name, error / energy);
+            assert!(error < 2e-2 * energy, "{plan:?} {}: {error} of {energy}", a.name);
         }
     }
 }

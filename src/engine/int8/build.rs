@@ -1,5 +1,7 @@
 //! Puts a network together: constants from scales and zero points, buffers from who reads what until when.
 
+use std::borrow::Cow;
+
 use super::depthwise::Window;
 use super::excite::{Gate, Layer as FloatLayer};
 use super::finish::{Activation, Columns, LARGEST};
@@ -131,6 +133,7 @@ impl Builder {
         let is_signed = kernels.signed && !conv.is_depthwise;
         let residual_stored = residual.map(|r| self.stored(r).cloned()).transpose()?;
         let mut columns = vec![Columns::PADDING; result.stride / BLOCK];
+        let mut weights = Cow::Borrowed(&conv.weights);
         for (o, (mul, row)) in factors.iter().zip(conv.weights.chunks_exact(inputs * taps)).enumerate() {
             let offset = if is_signed { 128 } else { 0 };
             let zeros = if conv.is_depthwise { &source.zero[o..=o] } else { &source.zero };
@@ -145,18 +148,17 @@ impl Builder {
                     .sum(),
             };
             let reach = 255 * i64::from(row.iter().map(|w| u32::from(w.unsigned_abs())).sum::<u32>());
-            let constants = Constants {
-                init: i32::try_from(init).ok().filter(|_| reach + init.abs() <= i64::from(i32::MAX)),
-                reach: reach as f64,
-                mul: *mul,
-                add: f64::from(conv.bias[o]),
-                slope: f64::from(conv.slopes[o]),
-            };
+            let (add, slope) = (f64::from(conv.bias[o]), f64::from(conv.slopes[o]));
+            let mut constants = Constants { init, reach, mul: *mul, add, slope };
+            if stored.as_ref().is_some_and(|stored| constants.are_all(stored.scale[o])) {
+                weights.to_mut()[o * row.len()..][..row.len()].fill(0);
+                (constants.init, constants.reach) = (0, 0);
+            }
             constants.put(&mut columns, o, stored.as_ref(), residual_stored.as_ref())?;
         }
         let channel = |c: usize| source.zero.get(c).copied().unwrap_or(0);
         let op = if conv.is_depthwise {
-            let at = |c: usize, tap: usize| if c < outputs { conv.weights[c * taps + tap] } else { 0 };
+            let at = |c: usize, tap: usize| if c < outputs { weights[c * taps + tap] } else { 0 };
             let border: Vec<u8> = (0..shape.stride).map(channel).collect();
             Op::Depthwise {
                 window,
@@ -166,7 +168,7 @@ impl Builder {
         } else {
             let k = padded(taps * shape.stride);
             let mut rows = vec![0; result.stride * k];
-            for (row, weights) in rows.chunks_exact_mut(k).zip(conv.weights.chunks_exact(inputs * taps)) {
+            for (row, weights) in rows.chunks_exact_mut(k).zip(weights.chunks_exact(inputs * taps)) {
                 if taps == 1 {
                     row[..inputs].copy_from_slice(weights);
                     continue;
@@ -257,8 +259,8 @@ impl Builder {
         let (shape, source, other) = (self.tensors[from.0].shape, self.stored(from)?, self.stored(other)?);
         let mut columns = vec![Columns::PADDING; shape.stride / BLOCK];
         for c in 0..shape.channels {
-            let init = Some(-i32::from(source.zero[c]));
-            let constants = Constants { init, reach: 255.0, mul: f64::from(source.scale[c]), add: 0.0, slope: 1.0 };
+            let init = -i64::from(source.zero[c]);
+            let constants = Constants { init, reach: 255, mul: f64::from(source.scale[c]), add: 0.0, slope: 1.0 };
             constants.put(&mut columns, c, stored, Some(other))?;
         }
         Ok(columns)
@@ -293,7 +295,7 @@ impl Builder {
         let id = self.tensor(result, stored, false);
         let to = if is_stored { Output::Buffer(id.0) } else { Output::Floats(floats) };
         let (from, residual) = (Place::Buffer(from.0), residual.map(|r| Place::Buffer(r.0)));
-        let activation = Activation::of(&columns);
+        let activation = Activation::of(&columns, is_stored);
         self.steps.push(Step { from, shape, residual, to, result, columns, activation, op });
         Ok(id)
     }
@@ -394,15 +396,26 @@ impl Conv {
 
 /// Constants of one channel in real units.
 struct Constants {
-    init: Option<i32>,
-    /// Bound on the sum.
-    reach: f64,
+    /// The share of the zero points of the inputs.
+    init: i64,
+    /// Bound on the sum without it.
+    reach: i64,
     mul: f64,
     add: f64,
     slope: f64,
 }
 
+/// A bias of this many units of the sum leaves no place for the sum in 32 bits.
+const VAST: f64 = (1 << 30) as f64;
+
 impl Constants {
+    /// Whether they are all there is to a channel: its bias is [`VAST`], or would be with a zero point in it, and whatever its inputs,
+    /// they move it by less than half of `step`, in which it is stored. Training leaves such channels behind.
+    fn are_all(&self, step: f32) -> bool {
+        let step = f64::from(step);
+        self.add.abs() + 255.0 * step >= VAST * self.mul && self.reach as f64 * self.mul < 0.5 * step
+    }
+
     fn put(
         &self,
         columns: &mut [Columns],
@@ -412,31 +425,41 @@ impl Constants {
     ) -> Result<(), Unfit> {
         let (columns, i) = (&mut columns[channel / BLOCK], channel % BLOCK);
         let unit = stored.map_or(1.0, |s| f64::from(s.scale[channel]));
-        let (mul, add) = (self.mul / unit, self.add / unit);
-        columns.init[i] = self.init.ok_or_else(|| Unfit("sums that do not fit 32 bits".into()))?;
-        columns.mul[i] = mul as f32;
-        columns.add[i] = add as f32;
-        columns.slope[i] = self.slope as f32;
-        let mut reach = (self.reach * mul.abs() + add.abs()) * self.slope.abs().max(1.0);
+        let zero = stored.map_or(0, |s| s.zero[channel]);
+        let (mut mul, mut add, mut slope) = (self.mul / unit, self.add / unit, self.slope);
+        let mut reach = 0.0;
         if let Some(residual) = residual {
             let mul = f64::from(residual.scale[channel]) / unit;
             columns.residual_mul[i] = mul as f32;
-            columns.residual_add[i] = (-mul * f64::from(residual.zero[channel])) as f32;
+            columns.residual_add[i] = (f64::from(zero) - mul * f64::from(residual.zero[channel])) as f32;
             reach += 255.0 * mul.abs();
+        } else if slope == 1.0 {
+            add += f64::from(zero);
+        } else if slope == 0.0 && zero == 0 && stored.is_some() {
+            slope = 1.0; // what is negative is stored as 0 anyway
+        } else {
+            columns.zero[i] = i16::from(zero);
         }
-        if let Some(stored) = stored {
-            columns.zero[i] = i16::from(stored.zero[channel]);
-            if reach.is_nan() || reach >= LARGEST {
-                return Err(Unfit("results that are far out of the range that is stored".into()));
-            }
+        if self.reach == 0 {
+            mul = (1.0 + add.abs()) / f64::from(1 << 20); // without weights, any unit is as good
         }
-        let small =
-            [columns.mul[i], columns.add[i], columns.slope[i], columns.residual_mul[i], columns.residual_add[i]];
-        let sensible = small.iter().all(|v| v.is_finite()) && self.slope.is_finite() && reach < SENSIBLE;
+        reach += (self.reach as f64 * mul.abs() + add.abs()) * slope.abs().max(1.0);
+        columns.mul[i] = mul as f32;
+        columns.slope[i] = slope as f32;
+        let small = [columns.mul[i], columns.slope[i], columns.residual_mul[i], columns.residual_add[i]];
+        let sensible = small.iter().all(|v| v.is_finite()) && reach < SENSIBLE;
         // Smaller ones would meet the subnormal numbers, which not all vector units know.
-        if !sensible || columns.mul[i] != 0.0 && columns.mul[i].abs() < 1.0 / SENSIBLE as f32 {
+        if !sensible || columns.mul[i].abs() < 1.0 / SENSIBLE as f32 {
             return Err(Unfit("scales that are no sensible numbers".into()));
         }
+        if stored.is_some() && reach >= LARGEST {
+            return Err(Unfit("results that are far out of the range that is stored".into()));
+        }
+        let init = self.init.saturating_add((add / mul).round_ties_even() as i64);
+        if init.saturating_abs().saturating_add(self.reach) > i64::from(i32::MAX) {
+            return Err(Unfit("sums that do not fit 32 bits".into()));
+        }
+        columns.init[i] = init as i32;
         Ok(())
     }
 }

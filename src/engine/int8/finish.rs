@@ -1,11 +1,14 @@
 //! From an integer sum to what is stored: the only place where a network's numbers are rounded.
 //!
 //! ```text
-//! v = (sum + init) as f32 * mul + add            two roundings
+//! v = (sum + init) as f32 * mul                  two roundings
 //! v = v * slope, where v is negative             ReLU is slope 0, none is slope 1
 //! v = v + (residual as f32 * residual_mul + residual_add)
 //! stored = v to the nearest integer, ties to even, plus zero, clamped to 0..=255
 //! ```
+//!
+//! The bias is part of `init`, in units of the sum: it is off by half of one at the most, which is less than what rounding one input
+//! does to the sum. So is the result's zero point, unless something comes between; then it is part of `residual_add` or `zero`.
 //!
 //! A processor without an instruction for the rounding adds 1.5 * 2^23, which leaves the integer in the low bits of the sum.
 //! `build` makes sure that |v| stays under [`LARGEST`], for which all ways agree.
@@ -22,19 +25,17 @@ pub(super) const LARGEST: f64 = (1 << 21) as f64;
 #[derive(Clone, Debug, PartialEq)]
 #[repr(C, align(64))]
 pub(super) struct Columns {
-    /// Added to the sum: the share of the zero points and, for kernels that read bytes as signed, of the 128 between the two.
+    /// Added to the sum: the bias, the share of the zero points and, for kernels that read bytes as signed, of the 128 between the two.
     pub(super) init: [i32; BLOCK],
     /// Factor of the sum.
     pub(super) mul: [f32; BLOCK],
-    /// The bias.
-    pub(super) add: [f32; BLOCK],
     /// Factor of negative values.
     pub(super) slope: [f32; BLOCK],
     /// Factor of the residual's stored byte.
     pub(super) residual_mul: [f32; BLOCK],
-    /// Minus the residual's zero point, in units of the result.
+    /// Minus the residual's zero point, in units of the result, plus the zero point of the result.
     pub(super) residual_add: [f32; BLOCK],
-    /// The zero point of the result.
+    /// The zero point of the result, where it is not in the other constants.
     pub(super) zero: [i16; BLOCK],
 }
 
@@ -43,7 +44,6 @@ impl Columns {
     pub(super) const PADDING: Self = Self {
         init: [0; BLOCK],
         mul: [0.0; BLOCK],
-        add: [0.0; BLOCK],
         slope: [1.0; BLOCK],
         residual_mul: [0.0; BLOCK],
         residual_add: [0.0; BLOCK],
@@ -52,7 +52,7 @@ impl Columns {
 
     /// The value of channel `i` of the block before it is stored.
     pub(super) fn value(&self, i: usize, sum: i32, residual: Option<u8>) -> f32 {
-        let v = sum.wrapping_add(self.init[i]) as f32 * self.mul[i] + self.add[i];
+        let v = sum.wrapping_add(self.init[i]) as f32 * self.mul[i];
         let v = if v < 0.0 { v * self.slope[i] } else { v };
         match residual {
             Some(r) => v + (f32::from(r) * self.residual_mul[i] + self.residual_add[i]),
@@ -70,22 +70,23 @@ impl Columns {
 /// What happens to negative values. All but the first could be the last: kernels may take a shorter way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Activation {
-    /// Nothing: all slopes are 1.
+    /// Nothing: all slopes are 1 and all zero points 0.
     None,
-    /// Slopes are from 0 to 1, so that the result is the larger of the value and the value times its slope.
+    /// No slope is above 1 and results are stored: the result is the larger of the value and the value times its slope, but for the
+    /// sign of a zero.
     Larger,
     /// Slopes are anything.
     Any,
 }
 
 impl Activation {
-    /// The shortest way for some constants.
-    pub(super) fn of(columns: &[Columns]) -> Self {
+    /// The shortest way for some constants of a result that is stored or left as floats.
+    pub(super) fn of(columns: &[Columns], is_stored: bool) -> Self {
         let all = |f: fn(&f32) -> bool| columns.iter().flat_map(|c| &c.slope).all(f);
-        if all(|s| *s == 1.0) {
+        if all(|s| *s == 1.0) && columns.iter().all(|c| c.zero == [0; BLOCK]) {
             return Self::None;
         }
-        if all(|s| s.is_sign_positive() && *s <= 1.0) { Self::Larger } else { Self::Any }
+        if is_stored && all(|s| *s <= 1.0) { Self::Larger } else { Self::Any }
     }
 }
 
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn activation_comes_before_the_residual() {
         let mut columns = Columns::PADDING;
-        (columns.init[3], columns.mul[3], columns.add[3], columns.slope[3]) = (-2, 0.5, 1.0, 0.25);
+        (columns.init[3], columns.mul[3], columns.slope[3]) = (0, 0.5, 0.25);
         (columns.residual_mul[3], columns.residual_add[3]) = (2.0, -6.0);
         assert_eq!(columns.value(3, 6, None), 3.0);
         assert_eq!(columns.value(3, -10, None), -1.25);

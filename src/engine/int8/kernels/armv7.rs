@@ -290,12 +290,10 @@ macro_rules! quarter {
             "vld1.32 {{d0, d1}}, [r0]!\n",
             "vld1.32 {{d2, d3}}, [r12], r6\n",   // init
             "vld1.32 {{d4, d5}}, [r12], r6\n",   // mul
-            "vld1.32 {{d6, d7}}, [r12], r6\n",   // add
             "vld1.32 {{d16, d17}}, [r12], r6\n", // slope
             "vadd.i32 q0, q0, q1\n",
             "vcvt.f32.s32 q0, q0\n",
             "vmul.f32 q0, q0, q2\n",
-            "vadd.f32 q0, q0, q3\n",
             "vclt.f32 q1, q0, #0\n",
             "vmul.f32 q2, q0, q8\n",
             "vbit q0, q2, q1\n",
@@ -336,7 +334,7 @@ global_asm!(
     "push {{r4, r5, r6, lr}}",
     "ldr r4, [sp, #16]", // whether floats are wanted
     "mov r6, #64",
-    "add r5, r1, #384", // the zero points
+    "add r5, r1, #320", // the zero points
     "movw r12, #0x0000",
     "movt r12, #0x4B40", // 1.5 * 2^23: what is added to it is rounded to an integer in its low bits
     "vdup.32 q15, r12",

@@ -39,8 +39,10 @@ unsafe fn blend_all(b: &Blend<'_>, target: Target) {
     b.for_each_block(|columns, at, other| {
         // SAFETY: the blocks at `at` lie in the first tensor and in the target, that at `other` in the second.
         unsafe {
+            let [low, high] = start(columns);
             let read = |half: usize| _mm256_cvtepu8_epi32(_mm_loadl_epi64(b.x.as_ptr().add(at + half * 8).cast()));
-            put(target, (at, other, 0), columns, Activation::None, [[read(0), read(1)]]);
+            let sums = [_mm256_add_epi32(low, read(0)), _mm256_add_epi32(high, read(1))];
+            put(target, (at, other, 0), columns, Activation::None, [sums]);
         }
     });
 }
@@ -69,7 +71,15 @@ fn panel(k: usize) -> usize {
 /// Rows of a tile: 6 x 16 sums are 12 of the 16 registers.
 const ROWS: usize = 6;
 
-/// Finishes the sums of one block in `M` rows, `width` elements apart, and puts them at element `at` and behind, with the block
+/// What the sums of one block start from.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn start(columns: &Columns) -> [__m256i; 2] {
+    // SAFETY: there are sixteen.
+    unsafe { [0, 8].map(|first| _mm256_loadu_si256(columns.init.as_ptr().add(first).cast())) }
+}
+
+/// Finishes the sums of one block, which started from [`start`], in `M` rows, `width` elements apart, and puts them at element `at` and behind, with the block
 /// at `other` and behind of the residual if there is one.
 ///
 /// # Safety
@@ -111,11 +121,9 @@ unsafe fn put_with<const M: usize, const ACTIVATION: u8>(
     unsafe {
         for half in 0..2 {
             let load = |values: &[f32; BLOCK]| _mm256_loadu_ps(values.as_ptr().add(half * 8));
-            let init = _mm256_loadu_si256(columns.init.as_ptr().add(half * 8).cast());
-            let (mul, add, slope) = (load(&columns.mul), load(&columns.add), load(&columns.slope));
+            let (mul, slope) = (load(&columns.mul), load(&columns.slope));
             for (m, sums) in sums.iter_mut().enumerate() {
-                let v = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(sums[half], init)), mul);
-                let v = _mm256_add_ps(v, add);
+                let v = _mm256_mul_ps(_mm256_cvtepi32_ps(sums[half]), mul);
                 let mut v = match ACTIVATION {
                     NONE => v,
                     LARGER => _mm256_max_ps(v, _mm256_mul_ps(v, slope)),
@@ -139,8 +147,10 @@ unsafe fn put_with<const M: usize, const ACTIVATION: u8>(
         if !target.floats {
             let zero = _mm256_loadu_si256(columns.zero.as_ptr().cast());
             for (m, sums) in sums.into_iter().enumerate() {
-                let words = _mm256_permute4x64_epi64(_mm256_packs_epi32(sums[0], sums[1]), 0b11_01_10_00);
-                let words = _mm256_adds_epi16(words, zero);
+                let mut words = _mm256_permute4x64_epi64(_mm256_packs_epi32(sums[0], sums[1]), 0b11_01_10_00);
+                if ACTIVATION != NONE {
+                    words = _mm256_adds_epi16(words, zero);
+                }
                 let bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
                 _mm_storeu_si128(target.out.add(at + m * width).cast(), bytes);
             }
@@ -167,7 +177,7 @@ unsafe fn gemm(g: &Gemm<'_>, scratch: *mut u8, mut out: Out<'_>) {
             }
         }
         for (block, columns) in g.columns.iter().enumerate() {
-            let mut done = 0;
+            let (start, mut done) = (start(columns), 0);
             while done < count {
                 let tile = ROWS.min(count - done);
                 // SAFETY: rows `done..done + tile` of the panel were just written; the block's weights are `k` times
@@ -178,12 +188,12 @@ unsafe fn gemm(g: &Gemm<'_>, scratch: *mut u8, mut out: Out<'_>) {
                     let at = (first + done) * width + block * BLOCK;
                     let place = (at, at, width);
                     match tile {
-                        6 => put(target, place, columns, g.activation, tile_of::<6>(a, k, weights)),
-                        5 => put(target, place, columns, g.activation, tile_of::<5>(a, k, weights)),
-                        4 => put(target, place, columns, g.activation, tile_of::<4>(a, k, weights)),
-                        3 => put(target, place, columns, g.activation, tile_of::<3>(a, k, weights)),
-                        2 => put(target, place, columns, g.activation, tile_of::<2>(a, k, weights)),
-                        _ => put(target, place, columns, g.activation, tile_of::<1>(a, k, weights)),
+                        6 => put(target, place, columns, g.activation, tile_of::<6>(a, k, weights, start)),
+                        5 => put(target, place, columns, g.activation, tile_of::<5>(a, k, weights, start)),
+                        4 => put(target, place, columns, g.activation, tile_of::<4>(a, k, weights, start)),
+                        3 => put(target, place, columns, g.activation, tile_of::<3>(a, k, weights, start)),
+                        2 => put(target, place, columns, g.activation, tile_of::<2>(a, k, weights, start)),
+                        _ => put(target, place, columns, g.activation, tile_of::<1>(a, k, weights, start)),
                     }
                 }
                 done += tile;
@@ -192,14 +202,19 @@ unsafe fn gemm(g: &Gemm<'_>, scratch: *mut u8, mut out: Out<'_>) {
     }
 }
 
-/// Sums of `M` rows and one block of channels.
+/// Sums of `M` rows and one block of channels, all of them from `start`.
 ///
 /// # Safety
 /// AVX2; `a` points to `M * k` values, `weights` to `BLOCK * k`.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn tile_of<const M: usize>(a: *const i16, k: usize, weights: *const i8) -> [[__m256i; 2]; M] {
-    let mut sums = [[_mm256_setzero_si256(); 2]; M];
+unsafe fn tile_of<const M: usize>(
+    a: *const i16,
+    k: usize,
+    weights: *const i8,
+    start: [__m256i; 2],
+) -> [[__m256i; 2]; M] {
+    let mut sums = [start; M];
     for pair in 0..k / 2 {
         // SAFETY: the caller's; `pair * 2 + 1 < k`.
         unsafe {
@@ -226,18 +241,18 @@ unsafe fn depthwise_run<const PAIRS: usize>(d: &Depthwise<'_>, run: &Run, target
     let width = d.shape.stride;
     for (block, columns) in d.columns.iter().enumerate() {
         let weights = &d.weights[block * pairs * 2 * BLOCK..][..pairs * 2 * BLOCK];
-        let mut output = 0;
+        let (start, mut output) = (crossed(start(columns)), 0);
         while output < run.outputs {
             let at = (run.first + output) * width + block * BLOCK;
             let (place, offset) = ((at, at, width), output * run.step + block * BLOCK);
             // SAFETY: the caller's; the outputs of the run lie in the target.
             unsafe {
                 if run.outputs - output >= 4 {
-                    let sums = depthwise_tile::<4>(&run.taps, offset, run.step, weights);
+                    let sums = depthwise_tile::<4>(&run.taps, offset, run.step, weights, start);
                     put(target, place, columns, d.activation, sums);
                     output += 4;
                 } else {
-                    let sums = depthwise_tile::<1>(&run.taps, offset, run.step, weights);
+                    let sums = depthwise_tile::<1>(&run.taps, offset, run.step, weights, start);
                     put(target, place, columns, d.activation, sums);
                     output += 1;
                 }
@@ -246,7 +261,14 @@ unsafe fn depthwise_run<const PAIRS: usize>(d: &Depthwise<'_>, run: &Run, target
     }
 }
 
-/// Sums of `M` neighbors and one block of channels.
+/// Channels 0 to 3 and 8 to 11 in the first, 4 to 7 and 12 to 15 in the second; and back.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn crossed([a, b]: [__m256i; 2]) -> [__m256i; 2] {
+    [_mm256_permute2x128_si256(a, b, 0x20), _mm256_permute2x128_si256(a, b, 0x31)]
+}
+
+/// Sums of `M` neighbors and one block of channels, all of them from `start`, which is [`crossed`].
 ///
 /// # Safety
 /// AVX2; at each tap there must be sixteen bytes at `offset` and at each of `M - 1` steps from there.
@@ -257,8 +279,9 @@ unsafe fn depthwise_tile<const M: usize>(
     offset: usize,
     step: usize,
     weights: &[i16],
+    start: [__m256i; 2],
 ) -> [[__m256i; 2]; M] {
-    let mut sums = [[_mm256_setzero_si256(); 2]; M];
+    let mut sums = [start; M];
     for (pair, w) in weights.as_chunks::<{ 2 * BLOCK }>().0.iter().enumerate() {
         // SAFETY: the caller's; an odd last tap is read twice, the second of its pair has weight 0.
         unsafe {
@@ -272,6 +295,5 @@ unsafe fn depthwise_tile<const M: usize>(
             }
         }
     }
-    // Channels 0 to 3 and 8 to 11 are in the first, 4 to 7 and 12 to 15 in the second.
-    sums.map(|[a, b]| [_mm256_permute2x128_si256(a, b, 0x20), _mm256_permute2x128_si256(a, b, 0x31)])
+    sums.map(|sums| crossed(sums))
 }

@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{self, put};
+use super::avx2::{self, put, start};
 use super::target::Target;
 use super::{Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
@@ -94,9 +94,10 @@ unsafe fn rows_wide<const N: usize, const M: usize>(g: &Gemm<'_>, target: Target
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn tile_wide<const N: usize, const M: usize>(g: &Gemm<'_>, target: Target, block: usize, row: usize) {
     let (k, width) = (g.k, g.width());
-    let mut sums = [[_mm512_setzero_si512(); N]; M];
     // SAFETY: the caller's; each block has `BLOCK * k` weights, each row `k` bytes.
     unsafe {
+        let start = |n: usize| _mm512_loadu_si512(g.columns[block + n].init.as_ptr().cast());
+        let mut sums: [[__m512i; N]; M] = [std::array::from_fn(start); M];
         let (a, weights) = (g.a.as_ptr().add(row * k), g.weights.packed.as_ptr().add(block * BLOCK * k));
         for at in (0..k).step_by(4) {
             let w: [__m512i; N] =
@@ -144,7 +145,7 @@ unsafe fn gemm_narrow(g: &Gemm<'_>, mut out: Out<'_>) {
 #[target_feature(enable = "avx2,avxvnni")]
 unsafe fn tile_narrow<const M: usize>(g: &Gemm<'_>, target: Target, block: usize, row: usize) {
     let (k, width) = (g.k, g.width());
-    let mut sums = [[_mm256_setzero_si256(); 2]; M];
+    let mut sums = [start(&g.columns[block]); M];
     // SAFETY: the caller's; the block has `BLOCK * k` weights, each row `k` bytes.
     unsafe {
         let (a, weights) = (g.a.as_ptr().add(row * k), g.weights.packed.as_ptr().add(block * BLOCK * k));

@@ -6,15 +6,13 @@ use std::arch::asm;
 
 use super::super::target::Target;
 use super::super::{Depthwise, Out};
-use super::finish::put;
+use super::finish::{Sums, put, start};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
+use crate::engine::int8::finish::Columns;
 
 /// Neighboring outputs that are computed together: the columns of pixels that they share are read once.
 const TOGETHER: usize = 4;
-
-/// Sums of [`TOGETHER`] outputs and one block of channels.
-type Sums = [[i32; BLOCK]; TOGETHER];
 
 /// For every aarch64 processor.
 pub(super) fn plain(d: &Depthwise<'_>, out: Out<'_>) {
@@ -22,10 +20,11 @@ pub(super) fn plain(d: &Depthwise<'_>, out: Out<'_>) {
     all(d, out, |run, target| {
         // SAFETY: `all` has checked `d`; the run is one of its own.
         unsafe {
-            blocks(d, run, target, |weights| {
-                move |offset, to| match shared {
-                    true => neighbors(&run.taps, offset, run.step, weights, to),
-                    false => any::<TOGETHER>(&run.taps, offset, run.step, weights, to),
+            blocks(d, run, target, |weights, columns| {
+                let start = start(columns);
+                move |offset| match shared {
+                    true => neighbors(&run.taps, offset, run.step, weights, start),
+                    false => any(&run.taps, offset, run.step, weights, start),
                 }
             });
         }
@@ -40,9 +39,9 @@ pub(super) fn by_dot_products(d: &Depthwise<'_>, out: Out<'_>) {
     all(d, out, |run, target| {
         // SAFETY: as above, and the caller's.
         unsafe {
-            blocks(d, run, target, |weights| {
-                let weights = Zipped::new(weights);
-                move |offset, to| neighbors_by_dot(&run.taps, offset, run.step, &weights, to)
+            blocks(d, run, target, |weights, columns| {
+                let weights = Zipped::new(weights, start(columns));
+                move |offset| neighbors_by_dot(&run.taps, offset, run.step, &weights)
             });
         }
     });
@@ -60,19 +59,19 @@ fn all(d: &Depthwise<'_>, mut out: Out<'_>, each: impl Fn(&Run, Target)) {
     d.for_each_run(|run| each(run, target));
 }
 
-/// One run: `prepare` makes from a block's weights what sums it, given the bytes from a tap to the block of the output that is meant.
+/// One run: `prepare` makes from a block's weights and constants what sums it, given the bytes from a tap to the block of the output
+/// that is meant.
 ///
 /// # Safety
 /// `d` and its weights must have been checked, the run must be one of its own.
 #[inline]
-unsafe fn blocks<'a, F: Fn(usize, &mut Sums)>(
+unsafe fn blocks<'a, F: Fn(usize) -> [Sums; TOGETHER]>(
     d: &'a Depthwise<'_>,
     run: &'a Run,
     target: Target,
-    prepare: impl Fn(&'a [i16]) -> F,
+    prepare: impl Fn(&'a [i16], &'a Columns) -> F,
 ) {
     let (width, taps) = (d.shape.stride, run.taps.len());
-    let (mut sums, one) = ([[0; BLOCK]; TOGETHER], &mut [[0; BLOCK]; 1]);
     for (block, columns) in d.columns.iter().enumerate() {
         let weights = &d.weights[block * taps * BLOCK..][..taps * BLOCK];
         let offset = |output: usize| output * run.step + block * BLOCK;
@@ -84,38 +83,36 @@ unsafe fn blocks<'a, F: Fn(usize, &mut Sums)>(
             for output in 0..run.outputs {
                 // SAFETY: the caller's; the outputs of the run lie in the target.
                 unsafe {
-                    any::<1>(&run.taps, offset(output), run.step, weights, one);
-                    put(target, place(output), columns, d.activation, one);
+                    let sums = any::<1>(&run.taps, offset(output), run.step, weights, start(columns));
+                    put(target, place(output), columns, d.activation, sums);
                 }
             }
             continue;
         }
-        let sum = prepare(weights);
+        let sum = prepare(weights, columns);
         for output in (0..run.outputs).step_by(TOGETHER) {
             // The last ones may overlap those before: what is written twice is the same.
             let output = output.min(run.outputs - TOGETHER);
             // SAFETY: as above.
-            unsafe {
-                sum(offset(output), &mut sums);
-                put(target, place(output), columns, d.activation, &sums);
-            }
+            unsafe { put(target, place(output), columns, d.activation, sum(offset(output))) };
         }
     }
 }
 
-/// Sums of `M` neighbors and one block of channels, for any window.
+/// Sums of `M` neighbors and one block of channels, all of them from `start`, for any window.
 ///
 /// # Safety
 /// At each tap there must be sixteen bytes at `offset` and at each of `M - 1` steps from there.
+#[inline]
 #[target_feature(enable = "neon")]
 unsafe fn any<const M: usize>(
     taps: &[*const u8],
     offset: usize,
     step: usize,
     weights: &[i16],
-    to: &mut [[i32; BLOCK]; M],
-) {
-    let mut sums = [[vdupq_n_s32(0); 4]; M];
+    start: Sums,
+) -> [Sums; M] {
+    let mut sums = [start; M];
     for (tap, w) in taps.iter().zip(weights.as_chunks::<BLOCK>().0) {
         // SAFETY: the caller's.
         unsafe {
@@ -123,21 +120,22 @@ unsafe fn any<const M: usize>(
             sums.iter_mut().enumerate().for_each(|(m, sums)| add(sums, widened(tap.add(offset + m * step)), w));
         }
     }
-    sums.iter().zip(to).for_each(|(sums, to)| store(sums, to));
+    sums
 }
 
 /// Sums of [`TOGETHER`] neighbors for a window of 3 x 3 that moves by one pixel: each column of pixels goes into three of them.
 ///
 /// # Safety
 /// Nine taps, those of a row `step` bytes apart; that of [`any`] for [`TOGETHER`] outputs.
+#[inline]
 #[target_feature(enable = "neon")]
-unsafe fn neighbors(taps: &[*const u8], offset: usize, step: usize, weights: &[i16], to: &mut Sums) {
-    let mut sums = [[vdupq_n_s32(0); 4]; TOGETHER];
+unsafe fn neighbors(taps: &[*const u8], offset: usize, step: usize, weights: &[i16], start: Sums) -> [Sums; TOGETHER] {
+    let mut sums = [start; TOGETHER];
     for (taps, weights) in taps.as_chunks::<3>().0.iter().zip(weights.as_chunks::<{ 3 * BLOCK }>().0) {
         // SAFETY: the caller's.
         unsafe {
             let weights = [0, 1, 2].map(|tap| load_weights(&weights.as_chunks().0[tap]));
-            let add = |sums: &mut [int32x4_t; 4], pixel: Words, w: Words| add(sums, pixel, w);
+            let add = |sums: &mut Sums, pixel: Words, w: Words| add(sums, pixel, w);
             let pixel = |column: usize| widened(taps[0].add(offset + column * step));
             share::<0, _, _>(&mut sums, &weights, pixel(0), add);
             share::<1, _, _>(&mut sums, &weights, pixel(1), add);
@@ -147,7 +145,7 @@ unsafe fn neighbors(taps: &[*const u8], offset: usize, step: usize, weights: &[i
             share::<5, _, _>(&mut sums, &weights, pixel(5), add);
         }
     }
-    sums.iter().zip(to).for_each(|(sums, to)| store(sums, to));
+    sums
 }
 
 /// Adds column `COLUMN` of pixels to all sums that it is part of: it is that of tap `COLUMN - m` of output `m`. A constant, so that
@@ -155,10 +153,10 @@ unsafe fn neighbors(taps: &[*const u8], offset: usize, step: usize, weights: &[i
 #[inline]
 #[target_feature(enable = "neon")]
 fn share<const COLUMN: usize, P: Copy, W: Copy>(
-    sums: &mut [[int32x4_t; 4]; TOGETHER],
+    sums: &mut [Sums; TOGETHER],
     weights: &[W; 3],
     pixels: P,
-    add: impl Fn(&mut [int32x4_t; 4], P, W),
+    add: impl Fn(&mut Sums, P, W),
 ) {
     for m in COLUMN.saturating_sub(2)..=COLUMN.min(TOGETHER - 1) {
         add(&mut sums[m], pixels, weights[COLUMN - m]);
@@ -187,19 +185,10 @@ fn load_weights(w: &[i16; BLOCK]) -> Words {
 
 #[inline]
 #[target_feature(enable = "neon")]
-fn add(sums: &mut [int32x4_t; 4], pixel: Words, w: Words) {
+fn add(sums: &mut Sums, pixel: Words, w: Words) {
     for (half, sums) in sums.as_chunks_mut::<2>().0.iter_mut().enumerate() {
         sums[0] = vmlal_s16(sums[0], vget_low_s16(pixel[half]), vget_low_s16(w[half]));
         sums[1] = vmlal_high_s16(sums[1], pixel[half], w[half]);
-    }
-}
-
-#[inline]
-#[target_feature(enable = "neon")]
-fn store(sums: &[int32x4_t; 4], to: &mut [i32; BLOCK]) {
-    for (sums, to) in sums.iter().zip(to.as_chunks_mut::<4>().0) {
-        // SAFETY: there are four.
-        unsafe { vst1q_s32(to.as_mut_ptr(), *sums) };
     }
 }
 
@@ -209,16 +198,16 @@ type Column = [int8x16_t; 4];
 /// A block's weights as dot products want them, column by column, and what they sum for the pixels that stand for 0.
 struct Zipped {
     columns: [Column; 3],
-    start: [int32x4_t; 4],
+    start: Sums,
 }
 
 impl Zipped {
-    /// From three rows of three weights for each of sixteen channels.
+    /// From three rows of three weights for each of sixteen channels, and what the sums start from otherwise.
     ///
     /// # Safety
     /// The dot product extension.
     #[target_feature(enable = "dotprod")]
-    unsafe fn new(weights: &[i16]) -> Self {
+    unsafe fn new(weights: &[i16], mut start: Sums) -> Self {
         let weights = &weights.as_chunks::<BLOCK>().0[..9];
         let bytes = |tap: usize| {
             let [low, high] = load_weights(&weights[tap]);
@@ -227,14 +216,13 @@ impl Zipped {
         let columns: [Column; 3] =
             [0, 1, 2].map(|tap| zipped(bytes(tap), bytes(tap + 3), bytes(tap + 6), vdupq_n_s8(0)));
         // The bytes of pixels are read as if 128 was 0.
-        let mut start = [vdupq_n_s32(0); 4];
         for column in columns {
             for (sum, w) in start.iter_mut().zip(column) {
-                // SAFETY: the caller's.
-                *sum = unsafe { dot(*sum, vdupq_n_s8(-128), w) };
+                // SAFETY: the caller's. Twice 64 makes 128.
+                *sum = unsafe { dot(dot(*sum, vdupq_n_s8(64), w), vdupq_n_s8(64), w) };
             }
         }
-        Self { columns, start: start.map(|sum| vnegq_s32(sum)) }
+        Self { columns, start }
     }
 }
 
@@ -252,8 +240,9 @@ fn zipped(a: int8x16_t, b: int8x16_t, c: int8x16_t, d: int8x16_t) -> Column {
 ///
 /// # Safety
 /// The dot product extension; that of [`neighbors`].
+#[inline]
 #[target_feature(enable = "dotprod")]
-unsafe fn neighbors_by_dot(taps: &[*const u8], offset: usize, step: usize, weights: &Zipped, to: &mut Sums) {
+unsafe fn neighbors_by_dot(taps: &[*const u8], offset: usize, step: usize, weights: &Zipped) -> [Sums; TOGETHER] {
     let rows = [taps[0], taps[3], taps[6]];
     let mut sums = [weights.start; TOGETHER];
     // SAFETY: the caller's. The fourth byte of a channel has weight 0.
@@ -265,7 +254,7 @@ unsafe fn neighbors_by_dot(taps: &[*const u8], offset: usize, step: usize, weigh
             let [a, b, c] = rows.map(signed);
             zipped(a, b, c, c)
         };
-        let add = |sums: &mut [int32x4_t; 4], pixels: Column, weights: Column| {
+        let add = |sums: &mut Sums, pixels: Column, weights: Column| {
             sums.iter_mut().zip(pixels).zip(weights).for_each(|((sum, pixels), w)| *sum = dot(*sum, pixels, w));
         };
         share::<0, _, _>(&mut sums, &weights.columns, column(0), add);
@@ -275,7 +264,7 @@ unsafe fn neighbors_by_dot(taps: &[*const u8], offset: usize, step: usize, weigh
         share::<4, _, _>(&mut sums, &weights.columns, column(4), add);
         share::<5, _, _>(&mut sums, &weights.columns, column(5), add);
     }
-    sums.iter().zip(to).for_each(|(sums, to)| store(sums, to));
+    sums
 }
 
 /// Adds to each of four sums the products of four bytes. By assembly, because there is no stable intrinsic.

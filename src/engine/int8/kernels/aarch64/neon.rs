@@ -8,7 +8,7 @@ use std::arch::asm;
 use super::super::target::Target;
 use super::super::{Gemm, Kernels, Layout, Out, Taps};
 use super::depthwise;
-use super::finish::{blend, put};
+use super::finish::{blend, put, whole};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::gemm::{CHAIN, interleave};
 
@@ -33,6 +33,7 @@ const COLUMNS: usize = 4;
 fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
     let target = Target::new(&mut out, g.residual);
     let (rows, k, width) = (g.rows(), g.k, g.width());
+    let mut sums = [[0i32; BLOCK]; ROWS];
     let mut first = 0;
     while first < rows {
         let count = if rows - first >= ROWS { ROWS } else { 1 };
@@ -45,7 +46,6 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
             let weights = &g.weights.packed[block * BLOCK * k..][..BLOCK * k];
             let chains = k / CHAIN;
             let calm = &g.weights.calm[block * chains * BLOCK / COLUMNS..];
-            let mut sums = [[0i32; BLOCK]; ROWS];
             let at = first * width + block * BLOCK;
             // SAFETY: every aarch64 processor has NEON; `count` rows are in the scratch memory; each quarter of the block has
             // `COLUMNS` times `k` weights and `chains` notes about them; the target has `BLOCK` elements for this block in
@@ -53,17 +53,23 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
             unsafe {
                 for quarter in 0..BLOCK / COLUMNS {
                     let (a, w) = (scratch.as_ptr().cast(), weights[quarter * COLUMNS * k..].as_ptr());
-                    let (calm, sums) =
-                        (calm[quarter * chains..].as_ptr(), &mut sums.as_flattened_mut()[quarter * COLUMNS..]);
+                    let (calm, start) = (calm[quarter * chains..].as_ptr(), columns.init[quarter * COLUMNS..].as_ptr());
+                    let sums = sums.as_flattened_mut()[quarter * COLUMNS..].as_mut_ptr();
                     match count {
-                        ROWS => tile_of_4(a, w, k, calm, sums.as_mut_ptr()),
-                        _ => tile_of_1(a, w, k, sums.as_mut_ptr()),
+                        ROWS => tile_of_4(a, w, k, calm, start, sums),
+                        _ => tile_of_1(a, w, k, start, sums),
                     }
                 }
                 let place = (at, at, width);
                 match count {
-                    ROWS => put(target, place, columns, g.activation, &sums),
-                    _ => put(target, place, columns, g.activation, &[sums[0]]),
+                    ROWS => put(
+                        target,
+                        place,
+                        columns,
+                        g.activation,
+                        std::array::from_fn::<_, ROWS, _>(|row| whole(&sums[row])),
+                    ),
+                    _ => put(target, place, columns, g.activation, [whole(&sums[0])]),
                 }
             }
         }
@@ -144,21 +150,21 @@ macro_rules! sixteen {
     };
 }
 
-/// Sums of four rows and four columns: row `m` at `sums + BLOCK * m`. In assembly, because compilers
+/// Sums of four rows and four columns, those from `start`: row `m` at `sums + BLOCK * m`. In assembly, because compilers
 /// move the products apart and run out of registers.
 ///
 /// # Safety
-/// `4 * k` values at `a` as [`interleave`] leaves them, `4 * k` weights at `w`, `k / CHAIN` notes about them at `calm`; four
-/// rows of `BLOCK` sums at `sums`, of which the first four are written; `k` a positive multiple of 16.
+/// `4 * k` values at `a` as [`interleave`] leaves them, `4 * k` weights at `w`, `k / CHAIN` notes about them at `calm`, four sums
+/// at `start`; four rows of `BLOCK` sums at `sums`, of which the first four are written; `k` a positive multiple of 16.
 #[target_feature(enable = "neon")]
-unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, calm: *const bool, sums: *mut i32) {
+unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, calm: *const bool, start: *const i32, sums: *mut i32) {
     // SAFETY: the caller's; all registers that are written are named.
     unsafe {
         asm!(
-            "movi v16.4s, #0", "movi v17.4s, #0", "movi v18.4s, #0", "movi v19.4s, #0",
-            "movi v20.4s, #0", "movi v21.4s, #0", "movi v22.4s, #0", "movi v23.4s, #0",
-            "movi v24.4s, #0", "movi v25.4s, #0", "movi v26.4s, #0", "movi v27.4s, #0",
-            "movi v28.4s, #0", "movi v29.4s, #0", "movi v30.4s, #0", "movi v31.4s, #0",
+            "ldp s16, s17, [{start}]", "ldp s18, s19, [{start}, #8]", // each in one lane, the others are 0
+            "mov v20.16b, v16.16b", "mov v21.16b, v17.16b", "mov v22.16b, v18.16b", "mov v23.16b, v19.16b",
+            "mov v24.16b, v16.16b", "mov v25.16b, v17.16b", "mov v26.16b, v18.16b", "mov v27.16b, v19.16b",
+            "mov v28.16b, v16.16b", "mov v29.16b, v17.16b", "mov v30.16b, v18.16b", "mov v31.16b, v19.16b",
             "cbz {chains}, 5f",
             "2:",
             "ldrb {flag:w}, [{calm}], #1",
@@ -201,6 +207,7 @@ unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, calm: *const bool, sum
             chains = inout(reg) k / CHAIN => _,
             calm = inout(reg) calm => _,
             flag = out(reg) _,
+            start = in(reg) start,
             sums = in(reg) sums,
             out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
             out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
@@ -214,9 +221,9 @@ unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, calm: *const bool, sum
 /// The same for one row.
 ///
 /// # Safety
-/// `k` values at `a`, `4 * k` weights at `w`; space for four sums at `sums`; `k` a multiple of 16.
+/// `k` values at `a`, `4 * k` weights at `w`, four sums at `start`; space for as many at `sums`; `k` a multiple of 16.
 #[target_feature(enable = "neon")]
-unsafe fn tile_of_1(a: *const i8, w: *const i8, k: usize, sums: *mut i32) {
+unsafe fn tile_of_1(a: *const i8, w: *const i8, k: usize, start: *const i32, sums: *mut i32) {
     let mut lanes = [vdupq_n_s32(0); COLUMNS];
     for at in (0..k).step_by(16) {
         // SAFETY: the caller's.
@@ -232,5 +239,5 @@ unsafe fn tile_of_1(a: *const i8, w: *const i8, k: usize, sums: *mut i32) {
     }
     let total = vpaddq_s32(vpaddq_s32(lanes[0], lanes[1]), vpaddq_s32(lanes[2], lanes[3]));
     // SAFETY: the caller's.
-    unsafe { vst1q_s32(sums, total) };
+    unsafe { vst1q_s32(sums, vaddq_s32(total, vld1q_s32(start))) };
 }
