@@ -179,7 +179,7 @@ impl Builder {
             }
             Op::Dense {
                 window,
-                weights: Weights::pack(kernels.layout, k, &rows),
+                weights: Weights::pack((kernels.layout)(k), k, &rows),
                 k,
                 border: (0..shape.stride).map(channel).collect(),
             }

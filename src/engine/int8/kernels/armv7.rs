@@ -12,7 +12,7 @@ use crate::engine::int8::finish::Columns;
 use crate::engine::int8::gemm::{CHAIN, interleave};
 
 pub(super) const KERNELS: Kernels = Kernels {
-    layout: Layout { outputs: COLUMNS, inputs: 16 },
+    layout: |_| Layout { outputs: COLUMNS, inputs: 16 },
     taps: Taps::Single,
     signed: true,
     scratch: |k| k * ROWS,

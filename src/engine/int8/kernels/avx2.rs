@@ -10,7 +10,7 @@ use crate::engine::int8::depthwise::Run;
 use crate::engine::int8::finish::{Activation, Columns};
 
 pub(super) const KERNELS: Kernels = Kernels {
-    layout: Layout { outputs: BLOCK, inputs: 2 },
+    layout: |_| Layout { outputs: BLOCK, inputs: 2 },
     taps: Taps::Pairs,
     signed: false,
     scratch: |k| k * 2 * panel(k),

@@ -45,8 +45,8 @@ pub enum Isa {
 
 /// The loops of one instruction set.
 pub(super) struct Kernels {
-    /// Of the weights of [`Gemm`].
-    pub(super) layout: Layout,
+    /// Of the weights of [`Gemm`] with this `k`.
+    pub(super) layout: fn(usize) -> Layout,
     /// Of the weights of [`Depthwise`].
     pub(super) taps: Taps,
     /// Whether sums of [`Gemm`] are of `byte - 128` instead of `byte`.

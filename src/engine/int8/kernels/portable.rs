@@ -4,7 +4,7 @@ use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out, Taps};
 use crate::engine::int8::BLOCK;
 
 pub(super) const KERNELS: Kernels = Kernels {
-    layout: Layout { outputs: BLOCK, inputs: 4 },
+    layout: |_| Layout { outputs: BLOCK, inputs: 4 },
     taps: Taps::Single,
     signed: false,
     scratch: |_| 0,

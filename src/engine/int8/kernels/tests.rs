@@ -115,7 +115,7 @@ proptest! {
                     columns[row / BLOCK].init[row % BLOCK] += 128 * weights.iter().map(|w| i32::from(*w)).sum::<i32>();
                 }
             }
-            let weights = Weights::pack(kernels.layout, k, &weights);
+            let weights = Weights::pack((kernels.layout)(k), k, &weights);
             let activation = activation(kind, floats);
             let g = Gemm { a: &a, k, weights: &weights, columns: &columns, activation, residual: other.as_deref() };
             let mut scratch = vec![0; (kernels.scratch)(k)];

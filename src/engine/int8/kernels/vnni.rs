@@ -29,7 +29,7 @@ pub(super) const WIDE: Kernels = Kernels {
 
 /// 256 bits.
 pub(super) const NARROW: Kernels = Kernels {
-    layout: Layout { outputs: BLOCK, inputs: 4 },
+    layout: |_| Layout { outputs: BLOCK, inputs: 4 },
     taps: Taps::Pairs,
     signed: false,
     scratch: |_| 0,

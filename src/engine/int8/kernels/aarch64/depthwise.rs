@@ -6,160 +6,186 @@ use std::arch::asm;
 
 use super::super::target::Target;
 use super::super::{Depthwise, Out};
-use super::finish::{Sums, put, start};
+use super::finish::{Put, Sums, start, with_put};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
 use crate::engine::int8::finish::Columns;
 
-/// Neighboring outputs that are computed together: the columns of pixels that they share are read once.
-const TOGETHER: usize = 4;
-
 /// For every aarch64 processor.
 pub(super) fn plain(d: &Depthwise<'_>, out: Out<'_>) {
-    let shared = shares_columns(d);
-    all(d, out, |run, target| {
-        // SAFETY: `all` has checked `d`; the run is one of its own.
+    all(d, out, |block| {
+        let start = start(block.columns);
+        // SAFETY: `all` has checked that there is all that a block refers to.
         unsafe {
-            blocks(d, run, target, |weights, columns| {
-                let start = start(columns);
-                move |offset| match shared {
-                    true => neighbors(&run.taps, offset, run.step, weights, start),
-                    false => any(&run.taps, offset, run.step, weights, start),
-                }
-            });
+            if !block.shares_columns() {
+                return with_put!(block.target, block.columns, d.activation, |put| block.each(start, put));
+            }
+            let weights = block.weights.as_chunks::<BLOCK>().0;
+            let weights: [Words; 9] = std::array::from_fn(|tap| load_weights(&weights[tap]));
+            let load = |column: usize| {
+                let row = |row: usize| widened(block.pixel(3 * row, column));
+                [row(0), row(1), row(2)]
+            };
+            let add = |mut sums: Sums, pixels: [Words; 3], column: usize| {
+                (0..3).for_each(|row| add(&mut sums, pixels[row], weights[3 * row + column]));
+                sums
+            };
+            with_put!(block.target, block.columns, d.activation, |put| block.stream(start, load, add, put));
         }
     });
 }
 
 /// For those with the dot product extension: others must not call it.
 pub(super) fn by_dot_products(d: &Depthwise<'_>, out: Out<'_>) {
-    if !shares_columns(d) {
+    if d.window.kernel != 3 || d.window.stride != 1 {
         return plain(d, out);
     }
-    all(d, out, |run, target| {
-        // SAFETY: as above, and the caller's.
-        unsafe {
-            blocks(d, run, target, |weights, columns| {
-                let weights = Zipped::new(weights, start(columns));
-                move |offset| neighbors_by_dot(&run.taps, offset, run.step, &weights)
-            });
+    // SAFETY: as above, and the caller's.
+    all(d, out, |block| unsafe { stream_by_dot_products(d, block) });
+}
+
+/// # Safety
+/// The dot product extension; a block of `d`, which must have been checked.
+#[target_feature(enable = "dotprod")]
+unsafe fn stream_by_dot_products(d: &Depthwise<'_>, block: &Block<'_>) {
+    // SAFETY: the caller's. The fourth byte of a channel has weight 0.
+    unsafe {
+        if !block.shares_columns() {
+            let start = start(block.columns);
+            return with_put!(block.target, block.columns, d.activation, |put| block.each(start, put));
+        }
+        let Zipped { columns, start } = Zipped::new(block.weights, start(block.columns));
+        let load = |column: usize| {
+            let signed = |row: usize| veorq_u8(vld1q_u8(block.pixel(3 * row, column)), vdupq_n_u8(128));
+            let [a, b, c] = [signed(0), signed(1), signed(2)].map(|bytes| vreinterpretq_s8_u8(bytes));
+            zipped(a, b, c, c)
+        };
+        let add = |mut sums: Sums, pixels: Column, column: usize| {
+            (0..4).for_each(|i| sums[i] = dot(sums[i], pixels[i], columns[column][i]));
+            sums
+        };
+        with_put!(block.target, block.columns, d.activation, |put| block.stream(start, load, add, put));
+    }
+}
+
+fn all(d: &Depthwise<'_>, mut out: Out<'_>, each: impl Fn(&Block<'_>)) {
+    d.check(&out);
+    let taps = d.window.kernel.pow(2);
+    assert_eq!(d.weights.len(), d.shape.stride * taps, "weights");
+    let (target, width) = (Target::new(&mut out, d.residual), d.shape.stride);
+    d.for_each_run(|run| {
+        for (number, (columns, weights)) in d.columns.iter().zip(d.weights.chunks_exact(taps * BLOCK)).enumerate() {
+            let offset = number * BLOCK;
+            each(&Block { run, columns, weights, target, offset, first: run.first * width + offset, width });
         }
     });
 }
 
-/// Whether neighboring outputs read the same columns of pixels, three each.
-fn shares_columns(d: &Depthwise<'_>) -> bool {
-    d.window.kernel == 3 && d.window.stride == 1
-}
-
-fn all(d: &Depthwise<'_>, mut out: Out<'_>, each: impl Fn(&Run, Target)) {
-    d.check(&out);
-    assert_eq!(d.weights.len(), d.shape.stride * d.window.kernel.pow(2), "weights");
-    let target = Target::new(&mut out, d.residual);
-    d.for_each_run(|run| each(run, target));
-}
-
-/// One run: `prepare` makes from a block's weights and constants what sums it, given the bytes from a tap to the block of the output
-/// that is meant.
-///
-/// # Safety
-/// `d` and its weights must have been checked, the run must be one of its own.
-#[inline]
-unsafe fn blocks<'a, F: Fn(usize) -> [Sums; TOGETHER]>(
-    d: &'a Depthwise<'_>,
+/// One block of channels of a run of outputs.
+struct Block<'a> {
     run: &'a Run,
+    columns: &'a Columns,
+    weights: &'a [i16],
     target: Target,
-    prepare: impl Fn(&'a [i16], &'a Columns) -> F,
-) {
-    let (width, taps) = (d.shape.stride, run.taps.len());
-    for (block, columns) in d.columns.iter().enumerate() {
-        let weights = &d.weights[block * taps * BLOCK..][..taps * BLOCK];
-        let offset = |output: usize| output * run.step + block * BLOCK;
-        let place = |output: usize| {
-            let at = (run.first + output) * width + block * BLOCK;
-            (at, at, width)
-        };
-        if run.outputs < TOGETHER {
-            for output in 0..run.outputs {
-                // SAFETY: the caller's; the outputs of the run lie in the target.
-                unsafe {
-                    let sums = any::<1>(&run.taps, offset(output), run.step, weights, start(columns));
-                    put(target, place(output), columns, d.activation, sums);
-                }
-            }
-            continue;
-        }
-        let sum = prepare(weights, columns);
-        for output in (0..run.outputs).step_by(TOGETHER) {
-            // The last ones may overlap those before: what is written twice is the same.
-            let output = output.min(run.outputs - TOGETHER);
-            // SAFETY: as above.
-            unsafe { put(target, place(output), columns, d.activation, sum(offset(output))) };
-        }
-    }
-}
-
-/// Sums of `M` neighbors and one block of channels, all of them from `start`, for any window.
-///
-/// # Safety
-/// At each tap there must be sixteen bytes at `offset` and at each of `M - 1` steps from there.
-#[inline]
-#[target_feature(enable = "neon")]
-unsafe fn any<const M: usize>(
-    taps: &[*const u8],
+    /// Bytes from a pixel to its part of this block.
     offset: usize,
-    step: usize,
-    weights: &[i16],
-    start: Sums,
-) -> [Sums; M] {
-    let mut sums = [start; M];
-    for (tap, w) in taps.iter().zip(weights.as_chunks::<BLOCK>().0) {
-        // SAFETY: the caller's.
-        unsafe {
-            let w = load_weights(w);
-            sums.iter_mut().enumerate().for_each(|(m, sums)| add(sums, widened(tap.add(offset + m * step)), w));
-        }
-    }
-    sums
+    /// The element at which the first result is put.
+    first: usize,
+    /// From there to the next.
+    width: usize,
 }
 
-/// Sums of [`TOGETHER`] neighbors for a window of 3 x 3 that moves by one pixel: each column of pixels goes into three of them.
-///
-/// # Safety
-/// Nine taps, those of a row `step` bytes apart; that of [`any`] for [`TOGETHER`] outputs.
-#[inline]
-#[target_feature(enable = "neon")]
-unsafe fn neighbors(taps: &[*const u8], offset: usize, step: usize, weights: &[i16], start: Sums) -> [Sums; TOGETHER] {
-    let mut sums = [start; TOGETHER];
-    for (taps, weights) in taps.as_chunks::<3>().0.iter().zip(weights.as_chunks::<{ 3 * BLOCK }>().0) {
-        // SAFETY: the caller's.
-        unsafe {
-            let weights = [0, 1, 2].map(|tap| load_weights(&weights.as_chunks().0[tap]));
-            let add = |sums: &mut Sums, pixel: Words, w: Words| add(sums, pixel, w);
-            let pixel = |column: usize| widened(taps[0].add(offset + column * step));
-            share::<0, _, _>(&mut sums, &weights, pixel(0), add);
-            share::<1, _, _>(&mut sums, &weights, pixel(1), add);
-            share::<2, _, _>(&mut sums, &weights, pixel(2), add);
-            share::<3, _, _>(&mut sums, &weights, pixel(3), add);
-            share::<4, _, _>(&mut sums, &weights, pixel(4), add);
-            share::<5, _, _>(&mut sums, &weights, pixel(5), add);
+impl Block<'_> {
+    /// Whether neighboring outputs read the same columns of pixels, three each: there is no border in between then.
+    fn shares_columns(&self) -> bool {
+        let Run { taps, outputs, step, .. } = self.run;
+        *outputs > 1 && taps.len() == 9 && *step == self.width
+    }
+
+    /// Where tap `tap` of output `output` reads.
+    #[inline(always)]
+    unsafe fn pixel(&self, tap: usize, output: usize) -> *const u8 {
+        // SAFETY: the caller's: there is such a tap and such a pixel.
+        unsafe { self.run.taps.get_unchecked(tap).add(self.offset + output * self.run.step) }
+    }
+
+    /// Goes along a row of columns of pixels: each is loaded once, is the last of one output's window, in the middle of the next one's
+    /// and the first of that after it. `add` adds such a column as the first (0), middle (1) or last (2) to sums.
+    ///
+    /// # Safety
+    /// [`Block::shares_columns`], and what `load` of a column up to the number of outputs plus one asks for.
+    #[inline(always)]
+    unsafe fn stream<P: Copy>(
+        &self,
+        start: Sums,
+        load: impl Fn(usize) -> P,
+        add: impl Fn(Sums, P, usize) -> Sums,
+        put: &impl Put,
+    ) {
+        let outputs = self.run.outputs;
+        // SAFETY: the block's outputs lie in the target.
+        let put = |output: usize, sums: Sums| unsafe { put.put(self.first + output * self.width, sums) };
+        let (p, q) = (load(0), load(1));
+        let (mut a, mut b) = (add(add(start, p, 0), q, 1), add(start, q, 0));
+        let mut at = 0;
+        while at + 3 <= outputs {
+            let p = load(at + 2);
+            put(at, add(a, p, 2));
+            let (next, c) = (add(b, p, 1), add(start, p, 0));
+            let p = load(at + 3);
+            put(at + 1, add(next, p, 2));
+            let (next, first) = (add(c, p, 1), add(start, p, 0));
+            let p = load(at + 4);
+            put(at + 2, add(next, p, 2));
+            (a, b) = (add(first, p, 1), add(start, p, 0));
+            at += 3;
+        }
+        if at < outputs {
+            let p = load(at + 2);
+            put(at, add(a, p, 2));
+            if at + 1 < outputs {
+                put(at + 1, add(add(b, p, 1), load(at + 3), 2));
+            }
         }
     }
-    sums
-}
 
-/// Adds column `COLUMN` of pixels to all sums that it is part of: it is that of tap `COLUMN - m` of output `m`. A constant, so that
-/// compilers see which.
-#[inline]
-#[target_feature(enable = "neon")]
-fn share<const COLUMN: usize, P: Copy, W: Copy>(
-    sums: &mut [Sums; TOGETHER],
-    weights: &[W; 3],
-    pixels: P,
-    add: impl Fn(&mut Sums, P, W),
-) {
-    for m in COLUMN.saturating_sub(2)..=COLUMN.min(TOGETHER - 1) {
-        add(&mut sums[m], pixels, weights[COLUMN - m]);
+    /// Goes over the outputs of any window, four at a time where there are as many.
+    ///
+    /// # Safety
+    /// All that the block refers to must be there.
+    #[inline(always)]
+    unsafe fn each(&self, start: Sums, put: &impl Put) {
+        let outputs = self.run.outputs;
+        let mut at = 0;
+        // SAFETY: the caller's.
+        unsafe {
+            while at + 4 <= outputs {
+                let sums = self.sums::<4>(at, start);
+                sums.into_iter().enumerate().for_each(|(m, sums)| put.put(self.first + (at + m) * self.width, sums));
+                at += 4;
+            }
+            while at < outputs {
+                put.put(self.first + at * self.width, self.sums::<1>(at, start)[0]);
+                at += 1;
+            }
+        }
+    }
+
+    /// Sums of `M` outputs from `output`, whatever their window.
+    ///
+    /// # Safety
+    /// There must be as many.
+    #[inline(always)]
+    unsafe fn sums<const M: usize>(&self, output: usize, start: Sums) -> [Sums; M] {
+        let mut sums = [start; M];
+        for (tap, w) in self.weights.as_chunks::<BLOCK>().0.iter().enumerate() {
+            // SAFETY: the caller's; there are as many taps as weights.
+            unsafe {
+                let w = load_weights(w);
+                sums.iter_mut().enumerate().for_each(|(m, sums)| add(sums, widened(self.pixel(tap, output + m)), w));
+            }
+        }
+        sums
     }
 }
 
@@ -234,37 +260,6 @@ fn zipped(a: int8x16_t, b: int8x16_t, c: int8x16_t, d: int8x16_t) -> Column {
     let (ab, cd) = ([vzip1q_s8(a, b), vzip2q_s8(a, b)].map(words), [vzip1q_s8(c, d), vzip2q_s8(c, d)].map(words));
     [vzip1q_s16(ab[0], cd[0]), vzip2q_s16(ab[0], cd[0]), vzip1q_s16(ab[1], cd[1]), vzip2q_s16(ab[1], cd[1])]
         .map(|words| vreinterpretq_s8_s16(words))
-}
-
-/// What [`neighbors`] sums, a whole column of three pixels at a time.
-///
-/// # Safety
-/// The dot product extension; that of [`neighbors`].
-#[inline]
-#[target_feature(enable = "dotprod")]
-unsafe fn neighbors_by_dot(taps: &[*const u8], offset: usize, step: usize, weights: &Zipped) -> [Sums; TOGETHER] {
-    let rows = [taps[0], taps[3], taps[6]];
-    let mut sums = [weights.start; TOGETHER];
-    // SAFETY: the caller's. The fourth byte of a channel has weight 0.
-    unsafe {
-        let column = |column: usize| {
-            let signed = |row: *const u8| {
-                vreinterpretq_s8_u8(veorq_u8(vld1q_u8(row.add(offset + column * step)), vdupq_n_u8(128)))
-            };
-            let [a, b, c] = rows.map(signed);
-            zipped(a, b, c, c)
-        };
-        let add = |sums: &mut Sums, pixels: Column, weights: Column| {
-            sums.iter_mut().zip(pixels).zip(weights).for_each(|((sum, pixels), w)| *sum = dot(*sum, pixels, w));
-        };
-        share::<0, _, _>(&mut sums, &weights.columns, column(0), add);
-        share::<1, _, _>(&mut sums, &weights.columns, column(1), add);
-        share::<2, _, _>(&mut sums, &weights.columns, column(2), add);
-        share::<3, _, _>(&mut sums, &weights.columns, column(3), add);
-        share::<4, _, _>(&mut sums, &weights.columns, column(4), add);
-        share::<5, _, _>(&mut sums, &weights.columns, column(5), add);
-    }
-    sums
 }
 
 /// Adds to each of four sums the products of four bytes. By assembly, because there is no stable intrinsic.

@@ -6,24 +6,19 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::super::target::Target;
 use super::super::{Gemm, Kernels, Layout, Out, Taps};
 use super::depthwise;
-use super::finish::{Sums, blend, put, start};
+use super::finish::{Sums, blend, start};
+use super::rows::{Tile, for_all};
 use crate::engine::int8::BLOCK;
-use crate::engine::int8::gemm::interleave;
 
 pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
-    layout: Layout { outputs: BLOCK, inputs: 4 },
+    layout: |_| Layout { outputs: BLOCK, inputs: 4 },
     taps: Taps::Single,
     signed: true,
     scratch: |k| k * ROWS,
-    gemm: |g, scratch, out| {
-        g.check(&out);
-        assert!(scratch.len() >= (KERNELS.scratch)(g.k), "scratch");
-        // SAFETY: `Isa::kernels` hands these kernels out only where the instruction is; lengths are checked above.
-        unsafe { gemm(g, scratch, out) }
-    },
+    // SAFETY: `Isa::kernels` hands these kernels out only where the instruction is.
+    gemm: |g, scratch, out| unsafe { gemm(g, scratch, out) },
     depthwise: depthwise::by_dot_products,
     blend,
 };
@@ -32,33 +27,11 @@ pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
 const ROWS: usize = 6;
 
 /// # Safety
-/// The dot product extension; `g` and `out` must have been checked, `scratch` must be as long as [`KERNELS`] says.
+/// The dot product extension.
 #[target_feature(enable = "dotprod")]
-unsafe fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
-    let target = Target::new(&mut out, g.residual);
-    let (rows, k, width) = (g.rows(), g.k, g.width());
-    let mut first = 0;
-    while first < rows {
-        let count = if rows - first >= ROWS { ROWS } else { 1 };
-        let a = &g.a[first * k..(first + count) * k];
-        match count {
-            ROWS => interleave::<ROWS>(a, k, scratch),
-            _ => interleave::<1>(a, k, scratch),
-        }
-        for (block, columns) in g.columns.iter().enumerate() {
-            let weights = &g.weights.packed[block * BLOCK * k..][..BLOCK * k];
-            let (a, w, at) = (scratch.as_ptr(), weights.as_ptr(), first * width + block * BLOCK);
-            // SAFETY: the scratch memory holds `count` times `k` bytes, the block has `BLOCK` times `k` weights, `k` is a
-            // multiple of 16; the target has `BLOCK` elements for this block in each row.
-            unsafe {
-                match count {
-                    ROWS => put(target, (at, at, width), columns, g.activation, tile_of_6(a, w, k, start(columns))),
-                    _ => put(target, (at, at, width), columns, g.activation, [tile_of_1(a, w, k, start(columns))]),
-                }
-            }
-        }
-        first += count;
-    }
+unsafe fn gemm(g: &Gemm<'_>, scratch: &mut [u8], out: Out<'_>) {
+    // SAFETY: the caller's; `for_all` keeps to the lengths that it tells.
+    for_all(g, scratch, out, |tile| unsafe { tile_of_6(tile) }, |tile| unsafe { tile_of_1(tile) });
 }
 
 /// Four inputs of row `$row`, lane `$lane` of its register, times eight outputs in v6 and v7.
@@ -105,13 +78,14 @@ macro_rules! step_of_6 {
     };
 }
 
-/// Sums of six rows, each from `start`; `k / 16` times six times sixteen bytes at `a`.
+/// Sums of six rows.
 ///
 /// # Safety
-/// The dot product extension; `6 * k` bytes at `a`, `16 * k` at `w`; `k` a positive multiple of 16.
+/// The dot product extension; a tile that keeps to what [`Tile`] says of its lengths.
 #[inline]
 #[target_feature(enable = "dotprod")]
-unsafe fn tile_of_6(a: *const u8, w: *const i8, k: usize, start: Sums) -> [Sums; ROWS] {
+unsafe fn tile_of_6(tile: &Tile<'_>) -> [Sums; ROWS] {
+    let (start, rows, weights) = (start(tile.columns), tile.rows.as_ptr(), tile.weights.as_ptr());
     let [[mut a0, mut a1, mut a2, mut a3], [mut b0, mut b1, mut b2, mut b3], [mut c0, mut c1, mut c2, mut c3]] =
         [start; 3];
     let [[mut d0, mut d1, mut d2, mut d3], [mut e0, mut e1, mut e2, mut e3], [mut f0, mut f1, mut f2, mut f3]] =
@@ -126,9 +100,9 @@ unsafe fn tile_of_6(a: *const u8, w: *const i8, k: usize, start: Sums) -> [Sums;
             step_of_6!("0"), step_of_6!("1"), step_of_6!("2"), step_of_6!("3"),
             "subs {k}, {k}, #16",
             "b.ne 2b",
-            a = inout(reg) a => _,
-            w = inout(reg) w => _,
-            k = inout(reg) k => _,
+            a = inout(reg) rows => _,
+            w = inout(reg) weights => _,
+            k = inout(reg) tile.k => _,
             out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
             inout("v8") a0, inout("v9") a1, inout("v10") a2, inout("v11") a3,
             inout("v12") b0, inout("v13") b1, inout("v14") b2, inout("v15") b3,
@@ -145,11 +119,12 @@ unsafe fn tile_of_6(a: *const u8, w: *const i8, k: usize, start: Sums) -> [Sums;
 /// The same for one row.
 ///
 /// # Safety
-/// The dot product extension; `k` bytes at `a`, `16 * k` at `w`; `k` a positive multiple of 16.
+/// As above.
 #[inline]
 #[target_feature(enable = "dotprod")]
-unsafe fn tile_of_1(a: *const u8, w: *const i8, k: usize, start: Sums) -> Sums {
-    let [mut s0, mut s1, mut s2, mut s3] = start;
+unsafe fn tile_of_1(tile: &Tile<'_>) -> Sums {
+    let [mut s0, mut s1, mut s2, mut s3] = start(tile.columns);
+    let (rows, weights) = (tile.rows.as_ptr(), tile.weights.as_ptr());
     let [mut t0, mut t1, mut t2, mut t3] = [vdupq_n_s32(0); 4]; // a second chain of sums
     // SAFETY: the caller's; all registers that are written are named.
     unsafe {
@@ -174,9 +149,9 @@ unsafe fn tile_of_1(a: *const u8, w: *const i8, k: usize, start: Sums) -> Sums {
             "sdot v22.4s, v3.16b, v0.4b[3]", "sdot v23.4s, v4.16b, v0.4b[3]",
             "subs {k}, {k}, #16",
             "b.ne 2b",
-            a = inout(reg) a => _,
-            w = inout(reg) w => _,
-            k = inout(reg) k => _,
+            a = inout(reg) rows => _,
+            w = inout(reg) weights => _,
+            k = inout(reg) tile.k => _,
             out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _,
             inout("v16") s0, inout("v17") s1, inout("v18") s2, inout("v19") s3,
             inout("v20") t0, inout("v21") t1, inout("v22") t2, inout("v23") t3,

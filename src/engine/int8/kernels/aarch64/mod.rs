@@ -3,7 +3,9 @@
 mod depthwise;
 mod dot;
 mod finish;
+mod narrow;
 mod neon;
+mod rows;
 
 pub(super) use dot::KERNELS as DOT;
 pub(super) use neon::KERNELS as NEON;

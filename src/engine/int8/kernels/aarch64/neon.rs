@@ -5,75 +5,63 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::super::target::Target;
 use super::super::{Gemm, Kernels, Layout, Out, Taps};
-use super::depthwise;
-use super::finish::{blend, put, whole};
+use super::finish::{blend, whole};
+use super::rows::{Tile, for_all};
+use super::{depthwise, narrow};
 use crate::engine::int8::BLOCK;
-use crate::engine::int8::gemm::{CHAIN, interleave};
+use crate::engine::int8::gemm::{CHAIN, Weights};
 
 pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
-    layout: Layout { outputs: COLUMNS, inputs: 16 },
+    layout: |k| if k <= NARROW { narrow::LAYOUT } else { Layout { outputs: COLUMNS, inputs: 16 } },
     taps: Taps::Single,
     signed: true,
     scratch: |k| k * ROWS,
-    gemm: |g, scratch, out| {
-        g.check(&out);
-        assert!(scratch.len() >= (KERNELS.scratch)(g.k), "scratch");
-        gemm(g, scratch, out);
-    },
+    gemm: |g, scratch, out| if g.k <= NARROW { narrow::gemm(g, scratch, out) } else { gemm(g, scratch, out) },
     depthwise: depthwise::plain,
     blend,
 };
+
+/// Up to this many inputs, sums are kept such that no lanes have to be added up in the end ([`narrow`]).
+const NARROW: usize = 64;
 
 /// A tile is 4 x 4: its sums, four lanes each, are 16 of the 32 registers.
 const ROWS: usize = 4;
 const COLUMNS: usize = 4;
 
-fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
-    let target = Target::new(&mut out, g.residual);
-    let (rows, k, width) = (g.rows(), g.k, g.width());
-    let mut sums = [[0i32; BLOCK]; ROWS];
-    let mut first = 0;
-    while first < rows {
-        let count = if rows - first >= ROWS { ROWS } else { 1 };
-        let a = &g.a[first * k..(first + count) * k];
-        match count {
-            ROWS => interleave::<ROWS>(a, k, scratch),
-            _ => interleave::<1>(a, k, scratch),
-        }
-        for (block, columns) in g.columns.iter().enumerate() {
-            let weights = &g.weights.packed[block * BLOCK * k..][..BLOCK * k];
-            let chains = k / CHAIN;
-            let calm = &g.weights.calm[block * chains * BLOCK / COLUMNS..];
-            let at = first * width + block * BLOCK;
-            // SAFETY: every aarch64 processor has NEON; `count` rows are in the scratch memory; each quarter of the block has
-            // `COLUMNS` times `k` weights and `chains` notes about them; the target has `BLOCK` elements for this block in
-            // each row.
-            unsafe {
-                for quarter in 0..BLOCK / COLUMNS {
-                    let (a, w) = (scratch.as_ptr().cast(), weights[quarter * COLUMNS * k..].as_ptr());
-                    let (calm, start) = (calm[quarter * chains..].as_ptr(), columns.init[quarter * COLUMNS..].as_ptr());
-                    let sums = sums.as_flattened_mut()[quarter * COLUMNS..].as_mut_ptr();
-                    match count {
-                        ROWS => tile_of_4(a, w, k, calm, start, sums),
-                        _ => tile_of_1(a, w, k, start, sums),
-                    }
-                }
-                let place = (at, at, width);
-                match count {
-                    ROWS => put(
-                        target,
-                        place,
-                        columns,
-                        g.activation,
-                        std::array::from_fn::<_, ROWS, _>(|row| whole(&sums[row])),
-                    ),
-                    _ => put(target, place, columns, g.activation, [whole(&sums[0])]),
-                }
-            }
-        }
-        first += count;
+fn gemm(g: &Gemm<'_>, scratch: &mut [u8], out: Out<'_>) {
+    // SAFETY: `for_all` keeps to the lengths that it tells, and checks that there are as many notes as `quarters` takes.
+    for_all(
+        g,
+        scratch,
+        out,
+        |tile| unsafe {
+            let mut sums = [[0; BLOCK]; ROWS];
+            quarters(tile, g.weights, |a, w, calm, start, n| {
+                tile_of_4(a, w, tile.k, calm, start, sums.as_flattened_mut()[n..].as_mut_ptr());
+            });
+            [whole(&sums[0]), whole(&sums[1]), whole(&sums[2]), whole(&sums[3])]
+        },
+        |tile| unsafe {
+            let mut sums = [0; BLOCK];
+            quarters(tile, g.weights, |a, w, _, start, n| tile_of_1(a, w, tile.k, start, sums[n..].as_mut_ptr()));
+            whole(&sums)
+        },
+    );
+}
+
+/// Calls `f` for each four columns of a block with the rows, their weights, notes, starts and number.
+#[inline(always)]
+fn quarters(
+    tile: &Tile<'_>,
+    weights: &Weights,
+    mut f: impl FnMut(*const i8, *const i8, *const bool, *const i32, usize),
+) {
+    let chains = tile.k / CHAIN;
+    let calm = &weights.calm[tile.block * BLOCK / COLUMNS * chains..];
+    for (quarter, w) in tile.weights.chunks_exact(COLUMNS * tile.k).enumerate() {
+        let (calm, first) = (&calm[quarter * chains..], quarter * COLUMNS);
+        f(tile.rows.as_ptr().cast(), w.as_ptr(), calm.as_ptr(), tile.columns.init[first..].as_ptr(), first);
     }
 }
 
