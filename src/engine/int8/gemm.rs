@@ -103,7 +103,7 @@ impl Gemm<'_> {
 
 /// Rows of `k` bytes as some kernels read them: sixteen inputs of each of `N` rows after another, as signed numbers
 /// (`Columns::init` has the rest). If there are fewer rows, the last stands for those that are missing.
-#[cfg(any(target_arch = "aarch64", target_arch = "arm"))]
+#[cfg(target_arch = "arm")]
 pub(super) fn interleave<const N: usize>(rows: &[u8], k: usize, to: &mut [u8]) {
     let last = rows.len() / k - 1;
     let rows: [&[[u8; 16]]; N] = std::array::from_fn(|row| rows[row.min(last) * k..][..k].as_chunks().0);

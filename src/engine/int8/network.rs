@@ -250,34 +250,31 @@ impl Step {
 /// The windows of one row of outputs, one after the other; what lies beyond the window's bytes up to `k` keeps its value.
 fn gather(x: &[u8], shape: &Shape, window: &Window, border: &[u8], row: usize, k: usize, rows: &mut [u8]) {
     let (line, pitch) = (window.kernel * shape.stride, shape.columns * shape.stride);
-    let (columns, inner) = (rows.len() / k, window.inner(shape.columns));
-    for i in 0..window.kernel {
-        let source = window.source(row, i, shape.rows).map(|y| &x[y * pitch..][..pitch]);
-        let rows = &mut rows[i * line..];
-        let inner = if source.is_some() { inner.clone() } else { 0..0 };
-        for column in (0..inner.start).chain(inner.end..columns) {
-            for (j, out) in rows[column * k..][..line].chunks_exact_mut(shape.stride).enumerate() {
-                out.copy_from_slice(match (source, window.source(column, j, shape.columns)) {
+    let source = |i: usize| window.source(row, i, shape.rows).map(|y| &x[y * pitch..][..pitch]);
+    let mut inner = 0..0;
+    // The usual first layer, without a call for each copy.
+    if let (3, 3, Some(above), Some(middle), Some(below)) =
+        (window.kernel, shape.stride, source(0), source(1), source(2))
+    {
+        inner = window.inner(shape.columns);
+        for (column, out) in inner.clone().zip(rows.chunks_exact_mut(k).skip(inner.start)) {
+            let at = (column * window.stride - window.pad) * shape.stride;
+            let copy = |from: &[u8], to: &mut [u8]| to.copy_from_slice(&from[at..at + 9]);
+            copy(above, &mut out[..9]);
+            copy(middle, &mut out[9..18]);
+            copy(below, &mut out[18..27]);
+        }
+    }
+    for (column, out) in rows.chunks_exact_mut(k).enumerate().filter(|(column, _)| !inner.contains(column)) {
+        for (i, out) in out.chunks_exact_mut(line).enumerate().take(window.kernel) {
+            for (j, out) in out.chunks_exact_mut(shape.stride).enumerate() {
+                out.copy_from_slice(match (source(i), window.source(column, j, shape.columns)) {
                     (Some(source), Some(at)) => &source[at * shape.stride..][..shape.stride],
                     _ => border,
                 });
             }
         }
-        let Some(source) = source else { continue };
-        let outs = rows[inner.start * k..].chunks_mut(k);
-        let first = |column: usize| (column * window.stride - window.pad) * shape.stride;
-        match line {
-            // The usual first layer, without a call for each copy.
-            9 => outs.zip(inner).for_each(|(out, column)| copy::<9>(&source[first(column)..], out)),
-            _ => {
-                outs.zip(inner).for_each(|(out, column)| out[..line].copy_from_slice(&source[first(column)..][..line]))
-            }
-        }
     }
-}
-
-fn copy<const N: usize>(from: &[u8], to: &mut [u8]) {
-    *to.first_chunk_mut::<N>().expect("space for a window") = *from.first_chunk().expect("a window in the picture");
 }
 
 fn max_pool(x: &[u8], shape: &Shape, out: &mut [u8]) {

@@ -94,11 +94,7 @@ impl Floats<'_> {
         // SAFETY: the caller's.
         unsafe {
             if !target.residual.is_null() {
-                let bytes = vld1q_u8(target.residual.add(other));
-                let (low, high) = (vmovl_u8(vget_low_u8(bytes)), vmovl_high_u8(bytes));
-                let (a, b) = (vmovl_u16(vget_low_u16(low)), vmovl_high_u16(low));
-                let (c, d) = (vmovl_u16(vget_low_u16(high)), vmovl_high_u16(high));
-                for (i, word) in [a, b, c, d].into_iter().enumerate() {
+                for (i, word) in widened(target.residual.add(other)).into_iter().enumerate() {
                     let r = vmulq_f32(vcvtq_f32_u32(word), quarter(&columns.residual_mul, i));
                     values[i] = vaddq_f32(values[i], vaddq_f32(r, quarter(&columns.residual_add, i)));
                 }
@@ -172,13 +168,27 @@ impl<const ACTIVATION: u8> Bytes<ACTIVATION> {
     }
 }
 
+/// # Safety
+/// Sixteen bytes at `bytes`.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn widened(bytes: *const u8) -> [uint32x4_t; 4] {
+    // SAFETY: the caller's.
+    let bytes = unsafe { vld1q_u8(bytes) };
+    let (low, high) = (vmovl_u8(vget_low_u8(bytes)), vmovl_high_u8(bytes));
+    [vmovl_u16(vget_low_u16(low)), vmovl_high_u16(low), vmovl_u16(vget_low_u16(high)), vmovl_high_u16(high)]
+}
+
 /// The elementwise sum.
 pub(super) fn blend(b: &Blend<'_>, mut out: Out<'_>) {
     b.check(&out);
     let target = Target::new(&mut out, Some(b.residual));
     b.for_each_block(|columns, at, other| {
-        let sums = std::array::from_fn(|i| i32::from(b.x[at + i]) + columns.init[i]);
-        // SAFETY: the block at `at` lies in the target, that at `other` in the second tensor: both lengths are checked.
-        unsafe { Floats { target, columns }.put_with(at, other, whole(&sums)) };
+        // SAFETY: the block at `at` lies in the first tensor and in the target, that at `other` in the second: lengths are checked.
+        unsafe {
+            let (start, words) = (start(columns), widened(b.x.as_ptr().add(at)));
+            let sum = |i: usize| vaddq_s32(start[i], vreinterpretq_s32_u32(words[i]));
+            Floats { target, columns }.put_with(at, other, [sum(0), sum(1), sum(2), sum(3)]);
+        }
     });
 }

@@ -4,6 +4,7 @@ mod depthwise;
 mod dot;
 mod finish;
 mod narrow;
+mod neighbors;
 mod neon;
 mod rows;
 

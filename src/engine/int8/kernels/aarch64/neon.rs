@@ -142,7 +142,7 @@ macro_rules! sixteen {
 /// move the products apart and run out of registers.
 ///
 /// # Safety
-/// `4 * k` values at `a` as [`interleave`] leaves them, `4 * k` weights at `w`, `k / CHAIN` notes about them at `calm`, four sums
+/// `4 * k` values at `a`, sixteen of each row after another, `4 * k` weights at `w`, `k / CHAIN` notes about them at `calm`, four sums
 /// at `start`; four rows of `BLOCK` sums at `sums`, of which the first four are written; `k` a positive multiple of 16.
 #[target_feature(enable = "neon")]
 unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, calm: *const bool, start: *const i32, sums: *mut i32) {

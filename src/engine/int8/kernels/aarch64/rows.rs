@@ -1,16 +1,17 @@
 //! The way of a matrix product over its rows, around whatever sums a tile of them.
 #![allow(unsafe_code, reason = "results are written without checks")]
 
+use std::arch::aarch64::*;
+
 use super::super::target::Target;
 use super::super::{Gemm, Out};
 use super::finish::{Put, Sums, with_put};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::finish::Columns;
-use crate::engine::int8::gemm::interleave;
 
 /// What a tile multiplies.
 pub(super) struct Tile<'a> {
-    /// Rows of `k` bytes as [`interleave`] leaves them.
+    /// Sixteen inputs of each row after another, as signed numbers.
     pub(super) rows: &'a [u8],
     /// `BLOCK` times `k` weights.
     pub(super) weights: &'a [i8],
@@ -32,39 +33,71 @@ pub(super) fn for_all<const ROWS: usize>(
     one: impl Fn(&Tile<'_>) -> Sums,
 ) {
     g.check(&out);
+    assert!(scratch.len() >= ROWS * g.k, "scratch");
     let target = Target::new(&mut out, g.residual);
-    let (rows, k, width) = (g.rows(), g.k, g.width());
-    let whole = rows - rows % ROWS;
-    for first in (0..whole).step_by(ROWS).chain(whole..rows) {
-        let count = if first < whole { ROWS } else { 1 };
-        let (rows, a) = (&mut scratch[..count * k], &g.a[first * k..(first + count) * k]);
-        match count {
-            1 => interleave::<1>(a, k, rows),
-            _ => interleave::<ROWS>(a, k, rows),
+    let tiles = g.a.chunks_exact(ROWS * g.k);
+    let (rest, mut row) = (tiles.remainder(), 0);
+    // SAFETY: as many rows are there as are told; `scratch` has space for them and `target` for their results.
+    unsafe {
+        for a in tiles {
+            blocks(g, a, row, scratch, target, &tile);
+            row += ROWS;
         }
-        for ((block, columns), weights) in g.columns.iter().enumerate().zip(g.weights.packed.chunks_exact(BLOCK * k)) {
-            let (part, at) = (Tile { rows, weights, k, columns, block }, first * width + block * BLOCK);
-            // SAFETY: the target has `BLOCK` elements for this block in each row.
+        for a in rest.chunks_exact(g.k) {
+            blocks(g, a, row, scratch, target, |part| [one(part)]);
+            row += 1;
+        }
+    }
+}
+
+/// `N` rows from number `row`, which are `a`, and all blocks of outputs.
+///
+/// # Safety
+/// `g` and its output, of which `target` is made, must have been checked; `N` times `k` bytes in `a` and `scratch`.
+#[inline(always)]
+unsafe fn blocks<const N: usize>(
+    g: &Gemm<'_>,
+    a: &[u8],
+    row: usize,
+    scratch: &mut [u8],
+    target: Target,
+    tile: impl Fn(&Tile<'_>) -> [Sums; N],
+) {
+    let (k, width) = (g.k, g.width());
+    // SAFETY: the caller's.
+    let rows = unsafe { interleave::<N>(a, k, scratch) };
+    for (block, columns) in g.columns.iter().enumerate() {
+        let weights = &g.weights.packed[block * BLOCK * k..][..BLOCK * k];
+        let sums = tile(&Tile { rows, weights, k, columns, block });
+        let at = row * width + block * BLOCK;
+        // SAFETY: the caller's: the target has `BLOCK` elements for this block in each row.
+        unsafe { with_put!(target, columns, g.activation, |put| put_rows(put, at, width, sums)) };
+    }
+}
+
+/// Sixteen inputs of each of `N` rows after another, as signed numbers ([`Columns::init`] has the rest).
+///
+/// # Safety
+/// `N` times `k` bytes in both; `k` is a multiple of 16.
+#[inline(always)]
+unsafe fn interleave<'a, const N: usize>(rows: &[u8], k: usize, scratch: &'a mut [u8]) -> &'a [u8] {
+    let (from, mut to) = (rows.as_ptr(), scratch.as_mut_ptr());
+    for at in (0..k).step_by(16) {
+        for row in 0..N {
+            // SAFETY: the caller's.
             unsafe {
-                match count {
-                    1 => {
-                        let sums = one(&part);
-                        with_put!(target, columns, g.activation, |put| put.put(at, sums));
-                    }
-                    _ => {
-                        let sums = tile(&part);
-                        with_put!(target, columns, g.activation, |put| put_rows(put, at, width, sums));
-                    }
-                }
+                vst1q_u8(to, veorq_u8(vld1q_u8(from.add(row * k + at)), vdupq_n_u8(128)));
+                to = to.add(16);
             }
         }
     }
+    &scratch[..N * k]
 }
 
 /// # Safety
 /// That of [`Put::put`] for every row.
 #[inline(always)]
-unsafe fn put_rows<const ROWS: usize>(put: &impl Put, at: usize, width: usize, sums: [Sums; ROWS]) {
+unsafe fn put_rows<const N: usize>(put: &impl Put, at: usize, width: usize, sums: [Sums; N]) {
     // SAFETY: the caller's.
     sums.into_iter().enumerate().for_each(|(row, sums)| unsafe { put.put(at + row * width, sums) });
 }
