@@ -67,6 +67,11 @@ fn sample(frame: &Frame, m: Similarity) -> Vec<u8> {
     let mut crop = vec![0; 3 * SIDE * SIDE];
     // Picture pixels per crop pixel, rounded down: that many samples in each direction see every one of them.
     let n = ((m.a * m.a + m.b * m.b).isqrt() >> 16).clamp(1, MOST_SAMPLES);
+    // Rounded down, without a division where there is no need for one.
+    let part = |v: i64| match n & (n - 1) {
+        0 => v >> (2 * n).trailing_zeros(),
+        _ => v.div_euclid(2 * n),
+    };
     for y in 0..SIDE {
         for x in 0..SIDE {
             let mut sum = [0u32; 3];
@@ -75,8 +80,8 @@ fn sample(frame: &Frame, m: Similarity) -> Vec<u8> {
                     // Offsets of the grid, in halves of 1/n crop pixel.
                     let u = 2 * n * x as i64 + 2 * i + 1 - n;
                     let v = 2 * n * y as i64 + 2 * j + 1 - n;
-                    let px = (m.a * u - m.b * v).div_euclid(2 * n) + m.x;
-                    let py = (m.b * u + m.a * v).div_euclid(2 * n) + m.y;
+                    let px = part(m.a * u - m.b * v) + m.x;
+                    let py = part(m.b * u + m.a * v) + m.y;
                     for (sum, value) in sum.iter_mut().zip(bilinear(frame, px, py)) {
                         *sum += value;
                     }
@@ -96,12 +101,21 @@ fn sample(frame: &Frame, m: Similarity) -> Vec<u8> {
 fn bilinear(frame: &Frame, x: i64, y: i64) -> [u32; 3] {
     let (column, row) = (x >> 16, y >> 16);
     let (fx, fy) = ((x >> 8 & 0xFF) as u32, (y >> 8 & 0xFF) as u32);
+    let (width, height) = (frame.width() as i64, frame.height() as i64);
+    let pixels = |row: i64, column: i64| frame.pixels()[((row * width + column) * 3) as usize..].first_chunk();
+    // In the middle of the picture, which nearly all are.
+    if (0..width - 1).contains(&column)
+        && (0..height - 1).contains(&row)
+        && let (Some(above), Some(below)) = (pixels(row, column), pixels(row + 1, column))
+    {
+        let across = |row: &[u8; 6], i: usize| u32::from(row[i]) * (256 - fx) + u32::from(row[i + 3]) * fx;
+        return [0, 1, 2].map(|i| (across(above, i) * (256 - fy) + across(below, i) * fy + 128) >> 8);
+    }
     let mut value = [0; 3];
     for (dy, wy) in [(0, 256 - fy), (1, fy)] {
         for (dx, wx) in [(0, 256 - fx), (1, fx)] {
             let (column, row) = (column + dx, row + dy);
-            let inside = (0..frame.width() as i64).contains(&column) && (0..frame.height() as i64).contains(&row);
-            if inside && wx * wy > 0 {
+            if (0..width).contains(&column) && (0..height).contains(&row) && wx * wy > 0 {
                 let pixel = &frame.row(row as usize)[column as usize * 3..][..3];
                 for (value, &p) in value.iter_mut().zip(pixel) {
                     *value += u32::from(p) * wx * wy;
@@ -114,6 +128,8 @@ fn bilinear(frame: &Frame, x: i64, y: i64) -> [u32; 3] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn ramp(width: usize, height: usize) -> Frame {
@@ -126,6 +142,26 @@ mod tests {
             let (x, y) = f(x, y);
             Point { x: (x * 256.0).round() as i32, y: (y * 256.0).round() as i32 }
         })
+    }
+
+    proptest! {
+        #[test]
+        fn samples_mix_the_four_pixels_around(width in 1usize..6, height in 1usize..6, x in -2.0..7.0, y in -2.0..7.0, seed: u64) {
+            let noise = |i: usize| (seed.wrapping_mul(i as u64 + 1) >> 40) as u8;
+            let frame = Frame::new(width, height, (0..width * height * 3).map(noise).collect());
+            let (px, py) = ((x * FIXED) as i64, (y * FIXED) as i64);
+            // 256 at a pixel, 0 at its neighbors.
+            let weight = |at: i64, pixel: usize| match (at >> 8) - ((pixel as i64) << 8) {
+                d @ -255..=255 => 256 - d.abs(),
+                _ => 0,
+            };
+            let mut value = [0u64; 3];
+            for (row, column) in (0..height).flat_map(|r| (0..width).map(move |c| (r, c))) {
+                let w = (weight(px, column) * weight(py, row)) as u64;
+                (0..3).for_each(|i| value[i] += w * u64::from(frame.row(row)[column * 3 + i]));
+            }
+            prop_assert_eq!(bilinear(&frame, px, py).map(u64::from), value.map(|v| (v + 128) >> 8));
+        }
     }
 
     #[test]

@@ -1,14 +1,34 @@
 //! A decoded picture.
 
-use zeroize::Zeroizing;
+use std::ops::Deref;
+
+use zeroize::Zeroize;
 
 /// An upright picture: 8-bit RGB, rows from top to bottom, HWC interleaved, no padding.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     width: usize,
     height: usize,
-    /// Wiped when the frame goes.
-    pixels: Zeroizing<Vec<u8>>,
+    pixels: Wiped,
+}
+
+/// Bytes that are overwritten when they go: all at once, which an emptied vector is, instead of one by one.
+#[derive(Clone, PartialEq, Eq)]
+struct Wiped(Vec<u8>);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.clear();
+        self.0.zeroize();
+    }
+}
+
+impl Deref for Wiped {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// A clockwise turn by a multiple of 90 degrees.
@@ -32,7 +52,7 @@ impl Frame {
     /// If the length does not fit the size.
     pub fn new(width: usize, height: usize, pixels: Vec<u8>) -> Self {
         assert_eq!(pixels.len(), width * height * 3, "pixels of a {width}x{height} RGB picture");
-        Self { width, height, pixels: pixels.into() }
+        Self { width, height, pixels: Wiped(pixels) }
     }
 
     /// Width in pixels.
@@ -61,7 +81,7 @@ impl Frame {
     /// If it reaches out of the picture.
     pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
         let rows = (y..y + height).flat_map(|y| &self.row(y)[x * 3..(x + width) * 3]);
-        Self { width, height, pixels: rows.copied().collect::<Vec<_>>().into() }
+        Self { width, height, pixels: Wiped(rows.copied().collect()) }
     }
 
     /// The picture mirrored left to right.
@@ -70,7 +90,7 @@ impl Frame {
         for row in self.pixels.chunks_exact((self.width * 3).max(1)) {
             pixels.extend(row.chunks_exact(3).rev().flatten());
         }
-        Self { width: self.width, height: self.height, pixels: pixels.into() }
+        Self { width: self.width, height: self.height, pixels: Wiped(pixels) }
     }
 
     /// The picture turned clockwise.
@@ -84,7 +104,7 @@ impl Frame {
                 pixels.extend_from_slice(&self.pixels[(sy * w + sx) * 3..][..3]);
             }
         }
-        Self { width, height, pixels: pixels.into() }
+        Self { width, height, pixels: Wiped(pixels) }
     }
 }
 
