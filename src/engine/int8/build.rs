@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
+use super::constants::Constants;
 use super::depthwise::Window;
 use super::excite::{Gate, Layer as FloatLayer};
-use super::finish::{Activation, Columns, LARGEST};
+use super::finish::{Activation, Columns};
 use super::gemm::Weights;
 use super::kernels::Kernels;
-use super::network::{Network, Op, Output, Place, Step};
+use super::network::{Op, Output, Place, Step};
 use super::{BLOCK, Isa, Shape, padded};
 
 /// A tensor of the network that is being built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::engine) struct TensorId(usize);
+pub(in crate::engine) struct TensorId(pub(super) usize);
 
 /// Why something can't be computed in integers. The model may still run in floats.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,25 +62,50 @@ pub(in crate::engine) struct Excite {
 
 /// Collects layers.
 pub(in crate::engine) struct Builder {
-    isa: Isa,
-    kernels: &'static Kernels,
-    tensors: Vec<Tensor>,
-    steps: Vec<Step>,
-    inputs: Vec<Shape>,
-    outputs: Vec<TensorId>,
+    pub(super) isa: Isa,
+    pub(super) kernels: &'static Kernels,
+    pub(super) tensors: Vec<Tensor>,
+    pub(super) steps: Vec<Step>,
+    pub(super) inputs: Vec<Shape>,
+    pub(super) outputs: Vec<View>,
+    /// Convolutions that leave part of a block empty.
+    pub(super) small: Vec<Small>,
 }
 
-struct Tensor {
-    shape: Shape,
+pub(super) struct Tensor {
+    pub(super) shape: Shape,
     /// None for one that leaves the network as floats.
-    stored: Option<Stored>,
-    is_input: bool,
+    pub(super) stored: Option<Stored>,
+    pub(super) is_input: bool,
 }
 
-/// Where tensors are while a network is built: `Place::Buffer` and `Output::Buffer` number tensors, not buffers.
+/// Some channels of a tensor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    pub(super) of: TensorId,
+    pub(super) first: usize,
+    pub(super) channels: usize,
+}
+
+/// How a small tensor is made.
+pub(super) struct Small {
+    pub(super) conv: Conv,
+    pub(super) from: TensorId,
+    pub(super) to: TensorId,
+}
+
+/// Where tensors are while a network is built: `Place` and `Output` number tensors, not buffers.
 impl Builder {
     pub(in crate::engine) fn new(isa: Isa) -> Self {
-        Self { isa, kernels: isa.kernels(), tensors: vec![], steps: vec![], inputs: vec![], outputs: vec![] }
+        Self {
+            isa,
+            kernels: isa.kernels(),
+            tensors: vec![],
+            steps: vec![],
+            inputs: vec![],
+            outputs: vec![],
+            small: vec![],
+        }
     }
 
     /// The network's next input.
@@ -95,7 +121,7 @@ impl Builder {
 
     /// The network's next output.
     pub(in crate::engine) fn output(&mut self, id: TensorId) {
-        self.outputs.push(id);
+        self.outputs.push(View { of: id, first: 0, channels: self.tensors[id.0].shape.channels });
     }
 
     /// A convolution of `from`, plus `residual`, stored as `stored` says or left as floats.
@@ -184,7 +210,11 @@ impl Builder {
                 border: (0..shape.stride).map(channel).collect(),
             }
         };
-        self.step(from, residual, columns, op, result, stored)
+        let to = self.step(from, residual, columns, op, result, stored)?;
+        if outputs < BLOCK && residual.is_none() {
+            self.small.push(Small { conv: conv.clone(), from, to });
+        }
+        Ok(to)
     }
 
     /// The largest of each four neighbors.
@@ -289,89 +319,16 @@ impl Builder {
         {
             return Err(Unfit("a tensor with scales for other channels than it has".into()));
         }
-        let floats = self.tensors.iter().filter(|t| t.stored.is_none()).count();
         let is_stored = stored.is_some();
         let shape = self.tensors[from.0].shape;
         let id = self.tensor(result, stored, false);
-        let to = if is_stored { Output::Buffer(id.0) } else { Output::Floats(floats) };
+        let to = if is_stored { Output::Buffer(id.0) } else { Output::Floats(id.0) };
         let (from, residual) = (Place::Buffer(from.0), residual.map(|r| Place::Buffer(r.0)));
         let activation = Activation::of(&columns, is_stored);
         self.steps.push(Step { from, shape, residual, to, result, columns, activation, op });
         Ok(id)
     }
-
-    /// The network: every tensor gets a buffer from the step that writes it to the last that reads it.
-    pub(in crate::engine) fn finish(mut self) -> Result<Network, Unfit> {
-        let mut last_use = vec![0; self.tensors.len()];
-        for (number, step) in self.steps.iter().enumerate() {
-            for place in [Some(step.from), step.residual].into_iter().flatten() {
-                let Place::Buffer(tensor) = place else { unreachable!("places are tensors until here") };
-                last_use[tensor] = number;
-            }
-        }
-        for output in &self.outputs {
-            if self.tensors[output.0].is_input {
-                return Err(Unfit("an output that is an input".into()));
-            }
-            last_use[output.0] = usize::MAX;
-        }
-        let mut buffers: Vec<usize> = vec![];
-        let mut held: Vec<Option<usize>> = vec![]; // the tensor in each buffer
-        let mut place = vec![usize::MAX; self.tensors.len()];
-        let mut inputs = 0;
-        for (id, tensor) in self.tensors.iter().enumerate().filter(|(_, t)| t.is_input) {
-            place[id] = inputs;
-            inputs += usize::from(tensor.is_input);
-        }
-        let tensors = &self.tensors;
-        for (number, step) in self.steps.iter_mut().enumerate() {
-            if let Output::Buffer(tensor) = step.to {
-                let size = step.result.len();
-                // The free one whose size is nearest.
-                let free = (0..buffers.len()).filter(|b| held[*b].is_none());
-                let buffer = free.min_by_key(|b| buffers[*b].abs_diff(size)).unwrap_or_else(|| {
-                    buffers.push(0);
-                    held.push(None);
-                    buffers.len() - 1
-                });
-                buffers[buffer] = buffers[buffer].max(size);
-                held[buffer] = Some(tensor);
-                place[tensor] = buffer;
-                step.to = Output::Buffer(buffer);
-            }
-            for at in std::iter::once(&mut step.from).chain(step.residual.as_mut()) {
-                let Place::Buffer(tensor) = *at else { unreachable!("places are tensors until here") };
-                *at = match tensors[tensor].is_input {
-                    true => Place::Input(place[tensor]),
-                    false => Place::Buffer(place[tensor]),
-                };
-            }
-            held.iter_mut().for_each(|held| *held = held.filter(|t| last_use[*t] > number));
-        }
-        let mut floats = vec![];
-        let mut count = 0;
-        for tensor in &self.tensors {
-            floats.push(count);
-            count += usize::from(tensor.stored.is_none());
-        }
-        let outputs = self.outputs.iter().map(|id| {
-            let tensor = &self.tensors[id.0];
-            let to = if tensor.stored.is_some() { Output::Buffer(place[id.0]) } else { Output::Floats(floats[id.0]) };
-            (to, tensor.shape)
-        });
-        Ok(Network {
-            isa: self.isa,
-            kernels: self.kernels,
-            outputs: outputs.collect(),
-            steps: self.steps,
-            buffers,
-            inputs: self.inputs,
-        })
-    }
 }
-
-/// Numbers beyond this, or nearer to 0 than its inverse, come from a damaged file.
-const SENSIBLE: f64 = 1e30;
 
 /// Relative difference that rounding to f32 may leave between numbers that are meant to be one.
 const SAME: f64 = 1e-5;
@@ -391,75 +348,5 @@ impl Conv {
         }
         let unit = units.iter().sum::<f64>() / units.len() as f64;
         Ok(self.scale.iter().map(|scale| unit * f64::from(*scale)).collect())
-    }
-}
-
-/// Constants of one channel in real units.
-struct Constants {
-    /// The share of the zero points of the inputs.
-    init: i64,
-    /// Bound on the sum without it.
-    reach: i64,
-    mul: f64,
-    add: f64,
-    slope: f64,
-}
-
-/// A bias of this many units of the sum leaves no place for the sum in 32 bits.
-const VAST: f64 = (1 << 30) as f64;
-
-impl Constants {
-    /// Whether they are all there is to a channel: its bias is [`VAST`], or would be with a zero point in it, and whatever its inputs,
-    /// they move it by less than half of `step`, in which it is stored. Training leaves such channels behind.
-    fn are_all(&self, step: f32) -> bool {
-        let step = f64::from(step);
-        self.add.abs() + 255.0 * step >= VAST * self.mul && self.reach as f64 * self.mul < 0.5 * step
-    }
-
-    fn put(
-        &self,
-        columns: &mut [Columns],
-        channel: usize,
-        stored: Option<&Stored>,
-        residual: Option<&Stored>,
-    ) -> Result<(), Unfit> {
-        let (columns, i) = (&mut columns[channel / BLOCK], channel % BLOCK);
-        let unit = stored.map_or(1.0, |s| f64::from(s.scale[channel]));
-        let zero = stored.map_or(0, |s| s.zero[channel]);
-        let (mut mul, mut add, mut slope) = (self.mul / unit, self.add / unit, self.slope);
-        let mut reach = 0.0;
-        if let Some(residual) = residual {
-            let mul = f64::from(residual.scale[channel]) / unit;
-            columns.residual_mul[i] = mul as f32;
-            columns.residual_add[i] = (f64::from(zero) - mul * f64::from(residual.zero[channel])) as f32;
-            reach += 255.0 * mul.abs();
-        } else if slope == 1.0 {
-            add += f64::from(zero);
-        } else if slope == 0.0 && zero == 0 && stored.is_some() {
-            slope = 1.0; // what is negative is stored as 0 anyway
-        } else {
-            columns.zero[i] = i16::from(zero);
-        }
-        if self.reach == 0 {
-            mul = (1.0 + add.abs()) / f64::from(1 << 20); // without weights, any unit is as good
-        }
-        reach += (self.reach as f64 * mul.abs() + add.abs()) * slope.abs().max(1.0);
-        columns.mul[i] = mul as f32;
-        columns.slope[i] = slope as f32;
-        let small = [columns.mul[i], columns.slope[i], columns.residual_mul[i], columns.residual_add[i]];
-        let sensible = small.iter().all(|v| v.is_finite()) && reach < SENSIBLE;
-        // Smaller ones would meet the subnormal numbers, which not all vector units know.
-        if !sensible || columns.mul[i].abs() < 1.0 / SENSIBLE as f32 {
-            return Err(Unfit("scales that are no sensible numbers".into()));
-        }
-        if stored.is_some() && reach >= LARGEST {
-            return Err(Unfit("results that are far out of the range that is stored".into()));
-        }
-        let init = self.init.saturating_add((add / mul).round_ties_even() as i64);
-        if init.saturating_abs().saturating_add(self.reach) > i64::from(i32::MAX) {
-            return Err(Unfit("sums that do not fit 32 bits".into()));
-        }
-        columns.init[i] = init as i32;
-        Ok(())
     }
 }

@@ -10,12 +10,15 @@
 
 mod blend;
 mod build;
+mod constants;
 mod depthwise;
 mod excite;
 mod finish;
 mod gemm;
 mod kernels;
+mod merge;
 mod network;
+mod place;
 mod sizes;
 
 pub(super) use build::{Builder, Conv, Excite, Stored, TensorId, Unfit};

@@ -20,7 +20,17 @@ pub(in crate::engine) struct Network {
     /// Sizes of the buffers in bytes.
     pub(super) buffers: Vec<usize>,
     pub(super) inputs: Vec<Shape>,
-    pub(super) outputs: Vec<(Output, Shape)>,
+    pub(super) outputs: Vec<Port>,
+}
+
+/// An output: some channels of a tensor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Port {
+    pub(super) from: Output,
+    /// Of the tensor, at the most.
+    pub(super) shape: Shape,
+    pub(super) first: usize,
+    pub(super) channels: usize,
 }
 
 /// The buffers of one thread.
@@ -102,8 +112,8 @@ impl Network {
     }
 
     /// What comes out then, and whether as floats.
-    pub(in crate::engine) fn outputs(&self) -> impl ExactSizeIterator<Item = (bool, &Shape)> {
-        self.outputs.iter().map(|(output, shape)| (matches!(output, Output::Floats(_)), shape))
+    pub(in crate::engine) fn outputs(&self) -> impl ExactSizeIterator<Item = (bool, Shape)> {
+        self.outputs.iter().map(|port| (matches!(port.from, Output::Floats(_)), port.shape_in(port.shape)))
     }
 
     /// Buffers for one thread.
@@ -151,16 +161,23 @@ impl Network {
         }
     }
 
-    /// An output that is bytes, of the run before, which had these sizes.
+    /// An output that is bytes, of the run before, which had these sizes: from its first channel on.
     pub(in crate::engine) fn bytes<'a>(&self, state: &'a State, sizes: &Sizes, output: usize) -> Option<&'a [u8]> {
-        let (Output::Buffer(i), _) = self.outputs[output] else { return None };
-        Some(&state.buffers[i][..sizes.outputs[output].len()])
+        let Port { from: Output::Buffer(i), first, .. } = self.outputs[output] else { return None };
+        Some(&state.buffers[i][first..sizes.outputs[output].len()])
     }
 
     /// An output that is floats, of the run before, which had these sizes.
     pub(in crate::engine) fn floats<'a>(&self, state: &'a State, sizes: &Sizes, output: usize) -> Option<&'a [f32]> {
-        let (Output::Floats(i), _) = self.outputs[output] else { return None };
-        Some(&state.floats[i][..sizes.outputs[output].len()])
+        let Port { from: Output::Floats(i), first, .. } = self.outputs[output] else { return None };
+        Some(&state.floats[i][first..sizes.outputs[output].len()])
+    }
+}
+
+impl Port {
+    /// The output's shape if that of its tensor is `shape`: the channels before and behind it are between those of two pixels.
+    pub(super) fn shape_in(&self, shape: Shape) -> Shape {
+        Shape { channels: self.channels, ..shape }
     }
 }
 

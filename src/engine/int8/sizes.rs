@@ -2,7 +2,7 @@
 //! ends.
 
 use super::Shape;
-use super::network::{Network, Op, Output, Place, Step};
+use super::network::{Network, Op, Output, Place, Port, Step};
 
 /// The shapes of all tensors in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl Sizes {
         Self {
             inputs: network.inputs.clone(),
             steps: network.steps.iter().map(|step| (step.shape, step.result)).collect(),
-            outputs: network.outputs.iter().map(|(_, shape)| *shape).collect(),
+            outputs: network.outputs().map(|(_, shape)| shape).collect(),
         }
     }
 
@@ -53,9 +53,9 @@ impl Sizes {
             }
             steps.push((shape, result));
         }
-        let output = |(output, _): &(Output, Shape)| match *output {
-            Output::Buffer(i) => buffers[i],
-            Output::Floats(i) => floats[i],
+        let output = |port: &Port| match port.from {
+            Output::Buffer(i) => port.shape_in(buffers[i]),
+            Output::Floats(i) => port.shape_in(floats[i]),
         };
         Some(Self { inputs: vec![input], steps, outputs: network.outputs.iter().map(output).collect() })
     }

@@ -86,9 +86,9 @@ impl EvalOp for Segment {
 
 impl TypedOp for Segment {
     fn output_facts(&self, _: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        let fact = |(is_float, shape): (bool, &Shape)| match is_float {
-            true => f32::fact(dims(shape)),
-            false => u8::fact(dims(shape)),
+        let fact = |(is_float, shape): (bool, Shape)| match is_float {
+            true => f32::fact(dims(&shape)),
+            false => u8::fact(dims(&shape)),
         };
         Ok(self.0.outputs().map(fact).collect())
     }

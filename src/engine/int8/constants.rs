@@ -1,0 +1,78 @@
+//! From scales, zero points and biases in real units to what kernels finish sums with.
+
+use super::BLOCK;
+use super::build::{Stored, Unfit};
+use super::finish::{Columns, LARGEST};
+
+/// Numbers beyond this, or nearer to 0 than its inverse, come from a damaged file.
+const SENSIBLE: f64 = 1e30;
+
+/// Constants of one channel in real units.
+pub(super) struct Constants {
+    /// The share of the zero points of the inputs.
+    pub(super) init: i64,
+    /// Bound on the sum without it.
+    pub(super) reach: i64,
+    pub(super) mul: f64,
+    pub(super) add: f64,
+    pub(super) slope: f64,
+}
+
+/// A bias of this many units of the sum leaves no place for the sum in 32 bits.
+const VAST: f64 = (1 << 30) as f64;
+
+impl Constants {
+    /// Whether they are all there is to a channel: its bias is [`VAST`], or would be with a zero point in it, and whatever its inputs,
+    /// they move it by less than half of `step`, in which it is stored. Training leaves such channels behind.
+    pub(super) fn are_all(&self, step: f32) -> bool {
+        let step = f64::from(step);
+        self.add.abs() + 255.0 * step >= VAST * self.mul && self.reach as f64 * self.mul < 0.5 * step
+    }
+
+    pub(super) fn put(
+        &self,
+        columns: &mut [Columns],
+        channel: usize,
+        stored: Option<&Stored>,
+        residual: Option<&Stored>,
+    ) -> Result<(), Unfit> {
+        let (columns, i) = (&mut columns[channel / BLOCK], channel % BLOCK);
+        let unit = stored.map_or(1.0, |s| f64::from(s.scale[channel]));
+        let zero = stored.map_or(0, |s| s.zero[channel]);
+        let (mut mul, mut add, mut slope) = (self.mul / unit, self.add / unit, self.slope);
+        let mut reach = 0.0;
+        if let Some(residual) = residual {
+            let mul = f64::from(residual.scale[channel]) / unit;
+            columns.residual_mul[i] = mul as f32;
+            columns.residual_add[i] = (f64::from(zero) - mul * f64::from(residual.zero[channel])) as f32;
+            reach += 255.0 * mul.abs();
+        } else if slope == 1.0 {
+            add += f64::from(zero);
+        } else if slope == 0.0 && zero == 0 && stored.is_some() {
+            slope = 1.0; // what is negative is stored as 0 anyway
+        } else {
+            columns.zero[i] = i16::from(zero);
+        }
+        if self.reach == 0 {
+            mul = (1.0 + add.abs()) / f64::from(1 << 20); // without weights, any unit is as good
+        }
+        reach += (self.reach as f64 * mul.abs() + add.abs()) * slope.abs().max(1.0);
+        columns.mul[i] = mul as f32;
+        columns.slope[i] = slope as f32;
+        let small = [columns.mul[i], columns.slope[i], columns.residual_mul[i], columns.residual_add[i]];
+        let sensible = small.iter().all(|v| v.is_finite()) && reach < SENSIBLE;
+        // Smaller ones would meet the subnormal numbers, which not all vector units know.
+        if !sensible || columns.mul[i].abs() < 1.0 / SENSIBLE as f32 {
+            return Err(Unfit("scales that are no sensible numbers".into()));
+        }
+        if stored.is_some() && reach >= LARGEST {
+            return Err(Unfit("results that are far out of the range that is stored".into()));
+        }
+        let init = self.init.saturating_add((add / mul).round_ties_even() as i64);
+        if init.saturating_abs().saturating_add(self.reach) > i64::from(i32::MAX) {
+            return Err(Unfit("sums that do not fit 32 bits".into()));
+        }
+        columns.init[i] = init as i32;
+        Ok(())
+    }
+}

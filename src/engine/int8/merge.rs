@@ -1,0 +1,113 @@
+//! Small convolutions side by side: kernels compute whole blocks of channels, so that a detector's heads, of one channel or a few
+//! each, take as long together as one of them does alone.
+
+use super::build::{Builder, Conv, Small, Stored, TensorId, Unfit, View};
+use super::network::{Output, Place};
+use super::{BLOCK, depthwise::Window};
+
+/// A pointwise convolution, and the depthwise one that alone reads it and makes an output of the network.
+struct Head {
+    from: TensorId,
+    pointwise: Conv,
+    stored: Stored,
+    between: TensorId,
+    depthwise: Conv,
+    output: TensorId,
+}
+
+impl Builder {
+    /// Puts heads of one tensor with the same window into as few blocks as they fit in. What they compute stays the same.
+    pub(super) fn merge(&mut self) -> Result<(), Unfit> {
+        let mut heads = self.heads();
+        while let Some(first) = heads.pop() {
+            let (mut group, mut channels) = (vec![first], 0);
+            channels += group[0].channels();
+            let mut at = heads.len();
+            while at > 0 {
+                at -= 1;
+                let head = &heads[at];
+                if head.goes_with(&group[0]) && channels + head.channels() <= BLOCK {
+                    channels += head.channels();
+                    group.push(heads.remove(at));
+                }
+            }
+            if group.len() > 1 {
+                self.put_together(&group)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn heads(&self) -> Vec<Head> {
+        let reads = |id: TensorId| {
+            let reads = |place: Option<Place>| usize::from(place == Some(Place::Buffer(id.0)));
+            self.steps.iter().map(|step| reads(Some(step.from)) + reads(step.residual)).sum::<usize>()
+        };
+        let is_output = |id: TensorId| self.outputs.iter().any(|view| view.of == id);
+        let head = |last: &Small| {
+            let first = self.small.iter().find(|small| small.to == last.from)?;
+            let fits = first.conv.kernel == 1
+                && !first.conv.is_depthwise
+                && last.conv.is_depthwise
+                && last.conv.inward.is_none()
+                && reads(first.to) == 1
+                && !is_output(first.to)
+                && reads(last.to) == 0
+                && self.tensors[last.to.0].stored.is_none();
+            fits.then_some(Head {
+                from: first.from,
+                pointwise: first.conv.clone(),
+                stored: self.tensors[first.to.0].stored.clone()?,
+                between: first.to,
+                depthwise: last.conv.clone(),
+                output: last.to,
+            })
+        };
+        self.small.iter().filter_map(head).collect()
+    }
+
+    fn put_together(&mut self, group: &[Head]) -> Result<(), Unfit> {
+        let all = |part: fn(&Head) -> &[f32]| group.iter().flat_map(part).copied().collect();
+        let stored = Stored {
+            scale: all(|head| &head.stored.scale),
+            zero: group.iter().flat_map(|head| &head.stored.zero).copied().collect(),
+        };
+        let between = self.conv(&together(group, |head| &head.pointwise), group[0].from, None, Some(stored))?;
+        let output = self.conv(&together(group, |head| &head.depthwise), between, None, None)?;
+        let mut first = 0;
+        for head in group {
+            let gone = [Output::Buffer(head.between.0), Output::Floats(head.output.0)];
+            self.steps.retain(|step| !gone.contains(&step.to));
+            let views = self.outputs.iter_mut().filter(|view| view.of == head.output);
+            views.for_each(|view| *view = View { of: output, first, channels: head.channels() });
+            first += head.channels();
+        }
+        Ok(())
+    }
+}
+
+impl Head {
+    /// Whether all but the outputs is the same.
+    fn goes_with(&self, other: &Self) -> bool {
+        let window = |conv: &Conv| Window { kernel: conv.kernel, stride: conv.stride, pad: conv.pad };
+        let windows = |head: &Self| (window(&head.pointwise), window(&head.depthwise));
+        self.from == other.from && windows(self) == windows(other) && self.pointwise.inward == other.pointwise.inward
+    }
+
+    fn channels(&self) -> usize {
+        self.depthwise.bias.len()
+    }
+}
+
+/// One convolution with the outputs of several that have all else in common.
+fn together(group: &[Head], of: fn(&Head) -> &Conv) -> Conv {
+    let first = of(&group[0]);
+    let all = |part: fn(&Conv) -> &Vec<f32>| group.iter().flat_map(|head| part(of(head))).copied().collect();
+    Conv {
+        weights: group.iter().flat_map(|head| &of(head).weights).copied().collect(),
+        scale: all(|conv| &conv.scale),
+        bias: all(|conv| &conv.bias),
+        slopes: all(|conv| &conv.slopes),
+        ..first.clone()
+    }
+}

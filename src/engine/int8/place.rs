@@ -1,0 +1,74 @@
+//! Which buffer holds which tensor.
+
+use super::build::{Builder, Unfit};
+use super::network::{Network, Output, Place, Port};
+
+impl Builder {
+    /// The network: every tensor gets a buffer from the step that writes it to the last that reads it.
+    pub(in crate::engine) fn finish(mut self) -> Result<Network, Unfit> {
+        self.merge()?;
+        let mut last_use = vec![0; self.tensors.len()];
+        for (number, step) in self.steps.iter().enumerate() {
+            for place in [Some(step.from), step.residual].into_iter().flatten() {
+                let Place::Buffer(tensor) = place else { unreachable!("places are tensors until here") };
+                last_use[tensor] = number;
+            }
+        }
+        for output in &self.outputs {
+            if self.tensors[output.of.0].is_input {
+                return Err(Unfit("an output that is an input".into()));
+            }
+            last_use[output.of.0] = usize::MAX;
+        }
+        let mut buffers: Vec<usize> = vec![];
+        let mut held: Vec<Option<usize>> = vec![]; // the tensor in each buffer
+        let mut place = vec![usize::MAX; self.tensors.len()];
+        let mut inputs = 0;
+        for (id, tensor) in self.tensors.iter().enumerate().filter(|(_, t)| t.is_input) {
+            place[id] = inputs;
+            inputs += usize::from(tensor.is_input);
+        }
+        let (tensors, mut floats) = (&self.tensors, 0..);
+        for (number, step) in self.steps.iter_mut().enumerate() {
+            if let Output::Floats(tensor) = step.to {
+                place[tensor] = floats.next().expect("few");
+                step.to = Output::Floats(place[tensor]);
+            }
+            if let Output::Buffer(tensor) = step.to {
+                let size = step.result.len();
+                // The free one whose size is nearest.
+                let free = (0..buffers.len()).filter(|b| held[*b].is_none());
+                let buffer = free.min_by_key(|b| buffers[*b].abs_diff(size)).unwrap_or_else(|| {
+                    buffers.push(0);
+                    held.push(None);
+                    buffers.len() - 1
+                });
+                buffers[buffer] = buffers[buffer].max(size);
+                held[buffer] = Some(tensor);
+                place[tensor] = buffer;
+                step.to = Output::Buffer(buffer);
+            }
+            for at in std::iter::once(&mut step.from).chain(step.residual.as_mut()) {
+                let Place::Buffer(tensor) = *at else { unreachable!("places are tensors until here") };
+                *at = match tensors[tensor].is_input {
+                    true => Place::Input(place[tensor]),
+                    false => Place::Buffer(place[tensor]),
+                };
+            }
+            held.iter_mut().for_each(|held| *held = held.filter(|t| last_use[*t] > number));
+        }
+        let outputs = self.outputs.iter().map(|view| {
+            let tensor = &self.tensors[view.of.0];
+            let to = if tensor.stored.is_some() { Output::Buffer } else { Output::Floats };
+            Port { from: to(place[view.of.0]), first: view.first, channels: view.channels, shape: tensor.shape }
+        });
+        Ok(Network {
+            isa: self.isa,
+            kernels: self.kernels,
+            outputs: outputs.collect(),
+            steps: self.steps,
+            buffers,
+            inputs: self.inputs,
+        })
+    }
+}
