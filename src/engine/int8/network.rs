@@ -270,17 +270,16 @@ fn gather(x: &[u8], shape: &Shape, window: &Window, border: &[u8], row: usize, k
     let source = |i: usize| window.source(row, i, shape.rows).map(|y| &x[y * pitch..][..pitch]);
     let mut inner = 0..0;
     // The usual first layer, without a call for each copy.
-    if let (3, 3, Some(above), Some(middle), Some(below)) =
-        (window.kernel, shape.stride, source(0), source(1), source(2))
-    {
-        inner = window.inner(shape.columns);
-        for (column, out) in inner.clone().zip(rows.chunks_exact_mut(k).skip(inner.start)) {
-            let at = (column * window.stride - window.pad) * shape.stride;
-            let copy = |from: &[u8], to: &mut [u8]| to.copy_from_slice(&from[at..at + 9]);
-            copy(above, &mut out[..9]);
-            copy(middle, &mut out[9..18]);
-            copy(below, &mut out[18..27]);
-        }
+    if let (3, 3, Some(a), Some(b), Some(c)) = (window.kernel, shape.stride, source(0), source(1), source(2)) {
+        let start = window.inner(shape.columns).start;
+        let (outs, first) = (rows.chunks_exact_mut(k).skip(start), start * window.stride - window.pad);
+        let pixels = [a, b, c].map(|row| &row[3 * first..]);
+        let done = match window.stride {
+            1 => copy(outs, pixels.map(|row| row.as_chunks::<3>().0.windows(3).map(<[_]>::as_flattened))),
+            2 => copy(outs, pixels.map(|row| row.as_chunks::<6>().0.windows(2).map(<[_]>::as_flattened))),
+            _ => 0,
+        };
+        inner = start..start + done;
     }
     for (column, out) in rows.chunks_exact_mut(k).enumerate().filter(|(column, _)| !inner.contains(column)) {
         for (i, out) in out.chunks_exact_mut(line).enumerate().take(window.kernel) {
@@ -292,6 +291,18 @@ fn gather(x: &[u8], shape: &Shape, window: &Window, border: &[u8], row: usize, k
             }
         }
     }
+}
+
+/// Puts nine bytes of each of three rows into each of `outs`; tells how many.
+fn copy<'a>(outs: impl Iterator<Item = &'a mut [u8]>, [a, b, c]: [impl Iterator<Item = &'a [u8]>; 3]) -> usize {
+    let windows = outs.zip(a).zip(b).zip(c);
+    let copied = windows.map(|(((out, a), b), c)| {
+        let out: &mut [u8; 27] = out.first_chunk_mut().expect("space for a window");
+        out[..9].copy_from_slice(&a[..9]);
+        out[9..18].copy_from_slice(&b[..9]);
+        out[18..].copy_from_slice(&c[..9]);
+    });
+    copied.count()
 }
 
 fn max_pool(x: &[u8], shape: &Shape, out: &mut [u8]) {

@@ -48,7 +48,7 @@ macro_rules! with_put {
         };
         match ($target, $columns) {
             (target, columns) if target.floats || !target.residual.is_null() => {
-                let $put = &Floats { target, columns };
+                let $put = &Floats::<{ Activation::Any as u8 }> { target, columns };
                 $body
             }
             (target, columns) => match $activation {
@@ -71,12 +71,12 @@ macro_rules! with_put {
 pub(super) use with_put;
 
 /// What is left as floats, or has something added to it before it is stored.
-pub(super) struct Floats<'a> {
+pub(super) struct Floats<'a, const ACTIVATION: u8> {
     pub(super) target: Target,
     pub(super) columns: &'a Columns,
 }
 
-impl Put for Floats<'_> {
+impl<const ACTIVATION: u8> Put for Floats<'_, ACTIVATION> {
     #[inline(always)]
     unsafe fn put(&self, at: usize, sums: Sums) {
         // SAFETY: the caller's.
@@ -84,12 +84,13 @@ impl Put for Floats<'_> {
     }
 }
 
-impl Floats<'_> {
+impl<const ACTIVATION: u8> Floats<'_, ACTIVATION> {
     /// # Safety
     /// Sixteen elements from `at` must lie in the target, as many bytes from `other` in the residual if there is one.
+    #[inline]
     unsafe fn put_with(&self, at: usize, other: usize, sums: Sums) {
         let Self { target, columns } = *self;
-        let finish = Bytes::<{ Activation::Any as u8 }>::new(target, columns);
+        let finish = Bytes::<ACTIVATION>::new(target, columns);
         let mut values = finish.values(sums);
         // SAFETY: the caller's.
         unsafe {
@@ -188,7 +189,7 @@ pub(super) fn blend(b: &Blend<'_>, mut out: Out<'_>) {
         unsafe {
             let (start, words) = (start(columns), widened(b.x.as_ptr().add(at)));
             let sum = |i: usize| vaddq_s32(start[i], vreinterpretq_s32_u32(words[i]));
-            Floats { target, columns }.put_with(at, other, [sum(0), sum(1), sum(2), sum(3)]);
+            Floats::<NONE> { target, columns }.put_with(at, other, [sum(0), sum(1), sum(2), sum(3)]);
         }
     });
 }
