@@ -76,3 +76,56 @@ impl Constants {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Builder, Conv, Isa, Shape, Sizes};
+    use super::*;
+
+    /// What a pointwise convolution of one pixel of sixteen channels stores, with steps of a half and a zero point of 7.
+    fn stored(scale: &[f32], weights: i8, bias: &[f32]) -> Result<Vec<u8>, Unfit> {
+        let n = scale.len();
+        let mut builder = Builder::new(Isa::Portable);
+        let input = builder.input(Shape::new(1, 1, 16), Stored { scale: vec![1.0; 16], zero: vec![0; 16] });
+        let conv = Conv {
+            weights: vec![weights; n * 16],
+            scale: scale.to_vec(),
+            inward: None,
+            bias: bias.to_vec(),
+            slopes: vec![1.0; n],
+            is_depthwise: false,
+            kernel: 1,
+            stride: 1,
+            pad: 0,
+        };
+        let output = builder.conv(&conv, input, None, Some(Stored { scale: vec![0.5; n], zero: vec![7; n] }))?;
+        builder.output(output);
+        let network = builder.finish()?;
+        let (sizes, mut state) = (Sizes::whole(&network), network.state());
+        network.run(&mut state, &sizes, &[&[1; 16]]);
+        Ok(sizes.outputs()[0].planes(network.bytes(&state, &sizes, 0).expect("bytes")))
+    }
+
+    #[test]
+    fn channels_without_weights_store_their_bias() {
+        assert_eq!(stored(&[1.0, 1e-6], 0, &[20.3, -2.0]).unwrap(), [48, 3]);
+    }
+
+    #[test]
+    fn channels_that_inputs_cannot_move_store_their_bias() {
+        assert_eq!(stored(&[0.1, 1e-12, 0.0], 10, &[1.0, 20.3, -2.0]).unwrap(), [7 + 2 + 32, 48, 3]);
+    }
+
+    #[test]
+    fn a_bias_that_leaves_no_place_for_sums_is_refused() {
+        // Half a step or more could come from the inputs, in units that the bias has over a billion of.
+        assert!(stored(&[1e-5], 127, &[1e5]).is_err());
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_refused() {
+        for (scale, bias) in [(f32::NAN, 0.0), (f32::INFINITY, 0.0), (0.1, f32::NAN), (0.1, f32::INFINITY)] {
+            assert!(stored(&[scale], 1, &[bias]).is_err(), "{scale} {bias}");
+        }
+    }
+}

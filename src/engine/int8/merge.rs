@@ -111,3 +111,51 @@ fn together(group: &[Head], of: fn(&Head) -> &Conv) -> Conv {
         ..first.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Isa, Shape, Sizes};
+    use super::*;
+
+    /// Heads of as many channels as told, of one input of 16, in one network.
+    fn outputs(channels: &[usize], x: &[u8]) -> (usize, Vec<Vec<f32>>) {
+        let mut builder = Builder::new(Isa::Portable);
+        let stored = |n: usize| Stored { scale: vec![0.5; n], zero: vec![100; n] };
+        let input = builder.input(Shape::new(5, 6, 16), stored(16));
+        for n in channels {
+            // Told from each other by their number of channels.
+            let weights =
+                |count: usize| (0..count).map(|i| ((i * 37 * n + 11) % 255) as i8).map(|w| w.max(-127)).collect();
+            let conv = |kernel: usize, is_depthwise: bool, inputs: usize| Conv {
+                weights: weights(n * inputs * kernel * kernel),
+                scale: (0..*n).map(|o| 0.01 + o as f32 / 1000.0).collect(),
+                inward: None,
+                bias: (0..*n).map(|o| o as f32 - 1.0).collect(),
+                slopes: vec![1.0; *n],
+                is_depthwise,
+                kernel,
+                stride: 1,
+                pad: kernel / 2,
+            };
+            let between = builder.conv(&conv(1, false, 16), input, None, Some(stored(*n))).unwrap();
+            let output = builder.conv(&conv(3, true, 1), between, None, None).unwrap();
+            builder.output(output);
+        }
+        let network = builder.finish().unwrap();
+        let (sizes, mut state) = (Sizes::whole(&network), network.state());
+        network.run(&mut state, &sizes, &[x]);
+        let output = |i: usize| sizes.outputs()[i].planes(network.floats(&state, &sizes, i).unwrap());
+        (network.len(), (0..channels.len()).map(output).collect())
+    }
+
+    #[test]
+    fn heads_answer_together_what_each_answers_alone() {
+        let x: Vec<u8> = (0..5 * 6 * 16u32).map(|i| (i * i * 31 >> 3) as u8).collect();
+        let channels = [1, 4, 10, 2, 15];
+        let (layers, together) = outputs(&channels, &x);
+        assert_eq!(layers, 4, "15 and 1, then 2, 10 and 4, and two layers for both");
+        for (n, answer) in channels.iter().zip(together) {
+            assert_eq!(answer, outputs(&[*n], &x).1[0], "{n}");
+        }
+    }
+}
