@@ -49,7 +49,6 @@ fn integers_answer_what_rounded_floats_do() {
             let error: f32 = a.values.iter().zip(&b.values).map(|(a, b)| (a - b) * (a - b)).sum();
             // Sums of floats have errors of their own and biases are rounded, which changes a byte here and there, and later layers
             // spread it.
-            eprintln!("{plan:?} {} {}", a.name, error / energy);
             assert!(error < 2e-2 * energy, "{plan:?} {}: {error} of {energy}", a.name);
         }
     }

@@ -176,7 +176,7 @@ impl Builder {
             let reach = 255 * i64::from(row.iter().map(|w| u32::from(w.unsigned_abs())).sum::<u32>());
             let (add, slope) = (f64::from(conv.bias[o]), f64::from(conv.slopes[o]));
             let mut constants = Constants { init, reach, mul: *mul, add, slope };
-            if stored.as_ref().is_some_and(|stored| constants.are_all(stored.scale[o])) {
+            if constants.are_all(stored.as_ref().map(|stored| stored.scale[o])) {
                 weights.to_mut()[o * row.len()..][..row.len()].fill(0);
                 (constants.init, constants.reach) = (0, 0);
             }

@@ -22,11 +22,16 @@ pub(super) struct Constants {
 const VAST: f64 = (1 << 30) as f64;
 
 impl Constants {
-    /// Whether they are all there is to a channel: its bias is [`VAST`], or would be with a zero point in it, and whatever its inputs,
-    /// they move it by less than half of `step`, in which it is stored. Training leaves such channels behind.
-    pub(super) fn are_all(&self, step: f32) -> bool {
-        let step = f64::from(step);
-        self.add.abs() + 255.0 * step >= VAST * self.mul && self.reach as f64 * self.mul < 0.5 * step
+    /// Whether they are all there is to a channel that is stored in steps of `step` (none: left as floats). Either its inputs count for
+    /// nothing at all, or its bias is [`VAST`], or would be with a zero point in it, and whatever its inputs, they move what is stored
+    /// by less than half a step. Training leaves such channels behind.
+    pub(super) fn are_all(&self, step: Option<f32>) -> bool {
+        let mul = self.mul.abs();
+        mul == 0.0
+            || step.map(f64::from).is_some_and(|step| {
+                let moves = self.reach as f64 * mul * self.slope.abs().max(1.0);
+                self.add.abs() + 255.0 * step >= VAST * mul && moves < 0.5 * step
+            })
     }
 
     pub(super) fn put(
@@ -53,6 +58,9 @@ impl Constants {
         } else {
             columns.zero[i] = i16::from(zero);
         }
+        if !mul.is_finite() {
+            return Err(Unfit("scales that are no numbers".into()));
+        }
         if self.reach == 0 {
             mul = (1.0 + add.abs()) / f64::from(1 << 20); // without weights, any unit is as good
         }
@@ -68,11 +76,12 @@ impl Constants {
         if stored.is_some() && reach >= LARGEST {
             return Err(Unfit("results that are far out of the range that is stored".into()));
         }
-        let init = self.init.saturating_add((add / mul).round_ties_even() as i64);
-        if init.saturating_abs().saturating_add(self.reach) > i64::from(i32::MAX) {
+        // The share of the zero points is not larger than the reach: the same question for kernels that read bytes in other ways.
+        let bias = (add / mul).round_ties_even() as i64;
+        if bias.saturating_abs().saturating_add(2 * self.reach) > i64::from(i32::MAX) {
             return Err(Unfit("sums that do not fit 32 bits".into()));
         }
-        columns.init[i] = init as i32;
+        columns.init[i] = (self.init + bias) as i32;
         Ok(())
     }
 }
@@ -114,6 +123,7 @@ mod tests {
     #[test]
     fn channels_that_inputs_cannot_move_store_their_bias() {
         assert_eq!(stored(&[0.1, 1e-12, 0.0], 10, &[1.0, 20.3, -2.0]).unwrap(), [7 + 2 + 32, 48, 3]);
+        assert_eq!(stored(&[-0.1, -0.1, -1e-12], 10, &[1.0, 21.0, 20.3]).unwrap(), [0, 7 + 42 - 32, 48]);
     }
 
     #[test]
@@ -124,7 +134,9 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_are_refused() {
-        for (scale, bias) in [(f32::NAN, 0.0), (f32::INFINITY, 0.0), (0.1, f32::NAN), (0.1, f32::INFINITY)] {
+        for (scale, bias) in
+            [(f32::NAN, 0.0), (f32::INFINITY, 0.0), (f32::NEG_INFINITY, 1.0), (0.1, f32::NAN), (0.1, f32::INFINITY)]
+        {
             assert!(stored(&[scale], 1, &[bias]).is_err(), "{scale} {bias}");
         }
     }

@@ -268,21 +268,17 @@ impl Step {
 fn gather(x: &[u8], shape: &Shape, window: &Window, border: &[u8], row: usize, k: usize, rows: &mut [u8]) {
     let (line, pitch) = (window.kernel * shape.stride, shape.columns * shape.stride);
     let source = |i: usize| window.source(row, i, shape.rows).map(|y| &x[y * pitch..][..pitch]);
+    let columns = rows.len() / k;
     let mut inner = 0..0;
     // The usual first layer, without a call for each copy.
     if let (3, 3, Some(a), Some(b), Some(c)) = (window.kernel, shape.stride, source(0), source(1), source(2)) {
-        let start = window.inner(shape.columns).start;
-        let (outs, first) = (rows.chunks_exact_mut(k).skip(start), start * window.stride - window.pad);
-        let pixels = [a, b, c].map(|row| &row[3 * first..]);
-        let done = match window.stride {
-            1 => copy(outs, pixels.map(|row| row.as_chunks::<3>().0.windows(3).map(<[_]>::as_flattened))),
-            2 => copy(outs, pixels.map(|row| row.as_chunks::<6>().0.windows(2).map(<[_]>::as_flattened))),
-            _ => 0,
-        };
-        inner = start..start + done;
+        inner = window.inner(shape.columns);
+        let first = (inner.start * window.stride).saturating_sub(window.pad) * 3;
+        let outs = rows[inner.start * k..inner.end * k].chunks_exact_mut(k);
+        copy([a, b, c].map(|row| row.get(first..).unwrap_or_default()), window.stride * 3, outs);
     }
-    for (column, out) in rows.chunks_exact_mut(k).enumerate().filter(|(column, _)| !inner.contains(column)) {
-        for (i, out) in out.chunks_exact_mut(line).enumerate().take(window.kernel) {
+    for column in (0..inner.start).chain(inner.end..columns) {
+        for (i, out) in rows[column * k..][..window.kernel * line].chunks_exact_mut(line).enumerate() {
             for (j, out) in out.chunks_exact_mut(shape.stride).enumerate() {
                 out.copy_from_slice(match (source(i), window.source(column, j, shape.columns)) {
                     (Some(source), Some(at)) => &source[at * shape.stride..][..shape.stride],
@@ -293,16 +289,19 @@ fn gather(x: &[u8], shape: &Shape, window: &Window, border: &[u8], row: usize, k
     }
 }
 
-/// Puts nine bytes of each of three rows into each of `outs`; tells how many.
-fn copy<'a>(outs: impl Iterator<Item = &'a mut [u8]>, [a, b, c]: [impl Iterator<Item = &'a [u8]>; 3]) -> usize {
-    let windows = outs.zip(a).zip(b).zip(c);
-    let copied = windows.map(|(((out, a), b), c)| {
+/// Puts nine bytes of each of three rows, `step` bytes further each time, into each of `outs`.
+fn copy<'a>([a, b, c]: [&[u8]; 3], step: usize, outs: impl Iterator<Item = &'a mut [u8]>) {
+    // One length for all three is one question for each window.
+    let length = a.len().min(b.len()).min(c.len());
+    let (a, b, c) = (&a[..length], &b[..length], &c[..length]);
+    let mut at = 0;
+    for out in outs {
         let out: &mut [u8; 27] = out.first_chunk_mut().expect("space for a window");
-        out[..9].copy_from_slice(&a[..9]);
-        out[9..18].copy_from_slice(&b[..9]);
-        out[18..].copy_from_slice(&c[..9]);
-    });
-    copied.count()
+        out[..9].copy_from_slice(&a[at..at + 9]);
+        out[9..18].copy_from_slice(&b[at..at + 9]);
+        out[18..].copy_from_slice(&c[at..at + 9]);
+        at += step;
+    }
 }
 
 fn max_pool(x: &[u8], shape: &Shape, out: &mut [u8]) {

@@ -20,38 +20,53 @@ pub(super) fn fit(d: &Depthwise<'_>) -> bool {
 
 /// For every aarch64 processor: bytes are multiplied to sixteen bits, and as many products as fit there added up first.
 pub(super) fn plain(d: &Depthwise<'_>, out: Out<'_>) {
-    for_each_row(d, out, |row, columns, weights, target| {
-        let pairs = |mut sums: Sums, [a, b, c]: Column, column: usize| {
-            let [u, v, w] = weights.columns[column];
-            // SAFETY: every aarch64 processor has these instructions.
+    for_each_row(
+        d,
+        out,
+        |weights| weights,
+        |row, columns, weights, target| {
+            let pairs = |mut sums: Sums, [a, b, c]: Column, column: usize| {
+                let [u, v, w] = weights.columns[column];
+                // SAFETY: every aarch64 processor has these instructions.
+                unsafe {
+                    let (low, high) = (vmull_s8(vget_low_s8(a), vget_low_s8(u)), vmull_high_s8(a, u));
+                    let low = vmlal_s8(low, vget_low_s8(b), vget_low_s8(v));
+                    collect(&mut sums, low, vmlal_high_s8(high, b, v));
+                    collect(&mut sums, vmull_s8(vget_low_s8(c), vget_low_s8(w)), vmull_high_s8(c, w));
+                }
+                sums
+            };
+            let threes = |mut sums: Sums, [a, b, c]: Column, column: usize| {
+                let [u, v, w] = weights.columns[column];
+                // SAFETY: as above.
+                unsafe {
+                    let (low, high) = (vmull_s8(vget_low_s8(a), vget_low_s8(u)), vmull_high_s8(a, u));
+                    let low = vmlal_s8(low, vget_low_s8(b), vget_low_s8(v));
+                    let low = vmlal_s8(low, vget_low_s8(c), vget_low_s8(w));
+                    collect(&mut sums, low, vmlal_high_s8(vmlal_high_s8(high, b, v), c, w));
+                }
+                sums
+            };
+            // SAFETY: `target` is what the row's outputs lie in.
             unsafe {
-                let (low, high) = (vmull_s8(vget_low_s8(a), vget_low_s8(u)), vmull_high_s8(a, u));
-                let low = vmlal_s8(low, vget_low_s8(b), vget_low_s8(v));
-                collect(&mut sums, low, vmlal_high_s8(high, b, v));
-                collect(&mut sums, vmull_s8(vget_low_s8(c), vget_low_s8(w)), vmull_high_s8(c, w));
+                if weights.are_calm {
+                    with_put!(target, columns, d.activation, |put| row.stream(
+                        weights.start,
+                        |pixels| pixels,
+                        threes,
+                        put
+                    ));
+                } else {
+                    with_put!(target, columns, d.activation, |put| row.stream(
+                        weights.start,
+                        |pixels| pixels,
+                        pairs,
+                        put
+                    ));
+                }
             }
-            sums
-        };
-        let threes = |mut sums: Sums, [a, b, c]: Column, column: usize| {
-            let [u, v, w] = weights.columns[column];
-            // SAFETY: as above.
-            unsafe {
-                let (low, high) = (vmull_s8(vget_low_s8(a), vget_low_s8(u)), vmull_high_s8(a, u));
-                let low = vmlal_s8(low, vget_low_s8(b), vget_low_s8(v));
-                let low = vmlal_s8(low, vget_low_s8(c), vget_low_s8(w));
-                collect(&mut sums, low, vmlal_high_s8(vmlal_high_s8(high, b, v), c, w));
-            }
-            sums
-        };
-        // SAFETY: `target` is what the row's outputs lie in.
-        unsafe {
-            if weights.are_calm {
-                with_put!(target, columns, d.activation, |put| row.stream(weights.start, |pixels| pixels, threes, put));
-            } else {
-                with_put!(target, columns, d.activation, |put| row.stream(weights.start, |pixels| pixels, pairs, put));
-            }
-        }
-    });
+        },
+    );
 }
 
 /// A whole column at a time.
@@ -60,17 +75,17 @@ pub(super) fn plain(d: &Depthwise<'_>, out: Out<'_>) {
 /// The dot product extension.
 #[target_feature(enable = "dotprod")]
 pub(super) unsafe fn by_dot_products(d: &Depthwise<'_>, out: Out<'_>) {
-    for_each_row(d, out, |row, columns, weights, target| {
-        // SAFETY: the caller's; `target` is what the row's outputs lie in. The fourth byte of a channel has weight 0.
+    // The fourth byte of a channel has weight 0.
+    let prepare = |w: Weights| (w.columns.map(|column| zipped(column, vdupq_n_s8(0))), w.start);
+    for_each_row(d, out, prepare, |row, columns, (weights, start), target| {
+        // SAFETY: the caller's; `target` is what the row's outputs lie in.
         unsafe {
-            let none = vdupq_n_s8(0);
-            let zipped = [0, 1, 2].map(|column| zipped(weights.columns[column], none));
             let add = |mut sums: Sums, pixels: [int8x16_t; 4], column: usize| {
-                (0..4).for_each(|i| sums[i] = dot(sums[i], pixels[i], zipped[column][i]));
+                (0..4).for_each(|i| sums[i] = dot(sums[i], pixels[i], weights[column][i]));
                 sums
             };
-            let prepare = |pixels: Column| self::zipped(pixels, pixels[2]);
-            with_put!(target, columns, d.activation, |put| row.stream(weights.start, prepare, add, put));
+            let prepare = |pixels: Column| zipped(pixels, pixels[2]);
+            with_put!(target, columns, d.activation, |put| row.stream(*start, prepare, add, put));
         }
     });
 }
@@ -92,15 +107,21 @@ struct Row {
     first: usize,
 }
 
+/// Calls `each` for every row and block, with what `prepare` makes of the block's weights.
 #[inline(always)]
-fn for_each_row(d: &Depthwise<'_>, mut out: Out<'_>, each: impl Fn(&Row, &Columns, &Weights, Target)) {
+fn for_each_row<W>(
+    d: &Depthwise<'_>,
+    mut out: Out<'_>,
+    prepare: impl Fn(Weights) -> W,
+    each: impl Fn(&Row, &Columns, &W, Target),
+) {
     d.check(&out);
     assert!(fit(d) && d.weights.len() == d.shape.stride * 9, "weights");
     let (target, shape, pitch) = (Target::new(&mut out, d.residual), &d.shape, d.border.len());
     for (block, (columns, weights)) in d.columns.iter().zip(d.weights.chunks_exact(9 * BLOCK)).enumerate() {
         let offset = block * BLOCK;
         // SAFETY: there are nine times `BLOCK` weights.
-        let weights = unsafe { Weights::new(weights, start(columns)) };
+        let weights = prepare(unsafe { Weights::new(weights, start(columns)) });
         for row in 0..shape.rows {
             let line = |i: usize| match d.window.source(row, i, shape.rows) {
                 Some(y) => d.x[y * pitch + offset..].as_ptr(),

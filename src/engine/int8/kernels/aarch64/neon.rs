@@ -30,7 +30,8 @@ const ROWS: usize = 4;
 const COLUMNS: usize = 4;
 
 fn gemm(g: &Gemm<'_>, scratch: &mut [u8], out: Out<'_>) {
-    // SAFETY: `for_all` keeps to the lengths that it tells, and checks that there are as many notes as `quarters` takes.
+    assert_eq!(g.weights.calm.len(), g.width() / COLUMNS * (g.k / CHAIN), "notes about weights");
+    // SAFETY: `for_all` keeps to the lengths that it tells; there are as many notes as `quarters` takes.
     for_all(
         g,
         scratch,
