@@ -1,5 +1,5 @@
-//! Depthwise windows of 3 x 3 that move by one pixel, in a picture with one pixel of border: whole rows of outputs, such that each
-//! column of pixels is read once for the three outputs that it is part of.
+//! Depthwise windows of 3 x 3 that move by one pixel or two, in a picture with one pixel of border: whole rows of outputs, such that each
+//! column of pixels is read once for all outputs that it is part of.
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
 
 use std::arch::aarch64::*;
@@ -15,7 +15,7 @@ use crate::engine::int8::finish::Columns;
 
 /// Whether this is for them.
 pub(super) fn fit(d: &Depthwise<'_>) -> bool {
-    d.window == Window { kernel: 3, stride: 1, pad: 1 }
+    [1, 2].map(|stride| Window { kernel: 3, stride, pad: 1 }).contains(&d.window)
 }
 
 /// For every aarch64 processor: bytes are multiplied to sixteen bits, and as many products as fit there added up first.
@@ -101,7 +101,10 @@ struct Row {
     border: *const u8,
     /// Bytes from a pixel to the next, and elements from an output to the next.
     width: usize,
-    /// How many there are of both.
+    /// Pixels from an output to the next.
+    stride: usize,
+    /// Pixels in a row.
+    pixels: usize,
     outputs: usize,
     /// The element at which the first result is put.
     first: usize,
@@ -122,7 +125,8 @@ fn for_each_row<W>(
         let offset = block * BLOCK;
         // SAFETY: there are nine times `BLOCK` weights.
         let weights = prepare(unsafe { Weights::new(weights, start(columns)) });
-        for row in 0..shape.rows {
+        let outputs = d.window.outputs(shape.columns);
+        for row in 0..d.window.outputs(shape.rows) {
             let line = |i: usize| match d.window.source(row, i, shape.rows) {
                 Some(y) => d.x[y * pitch + offset..].as_ptr(),
                 None => d.border[offset..].as_ptr(),
@@ -131,8 +135,10 @@ fn for_each_row<W>(
                 lines: [line(0), line(1), line(2)],
                 border: d.border[offset..].as_ptr(),
                 width: shape.stride,
-                outputs: shape.columns,
-                first: row * pitch + offset,
+                stride: d.window.stride,
+                pixels: shape.columns,
+                outputs,
+                first: row * outputs * shape.stride + offset,
             };
             each(&row, columns, &weights, target);
         }
@@ -145,7 +151,7 @@ impl Row {
     /// # Safety
     /// There must be such a column.
     #[inline(always)]
-    unsafe fn pixels(&self, column: usize) -> Column {
+    unsafe fn column(&self, column: usize) -> Column {
         // SAFETY: the caller's.
         unsafe {
             let signed = |line: *const u8| vreinterpretq_s8_u8(veorq_u8(vld1q_u8(line), vdupq_n_u8(128)));
@@ -155,7 +161,7 @@ impl Row {
     }
 
     /// Goes along the columns of pixels: each is the last of one output's window, in the middle of the next one's and the first of that
-    /// after it. `add` adds what `prepare` makes of such a column as the first (0), middle (1) or last (2) to sums.
+    /// after it, or with a stride of 2 the first and the last or in the middle. `add` adds what `prepare` makes of such a column as the first (0), middle (1) or last (2) to sums.
     ///
     /// # Safety
     /// The outputs must lie in what `put` was made from.
@@ -170,10 +176,20 @@ impl Row {
         let (outputs, first, width) = (self.outputs, self.first, self.width);
         // SAFETY: the caller's.
         let put = |output: usize, sums: Sums| unsafe { put.put(first + output * width, sums) };
-        // SAFETY: columns 1 to `outputs` are asked for.
-        let load = |column: usize| prepare(unsafe { self.pixels(column) });
+        // SAFETY: columns 1 to `pixels` are asked for.
+        let load = |column: usize| prepare(unsafe { self.column(column) });
         // SAFETY: the border has a pixel.
         let border = prepare(unsafe { [vreinterpretq_s8_u8(veorq_u8(vld1q_u8(self.border), vdupq_n_u8(128))); 3] });
+        if self.stride == 2 {
+            let mut p = border;
+            for at in 0..outputs {
+                let (q, column) = (load(2 * at + 1), 2 * at + 2);
+                let next = if column <= self.pixels { load(column) } else { border };
+                put(at, add(add(add(start, p, 0), q, 1), next, 2));
+                p = next;
+            }
+            return;
+        }
         let p = load(1);
         let (mut a, mut b) = (add(add(start, border, 0), p, 1), add(start, p, 0));
         let mut at = 0;
