@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn heads_answer_together_what_each_answers_alone() {
-        let x: Vec<u8> = (0..5 * 6 * 16u32).map(|i| (i * i * 31 >> 3) as u8).collect();
+        let x: Vec<u8> = (0..5 * 6 * 16u32).map(|i| ((i * i * 31) >> 3) as u8).collect();
         let channels = [1, 4, 10, 2, 15];
         let (layers, together) = outputs(&channels, &x);
         assert_eq!(layers, 4, "15 and 1, then 2, 10 and 4, and two layers for both");
