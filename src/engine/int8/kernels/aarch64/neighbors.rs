@@ -20,53 +20,39 @@ pub(super) fn fit(d: &Depthwise<'_>) -> bool {
 
 /// For every aarch64 processor: bytes are multiplied to sixteen bits, and as many products as fit there added up first.
 pub(super) fn plain(d: &Depthwise<'_>, out: Out<'_>) {
-    for_each_row(
-        d,
-        out,
-        |weights| weights,
-        |row, columns, weights, target| {
-            let pairs = |mut sums: Sums, [a, b, c]: Column, column: usize| {
-                let [u, v, w] = weights.columns[column];
-                // SAFETY: every aarch64 processor has these instructions.
-                unsafe {
-                    let (low, high) = (vmull_s8(vget_low_s8(a), vget_low_s8(u)), vmull_high_s8(a, u));
-                    let low = vmlal_s8(low, vget_low_s8(b), vget_low_s8(v));
-                    collect(&mut sums, low, vmlal_high_s8(high, b, v));
-                    collect(&mut sums, vmull_s8(vget_low_s8(c), vget_low_s8(w)), vmull_high_s8(c, w));
-                }
-                sums
-            };
-            let threes = |mut sums: Sums, [a, b, c]: Column, column: usize| {
-                let [u, v, w] = weights.columns[column];
-                // SAFETY: as above.
-                unsafe {
-                    let (low, high) = (vmull_s8(vget_low_s8(a), vget_low_s8(u)), vmull_high_s8(a, u));
-                    let low = vmlal_s8(low, vget_low_s8(b), vget_low_s8(v));
-                    let low = vmlal_s8(low, vget_low_s8(c), vget_low_s8(w));
-                    collect(&mut sums, low, vmlal_high_s8(vmlal_high_s8(high, b, v), c, w));
-                }
-                sums
-            };
-            // SAFETY: `target` is what the row's outputs lie in.
-            unsafe {
-                if weights.are_calm {
-                    with_put!(target, columns, d.activation, |put| row.stream(
-                        weights.start,
-                        |pixels| pixels,
-                        threes,
-                        put
-                    ));
-                } else {
-                    with_put!(target, columns, d.activation, |put| row.stream(
-                        weights.start,
-                        |pixels| pixels,
-                        pairs,
-                        put
-                    ));
-                }
+    let prepare = |weights| weights;
+    for_each_row(d, out, prepare, |row, columns, Weights { columns: w, start, are_calm }, target| {
+        // SAFETY: `target` is what the row's outputs lie in; every aarch64 processor has the instructions.
+        unsafe {
+            let pixels = |pixels| pixels;
+            let pairs = |sums, pixels, column: usize| pairs(sums, pixels, w[column]);
+            let threes = |sums, pixels, column: usize| threes(sums, pixels, w[column]);
+            match are_calm {
+                true => with_put!(target, columns, d.activation, |put| row.stream(*start, pixels, threes, put)),
+                false => with_put!(target, columns, d.activation, |put| row.stream(*start, pixels, pairs, put)),
             }
-        },
-    );
+        }
+    });
+}
+
+/// Adds a column of pixels times one of weights, the products of the first two rows together.
+#[inline]
+#[target_feature(enable = "neon")]
+fn pairs(mut sums: Sums, [a, b, c]: Column, [u, v, w]: Column) -> Sums {
+    let (low, high) = (vmull_s8(vget_low_s8(a), vget_low_s8(u)), vmull_high_s8(a, u));
+    collect(&mut sums, vmlal_s8(low, vget_low_s8(b), vget_low_s8(v)), vmlal_high_s8(high, b, v));
+    collect(&mut sums, vmull_s8(vget_low_s8(c), vget_low_s8(w)), vmull_high_s8(c, w));
+    sums
+}
+
+/// The same with the products of all three together, for weights that are calm.
+#[inline]
+#[target_feature(enable = "neon")]
+fn threes(mut sums: Sums, [a, b, c]: Column, [u, v, w]: Column) -> Sums {
+    let (low, high) = (vmull_s8(vget_low_s8(a), vget_low_s8(u)), vmull_high_s8(a, u));
+    let (low, high) = (vmlal_s8(low, vget_low_s8(b), vget_low_s8(v)), vmlal_high_s8(high, b, v));
+    collect(&mut sums, vmlal_s8(low, vget_low_s8(c), vget_low_s8(w)), vmlal_high_s8(high, c, w));
+    sums
 }
 
 /// A whole column at a time.
