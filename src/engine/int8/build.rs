@@ -1,4 +1,4 @@
-//! Puts a network together: constants from scales and zero points, buffers from who reads what until when.
+//! Collects the layers of a network, and refuses those that there are no kernels for. `constants` has their numbers, `place` their buffers.
 
 use std::borrow::Cow;
 
@@ -134,7 +134,7 @@ impl Builder {
     ) -> Result<TensorId, Unfit> {
         let (shape, outputs) = (self.tensors[from.0].shape, conv.bias.len());
         let source = self.stored(from)?.clone();
-        let window = Window { kernel: conv.kernel, stride: conv.stride, pad: conv.pad };
+        let window = conv.window();
         let result = Shape::new(window.outputs(shape.rows), window.outputs(shape.columns), outputs);
         let taps = conv.kernel * conv.kernel;
         let inputs = if conv.is_depthwise { 1 } else { shape.channels };
@@ -334,6 +334,11 @@ impl Builder {
 const SAME: f64 = 1e-5;
 
 impl Conv {
+    /// What moves over the picture.
+    pub(super) fn window(&self) -> Window {
+        Window { kernel: self.kernel, stride: self.stride, pad: self.pad }
+    }
+
     /// What one unit of the integer sum is worth, for each output. Where channels meet, the scale of each input times its
     /// inward factor must be one number: otherwise the sum would mix units.
     fn factors(&self, source: &Stored) -> Result<Vec<f64>, Unfit> {

@@ -1,9 +1,9 @@
 //! Small convolutions side by side: kernels compute whole blocks of channels, so that a detector's heads, of one channel or a few
 //! each, take as long together as one of them does alone.
 
+use super::BLOCK;
 use super::build::{Builder, Conv, Small, Stored, TensorId, Unfit, View};
 use super::network::{Output, Place};
-use super::{BLOCK, depthwise::Window};
 
 /// A pointwise convolution, and the depthwise one that alone reads it and makes an output of the network.
 struct Head {
@@ -20,14 +20,10 @@ impl Builder {
     pub(super) fn merge(&mut self) -> Result<(), Unfit> {
         let mut heads = self.heads();
         while let Some(first) = heads.pop() {
-            let (mut group, mut channels) = (vec![first], 0);
-            channels += group[0].channels();
-            let mut at = heads.len();
-            while at > 0 {
-                at -= 1;
-                let head = &heads[at];
-                if head.goes_with(&group[0]) && channels + head.channels() <= BLOCK {
-                    channels += head.channels();
+            let (mut channels, mut group) = (first.channels(), vec![first]);
+            for at in (0..heads.len()).rev() {
+                if heads[at].goes_with(&group[0]) && channels + heads[at].channels() <= BLOCK {
+                    channels += heads[at].channels();
                     group.push(heads.remove(at));
                 }
             }
@@ -89,8 +85,7 @@ impl Builder {
 impl Head {
     /// Whether all but the outputs is the same.
     fn goes_with(&self, other: &Self) -> bool {
-        let window = |conv: &Conv| Window { kernel: conv.kernel, stride: conv.stride, pad: conv.pad };
-        let windows = |head: &Self| (window(&head.pointwise), window(&head.depthwise));
+        let windows = |head: &Self| (head.pointwise.window(), head.depthwise.window());
         self.from == other.from && windows(self) == windows(other) && self.pointwise.inward == other.pointwise.inward
     }
 

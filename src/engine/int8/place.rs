@@ -23,30 +23,30 @@ impl Builder {
         let mut buffers: Vec<usize> = vec![];
         let mut held: Vec<Option<usize>> = vec![]; // the tensor in each buffer
         let mut place = vec![usize::MAX; self.tensors.len()];
-        let mut inputs = 0;
-        for (id, tensor) in self.tensors.iter().enumerate().filter(|(_, t)| t.is_input) {
-            place[id] = inputs;
-            inputs += usize::from(tensor.is_input);
-        }
-        let (tensors, mut floats) = (&self.tensors, 0..);
+        let inputs = self.tensors.iter().zip(&mut place).filter(|(tensor, _)| tensor.is_input);
+        inputs.enumerate().for_each(|(number, (_, place))| *place = number);
+        let (tensors, mut floats) = (&self.tensors, 0);
         for (number, step) in self.steps.iter_mut().enumerate() {
-            if let Output::Floats(tensor) = step.to {
-                place[tensor] = floats.next().expect("few");
-                step.to = Output::Floats(place[tensor]);
-            }
-            if let Output::Buffer(tensor) = step.to {
-                let size = step.result.len();
-                // The free one whose size is nearest.
-                let free = (0..buffers.len()).filter(|b| held[*b].is_none());
-                let buffer = free.min_by_key(|b| buffers[*b].abs_diff(size)).unwrap_or_else(|| {
-                    buffers.push(0);
-                    held.push(None);
-                    buffers.len() - 1
-                });
-                buffers[buffer] = buffers[buffer].max(size);
-                held[buffer] = Some(tensor);
-                place[tensor] = buffer;
-                step.to = Output::Buffer(buffer);
+            match &mut step.to {
+                Output::Floats(to) => {
+                    place[*to] = floats;
+                    *to = floats;
+                    floats += 1;
+                }
+                Output::Buffer(to) => {
+                    let size = step.result.len();
+                    // The free one whose size is nearest.
+                    let free = (0..buffers.len()).filter(|b| held[*b].is_none());
+                    let buffer = free.min_by_key(|b| buffers[*b].abs_diff(size)).unwrap_or_else(|| {
+                        buffers.push(0);
+                        held.push(None);
+                        buffers.len() - 1
+                    });
+                    buffers[buffer] = buffers[buffer].max(size);
+                    held[buffer] = Some(*to);
+                    place[*to] = buffer;
+                    *to = buffer;
+                }
             }
             for at in std::iter::once(&mut step.from).chain(step.residual.as_mut()) {
                 let Place::Buffer(tensor) = *at else { unreachable!("places are tensors until here") };

@@ -32,6 +32,16 @@ fn quarter(values: &[f32; BLOCK], i: usize) -> float32x4_t {
     unsafe { vld1q_f32(values.as_chunks::<4>().0[i].as_ptr()) }
 }
 
+/// Bytes as numbers of which 128 is 0: what products are made of.
+///
+/// # Safety
+/// Sixteen bytes at `bytes`.
+#[inline(always)]
+pub(super) unsafe fn signed(bytes: *const u8) -> int8x16_t {
+    // SAFETY: the caller's.
+    unsafe { vreinterpretq_s8_u8(veorq_u8(vld1q_u8(bytes), vdupq_n_u8(128))) }
+}
+
 /// Finishes the sums of one block, which began with [`start`], and puts them somewhere.
 pub(super) trait Put {
     /// # Safety

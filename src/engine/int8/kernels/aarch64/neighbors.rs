@@ -8,7 +8,7 @@ use std::arch::asm;
 use super::super::target::Target;
 use super::super::{Depthwise, Out};
 use super::depthwise::load_weights;
-use super::finish::{Put, Sums, start, with_put};
+use super::finish::{Put, Sums, signed, start, with_put};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Window;
 use crate::engine::int8::finish::Columns;
@@ -140,14 +140,14 @@ impl Row {
     unsafe fn column(&self, column: usize) -> Column {
         // SAFETY: the caller's.
         unsafe {
-            let signed = |line: *const u8| vreinterpretq_s8_u8(veorq_u8(vld1q_u8(line), vdupq_n_u8(128)));
             let line = |i: usize| signed(self.lines[i].add((column - 1) * self.width));
             [line(0), line(1), line(2)]
         }
     }
 
     /// Goes along the columns of pixels: each is the last of one output's window, in the middle of the next one's and the first of that
-    /// after it, or with a stride of 2 the first and the last or in the middle. `add` adds what `prepare` makes of such a column as the first (0), middle (1) or last (2) to sums.
+    /// after it, or with a stride of 2 the last and the first, or in the middle. `add` adds what `prepare` makes of such a column as the
+    /// first (0), middle (1) or last (2) to sums.
     ///
     /// # Safety
     /// The outputs must lie in what `put` was made from.
@@ -165,7 +165,7 @@ impl Row {
         // SAFETY: columns 1 to `pixels` are asked for.
         let load = |column: usize| prepare(unsafe { self.column(column) });
         // SAFETY: the border has a pixel.
-        let border = prepare(unsafe { [vreinterpretq_s8_u8(veorq_u8(vld1q_u8(self.border), vdupq_n_u8(128))); 3] });
+        let border = prepare(unsafe { [signed(self.border); 3] });
         if self.stride == 2 {
             let mut p = border;
             for at in 0..outputs {

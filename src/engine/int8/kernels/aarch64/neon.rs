@@ -13,17 +13,19 @@ use crate::engine::int8::BLOCK;
 use crate::engine::int8::gemm::{CHAIN, Weights};
 
 pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
-    layout: |k| if k <= NARROW { narrow::LAYOUT } else { Layout { outputs: COLUMNS, inputs: 16 } },
+    layout: |k| if is_narrow(k) { narrow::LAYOUT } else { Layout { outputs: COLUMNS, inputs: 16 } },
     taps: Taps::Single,
     signed: true,
     scratch: |k| k * ROWS,
-    gemm: |g, scratch, out| if g.k <= NARROW { narrow::gemm(g, scratch, out) } else { gemm(g, scratch, out) },
+    gemm: |g, scratch, out| if is_narrow(g.k) { narrow::gemm(g, scratch, out) } else { gemm(g, scratch, out) },
     depthwise: depthwise::plain,
     blend,
 };
 
-/// Up to this many inputs, sums are kept such that no lanes have to be added up in the end ([`narrow`]).
-const NARROW: usize = 64;
+/// Whether so few inputs are better off without lanes to be added up in the end ([`narrow`]).
+fn is_narrow(k: usize) -> bool {
+    k <= 64
+}
 
 /// A tile is 4 x 4: its sums, four lanes each, are 16 of the 32 registers.
 const ROWS: usize = 4;

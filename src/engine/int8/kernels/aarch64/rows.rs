@@ -5,7 +5,7 @@ use std::arch::aarch64::*;
 
 use super::super::target::Target;
 use super::super::{Gemm, Out};
-use super::finish::{Put, Sums, with_put};
+use super::finish::{Put, Sums, signed, with_put};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::finish::Columns;
 
@@ -81,12 +81,12 @@ unsafe fn blocks<const N: usize>(
 /// `N` times `k` bytes in both; `k` is a multiple of 16.
 #[inline(always)]
 unsafe fn interleave<'a, const N: usize>(rows: &[u8], k: usize, scratch: &'a mut [u8]) -> &'a [u8] {
-    let (from, mut to) = (rows.as_ptr(), scratch.as_mut_ptr());
+    let (from, mut to) = (rows.as_ptr(), scratch.as_mut_ptr().cast());
     for at in (0..k).step_by(16) {
         for row in 0..N {
             // SAFETY: the caller's.
             unsafe {
-                vst1q_u8(to, veorq_u8(vld1q_u8(from.add(row * k + at)), vdupq_n_u8(128)));
+                vst1q_s8(to, signed(from.add(row * k + at)));
                 to = to.add(16);
             }
         }
