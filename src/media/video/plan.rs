@@ -40,8 +40,9 @@ fn slots_by_time<'a>(samples: &'a [Sample<'a>], shown: &[usize], count: usize) -
     let time = |index: Option<&usize>| index.map_or(0, |&number| i128::from(samples[number].time_us));
     let (first, last) = (time(shown.first()), time(shown.last()));
     let gaps = i128::try_from(shown.len().saturating_sub(1)).unwrap_or(i128::MAX).max(1);
-    let each = (last - first) / gaps;
-    let whole = (last - first + each).max(1);
+    // At least a microsecond: the last frame needs some time in which it is shown to lie in the last slot.
+    let each = ((last - first) / gaps).max(1);
+    let whole = last - first + each;
     let count = i128::try_from(count).unwrap_or(i128::MAX);
     move |number| {
         let middle = i128::from(samples[number].time_us) - first + each / 2;
@@ -114,6 +115,13 @@ mod tests {
         // Frames close together, then nothing for long.
         let plan = Plan::new(&samples(&[0, 10, 20, 1000]), &[S, C, C, C], 4);
         assert_eq!(numbers(&plan.wanted), [1, 3]);
+    }
+
+    #[test]
+    fn frames_that_share_a_microsecond_do_not_make_more_slots() {
+        let plan = Plan::new(&samples(&[0, 0, 1, 1, 2, 2, 3, 3, 4]), &[S, C, C, C, C, C, C, C, C], 4);
+        assert_eq!(numbers(&plan.wanted).len(), 4);
+        assert_eq!(numbers(&Plan::new(&samples(&[5; 9]), &[C; 9], 4).wanted).len(), 1);
     }
 
     #[test]
