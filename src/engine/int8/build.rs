@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::constants::Constants;
-use super::depthwise::Window;
+use super::depthwise::{self, Window};
 use super::excite::{Gate, Layer as FloatLayer};
 use super::finish::{Activation, Columns};
 use super::gemm::Weights;
@@ -186,11 +186,8 @@ impl Builder {
         let op = if conv.is_depthwise {
             let at = |c: usize, tap: usize| if c < outputs { weights[c * taps + tap] } else { 0 };
             let border: Vec<u8> = (0..shape.stride).map(channel).collect();
-            Op::Depthwise {
-                window,
-                weights: kernels.taps.pack(result.stride, taps, at),
-                border: border.repeat(shape.columns),
-            }
+            let weights = depthwise::pack(result.stride, taps, at);
+            Op::Depthwise { window, weights, border: border.repeat(shape.columns) }
         } else {
             let k = padded(taps * shape.stride);
             let mut rows = vec![0; result.stride * k];

@@ -33,37 +33,14 @@ impl Window {
     }
 }
 
-/// How a kernel wants the weights of a depthwise convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taps {
-    /// For each block of channels and each tap the weights of the channels.
-    Single,
-    /// Taps in pairs (an odd one with a tap of weight 0): weights of both for channels 0 to 3, 8 to 11, 4 to 7 and 12 to 15.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for x86-64"))]
-    Pairs,
-}
-
-impl Taps {
-    /// Packs the weights `at(channel, tap)` of `channels` (whole blocks).
-    pub(super) fn pack(self, channels: usize, taps: usize, at: impl Fn(usize, usize) -> i8) -> Vec<i16> {
-        let weight = |channel, tap| if tap < taps { i16::from(at(channel, tap)) } else { 0 };
-        let mut packed = vec![];
-        for block in (0..channels).step_by(BLOCK) {
-            match self {
-                Self::Single => {
-                    packed.extend((0..taps).flat_map(|tap| (block..block + BLOCK).map(move |c| weight(c, tap))));
-                }
-                Self::Pairs => {
-                    for tap in (0..taps).step_by(2) {
-                        for channel in [0, 8, 4, 12].into_iter().flat_map(|first| block + first..block + first + 4) {
-                            packed.extend([weight(channel, tap), weight(channel, tap + 1)]);
-                        }
-                    }
-                }
-            }
-        }
-        packed
+/// Packs the weights `at(channel, tap)` of `channels` (whole blocks): for each block and each tap those of the channels.
+pub(super) fn pack(channels: usize, taps: usize, at: impl Fn(usize, usize) -> i8) -> Vec<i16> {
+    let mut packed = Vec::with_capacity(channels * taps);
+    for block in (0..channels).step_by(BLOCK) {
+        let of_tap = |tap| (block..block + BLOCK).map(move |channel| (channel, tap));
+        packed.extend((0..taps).flat_map(of_tap).map(|(channel, tap)| i16::from(at(channel, tap))));
     }
+    packed
 }
 
 /// `out[pixel][channel] = finish(sum over taps of x[pixel of tap][channel] * weight[channel][tap])`
@@ -76,7 +53,7 @@ pub(super) struct Depthwise<'a> {
     pub(super) window: Window,
     /// As long as a row of the picture: the bytes that stand for zero.
     pub(super) border: &'a [u8],
-    /// Packed as the kernel wants them.
+    /// As [`pack`] leaves them.
     pub(super) weights: &'a [i16],
     /// One for each block of channels.
     pub(super) columns: &'a [Columns],

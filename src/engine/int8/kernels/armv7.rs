@@ -5,7 +5,7 @@
 use std::arch::global_asm;
 
 use super::target::Target;
-use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out, Taps};
+use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
 use crate::engine::int8::finish::Columns;
@@ -13,7 +13,6 @@ use crate::engine::int8::gemm::{CHAIN, interleave};
 
 pub(super) const KERNELS: Kernels = Kernels {
     layout: |_| Layout { outputs: COLUMNS, inputs: 16 },
-    taps: Taps::Single,
     signed: true,
     scratch: |k| k * ROWS,
     gemm: |g, scratch, out| {

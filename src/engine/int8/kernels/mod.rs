@@ -4,17 +4,16 @@
 mod aarch64;
 #[cfg(all(target_arch = "arm", target_os = "linux"))]
 mod armv7;
-#[cfg(target_arch = "x86_64")]
-mod avx2;
+mod neighbors;
 mod portable;
 mod target;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
-mod vnni;
+mod x86;
 
 use super::blend::Blend;
-use super::depthwise::{Depthwise, Taps};
+use super::depthwise::Depthwise;
 use super::finish::Out;
 use super::gemm::{Gemm, Layout};
 
@@ -47,8 +46,6 @@ pub enum Isa {
 pub(super) struct Kernels {
     /// Of the weights of [`Gemm`] with this `k`.
     pub(super) layout: fn(usize) -> Layout,
-    /// Of the weights of [`Depthwise`].
-    pub(super) taps: Taps,
     /// Whether sums of [`Gemm`] are of `byte - 128` instead of `byte`.
     pub(super) signed: bool,
     /// Bytes of scratch memory that a product with this `k` needs.
@@ -68,7 +65,7 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             found.push(Self::Avx2);
-            if vnni::is_wide() {
+            if x86::has_avx512_vnni() {
                 found.push(Self::Avx512Vnni);
             }
             // Last: where there are both, on Sapphire Rapids, it was the faster by a sixth to a third.
@@ -120,11 +117,11 @@ impl Isa {
         match self {
             Self::Portable => &portable::KERNELS,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => &avx2::KERNELS,
+            Self::Avx2 => &x86::AVX2,
             #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni => &vnni::NARROW,
+            Self::AvxVnni => &x86::AVX_VNNI,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni => &vnni::WIDE,
+            Self::Avx512Vnni => &x86::AVX512_VNNI,
             #[cfg(all(target_arch = "arm", target_os = "linux"))]
             Self::NeonV7 => &armv7::KERNELS,
             #[cfg(target_arch = "aarch64")]

@@ -1,17 +1,10 @@
 //! The definition of what kernels compute, without anything that depends on a processor.
 
-use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out, Taps};
+use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out};
 use crate::engine::int8::BLOCK;
 
-pub(super) const KERNELS: Kernels = Kernels {
-    layout: |_| Layout { outputs: BLOCK, inputs: 4 },
-    taps: Taps::Single,
-    signed: false,
-    scratch: |_| 0,
-    gemm,
-    depthwise,
-    blend,
-};
+pub(super) const KERNELS: Kernels =
+    Kernels { layout: |_| Layout { outputs: BLOCK, inputs: 4 }, signed: false, scratch: |_| 0, gemm, depthwise, blend };
 
 fn gemm(g: &Gemm<'_>, _: &mut [u8], mut out: Out<'_>) {
     g.check(&out);

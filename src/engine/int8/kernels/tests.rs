@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Blend, Depthwise, Gemm, Isa, Kernels, Out};
-use crate::engine::int8::depthwise::Window;
+use crate::engine::int8::depthwise::{self, Window};
 use crate::engine::int8::finish::{Activation, Columns};
 use crate::engine::int8::gemm::Weights;
 use crate::engine::int8::{BLOCK, Shape};
@@ -136,11 +136,11 @@ proptest! {
         let mut noise = Noise(seed);
         let x = noise.bytes(shape.len());
         let border = noise.bytes(shape.stride).repeat(columns);
-        let weights = noise.weights(shape.stride * kernel * kernel, false);
+        let (taps, weights) = (kernel * kernel, noise.weights(shape.stride * kernel * kernel, false));
+        let weights = depthwise::pack(shape.stride, taps, |channel, tap| weights[channel * taps + tap]);
         let constants = noise.columns(blocks, kernel * kernel, activation(kind, floats));
         let other = residual.then(|| noise.bytes(pixels * shape.stride));
         compare(|kernels| {
-            let weights = kernels.taps.pack(shape.stride, kernel * kernel, |c, tap| weights[c * kernel * kernel + tap]);
             let d = Depthwise {
                 x: &x,
                 shape,

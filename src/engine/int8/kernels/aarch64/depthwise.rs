@@ -3,16 +3,16 @@
 
 use std::arch::aarch64::*;
 
-use super::super::target::Target;
-use super::super::{Depthwise, Out};
-use super::finish::{Put, Sums, start, with_put};
+use super::super::target::{Put, Target, with_put};
+use super::super::{Depthwise, Out, neighbors as by_rows};
+use super::finish::{Bytes, Floats, Sums, start};
 use super::neighbors;
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
 
 /// For every aarch64 processor.
 pub(super) fn plain(d: &Depthwise<'_>, mut out: Out<'_>) {
-    if neighbors::fit(d) {
+    if by_rows::fit(d) {
         return neighbors::plain(d, out);
     }
     d.check(&out);
@@ -33,7 +33,7 @@ pub(super) fn plain(d: &Depthwise<'_>, mut out: Out<'_>) {
 
 /// For those with the dot product extension: others must not call it.
 pub(super) fn by_dot_products(d: &Depthwise<'_>, out: Out<'_>) {
-    match neighbors::fit(d) {
+    match by_rows::fit(d) {
         // SAFETY: the caller's.
         true => unsafe { neighbors::by_dot_products(d, out) },
         false => plain(d, out),
@@ -55,7 +55,7 @@ impl Place<'_> {
     /// # Safety
     /// All of the run must be there, and a place for each result in what `put` was made from.
     #[inline(always)]
-    unsafe fn each(&self, weights: &[i16], start: Sums, put: &impl Put) {
+    unsafe fn each(&self, weights: &[i16], start: Sums, put: &impl Put<Sums = Sums>) {
         let (outputs, place) = (self.run.outputs, |output| (self.run.first + output) * self.width + self.offset);
         let mut at = 0;
         // SAFETY: the caller's.

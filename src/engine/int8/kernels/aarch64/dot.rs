@@ -6,7 +6,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::super::{Gemm, Kernels, Layout, Out, Taps};
+use super::super::{Gemm, Kernels, Layout, Out};
 use super::depthwise;
 use super::finish::{Sums, blend, start};
 use super::rows::{Tile, for_all};
@@ -14,7 +14,6 @@ use crate::engine::int8::BLOCK;
 
 pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
     layout: |_| Layout { outputs: BLOCK, inputs: 4 },
-    taps: Taps::Single,
     signed: true,
     scratch: |k| k * ROWS,
     // SAFETY: `Isa::kernels` hands these kernels out only where the instruction is.

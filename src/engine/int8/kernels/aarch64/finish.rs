@@ -3,7 +3,7 @@
 
 use std::arch::aarch64::*;
 
-use super::super::target::Target;
+use super::super::target::{Put, Target};
 use super::super::{Blend, Out};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::finish::{Activation, Columns};
@@ -42,51 +42,15 @@ pub(super) unsafe fn signed(bytes: *const u8) -> int8x16_t {
     unsafe { vreinterpretq_s8_u8(veorq_u8(vld1q_u8(bytes), vdupq_n_u8(128))) }
 }
 
-/// Finishes the sums of one block, which began with [`start`], and puts them somewhere.
-pub(super) trait Put {
-    /// # Safety
-    /// Sixteen elements from `at` must lie in what this was made from.
-    unsafe fn put(&self, at: usize, sums: Sums);
-}
-
-/// Evaluates `$body` with `$put` for what has to be done: each of these is code of its own, without conditions in it.
-macro_rules! with_put {
-    ($target:expr, $columns:expr, $activation:expr, |$put:ident| $body:expr) => {{
-        use $crate::engine::int8::{
-            finish::Activation,
-            kernels::aarch64::finish::{Bytes, Floats},
-        };
-        match ($target, $columns) {
-            (target, columns) if target.floats || !target.residual.is_null() => {
-                let $put = &Floats::<{ Activation::Any as u8 }> { target, columns };
-                $body
-            }
-            (target, columns) => match $activation {
-                Activation::None => {
-                    let $put = &Bytes::<{ Activation::None as u8 }>::new(target, columns);
-                    $body
-                }
-                Activation::Larger => {
-                    let $put = &Bytes::<{ Activation::Larger as u8 }>::new(target, columns);
-                    $body
-                }
-                Activation::Any => {
-                    let $put = &Bytes::<{ Activation::Any as u8 }>::new(target, columns);
-                    $body
-                }
-            },
-        }
-    }};
-}
-pub(super) use with_put;
-
 /// What is left as floats, or has something added to it before it is stored.
 pub(super) struct Floats<'a, const ACTIVATION: u8> {
-    pub(super) target: Target,
-    pub(super) columns: &'a Columns,
+    target: Target,
+    columns: &'a Columns,
 }
 
 impl<const ACTIVATION: u8> Put for Floats<'_, ACTIVATION> {
+    type Sums = Sums;
+
     #[inline(always)]
     unsafe fn put(&self, at: usize, sums: Sums) {
         // SAFETY: the caller's.
@@ -94,7 +58,12 @@ impl<const ACTIVATION: u8> Put for Floats<'_, ACTIVATION> {
     }
 }
 
-impl<const ACTIVATION: u8> Floats<'_, ACTIVATION> {
+impl<'a, const ACTIVATION: u8> Floats<'a, ACTIVATION> {
+    #[inline(always)]
+    pub(super) fn new(target: Target, columns: &'a Columns) -> Self {
+        Self { target, columns }
+    }
+
     /// # Safety
     /// Sixteen elements from `at` must lie in the target, as many bytes from `other` in the residual if there is one.
     #[inline]
@@ -129,6 +98,8 @@ pub(super) struct Bytes<const ACTIVATION: u8> {
 }
 
 impl<const ACTIVATION: u8> Put for Bytes<ACTIVATION> {
+    type Sums = Sums;
+
     #[inline(always)]
     unsafe fn put(&self, at: usize, sums: Sums) {
         // SAFETY: the caller's.
@@ -199,7 +170,7 @@ pub(super) fn blend(b: &Blend<'_>, mut out: Out<'_>) {
         unsafe {
             let (start, words) = (start(columns), widened(b.x.as_ptr().add(at)));
             let sum = |i: usize| vaddq_s32(start[i], vreinterpretq_s32_u32(words[i]));
-            Floats::<NONE> { target, columns }.put_with(at, other, [sum(0), sum(1), sum(2), sum(3)]);
+            Floats::<NONE>::new(target, columns).put_with(at, other, [sum(0), sum(1), sum(2), sum(3)]);
         }
     });
 }

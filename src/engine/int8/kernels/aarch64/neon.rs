@@ -5,7 +5,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::super::{Gemm, Kernels, Layout, Out, Taps};
+use super::super::{Gemm, Kernels, Layout, Out};
 use super::finish::{blend, whole};
 use super::rows::{Tile, for_all};
 use super::{depthwise, narrow};
@@ -14,7 +14,6 @@ use crate::engine::int8::gemm::{CHAIN, Weights};
 
 pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
     layout: |k| if is_narrow(k) { narrow::LAYOUT } else { Layout { outputs: COLUMNS, inputs: 16 } },
-    taps: Taps::Single,
     signed: true,
     scratch: |k| k * ROWS,
     gemm: |g, scratch, out| if is_narrow(g.k) { narrow::gemm(g, scratch, out) } else { gemm(g, scratch, out) },

@@ -3,9 +3,9 @@
 
 use std::arch::aarch64::*;
 
-use super::super::target::Target;
+use super::super::target::{Put as _, Target, with_put};
 use super::super::{Gemm, Out};
-use super::finish::{Put, Sums, signed, with_put};
+use super::finish::{Bytes, Floats, Sums, signed};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::finish::Columns;
 
@@ -71,7 +71,7 @@ unsafe fn blocks<const N: usize>(
         let sums = tile(&Tile { rows, weights, k, columns, block });
         let at = row * width + block * BLOCK;
         // SAFETY: the caller's: the target has `BLOCK` elements for this block in each row.
-        unsafe { with_put!(target, columns, g.activation, |put| put_rows(put, at, width, sums)) };
+        unsafe { with_put!(target, columns, g.activation, |put| put.put_rows(at, width, sums)) };
     }
 }
 
@@ -92,12 +92,4 @@ unsafe fn interleave<'a, const N: usize>(rows: &[u8], k: usize, scratch: &'a mut
         }
     }
     &scratch[..N * k]
-}
-
-/// # Safety
-/// That of [`Put::put`] for every row.
-#[inline(always)]
-unsafe fn put_rows<const N: usize>(put: &impl Put, at: usize, width: usize, sums: [Sums; N]) {
-    // SAFETY: the caller's.
-    sums.into_iter().enumerate().for_each(|(row, sums)| unsafe { put.put(at + row * width, sums) });
 }

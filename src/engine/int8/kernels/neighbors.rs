@@ -1,0 +1,130 @@
+//! Depthwise windows of 3 x 3 that move by one pixel or two, in a picture with one pixel of border: whole rows of outputs, such that each
+//! column of pixels is read once for all outputs that it is part of. What a column of pixels is and how it is added to sums is for the
+//! processor's own kernels to say.
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#![allow(unsafe_code, reason = "unchecked access in the innermost loops")]
+
+use super::target::Target;
+use super::{Depthwise, Out};
+use crate::engine::int8::BLOCK;
+use crate::engine::int8::depthwise::Window;
+use crate::engine::int8::finish::Columns;
+
+/// Whether this is for them.
+pub(super) fn fit(d: &Depthwise<'_>) -> bool {
+    [1, 2].map(|stride| Window { kernel: 3, stride, pad: 1 }).contains(&d.window)
+}
+
+/// Where sixteen channels of three pixels are, one above the other.
+pub(super) type Column = [*const u8; 3];
+
+/// The weights of one block: for each of nine taps, row by row, those of the channels.
+pub(super) type Taps = [[i16; BLOCK]; 9];
+
+/// One block of channels of a row of outputs.
+pub(super) struct Row {
+    /// The block in the first pixel of the three rows of the picture.
+    lines: Column,
+    /// The block in the border.
+    border: *const u8,
+    /// Bytes from a pixel to the next, and elements from an output to the next.
+    width: usize,
+    /// Pixels from an output to the next.
+    stride: usize,
+    /// Pixels in a row.
+    pixels: usize,
+    outputs: usize,
+    /// The element at which the first result is put.
+    first: usize,
+}
+
+/// Calls `each` for every row and block, with what `prepare` makes of the block's weights. Results of a row lie in the target.
+#[inline(always)]
+pub(super) fn for_each_row<W>(
+    d: &Depthwise<'_>,
+    mut out: Out<'_>,
+    prepare: impl Fn(&Taps, &Columns) -> W,
+    each: impl Fn(&Row, &Columns, &W, Target),
+) {
+    d.check(&out);
+    let (weights, rest) = d.weights.as_chunks::<BLOCK>().0.as_chunks::<9>();
+    assert!(fit(d) && weights.len() == d.columns.len() && rest.is_empty(), "weights");
+    let (target, shape, pitch) = (Target::new(&mut out, d.residual), &d.shape, d.border.len());
+    for (block, (columns, weights)) in d.columns.iter().zip(weights).enumerate() {
+        let (offset, weights) = (block * BLOCK, prepare(weights, columns));
+        let outputs = d.window.outputs(shape.columns);
+        for row in 0..d.window.outputs(shape.rows) {
+            let line = |i: usize| match d.window.source(row, i, shape.rows) {
+                Some(y) => d.x[y * pitch + offset..].as_ptr(),
+                None => d.border[offset..].as_ptr(),
+            };
+            let row = Row {
+                lines: [line(0), line(1), line(2)],
+                border: d.border[offset..].as_ptr(),
+                width: shape.stride,
+                stride: d.window.stride,
+                pixels: shape.columns,
+                outputs,
+                first: row * outputs * shape.stride + offset,
+            };
+            each(&row, columns, &weights, target);
+        }
+    }
+}
+
+impl Row {
+    /// Goes along the columns of pixels: each is the last of one output's window, in the middle of the next one's and the first of that
+    /// after it, or with a stride of 2 the last and the first, or in the middle. `prepare` reads sixteen bytes at each place that it is
+    /// given, `add` adds what it makes of them as the first (0), middle (1) or last (2) column to sums, `put` gets the element at which
+    /// the result belongs.
+    #[inline(always)]
+    pub(super) fn stream<P: Copy, S: Copy>(
+        &self,
+        start: S,
+        prepare: impl Fn(Column) -> P,
+        add: impl Fn(S, P, usize) -> S,
+        put: impl Fn(usize, S),
+    ) {
+        let (outputs, pixels, first, width) = (self.outputs, self.pixels, self.first, self.width);
+        let put = |output: usize, sums: S| put(first + output * width, sums);
+        // Columns of pixels are counted from 1; the first and the last are border.
+        let load = |column: usize| {
+            debug_assert!((1..=pixels).contains(&column));
+            // SAFETY: there are as many pixels from each of these places: `for_each_row` takes them from checked rows.
+            prepare(self.lines.map(|line| unsafe { line.add((column - 1) * width) }))
+        };
+        let border = prepare([self.border; 3]);
+        if self.stride == 2 {
+            let mut p = border;
+            for at in 0..outputs {
+                let (q, column) = (load(2 * at + 1), 2 * at + 2);
+                let next = if column <= pixels { load(column) } else { border };
+                put(at, add(add(add(start, p, 0), q, 1), next, 2));
+                p = next;
+            }
+            return;
+        }
+        let p = load(1);
+        let (mut a, mut b) = (add(add(start, border, 0), p, 1), add(start, p, 0));
+        let mut at = 0;
+        while at + 3 < outputs {
+            let p = load(at + 2);
+            put(at, add(a, p, 2));
+            let (next, c) = (add(b, p, 1), add(start, p, 0));
+            let p = load(at + 3);
+            put(at + 1, add(next, p, 2));
+            let (next, d) = (add(c, p, 1), add(start, p, 0));
+            let p = load(at + 4);
+            put(at + 2, add(next, p, 2));
+            (a, b) = (add(d, p, 1), add(start, p, 0));
+            at += 3;
+        }
+        while at + 1 < outputs {
+            let p = load(at + 2);
+            put(at, add(a, p, 2));
+            (a, b) = (add(b, p, 1), add(start, p, 0));
+            at += 1;
+        }
+        put(at, add(a, border, 2));
+    }
+}

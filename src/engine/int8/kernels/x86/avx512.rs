@@ -1,0 +1,103 @@
+//! AVX-512 VNNI: an instruction for four products and their sum in each lane (vpdpbusd), 64 bytes wide.
+#![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
+
+use std::arch::x86_64::*;
+
+use super::super::target::{Put as _, Target, with_put};
+use super::super::{Gemm, Kernels, Layout, Out};
+use super::wide::{Bytes, Floats, start};
+use super::{finish, neighbors};
+use crate::engine::int8::BLOCK;
+
+pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
+    layout: |_| Layout { outputs: BLOCK, inputs: 4 },
+    signed: false,
+    scratch: |_| 0,
+    gemm: |g, _, out| {
+        g.check(&out);
+        // SAFETY: `Isa::kernels` hands these kernels out only where the instructions are; lengths are checked above.
+        unsafe { gemm(g, out) }
+    },
+    depthwise: neighbors::by_wide_fours,
+    blend: finish::blend,
+};
+
+/// Whether they may run.
+pub(in crate::engine::int8::kernels) fn is_there() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni")
+}
+
+/// # Safety
+/// AVX-512 VNNI; `g` and `out` must have been checked.
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn gemm(g: &Gemm<'_>, mut out: Out<'_>) {
+    let target = Target::new(&mut out, g.residual);
+    // 24 sums at a time, of 32 registers: as many blocks side by side as there are, as many rows as then fit.
+    let mut block = 0;
+    while block < g.columns.len() {
+        // SAFETY: the caller's.
+        unsafe {
+            block += match g.columns.len() - block {
+                1 => rows::<1, 16>(g, target, block),
+                2 => rows::<2, 12>(g, target, block),
+                3 => rows::<3, 8>(g, target, block),
+                _ => rows::<4, 6>(g, target, block),
+            }
+        }
+    }
+}
+
+/// All rows of `N` blocks, `M` at a time; tells `N`.
+///
+/// # Safety
+/// AVX-512 VNNI; there must be `N` blocks from `block`.
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn rows<const N: usize, const M: usize>(g: &Gemm<'_>, target: Target, block: usize) -> usize {
+    let (count, mut row) = (g.rows(), 0);
+    // SAFETY: the caller's.
+    unsafe {
+        while row + M <= count {
+            tile::<N, M>(g, target, block, row);
+            row += M;
+        }
+        while row + 4 <= count {
+            tile::<N, 4>(g, target, block, row);
+            row += 4;
+        }
+        while row < count {
+            tile::<N, 1>(g, target, block, row);
+            row += 1;
+        }
+    }
+    N
+}
+
+/// # Safety
+/// AVX-512 VNNI; there must be `N` blocks from `block` and `M` rows from `row`.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn tile<const N: usize, const M: usize>(g: &Gemm<'_>, target: Target, block: usize, row: usize) {
+    let (k, width) = (g.k, g.width());
+    // SAFETY: the caller's; each block has `BLOCK * k` weights, each row `k` bytes.
+    unsafe {
+        let mut sums: [[__m512i; M]; N] = std::array::from_fn(|n| [start(&g.columns[block + n]); M]);
+        let (a, weights) = (g.a.as_ptr().add(row * k), g.weights.packed.as_ptr().add(block * BLOCK * k));
+        for at in (0..k).step_by(4) {
+            let w: [__m512i; N] =
+                std::array::from_fn(|n| _mm512_loadu_si512(weights.add(n * BLOCK * k + at * BLOCK).cast()));
+            for m in 0..M {
+                let a = _mm512_set1_epi32(a.add(m * k + at).cast::<i32>().read_unaligned());
+                for n in 0..N {
+                    sums[n][m] = _mm512_dpbusd_epi32(sums[n][m], a, w[n]);
+                }
+            }
+        }
+        for (n, sums) in sums.into_iter().enumerate() {
+            let at = row * width + (block + n) * BLOCK;
+            with_put!(target, &g.columns[block + n], g.activation, |put| put.put_rows(at, width, sums));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! AVX-VNNI: an instruction for four products and their sum in each lane (vpdpbusd), 32 bytes wide.
+#![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
+
+use std::arch::x86_64::*;
+
+use super::super::target::{Put as _, Target, with_put};
+use super::super::{Gemm, Kernels, Layout, Out};
+use super::finish::{Bytes, Floats, blend, start};
+use super::neighbors;
+use crate::engine::int8::BLOCK;
+
+pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
+    layout: |_| Layout { outputs: BLOCK, inputs: 4 },
+    signed: false,
+    scratch: |_| 0,
+    gemm: |g, _, out| {
+        g.check(&out);
+        // SAFETY: `Isa::kernels` hands these kernels out only where the instructions are; lengths are checked above.
+        unsafe { gemm(g, out) }
+    },
+    depthwise: neighbors::by_fours,
+    blend,
+};
+
+/// # Safety
+/// AVX-VNNI; `g` and `out` must have been checked.
+#[target_feature(enable = "avx2,avxvnni")]
+unsafe fn gemm(g: &Gemm<'_>, mut out: Out<'_>) {
+    let target = Target::new(&mut out, g.residual);
+    let rows = g.rows();
+    for block in 0..g.columns.len() {
+        let mut row = 0;
+        // SAFETY: the caller's.
+        unsafe {
+            while row + 6 <= rows {
+                tile::<6>(g, target, block, row);
+                row += 6;
+            }
+            while row < rows {
+                tile::<1>(g, target, block, row);
+                row += 1;
+            }
+        }
+    }
+}
+
+/// # Safety
+/// AVX-VNNI; `block` must be one and there must be `M` rows from `row`.
+#[inline]
+#[target_feature(enable = "avx2,avxvnni")]
+unsafe fn tile<const M: usize>(g: &Gemm<'_>, target: Target, block: usize, row: usize) {
+    let (k, width) = (g.k, g.width());
+    let mut sums = [start(&g.columns[block]); M];
+    // SAFETY: the caller's; the block has `BLOCK * k` weights, each row `k` bytes.
+    unsafe {
+        let (a, weights) = (g.a.as_ptr().add(row * k), g.weights.packed.as_ptr().add(block * BLOCK * k));
+        for at in (0..k).step_by(4) {
+            let w = weights.add(at * BLOCK);
+            let (w0, w1) = (_mm256_loadu_si256(w.cast()), _mm256_loadu_si256(w.add(32).cast()));
+            for (m, sums) in sums.iter_mut().enumerate() {
+                let a = _mm256_set1_epi32(a.add(m * k + at).cast::<i32>().read_unaligned());
+                sums[0] = _mm256_dpbusd_avx_epi32(sums[0], a, w0);
+                sums[1] = _mm256_dpbusd_avx_epi32(sums[1], a, w1);
+            }
+        }
+        let at = row * width + block * BLOCK;
+        with_put!(target, &g.columns[block], g.activation, |put| put.put_rows(at, width, sums));
+    }
+}

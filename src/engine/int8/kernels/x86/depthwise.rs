@@ -1,0 +1,119 @@
+//! The depthwise convolution of any window, with AVX2. [`neighbors`] has the usual one.
+#![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
+
+use std::arch::x86_64::*;
+
+use super::super::target::{Put, Target, with_put};
+use super::super::{Depthwise, Out};
+use super::finish::{Bytes, Floats, Sums, start};
+use crate::engine::int8::BLOCK;
+use crate::engine::int8::depthwise::Run;
+
+/// For every processor with AVX2: others must not call it.
+pub(super) fn any(d: &Depthwise<'_>, mut out: Out<'_>) {
+    d.check(&out);
+    let taps = d.window.kernel.pow(2);
+    assert_eq!(d.weights.len(), d.shape.stride * taps, "weights");
+    let target = Target::new(&mut out, d.residual);
+    d.for_each_run(|run| {
+        for (block, weights) in d.weights.chunks_exact(taps * BLOCK).enumerate() {
+            // SAFETY: the caller's; the run is one of `d`, which was checked, and the block one of its blocks.
+            unsafe { run_of_block(d, run, block, weights.as_chunks().0, target) };
+        }
+    });
+}
+
+/// One block of channels of a run of outputs, four at a time where there are as many.
+///
+/// # Safety
+/// AVX2; `d` must have been checked, the run and the block must be of its own.
+#[target_feature(enable = "avx2")]
+unsafe fn run_of_block(d: &Depthwise<'_>, run: &Run, block: usize, weights: &[[i16; BLOCK]], target: Target) {
+    let (width, offset) = (d.shape.stride, block * BLOCK);
+    let (columns, first) = (&d.columns[block], run.first * width + offset);
+    let start = crossed(start(columns));
+    // SAFETY: the caller's.
+    unsafe {
+        with_put!(target, columns, d.activation, |put| {
+            let mut output = 0;
+            while output + 4 <= run.outputs {
+                let sums = sums::<4>(&run.taps, output * run.step + offset, run.step, weights, start);
+                put.put_rows(first + output * width, width, sums);
+                output += 4;
+            }
+            while output < run.outputs {
+                let sums = sums::<1>(&run.taps, output * run.step + offset, run.step, weights, start);
+                put.put_rows(first + output * width, width, sums);
+                output += 1;
+            }
+        });
+    }
+}
+
+/// Channels 0 to 3 and 8 to 11 in the first, 4 to 7 and 12 to 15 in the second, as [`paired`] has them; and back.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn crossed([a, b]: Sums) -> Sums {
+    [_mm256_permute2x128_si256(a, b, 0x20), _mm256_permute2x128_si256(a, b, 0x31)]
+}
+
+/// Two numbers of sixteen bits for each channel, side by side.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn paired(a: __m256i, b: __m256i) -> [__m256i; 2] {
+    [_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b)]
+}
+
+/// Adds products of pairs.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn add(sums: Sums, pixels: [__m256i; 2], weights: [__m256i; 2]) -> Sums {
+    let add = |half: usize| _mm256_add_epi32(sums[half], _mm256_madd_epi16(pixels[half], weights[half]));
+    [add(0), add(1)]
+}
+
+/// Sixteen bytes as numbers of sixteen bits.
+///
+/// # Safety
+/// AVX2; there must be as many.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn widened(bytes: *const u8) -> __m256i {
+    // SAFETY: the caller's.
+    unsafe { _mm256_cvtepu8_epi16(_mm_loadu_si128(bytes.cast())) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn load_weights(weights: &[i16; BLOCK]) -> __m256i {
+    // SAFETY: there are sixteen.
+    unsafe { _mm256_loadu_si256(weights.as_ptr().cast()) }
+}
+
+/// Sums of `M` neighbors and one block of channels, all of them from `start`, which is [`crossed`].
+///
+/// # Safety
+/// AVX2; at each tap there must be sixteen bytes at `offset` and at each of `M - 1` steps from there.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn sums<const M: usize>(
+    taps: &[*const u8],
+    offset: usize,
+    step: usize,
+    weights: &[[i16; BLOCK]],
+    start: Sums,
+) -> [Sums; M] {
+    let mut sums = [start; M];
+    for (taps, weights) in taps.chunks(2).zip(weights.chunks(2)) {
+        // An odd last tap is read twice; the second of its pair has weight 0.
+        let (first, second) = (taps[0], taps[taps.len() - 1]);
+        let none = _mm256_setzero_si256();
+        let weights = paired(load_weights(&weights[0]), weights.get(1).map_or(none, |second| load_weights(second)));
+        for (m, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: the caller's.
+            let read = |tap: *const u8| unsafe { widened(tap.add(offset + m * step)) };
+            *sums = add(*sums, paired(read(first), read(second)), weights);
+        }
+    }
+    sums.map(|sums| crossed(sums))
+}
