@@ -2,14 +2,12 @@
 //!
 //! Order of checks: the Content-Type of every part, then that all are there, then base64.
 
-use zeroize::Zeroize;
-
 use std::borrow::Cow;
 
 use super::encoding::decode_base64;
 use super::error::{Error, Family, Kind};
 use super::multipart::Part;
-use crate::ops::Limits;
+use crate::ops::{Limits, Wiped};
 
 /// What a part holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +44,7 @@ impl Drop for Found<'_> {
         let many = self.many.iter_mut().map(|(_, content)| content);
         for content in self.one.iter_mut().chain(many) {
             if let Cow::Owned(content) = content {
-                content.zeroize();
+                drop(Wiped::from(std::mem::take(content)));
             }
         }
     }

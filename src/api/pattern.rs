@@ -7,7 +7,6 @@ use embassy_futures::join::join;
 use embassy_futures::select::{Either, select};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
 use super::encoding::{decode_base64, encode_base64};
 use super::error::{Error, Family, Kind};
@@ -16,7 +15,7 @@ use super::multipart::Writer;
 use super::reply::Reply;
 use super::service::{Call, Service};
 use crate::face::{self, Extractor, Score, Template};
-use crate::ops::random;
+use crate::ops::{Wiped, random};
 use crate::work::{Failed, Ticket, block_on};
 
 #[derive(Serialize)]
@@ -124,7 +123,7 @@ impl Service {
         let plain = self.seals.open(bytes).map_err(|e| refused(&e))?;
         let template = Template::parse(&plain, self.model, self.dimension).map_err(|damage| refused(&damage));
         if let Cow::Owned(plain) = plain {
-            drop(Zeroizing::new(plain));
+            drop(Wiped::from(plain));
         }
         template
     }
@@ -176,7 +175,7 @@ impl Service {
     fn submit(&self, bytes: &[u8], look: bool) -> Result<Answer, Error> {
         let limit = self.limits.picture_bytes;
         // A picture over the limit is refused by its decoder; only as much is copied as it needs to see that.
-        let bytes = Zeroizing::new(bytes[..bytes.len().min(limit + 1)].to_vec());
+        let bytes = Wiped::from(bytes[..bytes.len().min(limit + 1)].to_vec());
         let job = move |extractor: &mut Extractor| match look {
             true => extractor.extract(&bytes).map(Some),
             false => extractor.decode(&bytes).map(|_| None),

@@ -8,14 +8,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tiny_http::{Header, Method, Request, Response, StatusCode};
-use zeroize::Zeroizing;
 
 use super::error::{Error, Family};
 use super::reply::{Live, Reply};
 use super::service::{Head, Service};
 use crate::gate::{Access, CALL, Callers, Door, Gate, Opening, Places, Tls};
-use crate::ops::Settings;
 use crate::ops::shutdown::{IDLE, Shutdown};
+use crate::ops::{Settings, Wiped};
 
 /// An open gate and the threads behind it.
 pub struct Server {
@@ -137,7 +136,7 @@ fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
             Ok(call) => call.of(gone),
             Err(error) => return Ok(error.into()),
         };
-        let mut body = Zeroizing::new(Vec::with_capacity(request.body_length().unwrap_or_default()));
+        let mut body = Wiped::from(Vec::with_capacity(request.body_length().unwrap_or_default()));
         let length = request.as_reader().read_to_end(&mut body)?;
         if request.body_length().is_some_and(|whole| whole != length) {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use zeroize::Zeroizing;
+use crate::ops::Wiped;
 
 /// Pictures and templates on their way.
 #[derive(Default)]
 pub struct Held {
-    blocks: VecDeque<Zeroizing<Vec<u8>>>,
+    blocks: VecDeque<Wiped>,
     /// Bytes of the first block that have gone.
     gone: usize,
     length: usize,
@@ -35,7 +35,7 @@ impl Held {
             let room = self.blocks.back().map_or(0, |block| block.capacity() - block.len());
             if room == 0 {
                 // A block never grows: growing would leave a copy behind that nobody wipes.
-                self.blocks.push_back(Zeroizing::new(Vec::with_capacity(BLOCK_BYTES)));
+                self.blocks.push_back(Vec::with_capacity(BLOCK_BYTES).into());
                 continue;
             }
             let (now, later) = bytes.split_at(room.min(bytes.len()));

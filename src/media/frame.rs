@@ -1,8 +1,6 @@
 //! A decoded picture.
 
-use std::ops::Deref;
-
-use zeroize::Zeroize;
+use crate::ops::Wiped;
 
 /// An upright picture: 8-bit RGB, rows from top to bottom, HWC interleaved, no padding.
 #[derive(Clone, PartialEq, Eq)]
@@ -10,25 +8,6 @@ pub struct Frame {
     width: usize,
     height: usize,
     pixels: Wiped,
-}
-
-/// Bytes that are overwritten when they go: all at once, which an emptied vector is, instead of one by one.
-#[derive(Clone, PartialEq, Eq)]
-struct Wiped(Vec<u8>);
-
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        self.0.clear();
-        self.0.zeroize();
-    }
-}
-
-impl Deref for Wiped {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
 }
 
 /// A clockwise turn by a multiple of 90 degrees.
@@ -52,7 +31,7 @@ impl Frame {
     /// If the length does not fit the size.
     pub fn new(width: usize, height: usize, pixels: Vec<u8>) -> Self {
         assert_eq!(pixels.len(), width * height * 3, "pixels of a {width}x{height} RGB picture");
-        Self { width, height, pixels: Wiped(pixels) }
+        Self { width, height, pixels: pixels.into() }
     }
 
     /// Width in pixels.
@@ -81,7 +60,7 @@ impl Frame {
     /// If it reaches out of the picture.
     pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
         let rows = (y..y + height).flat_map(|y| &self.row(y)[x * 3..(x + width) * 3]);
-        Self { width, height, pixels: Wiped(rows.copied().collect()) }
+        Self { width, height, pixels: rows.copied().collect::<Vec<_>>().into() }
     }
 
     /// The picture mirrored left to right.
@@ -90,7 +69,7 @@ impl Frame {
         for row in self.pixels.chunks_exact((self.width * 3).max(1)) {
             pixels.extend(row.chunks_exact(3).rev().flatten());
         }
-        Self { width: self.width, height: self.height, pixels: Wiped(pixels) }
+        Self { width: self.width, height: self.height, pixels: pixels.into() }
     }
 
     /// The picture turned clockwise.
@@ -104,7 +83,7 @@ impl Frame {
                 pixels.extend_from_slice(&self.pixels[(sy * w + sx) * 3..][..3]);
             }
         }
-        Self { width, height, pixels: Wiped(pixels) }
+        Self { width, height, pixels: pixels.into() }
     }
 }
 

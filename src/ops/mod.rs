@@ -9,6 +9,7 @@ mod random;
 pub mod settings;
 pub mod shutdown;
 pub mod supervisor;
+mod wiped;
 
 pub use harden::harden;
 pub use histogram::Histogram;
@@ -16,3 +17,4 @@ pub use limits::Limits;
 pub use log_format::init as init_log;
 pub use random::random;
 pub use settings::Settings;
+pub use wiped::Wiped;

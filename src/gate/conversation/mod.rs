@@ -7,15 +7,13 @@ mod time;
 
 use std::time::{Duration, Instant};
 
-use zeroize::Zeroizing;
-
 use super::body::{Body, Piece};
 use super::head::{Head, Malformed, Scanner};
 use super::held::Held;
 use super::onward::{BEGINNING, Onward};
 use super::pace::Pace;
 use super::{Class, Refusal, Why};
-use crate::ops::Limits;
+use crate::ops::{Limits, Wiped};
 
 /// What a conversation asks of those who know more than one connection.
 pub trait Rules {
@@ -74,7 +72,7 @@ pub struct Account {
 pub struct Conversation {
     state: State,
     limits: Limits,
-    input: Zeroizing<Vec<u8>>,
+    input: Wiped,
     scanner: Scanner,
     output: Held,
     /// Whether bytes that were taken for the peer have not left this machine's hands yet.
@@ -144,7 +142,7 @@ impl Conversation {
         Self {
             state: State::Head,
             limits: limits.clone(),
-            input: Zeroizing::default(),
+            input: Wiped::default(),
             scanner: Scanner::default(),
             output: Held::default(),
             pending: false,

@@ -1,7 +1,5 @@
 //! From bytes to a whole request, or to the reason why there is none.
 
-use zeroize::Zeroizing;
-
 use super::super::body::{Body, Piece};
 use super::super::head::{Framing, Head, Malformed, Scanner};
 use super::super::held::Held;
@@ -9,6 +7,7 @@ use super::super::onward::Onward;
 use super::super::pace::Pace;
 use super::super::{Refusal, Why};
 use super::{Conversation, DISCARDED_BYTES, Request, Rules, State};
+use crate::ops::Wiped;
 
 impl Conversation {
     pub(super) fn head(&mut self) -> Result<Option<Head>, Why> {
@@ -74,7 +73,7 @@ impl Conversation {
         self.input.drain(..at);
         if self.input.is_empty() {
             // What a body went through is not kept for the next one.
-            self.input = Zeroizing::default();
+            self.input = Wiped::default();
         }
         let received = kept.len();
         if let Some(open) = &mut self.open {

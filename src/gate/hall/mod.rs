@@ -13,7 +13,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
-use zeroize::Zeroizing;
 
 use self::source::{AGES, Source};
 use super::Class;
@@ -26,7 +25,7 @@ use super::open::{Figures, Opening, Word};
 use super::peers::Peer;
 use super::tls::Tls;
 use super::transport::{Socket, Transport};
-use crate::ops::Limits;
+use crate::ops::{Limits, Wiped};
 
 /// The token by which the thread is woken.
 pub(super) const WAKER: Token = Source::Waker.token();
@@ -76,7 +75,7 @@ pub(super) struct Hall {
     /// When connections are taken again, after there was no descriptor for one, or so many came that others were kept waiting.
     accept_at: Option<Instant>,
     stop_at: Option<Instant>,
-    buffer: Zeroizing<Vec<u8>>,
+    buffer: Wiped,
 }
 
 /// Bytes that are read at once. A block of [`super::held::Held`] takes as many.
@@ -116,7 +115,7 @@ impl Hall {
             figures: opening.figures,
             accept_at: None,
             stop_at: None,
-            buffer: Zeroizing::new(vec![0; BUFFER_BYTES]),
+            buffer: vec![0; BUFFER_BYTES].into(),
         };
         hall.register_doors()?;
         Ok(hall)
