@@ -5,7 +5,8 @@ use std::arch::x86_64::*;
 
 use super::super::target::{Put as _, Target, with_put};
 use super::super::{Gemm, Kernels, Layout, Out};
-use super::finish::{Bytes, Floats, Sums, blend, start};
+use super::finish::blend;
+use super::lanes256::{Bytes, Eights, Floats, start};
 use super::neighbors;
 use crate::engine::int8::BLOCK;
 
@@ -80,7 +81,7 @@ unsafe fn gemm(g: &Gemm<'_>, scratch: *mut u8, mut out: Out<'_>) {
 /// AVX2; `a` points to `M * k` values, `weights` to `BLOCK * k`.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn tile_of<const M: usize>(a: *const i16, k: usize, weights: *const i8, start: Sums) -> [Sums; M] {
+unsafe fn tile_of<const M: usize>(a: *const i16, k: usize, weights: *const i8, start: Eights) -> [Eights; M] {
     let mut sums = [start; M];
     for pair in 0..k / 2 {
         // SAFETY: the caller's; `pair * 2 + 1 < k`.

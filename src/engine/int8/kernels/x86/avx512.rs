@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::target::{Put as _, Target, with_put};
 use super::super::{Gemm, Kernels, Layout, Out};
-use super::wide::{Bytes, Floats, start};
+use super::lanes512::{Bytes, Floats, start};
 use super::{finish, neighbors};
 use crate::engine::int8::BLOCK;
 
@@ -88,6 +88,10 @@ unsafe fn tile<const N: usize, const M: usize>(g: &Gemm<'_>, target: Target, blo
         for at in (0..k).step_by(4) {
             let w: [__m512i; N] =
                 std::array::from_fn(|n| _mm512_loadu_si512(weights.add(n * BLOCK * k + at * BLOCK).cast()));
+            #[expect(
+                clippy::needless_range_loop,
+                reason = "sums lie by blocks, but each row is broadcast once for all of them"
+            )]
             for m in 0..M {
                 let a = _mm512_set1_epi32(a.add(m * k + at).cast::<i32>().read_unaligned());
                 for n in 0..N {

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::target::{Put, Target, with_put};
 use super::super::{Depthwise, Out};
-use super::finish::{Bytes, Floats, Sums, start};
+use super::lanes256::{Bytes, Eights, Floats, start};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
 
@@ -53,7 +53,7 @@ unsafe fn run_of_block(d: &Depthwise<'_>, run: &Run, block: usize, weights: &[[i
 /// Channels 0 to 3 and 8 to 11 in the first, 4 to 7 and 12 to 15 in the second, as [`paired`] has them; and back.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn crossed([a, b]: Sums) -> Sums {
+pub(super) fn crossed([a, b]: Eights) -> Eights {
     [_mm256_permute2x128_si256(a, b, 0x20), _mm256_permute2x128_si256(a, b, 0x31)]
 }
 
@@ -67,7 +67,7 @@ pub(super) fn paired(a: __m256i, b: __m256i) -> [__m256i; 2] {
 /// Adds products of pairs.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn add(sums: Sums, pixels: [__m256i; 2], weights: [__m256i; 2]) -> Sums {
+pub(super) fn add(sums: Eights, pixels: [__m256i; 2], weights: [__m256i; 2]) -> Eights {
     let add = |half: usize| _mm256_add_epi32(sums[half], _mm256_madd_epi16(pixels[half], weights[half]));
     [add(0), add(1)]
 }
@@ -101,8 +101,8 @@ unsafe fn sums<const M: usize>(
     offset: usize,
     step: usize,
     weights: &[[i16; BLOCK]],
-    start: Sums,
-) -> [Sums; M] {
+    start: Eights,
+) -> [Eights; M] {
     let mut sums = [start; M];
     for (taps, weights) in taps.chunks(2).zip(weights.chunks(2)) {
         // An odd last tap is read twice; the second of its pair has weight 0.

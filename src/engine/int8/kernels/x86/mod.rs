@@ -5,8 +5,9 @@ mod avx512;
 mod avx_vnni;
 mod depthwise;
 mod finish;
+mod lanes256;
+mod lanes512;
 mod neighbors;
-mod wide;
 
 pub(super) use avx_vnni::KERNELS as AVX_VNNI;
 pub(super) use avx2::KERNELS as AVX2;

@@ -8,8 +8,8 @@ use super::super::neighbors::{Column, Taps, fit, for_each_row};
 use super::super::target::{Put as _, with_put};
 use super::super::{Depthwise, Out};
 use super::depthwise::{add, any, crossed, load_weights, paired, widened};
-use super::finish::{Sums, start};
-use super::{finish, wide};
+use super::lanes256::{Eights, start};
+use super::{lanes256, lanes512};
 use crate::engine::int8::finish::Columns;
 
 /// With AVX2: others must not call it.
@@ -45,7 +45,7 @@ pub(super) fn by_wide_fours(d: &Depthwise<'_>, out: Out<'_>) {
 /// AVX2.
 #[target_feature(enable = "avx2")]
 unsafe fn pairs(d: &Depthwise<'_>, out: Out<'_>) {
-    use finish::{Bytes, Floats};
+    use lanes256::{Bytes, Floats};
     let prepare = |taps: &Taps, columns: &Columns| {
         let column = |j: usize| {
             let [a, b, c] = [0, 3, 6].map(|i| load_weights(&taps[i + j]));
@@ -77,7 +77,7 @@ unsafe fn pairs(d: &Depthwise<'_>, out: Out<'_>) {
 /// AVX-VNNI.
 #[target_feature(enable = "avx2,avxvnni")]
 unsafe fn fours(d: &Depthwise<'_>, out: Out<'_>) {
-    use finish::{Bytes, Floats};
+    use lanes256::{Bytes, Floats};
     let prepare = |taps: &Taps, columns: &Columns| {
         let column = |j: usize| {
             let [a, b, c] = [0, 3, 6].map(|i| narrowed(load_weights(&taps[i + j])));
@@ -92,7 +92,7 @@ unsafe fn fours(d: &Depthwise<'_>, out: Out<'_>) {
                 let [a, b, c] = places.map(|place| _mm_loadu_si128(place.cast()));
                 zipped(_mm256_set_m128i(b, a), _mm256_broadcastsi128_si256(c))
             };
-            let add = |sums: Sums, pixels: [__m256i; 2], column: usize| {
+            let add = |sums: Eights, pixels: [__m256i; 2], column: usize| {
                 let add = |half: usize| _mm256_dpbusd_avx_epi32(sums[half], pixels[half], weights[column][half]);
                 [add(0), add(1)]
             };
@@ -108,7 +108,7 @@ unsafe fn fours(d: &Depthwise<'_>, out: Out<'_>) {
 /// AVX-512 VNNI.
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn wide_fours(d: &Depthwise<'_>, out: Out<'_>) {
-    use wide::{Bytes, Floats};
+    use lanes512::{Bytes, Floats};
     let order = order_wide();
     let prepare = |taps: &Taps, columns: &Columns| {
         let column = |j: usize| {
@@ -116,7 +116,7 @@ unsafe fn wide_fours(d: &Depthwise<'_>, out: Out<'_>) {
             let rows = _mm512_castsi256_si512(_mm256_set_m128i(b, a));
             zipped_wide(_mm512_inserti64x4(rows, _mm256_zextsi128_si256(c), 1), order)
         };
-        ([column(0), column(1), column(2)], wide::start(columns))
+        ([column(0), column(1), column(2)], lanes512::start(columns))
     };
     for_each_row(d, out, prepare, |row, columns, (weights, start), target| {
         // SAFETY: there are sixteen bytes at each of these places; `target` is what the row's outputs lie in.

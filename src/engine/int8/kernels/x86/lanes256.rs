@@ -1,0 +1,86 @@
+//! AVX2: two registers for the sums of a block.
+#![allow(unsafe_code, reason = "vector instructions")]
+
+use std::arch::x86_64::*;
+
+use super::finish::{self, LARGER, NONE, Sums};
+use crate::engine::int8::BLOCK;
+use crate::engine::int8::finish::Columns;
+
+pub(super) type Eights = [__m256i; 2];
+pub(super) type Bytes<'a, const ACTIVATION: u8> = finish::Bytes<'a, Eights, ACTIVATION>;
+pub(super) type Floats<'a, const ACTIVATION: u8> = finish::Floats<'a, Eights, ACTIVATION>;
+
+/// What the sums of one block start from.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn start(columns: &Columns) -> Eights {
+    // SAFETY: there are sixteen.
+    unsafe { [0, 8].map(|first| _mm256_loadu_si256(columns.init.as_ptr().add(first).cast())) }
+}
+
+/// Eight of sixteen constants.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn eight(values: &[f32; BLOCK], half: usize) -> __m256 {
+    // SAFETY: there are eight.
+    unsafe { _mm256_loadu_ps(values.as_chunks::<8>().0[half].as_ptr()) }
+}
+
+impl Sums for Eights {
+    type Values = [__m256; 2];
+
+    #[inline(always)]
+    unsafe fn values<const ACTIVATION: u8>(self, columns: &Columns) -> [__m256; 2] {
+        let value = |half: usize| {
+            // SAFETY: the caller's.
+            unsafe {
+                let v = _mm256_mul_ps(_mm256_cvtepi32_ps(self[half]), eight(&columns.mul, half));
+                let sloped = _mm256_mul_ps(v, eight(&columns.slope, half));
+                match ACTIVATION {
+                    NONE => v,
+                    LARGER => _mm256_max_ps(v, sloped),
+                    _ => _mm256_blendv_ps(v, sloped, _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_LT_OQ)),
+                }
+            }
+        };
+        [value(0), value(1)]
+    }
+
+    #[inline(always)]
+    unsafe fn plus(values: [__m256; 2], columns: &Columns, residual: &[u8; BLOCK]) -> [__m256; 2] {
+        let sum = |half: usize| {
+            // SAFETY: the caller's; there are eight bytes in each half.
+            unsafe {
+                let bytes = _mm_loadl_epi64(residual.as_ptr().add(half * 8).cast());
+                let r = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+                let r = _mm256_mul_ps(r, eight(&columns.residual_mul, half));
+                _mm256_add_ps(values[half], _mm256_add_ps(r, eight(&columns.residual_add, half)))
+            }
+        };
+        [sum(0), sum(1)]
+    }
+
+    #[inline(always)]
+    unsafe fn bytes<const ACTIVATION: u8>([low, high]: [__m256; 2], columns: &Columns) -> __m128i {
+        // SAFETY: the caller's; there are sixteen zero points.
+        unsafe {
+            let words = _mm256_packs_epi32(_mm256_cvtps_epi32(low), _mm256_cvtps_epi32(high));
+            let mut words = _mm256_permute4x64_epi64(words, 0b11_01_10_00);
+            if ACTIVATION != NONE {
+                words = _mm256_adds_epi16(words, _mm256_loadu_si256(columns.zero.as_ptr().cast()));
+            }
+            _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn floats(values: [__m256; 2]) -> [f32; BLOCK] {
+        let mut floats = [0.0; BLOCK];
+        for (half, v) in values.into_iter().enumerate() {
+            // SAFETY: the caller's; there are eight in each half.
+            unsafe { _mm256_storeu_ps(floats.as_mut_ptr().add(half * 8), v) };
+        }
+        floats
+    }
+}
