@@ -109,7 +109,8 @@ fn bilinear(frame: &Frame, x: i64, y: i64) -> [u32; 3] {
         && let (Some(above), Some(below)) = (pixels(row, column), pixels(row + 1, column))
     {
         let across = |row: &[u8; 6], i: usize| u32::from(row[i]) * (256 - fx) + u32::from(row[i + 3]) * fx;
-        return [0, 1, 2].map(|i| (across(above, i) * (256 - fy) + across(below, i) * fy + 128) >> 8);
+        let value = |i: usize| (across(above, i) * (256 - fy) + across(below, i) * fy + 128) >> 8;
+        return [value(0), value(1), value(2)];
     }
     let mut value = [0; 3];
     for (dy, wy) in [(0, 256 - fy), (1, fy)] {

@@ -59,15 +59,18 @@ impl Frame {
     /// # Panics
     /// If it reaches out of the picture.
     pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
-        let rows = (y..y + height).flat_map(|y| &self.row(y)[x * 3..(x + width) * 3]);
-        Self { width, height, pixels: rows.copied().collect::<Vec<_>>().into() }
+        let mut pixels = Vec::with_capacity(width * height * 3);
+        for y in y..y + height {
+            pixels.extend_from_slice(&self.row(y)[x * 3..(x + width) * 3]);
+        }
+        Self { width, height, pixels: pixels.into() }
     }
 
     /// The picture mirrored left to right.
     pub fn mirrored(&self) -> Self {
         let mut pixels = Vec::with_capacity(self.pixels.len());
         for row in self.pixels.chunks_exact((self.width * 3).max(1)) {
-            pixels.extend(row.chunks_exact(3).rev().flatten());
+            row.chunks_exact(3).rev().for_each(|pixel| pixels.extend_from_slice(pixel));
         }
         Self { width: self.width, height: self.height, pixels: pixels.into() }
     }

@@ -165,17 +165,14 @@ impl Layout {
         let whole = Plane::from_rows(bytes, self.stride(), PixelFormat::Yuyv.row_bytes(self.width), self.height)?;
         let (pairs, _) = whole.samples.as_chunks::<4>();
         let half = self.width.div_ceil(2);
-        let mut samples = Vec::with_capacity(self.width * self.height);
-        for row in pairs.chunks_exact(half) {
-            let both = row.iter().flat_map(|pair| luma.map(|at| pair[at]));
-            samples.extend(both.take(self.width)); // an odd width leaves one over
-        }
+        let both: Vec<[u8; 2]> = pairs.iter().map(|pair| luma.map(|at| pair[at])).collect();
+        // An odd width leaves one over in each row.
+        let luma = Plane::from_rows(both.as_flattened(), 2 * half, self.width, self.height)?;
         let plane = |at: usize| Plane {
             width: half,
             height: self.height,
             samples: pairs.iter().map(|pair| pair[at]).collect(),
         };
-        let luma = Plane { width: self.width, height: self.height, samples };
         Some(vec![luma, plane(chroma[0]), plane(chroma[1])])
     }
 

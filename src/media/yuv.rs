@@ -87,7 +87,8 @@ impl Plane {
         }
         let end = height.checked_sub(1)?.checked_mul(stride)?.checked_add(width)?;
         let rows = samples.get(..end)?.chunks(stride.max(1));
-        let samples: Vec<u8> = rows.flat_map(|row| &row[..width]).copied().collect();
+        let mut samples = Vec::with_capacity(width * height);
+        rows.for_each(|row| samples.extend_from_slice(&row[..width]));
         Some(Self { width, height, samples })
     }
 
@@ -204,10 +205,10 @@ impl Weights {
     fn row<const COVERED: usize, const BYTES: usize>(&self, luma: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
         let cover = |luma: &[u8], cb: u8, cr: u8, out: &mut [u8]| {
             let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
-            let add = [self.cr_red * cr, -self.cb_green * cb - self.cr_green * cr, self.cb_blue * cb];
-            for (&y, out) in luma.iter().zip(out.chunks_exact_mut(3)) {
+            let [red, green, blue] = [self.cr_red * cr, -self.cb_green * cb - self.cr_green * cr, self.cb_blue * cb];
+            for (&y, out) in luma.iter().zip(out.as_chunks_mut::<3>().0) {
                 let y = self.luma(y);
-                out.copy_from_slice(&add.map(|a| level(y + a)));
+                *out = [level(y + red), level(y + green), level(y + blue)];
             }
         };
         let whole = luma.len() / COVERED;
