@@ -3,6 +3,7 @@
 mod blocks;
 mod prelu;
 mod quant;
+mod reader;
 mod segment;
 
 use tract_onnx::prelude::*;
