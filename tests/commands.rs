@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Folder, Service, command, picture};
+use crate::support::{Folder, Service, binary, command, picture};
 
 /// A copy of the shipped models.
 fn with_models(name: &str) -> Folder {
@@ -23,6 +23,17 @@ fn doctor_finds_everything_well() {
     assert_eq!(code, Some(0), "{out}");
     for told in ["face_detection_yunet", "face_recognition_sface", "self-test  passed", "limits", "cores"] {
         assert!(out.contains(told), "{told}: {out}");
+    }
+}
+
+#[test]
+fn a_command_ends_quietly_when_nobody_reads_on() {
+    for command in ["doctor", "--help", "--print-settings"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = binary().arg(command).stdout(writer).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "{command}");
+        assert!(!ended.status.success(), "{command}");
     }
 }
 

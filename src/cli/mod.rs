@@ -43,6 +43,9 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         _ => line.settings()?,
     };
     ops::init_log(&settings.log);
+    if !matches!(line.command, Command::Serve) {
+        ops::shutdown::end_with_reader()?;
+    }
     match &line.command {
         Command::Help => print!("{}", args::HELP),
         Command::Version => println!("faceplate {}", env!("CARGO_PKG_VERSION")),

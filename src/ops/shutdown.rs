@@ -5,11 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::flag;
 
 /// How often a thread that waits looks whether it should stop.
 pub const IDLE: Duration = Duration::from_millis(250);
+
+/// Ends the process when nobody reads what it prints any more, as of any tool of which `head` takes the first lines. Not for what has
+/// peers that come and go: their sockets give the same signal.
+pub fn end_with_reader() -> io::Result<()> {
+    flag::register_conditional_default(SIGPIPE, Arc::new(AtomicBool::new(true))).map(|_| ())
+}
 
 /// Shared by everything that runs until told otherwise.
 #[derive(Clone, Debug, Default)]
