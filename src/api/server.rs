@@ -136,9 +136,9 @@ fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
             Ok(call) => call.of(gone),
             Err(error) => return Ok(error.into()),
         };
-        let mut body = Wiped::from(Vec::with_capacity(request.body_length().unwrap_or_default()));
-        let length = request.as_reader().read_to_end(&mut body)?;
-        if request.body_length().is_some_and(|whole| whole != length) {
+        let length = request.body_length();
+        let body = Wiped::read(request.as_reader(), length.unwrap_or_default())?;
+        if length.is_some_and(|whole| whole != body.len()) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok(service.answer(&call, &body))

@@ -6,6 +6,7 @@
 
 use super::geometry::{Point, SUB};
 use crate::media::Frame;
+use crate::ops::Wiped;
 
 /// Width and height of the crop in pixels.
 pub(super) const SIDE: usize = 112;
@@ -31,8 +32,8 @@ const FIXED: f64 = 65536.0;
 const FAR: f64 = (1u64 << 30) as f64;
 
 /// The 112x112 crop, rows of RGB pixels. Black where it reaches out of the picture.
-pub(super) fn align(frame: &Frame, points: &[Point; 5]) -> Vec<u8> {
-    sample(frame, similarity(points))
+pub(super) fn align(frame: &Frame, points: &[Point; 5]) -> Wiped {
+    sample(frame, similarity(points)).into()
 }
 
 /// Fits the transform. Points that coincide give a crop of one color, which no quality check passes.

@@ -13,6 +13,7 @@ use super::geometry::{Point, Rect, SUB};
 use super::resample;
 use crate::engine::{Decoding, Error, Map, ModelInfo, Plan, Session};
 use crate::media::{Frame, Turn};
+use crate::ops::Wiped;
 
 /// One face in a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -176,8 +177,8 @@ fn untilt(p: Point, turn: Turn, width: i32, height: i32) -> Point {
 }
 
 /// The picture in the top left corner of a black one, rows of pixels in the model's channel order.
-pub(super) fn padded(frame: &Frame, rows: usize, columns: usize, blue_first: bool) -> Vec<u8> {
-    let mut pixels = vec![0; 3 * rows * columns];
+pub(super) fn padded(frame: &Frame, rows: usize, columns: usize, blue_first: bool) -> Wiped {
+    let mut pixels = Wiped::from(vec![0; 3 * rows * columns]);
     for (y, out) in pixels.chunks_exact_mut(columns * 3).take(frame.height()).enumerate() {
         let row = frame.row(y);
         out[..row.len()].copy_from_slice(row);
@@ -274,6 +275,6 @@ mod tests {
     #[test]
     fn pictures_are_padded_with_black_and_put_blue_first() {
         let padded = padded(&Frame::new(1, 1, vec![1, 2, 3]), 2, 3, true);
-        assert_eq!(padded, [3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(*padded, [3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

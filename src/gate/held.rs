@@ -32,15 +32,15 @@ impl Held {
     pub fn push(&mut self, mut bytes: &[u8]) {
         self.length += bytes.len();
         while !bytes.is_empty() {
-            let room = self.blocks.back().map_or(0, |block| block.capacity() - block.len());
+            let room = self.blocks.back().map_or(0, |block| block.room());
             if room == 0 {
                 // A block never grows: growing would leave a copy behind that nobody wipes.
-                self.blocks.push_back(Vec::with_capacity(BLOCK_BYTES).into());
+                self.blocks.push_back(Wiped::with_capacity(BLOCK_BYTES));
                 continue;
             }
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             if let Some(block) = self.blocks.back_mut() {
-                block.extend_from_slice(now);
+                block.push(now);
             }
             bytes = later;
         }

@@ -136,7 +136,7 @@ impl Layout {
             PixelFormat::Rgb3 => {
                 let row = self.width * 3;
                 let whole = Plane::from_rows(bytes, self.stride(), row, self.height).ok_or_else(short)?;
-                let frame = Frame::new(self.width, self.height, whole.samples);
+                let frame = Frame::new(self.width, self.height, whole.samples.into_vec());
                 let frame = if mirror { frame.mirrored() } else { frame };
                 Ok(if turn == Turn::None { frame } else { frame.turned(turn) })
             }
@@ -166,12 +166,16 @@ impl Layout {
         let (pairs, _) = whole.samples.as_chunks::<4>();
         let half = self.width.div_ceil(2);
         let both: Vec<[u8; 2]> = pairs.iter().map(|pair| luma.map(|at| pair[at])).collect();
+        let both = Plane { width: 2 * half, height: self.height, samples: both.into_flattened().into() };
         // An odd width leaves one over in each row.
-        let luma = Plane::from_rows(both.as_flattened(), 2 * half, self.width, self.height)?;
+        let luma = match both.width == self.width {
+            true => both,
+            false => Plane::from_rows(&both.samples, both.width, self.width, self.height)?,
+        };
         let plane = |at: usize| Plane {
             width: half,
             height: self.height,
-            samples: pairs.iter().map(|pair| pair[at]).collect(),
+            samples: pairs.iter().map(|pair| pair[at]).collect::<Vec<_>>().into(),
         };
         Some(vec![luma, plane(chroma[0]), plane(chroma[1])])
     }
@@ -182,7 +186,8 @@ impl Layout {
         let rest = bytes.get(self.stride().checked_mul(self.height)?..)?;
         let both = Plane::from_rows(rest, self.stride(), width * 2, height)?;
         let (pairs, _) = both.samples.as_chunks::<2>();
-        let plane = |at: usize| Plane { width, height, samples: pairs.iter().map(|pair| pair[at]).collect() };
+        let plane =
+            |at: usize| Plane { width, height, samples: pairs.iter().map(|pair| pair[at]).collect::<Vec<_>>().into() };
         Some(vec![luma, plane(0), plane(1)])
     }
 }

@@ -7,6 +7,7 @@
 //! Depths over 8 bits, and RGB or transparency stored in planes, are not known here.
 
 use super::frame::{Frame, Turn};
+use crate::ops::Wiped;
 
 /// How many luma samples share a chroma sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub struct Plane {
     /// Rows.
     pub height: usize,
     /// `width * height` samples of 8 bits, rows from top to bottom, no padding.
-    pub samples: Vec<u8>,
+    pub samples: Wiped,
 }
 
 /// A decoded picture: luma, and for anything but gray also the planes Cb and Cr of the size that [`Chroma`] tells, rounded up.
@@ -87,8 +88,8 @@ impl Plane {
         }
         let end = height.checked_sub(1)?.checked_mul(stride)?.checked_add(width)?;
         let rows = samples.get(..end)?.chunks(stride.max(1));
-        let mut samples = Vec::with_capacity(width * height);
-        rows.for_each(|row| samples.extend_from_slice(&row[..width]));
+        let mut samples = Wiped::with_capacity(width * height);
+        rows.for_each(|row| samples.push(&row[..width]));
         Some(Self { width, height, samples })
     }
 
@@ -239,7 +240,7 @@ mod tests {
     use super::*;
 
     fn plane(width: usize, height: usize, samples: Vec<u8>) -> Plane {
-        Plane { width, height, samples }
+        Plane { width, height, samples: samples.into() }
     }
 
     fn reference(matrix: Matrix, full_range: bool, [y, cb, cr]: [u8; 3]) -> [f64; 3] {
@@ -324,7 +325,7 @@ mod tests {
         assert!(!Picture { chroma: Chroma::Gray, ..good.clone() }.is_whole());
         assert!(!Picture { planes: Vec::new(), ..good.clone() }.is_whole());
         let mut short = good;
-        short.planes[2].samples.pop();
+        short.planes[2].samples.take(1);
         assert!(!short.is_whole());
     }
 

@@ -1,14 +1,58 @@
-//! Bytes of pictures and templates that must not stay in memory when they go.
+//! Bytes of pictures and templates, which must not stay in memory when they go.
 
+use std::io::{self, Read};
 use std::ops::{Deref, DerefMut};
 
 use zeroize::Zeroize;
 
-/// Bytes that are overwritten when they go: all at once, where `Zeroizing` goes byte by byte.
-///
-/// Does not wipe what growing leaves behind: give it the capacity that it needs.
+/// Bytes that are overwritten when they go, all at once where `Zeroizing` goes byte by byte, and where they were before they grew.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Wiped(Vec<u8>);
+
+impl Wiped {
+    /// None yet, with room for as many.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    /// All that a reader gives. More than `expected` grows as a vector does, and leaves bytes behind.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub fn read(from: &mut dyn Read, expected: usize) -> io::Result<Self> {
+        let mut bytes = Self::with_capacity(expected);
+        from.read_to_end(&mut bytes.0)?;
+        Ok(bytes)
+    }
+
+    /// Bytes that can be added without moving what is there.
+    pub fn room(&self) -> usize {
+        self.0.capacity() - self.0.len()
+    }
+
+    /// Adds bytes at the end. If there is no room, all move to where there is twice as much, and what they leave is wiped.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.room() < bytes.len() {
+            let mut larger = Self::with_capacity((self.0.len() + bytes.len()).max(2 * self.0.capacity()));
+            larger.0.extend_from_slice(&self.0);
+            *self = larger;
+        }
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Takes the first `count` bytes away. What is behind the last is wiped when all go.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn take(&mut self, count: usize) {
+        self.0.drain(..count);
+    }
+
+    /// For one who wipes them himself.
+    pub fn into_vec(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
+    }
+}
 
 impl From<Vec<u8>> for Wiped {
     fn from(bytes: Vec<u8>) -> Self {
@@ -25,15 +69,41 @@ impl Drop for Wiped {
 }
 
 impl Deref for Wiped {
-    type Target = Vec<u8>;
+    type Target = [u8];
 
-    fn deref(&self) -> &Vec<u8> {
+    fn deref(&self) -> &[u8] {
         &self.0
     }
 }
 
 impl DerefMut for Wiped {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
+    fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_and_go_in_order() {
+        let mut bytes = Wiped::default();
+        for piece in [&b"one "[..], b"two ", b"", b"three and much more than there was room for"] {
+            bytes.push(piece);
+        }
+        bytes.take(8);
+        assert_eq!(bytes[..5], *b"three");
+        assert!(Wiped::read(&mut &b"all"[..], 3).is_ok_and(|all| *all == *b"all"));
+    }
+
+    #[test]
+    fn bytes_move_only_where_there_is_no_room() {
+        let mut bytes = Wiped::with_capacity(8);
+        let place = bytes.as_ptr();
+        bytes.push(b"12345678");
+        assert_eq!((bytes.as_ptr(), bytes.room()), (place, 0));
+        bytes.push(b"9");
+        assert!(bytes.room() >= 7 && *bytes == *b"123456789");
     }
 }

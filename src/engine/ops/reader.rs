@@ -25,6 +25,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// Without a block.
     pub(super) fn new(isa: Isa) -> Self {
         Self { builder: Builder::new(isa), inputs: vec![], made: vec![], tensors: HashMap::new() }
     }
@@ -48,6 +49,7 @@ fn unfit<T>(why: impl Into<String>) -> Fit<T> {
 }
 
 impl<'a, 'd> Reader<'a, 'd> {
+    /// For blocks of this graph.
     pub(super) fn new(model: &'a TypedModel, draft: &'d mut Draft) -> Self {
         Self { model, draft }
     }
@@ -61,6 +63,7 @@ impl<'a, 'd> Reader<'a, 'd> {
         Ok(())
     }
 
+    /// The tensor that the block makes.
     fn block(&mut self, node: &TypedNode) -> Fit<TensorId> {
         let (end, stored) = match node.op_as::<Quantize>() {
             Some(op) => (self.model.node(node.inputs[0].node), Some(op.0.stored(self.channels(node.inputs[0])?)?)),

@@ -22,6 +22,7 @@ use crate::face::score::Score;
 use crate::face::select::{Choice, choose};
 use crate::face::template::Template;
 use crate::media::Frame;
+use crate::ops::Wiped;
 
 /// What is wanted of a person before the camera, and what was seen so far.
 pub struct Sitting {
@@ -83,7 +84,7 @@ struct Steady {
     place: Option<Rect>,
     frames: usize,
     /// Crop and quality of the best of them.
-    best: Option<(Vec<u8>, Quality)>,
+    best: Option<(Wiped, Quality)>,
 }
 
 struct Judging {
@@ -185,7 +186,7 @@ impl Sitting {
     }
 
     /// The one good face of a frame, or why there is none.
-    fn good(&mut self, faces: &[Face], frame: &Frame) -> Result<(Face, Vec<u8>, Quality), Error> {
+    fn good(&mut self, faces: &[Face], frame: &Frame) -> Result<(Face, Wiped, Quality), Error> {
         let face = match choose(faces, frame) {
             Choice::None => return Err(Error::NoFace),
             Choice::Several(people) => return Err(Error::SeveralFaces(people)),
@@ -237,7 +238,7 @@ impl Steady {
     }
 
     /// Adds a good frame; whether there are enough.
-    fn add(&mut self, face: Face, crop: Vec<u8>, quality: Quality) -> bool {
+    fn add(&mut self, face: Face, crop: Wiped, quality: Quality) -> bool {
         self.place = Some(face.bounds);
         self.frames += 1;
         if self.best.as_ref().is_none_or(|(_, best)| quality.score() > best.score()) {
@@ -265,11 +266,11 @@ mod tests {
     fn a_run_needs_a_face_in_its_place_and_keeps_the_best() {
         let mut steady = Steady::default();
         assert!(!steady.is_elsewhere(&face(500)));
-        assert!(!steady.add(face(0), vec![1], quality(40)));
+        assert!(!steady.add(face(0), vec![1].into(), quality(40)));
         assert!(!steady.is_elsewhere(&face(24)) && steady.is_elsewhere(&face(26)));
-        assert!(!steady.add(face(10), vec![2], quality(60)));
-        assert!(steady.add(face(20), vec![3], quality(50)));
-        assert_eq!(steady.best.unwrap().0, [2]);
+        assert!(!steady.add(face(10), vec![2].into(), quality(60)));
+        assert!(steady.add(face(20), vec![3].into(), quality(50)));
+        assert_eq!(*steady.best.unwrap().0, [2]);
     }
 
     #[test]

@@ -178,7 +178,7 @@ impl Conversation {
             self.since = now;
         }
         self.reading.moved(bytes.len());
-        self.input.extend_from_slice(bytes);
+        self.input.push(bytes);
     }
 
     /// The peer sends no more. It may still want to read.
@@ -252,7 +252,7 @@ impl Conversation {
                         return None;
                     };
                     let read = skip + data;
-                    self.input.drain(..read);
+                    self.input.take(read);
                     *left = left.saturating_sub(read as u64);
                     if body.is_whole() {
                         self.state = State::Head;
@@ -266,7 +266,7 @@ impl Conversation {
                 }
                 State::Closing { left, ended } => {
                     *left = left.saturating_sub(self.input.len() as u64);
-                    self.input.clear();
+                    self.input = Wiped::default();
                     if is_silent && (*left == 0 || (*ended && self.peer_ended)) {
                         self.state = State::Closed;
                     }

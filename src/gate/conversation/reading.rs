@@ -19,7 +19,7 @@ impl Conversation {
         }
         let end = end.unwrap_or_default();
         let head = Head::parse(&self.input[..end]).map_err(Why::Malformed)?;
-        self.input.drain(..end);
+        self.input.take(end);
         self.scanner = Scanner::default();
         self.is_known = true;
         Ok(Some(head))
@@ -70,7 +70,7 @@ impl Conversation {
                 }
             }
         };
-        self.input.drain(..at);
+        self.input.take(at);
         if self.input.is_empty() {
             // What a body went through is not kept for the next one.
             self.input = Wiped::default();

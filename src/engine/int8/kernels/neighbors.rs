@@ -23,7 +23,7 @@ pub(super) type Taps = [[i16; BLOCK]; 9];
 
 /// One block of channels of a row of outputs.
 pub(super) struct Row {
-    /// The block in the first pixel of the three rows of the picture.
+    /// The block in the first pixel of the three rows, of the picture or of the border.
     lines: Column,
     /// The block in the border.
     border: *const u8,
@@ -90,7 +90,9 @@ impl Row {
         // Columns of pixels are counted from 1; the first and the last are border.
         let load = |column: usize| {
             debug_assert!((1..=pixels).contains(&column));
-            // SAFETY: there are as many pixels from each of these places: `for_each_row` takes them from checked rows.
+            // SAFETY: a row has `pixels` pixels from each of these places, as `for_each_row` takes them from checked rows. With a
+            // stride of 1 there are as many outputs, none of which asks for more than the next column, the last for no further one;
+            // with a stride of 2 there are half as many, rounded up, so that `2 * at + 1` is a pixel, and what follows is looked at.
             prepare(self.lines.map(|line| unsafe { line.add((column - 1) * width) }))
         };
         let border = prepare([self.border; 3]);

@@ -48,8 +48,8 @@ pub(super) trait Put {
     }
 }
 
-/// Evaluates `$body` with `$put` for what has to be done: each of these is code of its own, without conditions in it. Where it is used,
-/// `Bytes` and `Floats` name what finishes the sums.
+/// Evaluates `$body` with `$put` for what has to be done, each of which is code of its own. Where it is used, `Bytes` names what finishes
+/// sums that are stored as they are, without a condition in it, and `Floats` what finishes all others.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! with_put {
     ($target:expr, $columns:expr, $activation:expr, |$put:ident| $body:expr) => {{

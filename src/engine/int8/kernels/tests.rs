@@ -130,7 +130,7 @@ proptest! {
         floats: bool, residual: bool, kind: u8, seed: u32,
     ) {
         let pad = pad.min(kernel - 1);
-        let (rows, columns) = ((kernel - pad).max(1) + more_rows, kernel + more_columns);
+        let (rows, columns) = (kernel.saturating_sub(2 * pad).max(1) + more_rows, kernel + more_columns);
         let (shape, window) = (Shape::new(rows, columns, blocks * BLOCK), Window { kernel, stride, pad });
         let pixels = window.outputs(rows) * window.outputs(columns);
         let mut noise = Noise(seed);

@@ -107,7 +107,7 @@ impl Decoder {
         let depth = u32::from(frame.bit_depth);
         let plane = |samples: Vec<u8>, (width, height)| {
             if depth == 8 {
-                return Plane { width, height, samples };
+                return Plane { width, height, samples: samples.into() };
             }
             let (pairs, _) = samples.as_chunks();
             eight_bits(pairs.iter().map(|&pair| u16::from_le_bytes(pair)), depth, width, height)

@@ -14,7 +14,7 @@ use super::{Decode, Decoded, Input, Role, check_size};
 use crate::media::jpeg::{Extent, extent};
 use crate::media::video::Error;
 use crate::media::yuv::{Chroma, Matrix, Picture, Plane};
-use crate::ops::Limits;
+use crate::ops::{Limits, Wiped};
 
 /// Decodes the samples of one track, each for itself.
 pub(super) struct Decoder {
@@ -61,10 +61,11 @@ pub(in crate::media) fn picture(jpeg: &[u8], most_pixels: u64) -> Result<Picture
     decoder.set_options(options.jpeg_set_out_colorspace(color));
     let samples = decoder.decode().map_err(damaged)?;
     let planes = match chroma {
-        Chroma::Gray => vec![Plane { width, height, samples }],
+        Chroma::Gray => vec![Plane { width, height, samples: samples.into() }],
         _ => {
+            let samples = Wiped::from(samples);
             let (pixels, _) = samples.as_chunks::<3>();
-            let plane = |number: usize| pixels.iter().map(|pixel| pixel[number]).collect();
+            let plane = |number: usize| pixels.iter().map(|pixel| pixel[number]).collect::<Vec<_>>().into();
             (0..3).map(|number| Plane { width, height, samples: plane(number) }).collect()
         }
     };

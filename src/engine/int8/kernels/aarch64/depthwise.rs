@@ -3,8 +3,9 @@
 
 use std::arch::aarch64::*;
 
+use super::super::neighbors::fit;
 use super::super::target::{Put, Target, with_put};
-use super::super::{Depthwise, Out, neighbors as by_rows};
+use super::super::{Depthwise, Out};
 use super::finish::{Bytes, Floats, Sums, start};
 use super::neighbors;
 use crate::engine::int8::BLOCK;
@@ -12,7 +13,7 @@ use crate::engine::int8::depthwise::Run;
 
 /// For every aarch64 processor.
 pub(super) fn plain(d: &Depthwise<'_>, mut out: Out<'_>) {
-    if by_rows::fit(d) {
+    if fit(d) {
         return neighbors::plain(d, out);
     }
     d.check(&out);
@@ -31,10 +32,10 @@ pub(super) fn plain(d: &Depthwise<'_>, mut out: Out<'_>) {
     });
 }
 
-/// For those with the dot product extension: others must not call it.
+/// With the dot product extension: for the kernels of that.
 pub(super) fn by_dot_products(d: &Depthwise<'_>, out: Out<'_>) {
-    match by_rows::fit(d) {
-        // SAFETY: the caller's.
+    match fit(d) {
+        // SAFETY: `Isa::kernels` hands kernels out only where their instructions are.
         true => unsafe { neighbors::by_dot_products(d, out) },
         false => plain(d, out),
     }

@@ -4,7 +4,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::super::neighbors::{self, Taps, for_each_row};
+use super::super::neighbors::{Column as Places, Taps, for_each_row};
 use super::super::target::{Put as _, with_put};
 use super::super::{Depthwise, Out};
 use super::depthwise::load_weights;
@@ -34,7 +34,7 @@ pub(super) fn plain(d: &Depthwise<'_>, out: Out<'_>) {
 /// # Safety
 /// Sixteen bytes at each of the places.
 #[inline(always)]
-unsafe fn load(places: neighbors::Column) -> Column {
+unsafe fn load(places: Places) -> Column {
     // SAFETY: the caller's.
     places.map(|place| unsafe { signed(place) })
 }

@@ -5,8 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::target::{Put as _, Target, with_put};
 use super::super::{Gemm, Kernels, Layout, Out};
-use super::finish::blend;
-use super::lanes256::{Bytes, Eights, Floats, start};
+use super::lanes256::{Bytes, Eights, Floats, blend, start};
 use super::neighbors;
 use crate::engine::int8::BLOCK;
 

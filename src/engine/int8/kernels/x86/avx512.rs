@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use super::super::target::{Put as _, Target, with_put};
 use super::super::{Gemm, Kernels, Layout, Out};
 use super::lanes512::{Bytes, Floats, start};
-use super::{finish, neighbors};
+use super::{lanes256, neighbors};
 use crate::engine::int8::BLOCK;
 
 pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
@@ -19,7 +19,7 @@ pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
         unsafe { gemm(g, out) }
     },
     depthwise: neighbors::by_wide_fours,
-    blend: finish::blend,
+    blend: lanes256::blend,
 };
 
 /// Whether they may run.
@@ -35,7 +35,7 @@ pub(in crate::engine::int8::kernels) fn is_there() -> bool {
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn gemm(g: &Gemm<'_>, mut out: Out<'_>) {
     let target = Target::new(&mut out, g.residual);
-    // 24 sums at a time, of 32 registers: as many blocks side by side as there are, as many rows as then fit.
+    // Up to 24 sums at a time, of 32 registers: as many blocks side by side as there are, as many rows as then fit.
     let mut block = 0;
     while block < g.columns.len() {
         // SAFETY: the caller's.

@@ -1,16 +1,17 @@
-//! The depthwise convolution of any window, with AVX2. [`neighbors`] has the usual one.
+//! The depthwise convolution of any window, with AVX2. [`super::neighbors`] has the usual one.
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
 
 use std::arch::x86_64::*;
 
-use super::super::target::{Put, Target, with_put};
+use super::super::target::{Put as _, Target, with_put};
 use super::super::{Depthwise, Out};
 use super::lanes256::{Bytes, Eights, Floats, start};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
 
-/// For every processor with AVX2: others must not call it.
-pub(super) fn any(d: &Depthwise<'_>, mut out: Out<'_>) {
+/// # Safety
+/// AVX2.
+pub(super) unsafe fn any(d: &Depthwise<'_>, mut out: Out<'_>) {
     d.check(&out);
     let taps = d.window.kernel.pow(2);
     assert_eq!(d.weights.len(), d.shape.stride * taps, "weights");

@@ -1,12 +1,10 @@
-//! From sums to bytes, and the elementwise sum, which is little else. What a register holds is for [`Sums`] to say.
+//! From sums to bytes. What a register holds is for [`Sums`] to say.
 #![allow(unsafe_code, reason = "results are written without checks")]
 
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
 
 use super::super::target::{Put, Target};
-use super::super::{Blend, Out};
-use super::lanes256::{self, start};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::finish::{Activation, Columns};
 
@@ -56,7 +54,7 @@ impl<'a, S: Sums, const ACTIVATION: u8> Floats<'a, S, ACTIVATION> {
     /// # Safety
     /// The instructions; sixteen elements from `at` must lie in the target, as many bytes from `other` in the residual if there is one.
     #[inline(always)]
-    unsafe fn put_with(&self, at: usize, other: usize, sums: S) {
+    pub(super) unsafe fn put_with(&self, at: usize, other: usize, sums: S) {
         let Self { target, columns, .. } = *self;
         // SAFETY: the caller's.
         unsafe {
@@ -112,26 +110,3 @@ impl<S: Sums, const ACTIVATION: u8> Put for Bytes<'_, S, ACTIVATION> {
 
 pub(super) const NONE: u8 = Activation::None as u8;
 pub(super) const LARGER: u8 = Activation::Larger as u8;
-
-/// The elementwise sum.
-pub(super) fn blend(b: &Blend<'_>, mut out: Out<'_>) {
-    b.check(&out);
-    let target = Target::new(&mut out, Some(b.residual));
-    // SAFETY: `Isa::kernels` hands the kernels that have this out only where there is AVX2; lengths are checked.
-    unsafe { blend_all(b, target) }
-}
-
-/// # Safety
-/// AVX2; `b` must have been checked and the target be made from its output.
-#[target_feature(enable = "avx2")]
-unsafe fn blend_all(b: &Blend<'_>, target: Target) {
-    b.for_each_block(|columns, at, other| {
-        // SAFETY: the blocks at `at` lie in the first tensor and in the target, that at `other` in the second.
-        unsafe {
-            let [low, high] = start(columns);
-            let read = |half: usize| _mm256_cvtepu8_epi32(_mm_loadl_epi64(b.x.as_ptr().add(at + half * 8).cast()));
-            let sums = [_mm256_add_epi32(low, read(0)), _mm256_add_epi32(high, read(1))];
-            lanes256::Floats::<NONE>::new(target, columns).put_with(at, other, sums);
-        }
-    });
-}

@@ -1,8 +1,10 @@
-//! AVX2: two registers for the sums of a block.
+//! AVX2: two registers for the sums of a block; and the elementwise sum, which is little else.
 #![allow(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::*;
 
+use super::super::target::Target;
+use super::super::{Blend, Out};
 use super::finish::{self, LARGER, NONE, Sums};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::finish::Columns;
@@ -83,4 +85,27 @@ impl Sums for Eights {
         }
         floats
     }
+}
+
+/// The elementwise sum.
+pub(super) fn blend(b: &Blend<'_>, mut out: Out<'_>) {
+    b.check(&out);
+    let target = Target::new(&mut out, Some(b.residual));
+    // SAFETY: `Isa::kernels` hands the kernels that have this out only where there is AVX2; lengths are checked.
+    unsafe { blend_all(b, target) }
+}
+
+/// # Safety
+/// AVX2; `b` must have been checked and the target be made from its output.
+#[target_feature(enable = "avx2")]
+unsafe fn blend_all(b: &Blend<'_>, target: Target) {
+    b.for_each_block(|columns, at, other| {
+        // SAFETY: the blocks at `at` lie in the first tensor and in the target, that at `other` in the second.
+        unsafe {
+            let [low, high] = start(columns);
+            let read = |half: usize| _mm256_cvtepu8_epi32(_mm_loadl_epi64(b.x.as_ptr().add(at + half * 8).cast()));
+            let sums = [_mm256_add_epi32(low, read(0)), _mm256_add_epi32(high, read(1))];
+            Floats::<NONE>::new(target, columns).put_with(at, other, sums);
+        }
+    });
 }

@@ -12,31 +12,22 @@ use super::lanes256::{Eights, start};
 use super::{lanes256, lanes512};
 use crate::engine::int8::finish::Columns;
 
-/// With AVX2: others must not call it.
+/// With AVX2: for the kernels of that.
 pub(super) fn by_pairs(d: &Depthwise<'_>, out: Out<'_>) {
-    match fit(d) {
-        // SAFETY: the caller's.
-        true => unsafe { pairs(d, out) },
-        false => any(d, out),
-    }
+    // SAFETY: `Isa::kernels` hands kernels out only where their instructions are.
+    unsafe { if fit(d) { pairs(d, out) } else { any(d, out) } }
 }
 
-/// With AVX-VNNI: others must not call it.
+/// With AVX-VNNI: for the kernels of that.
 pub(super) fn by_fours(d: &Depthwise<'_>, out: Out<'_>) {
-    match fit(d) {
-        // SAFETY: the caller's.
-        true => unsafe { fours(d, out) },
-        false => any(d, out),
-    }
+    // SAFETY: `Isa::kernels` hands kernels out only where their instructions are.
+    unsafe { if fit(d) { fours(d, out) } else { any(d, out) } }
 }
 
-/// With AVX-512 VNNI: others must not call it.
+/// With AVX-512 VNNI: for the kernels of that.
 pub(super) fn by_wide_fours(d: &Depthwise<'_>, out: Out<'_>) {
-    match fit(d) {
-        // SAFETY: the caller's.
-        true => unsafe { wide_fours(d, out) },
-        false => any(d, out),
-    }
+    // SAFETY: `Isa::kernels` hands kernels out only where their instructions are.
+    unsafe { if fit(d) { wide_fours(d, out) } else { any(d, out) } }
 }
 
 /// The first two rows of a column of pixels together, then the third with a weight of 0 beside it.
