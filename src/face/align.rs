@@ -68,34 +68,75 @@ fn sample(frame: &Frame, m: Similarity) -> Vec<u8> {
     let mut crop = vec![0; 3 * SIDE * SIDE];
     // Picture pixels per crop pixel, rounded down: that many samples in each direction see every one of them.
     let n = ((m.a * m.a + m.b * m.b).isqrt() >> 16).clamp(1, MOST_SAMPLES);
-    // Rounded down, without a division where there is no need for one.
-    let part = |v: i64| match n & (n - 1) {
-        0 => v >> (2 * n).trailing_zeros(),
-        _ => v.div_euclid(2 * n),
-    };
-    for y in 0..SIDE {
-        for x in 0..SIDE {
-            let mut sum = [0u32; 3];
-            for j in 0..n {
-                for i in 0..n {
-                    // Offsets of the grid, in halves of 1/n crop pixel.
-                    let u = 2 * n * x as i64 + 2 * i + 1 - n;
-                    let v = 2 * n * y as i64 + 2 * j + 1 - n;
-                    let px = part(m.a * u - m.b * v) + m.x;
-                    let py = part(m.b * u + m.a * v) + m.y;
-                    for (sum, value) in sum.iter_mut().zip(bilinear(frame, px, py)) {
-                        *sum += value;
-                    }
+    let mean = Mean::new((n * n) as u32);
+    for (y, row) in crop.chunks_exact_mut(3 * SIDE).enumerate() {
+        let mut sums = [[0u32; 3]; SIDE];
+        for j in 0..n {
+            // The grid, in halves of 1/n crop pixel: along a row, `v` stays and `u` grows by 2.
+            let (u, v) = (1 - n, 2 * n * y as i64 + 2 * j + 1 - n);
+            let mut px = Quotients::new(m.a * u - m.b * v, 2 * m.a, 2 * n);
+            let mut py = Quotients::new(m.b * u + m.a * v, 2 * m.b, 2 * n);
+            for sum in &mut sums {
+                for _ in 0..n {
+                    let value = bilinear(frame, px.next() + m.x, py.next() + m.y);
+                    sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += value);
                 }
             }
-            let count = (n * n) as u32;
-            let pixel = &mut crop[(y * SIDE + x) * 3..][..3];
-            for (value, sum) in pixel.iter_mut().zip(sum) {
-                *value = ((sum + (count << 7)) / (count << 8)) as u8;
-            }
+        }
+        for (value, sum) in row.iter_mut().zip(sums.as_flattened()) {
+            *value = mean.of(*sum);
         }
     }
     crop
+}
+
+/// Makes gray levels of sums of as many samples in 1/256 of one, to nearest.
+struct Mean {
+    half: u32,
+    /// 2^32 / count, rounded up: sums are under 2^22 and counts 64 at the most, so that the product is off by less than 1 / count.
+    inverse: u64,
+}
+
+impl Mean {
+    fn new(count: u32) -> Self {
+        Self { half: count << 7, inverse: (1u64 << 32).div_ceil(u64::from(count)) }
+    }
+
+    fn of(&self, sum: u32) -> u8 {
+        ((u64::from((sum + self.half) >> 8) * self.inverse) >> 32) as u8
+    }
+}
+
+/// The quotients, rounded down, of numbers that grow by the same each time: with one division for all of them.
+struct Quotients {
+    next: i64,
+    rest: i64,
+    step: i64,
+    step_rest: i64,
+    divisor: i64,
+}
+
+impl Quotients {
+    fn new(first: i64, step: i64, divisor: i64) -> Self {
+        Self {
+            next: first.div_euclid(divisor),
+            rest: first.rem_euclid(divisor),
+            step: step.div_euclid(divisor),
+            step_rest: step.rem_euclid(divisor),
+            divisor,
+        }
+    }
+
+    fn next(&mut self) -> i64 {
+        let quotient = self.next;
+        self.next += self.step;
+        self.rest += self.step_rest;
+        if self.rest >= self.divisor {
+            self.rest -= self.divisor;
+            self.next += 1;
+        }
+        quotient
+    }
 }
 
 /// RGB at a place in 1/65536 pixel, in 1/256 of a gray level.
@@ -147,6 +188,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn quotients_are_rounded_down(first in -(1i64 << 42)..1 << 42, step in -(1i64 << 31)..1 << 31, n in 1..=MOST_SAMPLES) {
+            let mut quotients = Quotients::new(first, step, 2 * n);
+            for i in 0..1000 {
+                prop_assert_eq!(quotients.next(), (first + i * step).div_euclid(2 * n));
+            }
+        }
+
+        #[test]
+        fn means_are_rounded_to_nearest(count in 1..=(MOST_SAMPLES * MOST_SAMPLES) as u32, part in 0.0..=1.0) {
+            let sum = (f64::from(count * 255 * 256) * part) as u32;
+            prop_assert_eq!(u32::from(Mean::new(count).of(sum)), (sum + (count << 7)) / (count << 8));
+        }
+
         #[test]
         fn samples_mix_the_four_pixels_around(width in 1usize..6, height in 1usize..6, x in -2.0..7.0, y in -2.0..7.0, seed: u64) {
             let noise = |i: usize| (seed.wrapping_mul(i as u64 + 1) >> 40) as u8;
