@@ -14,13 +14,23 @@ pub(super) struct Layout {
 impl Layout {
     /// Packs rows of `k` weights; both numbers must be multiples of [`BLOCK`].
     fn pack(self, k: usize, rows: &[i8]) -> Vec<i8> {
-        let mut packed = Vec::with_capacity(rows.len());
+        match self.inputs {
+            2 => self.pack_by::<2>(k, rows),
+            4 => self.pack_by::<4>(k, rows),
+            16 => self.pack_by::<16>(k, rows),
+            other => unreachable!("no kernel takes {other} inputs at once"),
+        }
+    }
+
+    /// The same with a number that the compiler knows: there are millions of groups, and somebody waits for the start.
+    fn pack_by<const INPUTS: usize>(self, k: usize, rows: &[i8]) -> Vec<i8> {
+        let mut packed: Vec<[i8; INPUTS]> = Vec::with_capacity(rows.len() / INPUTS);
         for group in rows.chunks_exact(self.outputs * k) {
-            for at in (0..k).step_by(self.inputs) {
-                group.chunks_exact(k).for_each(|row| packed.extend_from_slice(&row[at..at + self.inputs]));
+            for at in 0..k / INPUTS {
+                packed.extend(group.chunks_exact(k).map(|row| row.as_chunks().0[at]));
             }
         }
-        packed
+        packed.into_flattened()
     }
 }
 

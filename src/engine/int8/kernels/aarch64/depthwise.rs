@@ -1,21 +1,16 @@
-//! The depthwise convolution of any window. [`neighbors`] has the usual one.
+//! The depthwise convolution of any window. [`super::neighbors`] has the usual one.
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
 
 use std::arch::aarch64::*;
 
-use super::super::neighbors::fit;
 use super::super::target::{Put, Target, with_put};
 use super::super::{Depthwise, Out};
 use super::finish::{Bytes, Floats, Sums, start};
-use super::neighbors;
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
 
 /// For every aarch64 processor.
-pub(super) fn plain(d: &Depthwise<'_>, mut out: Out<'_>) {
-    if fit(d) {
-        return neighbors::plain(d, out);
-    }
+pub(super) fn any(d: &Depthwise<'_>, mut out: Out<'_>) {
     d.check(&out);
     let taps = d.window.kernel.pow(2);
     assert_eq!(d.weights.len(), d.shape.stride * taps, "weights");
@@ -30,15 +25,6 @@ pub(super) fn plain(d: &Depthwise<'_>, mut out: Out<'_>) {
             }
         }
     });
-}
-
-/// With the dot product extension: for the kernels of that.
-pub(super) fn by_dot_products(d: &Depthwise<'_>, out: Out<'_>) {
-    match fit(d) {
-        // SAFETY: `Isa::kernels` hands kernels out only where their instructions are.
-        true => unsafe { neighbors::by_dot_products(d, out) },
-        false => plain(d, out),
-    }
 }
 
 /// One block of channels of a run of outputs.

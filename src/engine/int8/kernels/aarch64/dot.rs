@@ -7,8 +7,8 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::super::{Gemm, Kernels, Layout, Out};
-use super::depthwise;
 use super::finish::{Sums, blend, start};
+use super::neighbors;
 use super::rows::{Tile, for_all};
 use crate::engine::int8::BLOCK;
 
@@ -18,7 +18,7 @@ pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
     scratch: |k| k * ROWS,
     // SAFETY: `Isa::kernels` hands these kernels out only where the instruction is.
     gemm: |g, scratch, out| unsafe { gemm(g, scratch, out) },
-    depthwise: depthwise::by_dot_products,
+    depthwise: neighbors::by_dot_products,
     blend,
 };
 

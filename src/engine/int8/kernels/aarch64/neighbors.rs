@@ -4,15 +4,26 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::super::neighbors::{Column as Places, Taps, for_each_row};
+use super::super::neighbors::{Column as Places, Taps, fit, for_each_row};
 use super::super::target::{Put as _, with_put};
 use super::super::{Depthwise, Out};
-use super::depthwise::load_weights;
+use super::depthwise::{any, load_weights};
 use super::finish::{Bytes, Floats, Sums, signed, start};
 use crate::engine::int8::finish::Columns;
 
-/// For every aarch64 processor: bytes are multiplied to sixteen bits, and as many products as fit there added up first.
+/// For every aarch64 processor.
 pub(super) fn plain(d: &Depthwise<'_>, out: Out<'_>) {
+    if fit(d) { short_products(d, out) } else { any(d, out) }
+}
+
+/// With the dot product extension: for the kernels of that.
+pub(super) fn by_dot_products(d: &Depthwise<'_>, out: Out<'_>) {
+    // SAFETY: `Isa::kernels` hands kernels out only where their instructions are.
+    if fit(d) { unsafe { dot_products(d, out) } } else { any(d, out) }
+}
+
+/// Bytes are multiplied to sixteen bits, and as many products as fit there added up first.
+fn short_products(d: &Depthwise<'_>, out: Out<'_>) {
     // SAFETY: every aarch64 processor has the instructions.
     let prepare = |taps: &Taps, columns: &Columns| unsafe { Weights::new(taps, start(columns)) };
     for_each_row(d, out, prepare, |row, columns, Weights { columns: w, start, are_calm }, target| {
@@ -64,7 +75,7 @@ fn threes(mut sums: Sums, [a, b, c]: Column, [u, v, w]: Column) -> Sums {
 /// # Safety
 /// The dot product extension.
 #[target_feature(enable = "dotprod")]
-pub(super) unsafe fn by_dot_products(d: &Depthwise<'_>, out: Out<'_>) {
+unsafe fn dot_products(d: &Depthwise<'_>, out: Out<'_>) {
     // The fourth byte of a channel has weight 0.
     let prepare = |taps: &Taps, columns: &Columns| {
         let weights = Weights::new(taps, start(columns));

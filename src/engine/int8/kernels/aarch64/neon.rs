@@ -8,7 +8,7 @@ use std::arch::asm;
 use super::super::{Gemm, Kernels, Layout, Out};
 use super::finish::{blend, whole};
 use super::rows::{Tile, for_all};
-use super::{depthwise, narrow};
+use super::{narrow, neighbors};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::gemm::{CHAIN, Weights};
 
@@ -17,7 +17,7 @@ pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
     signed: true,
     scratch: |k| k * ROWS,
     gemm: |g, scratch, out| if is_narrow(g.k) { narrow::gemm(g, scratch, out) } else { gemm(g, scratch, out) },
-    depthwise: depthwise::plain,
+    depthwise: neighbors::plain,
     blend,
 };
 
