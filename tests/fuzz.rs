@@ -1,13 +1,13 @@
 //! Feeds damaged input to a parser of outside bytes for some time: `fuzz TARGET SECONDS`, or `fuzz all SECONDS` for each. A target is a
 //! plain function that panics where an invariant breaks. There is no feedback from coverage: it needs nothing but a stable compiler.
 
-use std::panic::catch_unwind;
+use std::panic::{catch_unwind, set_hook, take_hook};
 use std::time::{Duration, Instant};
 
 /// A target, and good input for it to damage.
 type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 15] = [
     ("connection", faceplate::gate::fuzz, connections),
     ("multipart", faceplate::api::multipart::fuzz, forms),
     ("base64", faceplate::api::fuzz_base64, texts),
@@ -17,6 +17,12 @@ const TARGETS: [Target; 9] = [
     ("query", |bytes| faceplate::api::camera::fuzz(&String::from_utf8_lossy(bytes)), queries),
     ("payload", faceplate::api::liveness::fuzz, payloads),
     ("picture", faceplate::media::fuzz, pictures),
+    ("archive", faceplate::media::fuzz_archive, archives),
+    ("camera", faceplate::media::fuzz_raw, buffers),
+    ("clip", faceplate::media::video::fuzz, clips),
+    ("bmff", faceplate::media::video::bmff::fuzz, clips),
+    ("matroska", faceplate::media::video::matroska::fuzz, clips),
+    ("avi", faceplate::media::video::avi::fuzz, clips),
 ];
 
 fn connections() -> Vec<Vec<u8>> {
@@ -69,6 +75,46 @@ fn pictures() -> Vec<Vec<u8>> {
             bytes.into_inner()
         })
         .into()
+}
+
+/// Two files that are stored, and the directory of them.
+fn archives() -> Vec<Vec<u8>> {
+    let (mut files, mut directory) = (vec![], vec![]);
+    for (name, data) in [("a.jpg", &b"first"[..]), ("b/2.png", b"second")] {
+        let at = files.len() as u32;
+        let (check, size) = (crc32fast::hash(data).to_le_bytes(), (data.len() as u32).to_le_bytes());
+        let sizes = [&check[..], &size, &size, &[name.len() as u8, 0, 0, 0]].concat();
+        files.extend([&b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0"[..], &sizes, name.as_bytes(), data].concat());
+        let place = [&[0; 10][..], &at.to_le_bytes()].concat();
+        directory.extend([&b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0"[..], &sizes, &place, name.as_bytes()].concat());
+    }
+    let (start, length) = ((files.len() as u32).to_le_bytes(), (directory.len() as u32).to_le_bytes());
+    let end = [&b"PK\x05\x06\0\0\0\0\x02\0\x02\0"[..], &length, &start, &[0, 0]].concat();
+    vec![[files, directory, end].concat()]
+}
+
+/// What a camera sends in each format: the format, the size and how it is mounted before it.
+fn buffers() -> Vec<Vec<u8>> {
+    let motion = pictures().remove(0);
+    let raw = |format: u8| [&[format, 8, 6, 0, 0, format, 1, 0][..], &[90; 8 * 6 * 3]].concat();
+    (0..8).map(raw).chain((0..8).map(|format| [&[format, 40, 24, 0, 0, 0, 0, 0][..], &motion].concat())).collect()
+}
+
+/// One of each container and codec.
+fn clips() -> Vec<Vec<u8>> {
+    [
+        &include_bytes!("clips/h264.avi")[..],
+        include_bytes!("clips/h264_bframes_fragmented.mp4"),
+        include_bytes!("clips/h264_cropped.mkv"),
+        include_bytes!("clips/h264_turned.mov"),
+        include_bytes!("clips/h263.3gp"),
+        include_bytes!("clips/hevc.mp4"),
+        include_bytes!("clips/mjpeg.avi"),
+        include_bytes!("clips/vp8.webm"),
+        include_bytes!("clips/vp9.webm"),
+    ]
+    .map(<[u8]>::to_vec)
+    .into()
 }
 
 /// Random numbers (splitmix64), the same in every run.
@@ -131,6 +177,9 @@ fn main() {
     if chosen.is_empty() {
         usage();
     }
+    // Decoders of others may panic on what is damaged, which ends that clip alone: such a panic is no news.
+    let tell = take_hook();
+    set_hook(Box::new(|_| {}));
     for (name, target, good) in chosen {
         let (good, mut dice, mut count) = (good(), Dice(1), 0_u64);
         let end = Instant::now() + Duration::from_secs(seconds);
@@ -138,6 +187,8 @@ fn main() {
             let bytes = damaged(&good, &mut dice);
             if catch_unwind(|| target(&bytes)).is_err() {
                 println!("{name}: input {count} breaks it: {}", bytes.escape_ascii());
+                set_hook(tell);
+                target(&bytes);
                 std::process::exit(1);
             }
             count += 1;
