@@ -6,6 +6,8 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::ops::Wiped;
+
 const TOLERANT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -25,7 +27,7 @@ pub fn decode_base64(text: &[u8]) -> Result<Vec<u8>, NotBase64> {
         b'_' => b'/',
         other => *other,
     }));
-    TOLERANT.decode(clean).map_err(|_| NotBase64)
+    TOLERANT.decode(&*Wiped::from(clean)).map_err(|_| NotBase64)
 }
 
 /// Writes base64 text, with padding.

@@ -188,7 +188,7 @@ impl FrameSource for Device {
         if bytes.len() < layout.least_bytes().unwrap_or(4) {
             return Err(Fault::Damaged(format!("{} bytes are too few", bytes.len())));
         }
-        Ok(Captured { bytes: bytes.to_vec(), layout, sequence: about.sequence, taken: taken(about) })
+        Ok(Captured { bytes: bytes.to_vec().into(), layout, sequence: about.sequence, taken: taken(about) })
     }
 }
 

@@ -55,6 +55,6 @@ impl FrameSource for Elsewhere {
         let frame = self.camera.frame().map_err(|e| Fault::Driver(e.to_string()))?;
         self.sequence = self.sequence.wrapping_add(1);
         let (layout, sequence, taken) = (self.identity.layout, self.sequence, Instant::now());
-        Ok(Captured { bytes: frame.buffer().to_vec(), layout, sequence, taken })
+        Ok(Captured { bytes: frame.buffer().to_vec().into(), layout, sequence, taken })
     }
 }

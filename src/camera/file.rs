@@ -78,7 +78,7 @@ impl FrameSource for Files {
         self.due = (self.due + self.interval).max(taken);
         self.sequence = self.sequence.wrapping_add(1);
         Ok(Captured {
-            bytes: frame.pixels().to_vec(),
+            bytes: frame.pixels().to_vec().into(),
             layout: Layout::new(PixelFormat::Rgb3, frame.width(), frame.height()),
             sequence: self.sequence,
             taken,

@@ -123,7 +123,7 @@ impl FrameSource for Synthetic {
         }
         let age = if world.one_in(2_000) { 501 + world.draw(5_000) } else { world.draw(60) };
         let taken = world.now().checked_sub(Duration::from_millis(age as u64)).unwrap_or(world.start);
-        Ok(Captured { bytes: vec![0; 16], layout: self.identity.layout, sequence: self.sequence, taken })
+        Ok(Captured { bytes: vec![0; 16].into(), layout: self.identity.layout, sequence: self.sequence, taken })
     }
 }
 

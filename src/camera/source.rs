@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::fault::Fault;
 use crate::media::raw::Layout;
+use crate::ops::Wiped;
 
 /// Something that gives one frame after another. Dropping it lets go of the device.
 pub trait FrameSource: Send {
@@ -32,7 +33,7 @@ pub struct Identity {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Captured {
     /// The buffer, without what lies behind the frame.
-    pub bytes: Vec<u8>,
+    pub bytes: Wiped,
     /// What lies in it.
     pub layout: Layout,
     /// The driver's number of the frame: a jump tells of lost ones.

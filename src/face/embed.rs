@@ -2,6 +2,7 @@
 
 use super::align::SIDE;
 use crate::engine::{Decoding, Error, ModelInfo, Plan, Session};
+use crate::ops::Wiped;
 
 /// The embedder with the state of one thread.
 pub(super) struct Embedder {
@@ -24,7 +25,8 @@ impl Embedder {
         let mut vector = self.one(crop)?;
         if self.mirror {
             let rows = crop.chunks_exact(SIDE * 3);
-            let mirrored: Vec<u8> = rows.flat_map(|row| row.rchunks_exact(3).flatten().copied()).collect();
+            let mut mirrored = Wiped::with_capacity(crop.len());
+            rows.for_each(|row| row.rchunks_exact(3).for_each(|pixel| mirrored.push(pixel)));
             for (v, m) in vector.iter_mut().zip(self.one(&mirrored)?) {
                 *v += m;
             }

@@ -34,7 +34,7 @@ impl Held {
         while !bytes.is_empty() {
             let room = self.blocks.back().map_or(0, |block| block.room());
             if room == 0 {
-                // A block never grows: growing would leave a copy behind that nobody wipes.
+                // A block never grows: a large body would be moved again and again.
                 self.blocks.push_back(Wiped::with_capacity(BLOCK_BYTES));
                 continue;
             }

@@ -5,7 +5,8 @@ use std::ops::{Deref, DerefMut};
 
 use zeroize::Zeroize;
 
-/// Bytes that are overwritten when they go, all at once where `Zeroizing` goes byte by byte, and where they were before they grew.
+/// Bytes that are overwritten when they go, all at once where `Zeroizing` goes byte by byte, and where they were before [`Wiped::push`]
+/// moved them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Wiped(Vec<u8>);
 
@@ -15,7 +16,7 @@ impl Wiped {
         Self(Vec::with_capacity(bytes))
     }
 
-    /// All that a reader gives. More than `expected` grows as a vector does, and leaves bytes behind.
+    /// All that a reader gives. If that is more than `expected`, growing leaves bytes behind.
     ///
     /// # Errors
     /// The reader's.

@@ -13,7 +13,7 @@ use super::nal::{Framing, Setup, unescaped};
 use super::{Decode, Decoded, Input, Role, check_size, eight_bits};
 use crate::media::video::Error;
 use crate::media::yuv::{Chroma, Matrix, Picture, Plane};
-use crate::ops::Limits;
+use crate::ops::{Limits, Wiped};
 
 /// Decodes the samples of one track.
 pub(super) struct Decoder {
@@ -106,8 +106,9 @@ impl Decoder {
         let (luma, colors) = (size((frame.width, frame.height)), size((frame.chroma_width(), frame.chroma_height())));
         let depth = u32::from(frame.bit_depth);
         let plane = |samples: Vec<u8>, (width, height)| {
+            let samples = Wiped::from(samples);
             if depth == 8 {
-                return Plane { width, height, samples: samples.into() };
+                return Plane { width, height, samples };
             }
             let (pairs, _) = samples.as_chunks();
             eight_bits(pairs.iter().map(|&pair| u16::from_le_bytes(pair)), depth, width, height)

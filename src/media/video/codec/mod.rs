@@ -127,8 +127,9 @@ pub(super) fn check_size(width: u64, height: u64, most_pixels: u64) -> Result<()
 fn eight_bits(samples: impl Iterator<Item = u16>, depth: u32, width: usize, height: usize) -> Plane {
     let shift = depth.saturating_sub(8);
     let half = (1 << shift) >> 1;
-    let samples = samples.map(|sample| ((u32::from(sample) + half) >> shift).min(255) as u8).collect::<Vec<_>>();
-    Plane { width, height, samples: samples.into() }
+    let mut eight = Vec::with_capacity(width * height);
+    eight.extend(samples.map(|sample| ((u32::from(sample) + half) >> shift).min(255) as u8));
+    Plane { width, height, samples: eight.into() }
 }
 
 #[cfg(test)]
