@@ -1,6 +1,8 @@
 //! Feeds damaged input to a parser of outside bytes for some time: `fuzz TARGET SECONDS`, or `fuzz all SECONDS` for each. A target is a
 //! plain function that panics where an invariant breaks. There is no feedback from coverage: it needs nothing but a stable compiler.
 
+mod zip;
+
 use std::panic::{catch_unwind, set_hook, take_hook};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -81,20 +83,8 @@ fn pictures() -> Vec<Vec<u8>> {
         .into()
 }
 
-/// Two files that are stored, and the directory of them.
 fn archives() -> Vec<Vec<u8>> {
-    let (mut files, mut directory) = (vec![], vec![]);
-    for (name, data) in [("a.jpg", &b"first"[..]), ("b/2.png", b"second")] {
-        let at = files.len() as u32;
-        let (check, size) = (crc32fast::hash(data).to_le_bytes(), (data.len() as u32).to_le_bytes());
-        let sizes = [&check[..], &size, &size, &[name.len() as u8, 0, 0, 0]].concat();
-        files.extend([&b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0"[..], &sizes, name.as_bytes(), data].concat());
-        let place = [&[0; 10][..], &at.to_le_bytes()].concat();
-        directory.extend([&b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0"[..], &sizes, &place, name.as_bytes()].concat());
-    }
-    let (start, length) = ((files.len() as u32).to_le_bytes(), (directory.len() as u32).to_le_bytes());
-    let end = [&b"PK\x05\x06\0\0\0\0\x02\0\x02\0"[..], &length, &start, &[0, 0]].concat();
-    vec![[files, directory, end].concat()]
+    vec![zip::zip(&[("a.jpg", b"first"), ("b/2.png", b"second")])]
 }
 
 /// What a camera sends in each format: the format, the size and how it is mounted before it.

@@ -13,3 +13,4 @@ mod liveness;
 mod load;
 mod supervisor;
 mod support;
+mod zip;

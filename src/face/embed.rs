@@ -2,7 +2,7 @@
 
 use super::align::SIDE;
 use crate::engine::{Decoding, Error, ModelInfo, Plan, Session};
-use crate::ops::Wiped;
+use crate::media::mirrored;
 
 /// The embedder with the state of one thread.
 pub(super) struct Embedder {
@@ -24,10 +24,7 @@ impl Embedder {
     pub(super) fn embed(&mut self, crop: &[u8]) -> Result<Vec<f64>, Error> {
         let mut vector = self.one(crop)?;
         if self.mirror {
-            let rows = crop.chunks_exact(SIDE * 3);
-            let mut mirrored = Wiped::with_capacity(crop.len());
-            rows.for_each(|row| row.rchunks_exact(3).for_each(|pixel| mirrored.push(pixel)));
-            for (v, m) in vector.iter_mut().zip(self.one(&mirrored)?) {
+            for (v, m) in vector.iter_mut().zip(self.one(&mirrored(crop, SIDE))?) {
                 *v += m;
             }
             normalize(&mut vector);

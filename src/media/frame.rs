@@ -68,11 +68,7 @@ impl Frame {
 
     /// The picture mirrored left to right.
     pub fn mirrored(&self) -> Self {
-        let mut pixels = Vec::with_capacity(self.pixels.len());
-        for row in self.pixels.chunks_exact((self.width * 3).max(1)) {
-            row.chunks_exact(3).rev().for_each(|pixel| pixels.extend_from_slice(pixel));
-        }
-        Self { width: self.width, height: self.height, pixels: pixels.into() }
+        Self { width: self.width, height: self.height, pixels: mirrored(&self.pixels, self.width) }
     }
 
     /// The picture turned clockwise.
@@ -88,6 +84,15 @@ impl Frame {
         }
         Self { width, height, pixels: pixels.into() }
     }
+}
+
+/// Rows of `width` RGB pixels mirrored left to right.
+pub fn mirrored(pixels: &[u8], width: usize) -> Wiped {
+    let mut mirrored = Wiped::with_capacity(pixels.len());
+    for row in pixels.chunks_exact((width * 3).max(1)) {
+        row.rchunks_exact(3).for_each(|pixel| mirrored.push(pixel));
+    }
+    mirrored
 }
 
 impl Turn {

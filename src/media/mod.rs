@@ -12,7 +12,7 @@ pub mod video;
 mod yuv;
 
 pub use archive::fuzz as fuzz_archive;
-pub use frame::{Frame, Turn};
+pub use frame::{Frame, Turn, mirrored};
 pub use medium::{Details, Error as MediumError, Kind, Medium, kind};
 pub use raw::fuzz as fuzz_raw;
 pub use still::{Error, decode, fuzz, to_jpeg};

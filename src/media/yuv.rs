@@ -87,10 +87,17 @@ impl Plane {
             return None;
         }
         let end = height.checked_sub(1)?.checked_mul(stride)?.checked_add(width)?;
-        let rows = samples.get(..end)?.chunks(stride.max(1));
-        let mut samples = Wiped::with_capacity(width * height);
-        rows.for_each(|row| samples.push(&row[..width]));
-        Some(Self { width, height, samples })
+        Some(Self::cut(samples.get(..end)?, stride, width, height))
+    }
+
+    /// The same of samples that are known to be enough.
+    ///
+    /// # Panics
+    /// If a row ends before.
+    pub fn cut(samples: &[u8], stride: usize, width: usize, height: usize) -> Self {
+        let mut cut = Wiped::with_capacity(width * height);
+        samples.chunks(stride.max(1)).take(height).for_each(|row| cut.push(&row[..width]));
+        Self { width, height, samples: cut }
     }
 
     /// One row of samples.

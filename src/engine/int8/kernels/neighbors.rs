@@ -91,8 +91,9 @@ impl Row {
         let load = |column: usize| {
             debug_assert!((1..=pixels).contains(&column));
             // SAFETY: a row has `pixels` pixels from each of these places, as `for_each_row` takes them from checked rows. With a
-            // stride of 1 there are as many outputs (three at least, as a window's three columns fit), none of which asks for more than the next column, the last for no further one;
-            // with a stride of 2 there are half as many, rounded up, so that `2 * at + 1` is a pixel, and what follows is looked at.
+            // stride of 1 there are as many outputs (three at least, as a window's three columns fit), none of which asks for more
+            // than the next column, the last for no further one; with a stride of 2 there are half as many, rounded up, so that
+            // `2 * at + 1` is a pixel, and what follows is looked at.
             prepare(self.lines.map(|line| unsafe { line.add((column - 1) * width) }))
         };
         let border = prepare([self.border; 3]);

@@ -1,7 +1,6 @@
 //! The planes of one picture, in whole macroblocks.
 
 use crate::media::yuv::{Chroma, Matrix, Picture, Plane};
-use crate::ops::Wiped;
 
 /// One component of a picture.
 #[derive(Clone)]
@@ -36,11 +35,8 @@ impl Frame {
     /// The top left `width` x `height` luma samples with their chroma.
     pub(super) fn picture(&self, width: usize, height: usize) -> Picture {
         let sizes = [(width, height), (width.div_ceil(2), height.div_ceil(2)), (width.div_ceil(2), height.div_ceil(2))];
-        let planes = self.planes.iter().zip(sizes).map(|(plane, (width, height))| {
-            let mut samples = Wiped::with_capacity(width * height);
-            plane.all.chunks_exact(plane.width).take(height).for_each(|row| samples.push(&row[..width]));
-            Plane { width, height, samples }
-        });
+        let planes = self.planes.iter().zip(sizes);
+        let planes = planes.map(|(plane, (width, height))| Plane::cut(&plane.all, plane.width, width, height));
         Picture { chroma: Chroma::C420, planes: planes.collect(), full_range: false, matrix: Matrix::Bt601 }
     }
 }

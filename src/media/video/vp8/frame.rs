@@ -5,7 +5,6 @@
 //! them need no further care.
 
 use crate::media::yuv::{Chroma, Matrix, Picture, Plane};
-use crate::ops::Wiped;
 
 /// Width of the border in samples, in luma and in chroma: a macroblock that lies just outside, with six taps around it.
 const BORDER: usize = 32;
@@ -73,11 +72,7 @@ impl Samples {
 
     /// The top left `width` x `height` samples.
     fn crop(&self, width: usize, height: usize) -> Plane {
-        let mut samples = Wiped::with_capacity(width * height);
-        for y in 0..height {
-            samples.push(&self.all[self.at(0, y)..][..width]);
-        }
-        Plane { width, height, samples }
+        Plane::cut(&self.all[self.at(0, 0)..], self.stride, width, height)
     }
 }
 

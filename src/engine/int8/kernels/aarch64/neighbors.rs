@@ -92,8 +92,9 @@ unsafe fn dot_products(d: &Depthwise<'_>, out: Out<'_>) {
                 let pixels = load(places);
                 zipped(pixels, pixels[2])
             };
-            with_put!(target, columns, d.activation, |put| row
-                .stream(*start, prepare, add, |at, sums| put.put(at, sums)));
+            with_put!(target, columns, d.activation, |put| {
+                row.stream(*start, prepare, add, |at, sums| put.put(at, sums));
+            });
         }
     });
 }

@@ -4,22 +4,20 @@
 use std::arch::x86_64::*;
 
 use super::super::target::{Put as _, Target, with_put};
-use super::super::{Gemm, Kernels, Layout, Out};
+use super::super::{Gemm, Kernels, Out};
 use super::lanes512::{Bytes, Floats, start};
-use super::{lanes256, neighbors};
+use super::{avx_vnni, neighbors};
 use crate::engine::int8::BLOCK;
 
+/// Weights, scratch memory and sums of tensors are those of the narrow kernels.
 pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
-    layout: |_| Layout { outputs: BLOCK, inputs: 4 },
-    signed: false,
-    scratch: |_| 0,
     gemm: |g, _, out| {
         g.check(&out);
         // SAFETY: `Isa::kernels` hands these kernels out only where the instructions are; lengths are checked above.
         unsafe { gemm(g, out) }
     },
     depthwise: neighbors::by_wide_fours,
-    blend: lanes256::blend,
+    ..avx_vnni::KERNELS
 };
 
 /// Whether they may run.

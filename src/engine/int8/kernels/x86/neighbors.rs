@@ -87,8 +87,9 @@ unsafe fn fours(d: &Depthwise<'_>, out: Out<'_>) {
                 let add = |half: usize| _mm256_dpbusd_avx_epi32(sums[half], pixels[half], weights[column][half]);
                 [add(0), add(1)]
             };
-            with_put!(target, columns, d.activation, |put| row
-                .stream(*start, pixels, add, |at, sums| put.put(at, sums)));
+            with_put!(target, columns, d.activation, |put| {
+                row.stream(*start, pixels, add, |at, sums| put.put(at, sums));
+            });
         }
     });
 }
@@ -119,8 +120,9 @@ unsafe fn wide_fours(d: &Depthwise<'_>, out: Out<'_>) {
                 zipped_wide(_mm512_mask_broadcast_i32x4(rows, 0x0f00, c), order)
             };
             let add = |sums, pixels, column: usize| _mm512_dpbusd_epi32(sums, pixels, weights[column]);
-            with_put!(target, columns, d.activation, |put| row
-                .stream(*start, pixels, add, |at, sums| put.put(at, sums)));
+            with_put!(target, columns, d.activation, |put| {
+                row.stream(*start, pixels, add, |at, sums| put.put(at, sums));
+            });
         }
     });
 }
