@@ -166,7 +166,7 @@ fn tls_encrypts_what_passes_and_its_certificate_can_be_renewed() {
     let first = stream.conn.peer_certificates().unwrap()[0].clone().into_owned();
     // Garbage, a request in the clear, a handshake that stalls: each its own problem.
     for garbage in [
-        &b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"[..],
+        &b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"[..],
         &[0x16, 3, 1, 0xff, 0xff],
         &[0; 5000],
         b"\x16\x03\x01\x00\x05\x01\x00\x00",

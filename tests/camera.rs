@@ -296,7 +296,7 @@ fn a_stream_shows_frame_after_frame_and_there_are_few_at_once() {
     // Without chunks it ends with its connection. (Until the second viewer is missed, there is no room.)
     let (mut old, text) = loop {
         let mut old = service.connect();
-        old.write_all(b"GET /v1/camera/stream HTTP/1.0\r\nHost: test\r\n\r\n").unwrap();
+        old.write_all(b"GET /v1/camera/stream HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
         let mut begin = [0; 300];
         old.read_exact(&mut begin).unwrap();
         let text = String::from_utf8_lossy(&begin).into_owned();

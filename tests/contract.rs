@@ -40,7 +40,7 @@ fn version_health_and_description() {
     assert_eq!((health.status, &*health.text()), (200, r#"{"status":0,"message":""}"#));
     assert!(service.get("/openapi.yaml").text().starts_with("openapi: 3"));
     let head = service.connect();
-    (&head).write_all(b"HEAD /version HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    (&head).write_all(b"HEAD /version HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     head.shutdown(std::net::Shutdown::Write).unwrap();
     let mut text = String::new();
     std::io::Read::read_to_string(&mut &head, &mut text).unwrap();
@@ -477,7 +477,7 @@ fn bodies_of_common_clients() {
             requests,
             "User-Agent: python-requests/2.32.3\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n",
         ),
-        ("browser", browser, "Origin: null\r\nSec-Fetch-Mode: cors\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"),
+        ("browser", browser, "Origin: http://localhost:8080\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"),
         ("Postman", postman, "Postman-Token: 1\r\nCache-Control: no-cache\r\nAccept-Encoding: gzip, deflate, br\r\n"),
     ] {
         let body = form.body();
@@ -571,7 +571,7 @@ fn limits_are_named_when_they_are_passed() {
     assert_eq!((reply.status, &*reply.code()), (400, "BPE-002003"), "{}", reply.text());
     assert!(reply.text().contains("513x512 pixels are over the limit of 262144"), "{}", reply.text());
     let chunked = [
-        format!("POST {EXTRACT} HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n", 200_001).into_bytes(),
+        format!("POST {EXTRACT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n", 200_001).into_bytes(),
         vec![0; 200_001],
         b"\r\n0\r\n\r\n".to_vec(),
     ];
@@ -583,7 +583,7 @@ fn an_absurd_length_ends_nothing_but_its_own_connection() {
     let mut service = Service::start(&[]);
     for claim in ["9223372036854775807", "1000000000000", "200000000000"] {
         let head = format!(
-            "POST {EXTRACT} HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {claim}\r\n\r\n"
+            "POST {EXTRACT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: {claim}\r\n\r\n"
         );
         assert_eq!(service.raw(head.as_bytes()).status, 413);
         assert!(service.is_running());
@@ -600,7 +600,7 @@ fn a_client_may_wait_for_100_continue_and_may_wish_to_upgrade() {
     let head = |more: &str| {
         let length = jpeg.len();
         format!(
-            "POST {EXTRACT} HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n{more}Content-Length: {length}\r\n\r\n"
+            "POST {EXTRACT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n{more}Content-Length: {length}\r\n\r\n"
         )
     };
     stream.write_all(head("Expect: 100-continue\r\n").as_bytes()).unwrap();

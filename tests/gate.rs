@@ -18,7 +18,7 @@ struct Besieged {
     template: Vec<u8>,
 }
 
-const LIVE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n";
+const LIVE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 impl Besieged {
     fn new(settings: &[&str]) -> Self {
@@ -71,10 +71,10 @@ fn statuses(said: &str) -> Vec<u16> {
 #[test]
 fn a_request_that_could_be_two_is_none() {
     let besieged = Besieged::new(&[]);
-    let hidden = "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n";
+    let hidden = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let post = |lines: &str, body: &str| {
         format!(
-            "POST /v1/face/pattern/extract HTTP/1.1\r\nHost: test\r\nContent-Type: image/jpeg\r\n{lines}\r\n\r\n{body}"
+            "POST /v1/face/pattern/extract HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n{lines}\r\n\r\n{body}"
         )
     };
     let chunked = "Transfer-Encoding: chunked";
@@ -101,7 +101,7 @@ fn a_request_that_could_be_two_is_none() {
         (post("Content-Length : 0", hidden), 400),
         (post("Expect: the-best", hidden), 417),
         (format!("GET /healthz HTTP/1.1\r\n\r\n{hidden}"), 400),
-        (format!("GET /healthz HTTP/3.0\r\nHost: test\r\n\r\n{hidden}"), 505),
+        (format!("GET /healthz HTTP/3.0\r\nHost: localhost\r\n\r\n{hidden}"), 505),
         (format!("GET /healthz\r\n\r\n{hidden}"), 400),
         (format!("\r\n{hidden}"), 400),
         (format!("\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03{hidden}"), 400),
@@ -118,7 +118,7 @@ fn heads_without_end_are_cut_off() {
     let besieged = Besieged::new(&[]);
     for line in ["A: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "A: b\r\n"] {
         let mut stream = besieged.service.connect();
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n").unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n").unwrap();
         let block = line.repeat(16_384);
         let sent = (0..64).take_while(|_| stream.write_all(block.as_bytes()).is_ok()).count();
         let mut said = String::new();
@@ -136,7 +136,7 @@ fn whoever_dawdles_is_dismissed() {
     let begun = Instant::now();
     // A byte now and then, of the head and of a body; nothing after a request; nothing at all.
     let mut head = besieged.service.connect();
-    head.write_all(b"GET / HTTP/1.1\r\nHost: test\r\nA: ").unwrap();
+    head.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nA: ").unwrap();
     let mut body = besieged.service.connect();
     body.write_all(&request("POST", "/v1/face/pattern/extract", &[("Content-Type", "image/jpeg")], &[0; 9000])[..400])
         .unwrap();
@@ -163,7 +163,7 @@ fn whoever_dawdles_is_dismissed() {
 fn whoever_does_not_take_his_replies_is_dismissed() {
     let besieged = Besieged::new(&[]);
     let mut stream = besieged.service.connect();
-    let many = b"GET /openapi.yaml HTTP/1.1\r\nHost: test\r\n\r\n".repeat(4_000);
+    let many = b"GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(4_000);
     stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
     // More than a hundred megabytes of replies are asked for and none is read, until the connection is ended for that.
     let end = Instant::now() + Duration::from_secs(60);
@@ -335,7 +335,7 @@ fn pipelined_requests_are_answered_in_order() {
 fn a_body_may_come_in_chunks_and_after_leave() {
     let service = Service::start(&["--workers", "1"]);
     let jpeg = picture("collins.jpg");
-    let head = "POST /v1/face/pattern/extract HTTP/1.1\r\nHost: test\r\nContent-Type: image/jpeg\r\n";
+    let head = "POST /v1/face/pattern/extract HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n";
     let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
     for chunk in jpeg.chunks(1_234) {
         chunked.extend_from_slice(format!("{:x};a=b\r\n", chunk.len()).as_bytes());
@@ -462,10 +462,33 @@ fn what_is_under_way_is_answered_before_it_stops() {
 }
 
 #[test]
-fn a_page_of_another_site_does_not_reach_it_by_a_name_of_its_own() {
-    let service = Service::start(&["--workers", "1"]);
-    let ask = |host: &str| service.raw(format!("GET /version HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
-    assert_eq!((ask("kiosk").status, ask("[::1]:8080").status, ask("door.local:8080").status), (200, 200, 200));
-    let reply = ask("rebound.example.com");
-    assert_eq!((reply.status, &*reply.code()), (421, "BPE-002006"));
+fn a_page_of_another_site_does_not_reach_it() {
+    let hosts = "access.hosts=[\"door.example.com\"]";
+    let service = Service::start(&["--workers", "1", "--set", hosts, "--set", "camera.device=file:tests/pictures/collins.jpg"]);
+    let ask = |host: &str, lines: &str| {
+        service.raw(format!("GET /v1/camera/frame HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n").as_bytes())
+    };
+    let own = rustix::system::uname().nodename().to_str().unwrap().to_owned();
+    // By a name that the page lets point here.
+    for host in ["[::1]:8080", "localhost", "door.example.com:8080", &own, &format!("{own}.local")] {
+        assert_eq!(ask(host, "").status, 200, "{host}");
+    }
+    for host in ["rebound.example.com", "evil.local", "ai.", "kiosk", "127.1", ""] {
+        let reply = ask(host, "");
+        assert_eq!((reply.status, &*reply.code()), (421, "BPE-002006"), "{host}");
+    }
+    // By the machine's own: browsers say which page asks.
+    assert_eq!(ask("127.0.0.1:8080", "Sec-Fetch-Site: same-origin\r\nReferer: http://127.0.0.1:8080/docs\r\n").status, 200);
+    for lines in ["Origin: https://evil.example\r\n", "Sec-Fetch-Site: cross-site\r\n", "Referer: https://evil.example/\r\n"] {
+        let reply = ask("127.0.0.1:8080", lines);
+        assert_eq!((reply.status, &*reply.code()), (403, "BPE-002006"), "{lines}");
+    }
+    let camera = service.get("/v1/camera").json();
+    assert_eq!(camera["state"], "on", "{camera}");
+    // What is told may not be embedded, kept or taken for something else: by the service and by the gate.
+    for reply in [ask("localhost", ""), ask("evil.local", ""), service.get("/healthz"), service.get("/nowhere")] {
+        let header = |name| reply.header(name).unwrap_or_default().to_owned();
+        assert_eq!(header("Cross-Origin-Resource-Policy"), "same-origin");
+        assert_eq!((header("X-Content-Type-Options"), header("Cache-Control")), ("nosniff".into(), "no-store".into()));
+    }
 }

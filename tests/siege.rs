@@ -92,7 +92,7 @@ impl Siege {
     }
 
     fn metric(&self, name: &str) -> f64 {
-        let text = self.ask(b"GET /metrics HTTP/1.1\r\nHost: siege\r\n\r\n").expect("metrics are always answered").1;
+        let text = self.ask(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("metrics are always answered").1;
         let text = String::from_utf8_lossy(&text).into_owned();
         let line = text.lines().find(|l| l.split(' ').next() == Some(name)).expect("the metric is there");
         line.split(' ').nth(1).and_then(|v| v.parse().ok()).expect("a number")
@@ -130,7 +130,7 @@ impl Siege {
         let faults: [&[u8]; 6] = [
             b"",
             b"GET / HTTP/1.1\r\nHost",
-            b"POST /v1/face/pattern/extract HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n",
+            b"POST /v1/face/pattern/extract HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n",
             b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             b"\x16\x03\x01\x02\x00garbage",
             half,
@@ -188,7 +188,7 @@ fn main() {
     let picture = std::fs::read(picture).expect("the picture can be read");
     let seconds: u64 = seconds.parse().expect("seconds are a number");
     let head = format!(
-        "POST /v1/face/pattern/extract HTTP/1.1\r\nHost: siege\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
+        "POST /v1/face/pattern/extract HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
         picture.len()
     );
     let mut siege = Siege { address: address.clone(), request: [head.into_bytes(), picture].concat(), answer: vec![] };

@@ -10,6 +10,10 @@ pub struct ContentType {
     parameters: Vec<(String, String)>,
 }
 
+/// Parameters that are read, the first ones: those that mean something here are some three. Each takes a hundred bytes of memory, and
+/// there may be thousands in a part's head.
+const MOST_PARAMETERS: usize = 16;
+
 impl ContentType {
     /// Reads a header value. Whatever cannot be understood is left out.
     pub fn parse(value: &str) -> Self {
@@ -25,7 +29,9 @@ impl ContentType {
             rest = &text[end..];
             if let Some(text) = rest.strip_prefix('=') {
                 let (value, after) = parameter(text.trim_start());
-                parameters.push((name, value));
+                if parameters.len() < MOST_PARAMETERS {
+                    parameters.push((name, value));
+                }
                 rest = after.find(';').map_or("", |at| &after[at..]);
             }
         }

@@ -34,14 +34,25 @@ pub(super) struct Found<'a> {
     pub(super) base64: bool,
     /// In the order of [`Form::one`].
     pub(super) one: Vec<Cow<'a, [u8]>>,
-    /// Label and content in the order of the body. The label is the file name, or the index among its kind.
-    pub(super) many: Vec<(String, Cow<'a, [u8]>)>,
+    /// In the order of the body.
+    pub(super) many: Vec<Item<'a>>,
+}
+
+/// One of many parts of a kind.
+#[derive(Debug)]
+pub(super) struct Item<'a> {
+    /// The file name, or the index among its kind.
+    pub(super) label: String,
+    /// The person that its template is bound to, if the part names one.
+    pub(super) subject: Option<String>,
+    /// Its content.
+    pub(super) bytes: Cow<'a, [u8]>,
 }
 
 impl Drop for Found<'_> {
     /// What was decoded from base64 is wiped; what lies in the body is wiped with it.
     fn drop(&mut self) {
-        let many = self.many.iter_mut().map(|(_, content)| content);
+        let many = self.many.iter_mut().map(|item| &mut item.bytes);
         for content in self.one.iter_mut().chain(many) {
             if let Cow::Owned(content) = content {
                 drop(Wiped::from(std::mem::take(content)));
@@ -79,9 +90,9 @@ impl Form {
     }
 
     /// Finds this form's parts; others are ignored. `base64` is the request's own encoding header.
-    pub(super) fn find<'a>(&self, parts: &[Part<'a>], base64: bool, limits: &Limits) -> Result<Found<'a>, Error> {
+    pub(super) fn find<'a>(&self, parts: Vec<Part<'a>>, base64: bool, limits: &Limits) -> Result<Found<'a>, Error> {
         let fail = |kind, detail: String| Err(Error::new(Family::Pattern, kind, detail));
-        for part in parts {
+        for part in &parts {
             let field = self.one.iter().chain(&self.many).find(|(name, _)| *name == part.name);
             let (Some((name, field)), Some(given)) = (field, &part.content_type) else { continue };
             if !field.fits(&given.essence, given.is_picture()) {
@@ -109,10 +120,10 @@ impl Form {
             if named(name).count() > limit {
                 return fail(field.kind(), format!("more than {limit} parts {name}"));
             }
-            for (index, part) in named(name).enumerate() {
-                let label = part.filename.clone().filter(|f| !f.is_empty()).unwrap_or_else(|| index.to_string());
-                let bytes = content(part, base64, field, &label)?;
-                found.many.push((label, bytes));
+            for (index, mut part) in parts.into_iter().filter(|part| part.name == name).enumerate() {
+                let label = part.filename.take().filter(|f| !f.is_empty()).unwrap_or_else(|| index.to_string());
+                let bytes = content(&part, base64, field, &label)?;
+                found.many.push(Item { label, subject: part.subject, bytes });
             }
         }
         Ok(found)

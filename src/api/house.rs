@@ -4,7 +4,7 @@ use super::error::{Error, Family, GateKind, Kind};
 use super::reply::Reply;
 use super::route::{Accepts, Route};
 use super::service::{Head, Service};
-use crate::gate::{self, Account, Admitted, Class, House, Refusal, Why};
+use crate::gate::{self, Account, Admitted, Class, House, LocalReply, Why};
 use crate::ops::Limits;
 use crate::ops::settings::Scope;
 
@@ -15,7 +15,7 @@ impl From<&gate::Head> for Head {
     }
 }
 
-impl From<Reply> for Refusal {
+impl From<Reply> for LocalReply {
     fn from(reply: Reply) -> Self {
         Self { status: reply.status, headers: reply.headers, body: reply.body }
     }
@@ -30,12 +30,16 @@ impl House for Service {
         }
     }
 
-    fn admit(&self, head: &gate::Head) -> Result<Admitted, Refusal> {
+    fn admit(&self, head: &gate::Head) -> Result<Admitted, LocalReply> {
         let call = Self::admit(self, &head.into()).map_err(Reply::from)?;
         Ok(Admitted { class: call.route.class(), body_bytes: call.route.most_body(&self.limits) })
     }
 
-    fn refuse(&self, target: &str, why: Why) -> Refusal {
+    fn reply(&self, _: &gate::Head) -> LocalReply {
+        Self::alive().into()
+    }
+
+    fn refuse(&self, target: &str, why: Why) -> LocalReply {
         refusal(target, why).into()
     }
 
@@ -90,9 +94,10 @@ fn refusal(target: &str, why: Why) -> Reply {
             kind(Kind::Gate(GateKind::LockedOut), detail).with("Retry-After", seconds.to_string())
         }
         Why::WrongHost => {
-            let detail = "without tokens the service answers to addresses and local names alone";
+            let detail = "without tokens the service answers to localhost, addresses, its own name and those of access.hosts";
             gate(421, detail)
         }
+        Why::OtherSite => gate(403, "a web page of another site asked; without tokens only its own pages may"),
         Why::Broken => kind(Kind::Internal, "the log has the cause"),
     }
 }
@@ -101,7 +106,8 @@ impl Route {
     /// Whose place a request takes while it is answered.
     pub(super) fn class(self) -> Class {
         match self {
-            Self::Version | Self::OpenApi | Self::Alive | Self::Ready | Self::Metrics | Self::Camera => Class::Light,
+            Self::Alive => Class::Gate,
+            Self::Version | Self::OpenApi | Self::Ready | Self::Metrics | Self::Camera => Class::Light,
             Self::PatternHealth | Self::LivenessHealth => Class::Light,
             Self::CameraFrame | Self::CameraStream | Self::CameraDetect => Class::Camera,
             Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN => Class::Camera,
@@ -126,6 +132,7 @@ impl Route {
             Self::PatternHealth | Self::LivenessHealth => None,
             Self::Metrics => Some(Scope::Metrics),
             Self::LivenessDetect => Some(Scope::Liveness),
+            Self::Compare | Self::CompareN => Some(Scope::Compare),
             _ if self.path().starts_with("/v1/camera") => Some(Scope::Camera),
             _ => Some(Scope::Pattern),
         }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::encoding::{decode_base64, encode_base64};
 use super::error::{Error, Family, Kind};
-use super::form::Found;
+use super::form::{Found, Item};
 use super::multipart::Writer;
 use super::reply::Reply;
 use super::service::{Call, Service};
@@ -54,13 +54,13 @@ impl Service {
             true => Cow::Owned(decode_base64(body).map_err(refused)?),
         };
         let template = self.samples(call, &[("", &sample)])?.remove(0);
-        Ok(self.extracted(&template, call.base64))
+        Ok(self.extracted(call, &template))
     }
 
     /// The reply of extract.
-    pub(super) fn extracted(&self, template: &Template, base64: bool) -> Reply {
-        let template = self.seals.seal(template.to_bytes());
-        match base64 {
+    pub(super) fn extracted(&self, call: &Call, template: &Template) -> Reply {
+        let template = self.seals.seal(template.to_bytes(), call.subject.as_deref());
+        match call.base64 {
             false => Reply::ok(OCTETS, template),
             true => {
                 Reply::ok(OCTETS, encode_base64(&template).into_bytes()).with("Content-Transfer-Encoding", "base64")
@@ -68,25 +68,27 @@ impl Service {
         }
     }
 
-    pub(super) fn compare(&self, found: &Found<'_>) -> Result<Reply, Error> {
-        let feature = self.template("bio_feature", &found.one[0])?;
-        let template = self.template("bio_template", &found.one[1])?;
+    pub(super) fn compare(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
+        let feature = self.template(call, "bio_feature", &found.one[0])?;
+        let template = self.template(call, "bio_template", &found.one[1])?;
+        self.spend(call, 1)?;
         Ok(self.comparison(self.curve.compare(&feature, &template)))
     }
 
     pub(super) fn verify(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
-        let template = self.template("bio_template", &found.one[1])?;
+        let template = self.template(call, "bio_template", &found.one[1])?;
+        self.spend(call, 1)?;
         let feature = self.samples(call, &[("sample", &found.one[0])])?.remove(0);
-        Ok(self.verified(&feature, &template, found.base64))
+        Ok(self.verified(call, &feature, &template, found.base64))
     }
 
     /// The reply of verify.
-    pub(super) fn verified(&self, feature: &Template, template: &Template, base64: bool) -> Reply {
-        let score = OnlyScore { score: raw(self.curve.compare(feature, template)) };
+    pub(super) fn verified(&self, call: &Call, feature: &Template, template: &Template, base64: bool) -> Reply {
+        let score = OnlyScore { score: raw(self.told(self.curve.compare(feature, template))) };
         let mut writer = Writer::new(&format!("faceplate-{:032x}", random()));
         let content_type = writer.content_type();
         writer.field("score", "application/json", &Reply::json(&score).body);
-        let bytes = self.seals.seal(feature.to_bytes());
+        let bytes = self.seals.seal(feature.to_bytes(), call.subject.as_deref());
         let content = if base64 { encode_base64(&bytes).into_bytes() } else { bytes };
         writer.file("bio_feature", "bio_feature", OCTETS, base64, &content);
         Reply::ok(content_type, writer.finish())
@@ -97,30 +99,35 @@ impl Service {
         Ok(self.comparison(self.curve.compare(&templates[0], &templates[1])))
     }
 
-    pub(super) fn compare_n(&self, found: &Found<'_>) -> Result<Reply, Error> {
-        let probe = self.template("template_1", &found.one[0])?;
-        let others = self.templates(found)?;
+    pub(super) fn compare_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
+        let probe = self.template(call, "template_1", &found.one[0])?;
+        let others = self.templates(call, found)?;
         Ok(self.entries(&probe, found, &others))
     }
 
     pub(super) fn verify_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
-        let others = self.templates(found)?;
+        let others = self.templates(call, found)?;
         let probe = self.samples(call, &[("sample_1", &found.one[0])])?.remove(0);
         Ok(self.entries(&probe, found, &others))
     }
 
     pub(super) fn extract_and_compare_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
-        let labelled = found.many.iter().map(|(label, bytes)| (&**label, &**bytes));
+        let labelled = found.many.iter().map(|item| (&*item.label, &*item.bytes));
         let samples: Vec<(&str, &[u8])> = [("sample_1", &*found.one[0])].into_iter().chain(labelled).collect();
         let mut templates = self.samples(call, &samples)?;
         let probe = templates.remove(0);
         Ok(self.entries(&probe, found, &templates))
     }
 
-    pub(super) fn template(&self, label: &str, bytes: &[u8]) -> Result<Template, Error> {
+    /// The template that was sent under that label, bound to the person whom the request names, if it does.
+    pub(super) fn template(&self, call: &Call, label: &str, bytes: &[u8]) -> Result<Template, Error> {
+        self.template_of(call.subject.as_deref(), label, bytes)
+    }
+
+    fn template_of(&self, subject: Option<&str>, label: &str, bytes: &[u8]) -> Result<Template, Error> {
         let refused =
             |what: &dyn std::fmt::Display| Error::new(Family::Pattern, Kind::Template, format!("{label}: {what}"));
-        let plain = self.seals.open(bytes).map_err(|e| refused(&e))?;
+        let plain = self.seals.open(bytes, subject).map_err(|e| refused(&e))?;
         let template = Template::parse(&plain, self.model, self.dimension).map_err(|damage| refused(&damage));
         if let Cow::Owned(plain) = plain {
             drop(Wiped::from(plain));
@@ -128,8 +135,28 @@ impl Service {
         template
     }
 
-    pub(super) fn templates(&self, found: &Found<'_>) -> Result<Vec<Template>, Error> {
-        found.many.iter().map(|(label, bytes)| self.template(label, bytes)).collect()
+    /// The many templates that were sent, each bound to the person whom its part or else the request names; they count as asked for.
+    pub(super) fn templates(&self, call: &Call, found: &Found<'_>) -> Result<Vec<Template>, Error> {
+        let template = |item: &Item<'_>| {
+            self.template_of(item.subject.as_deref().or(call.subject.as_deref()), &item.label, &item.bytes)
+        };
+        let templates: Vec<_> = found.many.iter().map(template).collect::<Result<_, _>>()?;
+        self.spend(call, templates.len() as u64)?;
+        Ok(templates)
+    }
+
+    /// Takes comparisons from the budget of whoever asks.
+    pub(super) fn spend(&self, call: &Call, comparisons: u64) -> Result<(), Error> {
+        self.budget.spend(call.caller.account, comparisons, Instant::now()).map_err(|seconds| {
+            let most = self.limits.comparisons_per_minute;
+            let detail = format!("more than {most} comparisons in a minute (limits.comparisons_per_minute); try again in {seconds} s");
+            Error::new(call.route.family(), Kind::Overloaded, detail)
+        })
+    }
+
+    /// A score as it is told: where templates are sealed, no more of it than a decision needs.
+    fn told(&self, score: Score) -> Score {
+        if self.seals.is_plain() { score } else { score.coarse() }
     }
 
     /// Templates of labeled pictures, two at a time on the inference workers, all before one deadline.
@@ -141,14 +168,15 @@ impl Service {
         let mut templates = vec![];
         let mut refused: Option<Error> = None;
         for pair in samples.chunks(2) {
+            call.is_wanted()?;
             let look = refused.is_none();
-            let first = self.submit(pair[0].1, look)?;
+            let first = self.submit(call, pair[0].1, look)?;
             let (first, second) = match pair.get(1) {
                 None => match block_on(select(first, patience.clone())) {
                     Either::First(result) => (result, None),
                     Either::Second(()) => return Err(overloaded("the deadline passed")),
                 },
-                Some((_, bytes)) => match block_on(select(join(first, self.submit(bytes, look)?), patience.clone())) {
+                Some((_, bytes)) => match block_on(select(join(first, self.submit(call, bytes, look)?), patience.clone())) {
                     Either::First((first, second)) => (first, Some(second)),
                     Either::Second(()) => return Err(overloaded("the deadline passed")),
                 },
@@ -172,26 +200,28 @@ impl Service {
     }
 
     /// Queues one picture: for its template, or only to be decoded if nobody needs to `look` at it any more.
-    fn submit(&self, bytes: &[u8], look: bool) -> Result<Answer, Error> {
+    fn submit(&self, call: &Call, bytes: &[u8], look: bool) -> Result<Answer, Error> {
         let limit = self.limits.picture_bytes;
         // A picture over the limit is refused by its decoder; only as much is copied as it needs to see that.
         let bytes = Wiped::from(bytes[..bytes.len().min(limit + 1)].to_vec());
-        let job = move |extractor: &mut Extractor| match look {
+        let job = move |extractor: &mut Extractor, _unwanted: &dyn Fn() -> bool| match look {
             true => extractor.extract(&bytes).map(Some),
             false => extractor.decode(&bytes).map(|_| None),
         };
-        self.pool.submit(job).map_err(|_| overloaded("too many requests at once"))
+        self.pool.submit(call.caller.owner, job).map_err(|_| overloaded("too many requests at once"))
     }
 
     fn comparison(&self, score: Score) -> Reply {
-        Reply::json(&Comparison { score: raw(score), decision: score.decide(self.thresholds()).as_str() })
+        Reply::json(&Comparison { score: raw(self.told(score)), decision: score.decide(self.thresholds()).as_str() })
     }
 
     pub(super) fn entries(&self, probe: &Template, found: &Found<'_>, others: &[Template]) -> Reply {
         let mut results = Vec::with_capacity(others.len());
-        for ((filename, _), other) in found.many.iter().zip(others) {
+        let thresholds = self.thresholds();
+        for (item, other) in found.many.iter().zip(others) {
             let score = self.curve.compare(probe, other);
-            results.push(Entry { filename, score: raw(score), decision: score.decide(self.thresholds()).as_str() });
+            let decision = score.decide(thresholds).as_str();
+            results.push(Entry { filename: &item.label, score: raw(self.told(score)), decision });
         }
         Reply::json(&Entries { results })
     }

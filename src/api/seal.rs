@@ -17,7 +17,9 @@ use crate::ops::{hex, settings};
 const MAGIC: [u8; 4] = *b"FPSL";
 /// Version of the layout.
 const VERSION: u8 = 1;
-/// Magic, version, three zeros and the key's id.
+/// The byte behind the version of one that is bound to a person.
+const BOUND: u8 = 1;
+/// Magic, version, whether it is bound, two zeros and the key's id.
 const HEAD: usize = 8 + ID;
 const ID: usize = 8;
 
@@ -41,7 +43,11 @@ pub enum Error {
     Unsealed,
     /// It is sealed with a key that is not there.
     UnknownKey,
-    /// It was damaged or changed.
+    /// It is bound to a person, and the request names none.
+    Bound,
+    /// It is bound to nobody, and the request names a person.
+    Unbound,
+    /// It was damaged or changed, or is bound to somebody else.
     Broken,
 }
 
@@ -50,7 +56,9 @@ impl fmt::Display for Error {
         f.write_str(match self {
             Self::Unsealed => "it is not sealed, which this service asks for",
             Self::UnknownKey => "it is sealed with a key that this service does not have",
-            Self::Broken => "its seal is broken; it was damaged or changed",
+            Self::Bound => "it is bound to a person; name that person by X-Subject",
+            Self::Unbound => "it is bound to nobody, and the request names a person by X-Subject",
+            Self::Broken => "its seal is broken: it was damaged or changed, or is bound to another person than X-Subject names",
         })
     }
 }
@@ -75,15 +83,21 @@ impl Seals {
         }
     }
 
-    /// A template for its way out.
-    pub fn seal(&self, mut template: Vec<u8>) -> Vec<u8> {
+    /// Whether templates go out as they are.
+    pub fn is_plain(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// A template for its way out, bound to the person that `subject` names, if it does.
+    pub fn seal(&self, mut template: Vec<u8>, subject: Option<&str>) -> Vec<u8> {
         let Some(Key { id, cipher }) = self.keys.first() else { return template };
-        let mut sealed = [&MAGIC[..], &[VERSION, 0, 0, 0], id].concat();
+        let bound = if subject.is_some() { BOUND } else { 0 };
+        let mut sealed = [&MAGIC[..], &[VERSION, bound, 0, 0], id].concat();
         let nonce: [u8; NONCE_LEN] = std::array::from_fn({
             let random = crate::ops::random().to_le_bytes();
             move |i| random[i]
         });
-        let aad = Aad::from(sealed.clone());
+        let aad = Aad::from(associated(&sealed, subject));
         let done = cipher.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut template);
         done.expect("a template is shorter than the 64 GiB that the cipher takes");
         sealed.extend_from_slice(&nonce);
@@ -91,8 +105,8 @@ impl Seals {
         sealed
     }
 
-    /// A template on its way in.
-    pub fn open<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+    /// A template on its way in, which is bound to the person that `subject` names, if it does.
+    pub fn open<'a>(&self, bytes: &'a [u8], subject: Option<&str>) -> Result<Cow<'a, [u8]>, Error> {
         if self.keys.is_empty() || !bytes.starts_with(&MAGIC) {
             return if self.keys.is_empty() || self.unsealed || bytes.is_empty() {
                 Ok(Cow::Borrowed(bytes))
@@ -102,16 +116,24 @@ impl Seals {
         }
         let (head, rest) = bytes.split_at_checked(HEAD).ok_or(Error::Broken)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_LEN).ok_or(Error::Broken)?;
-        if head[..8] != [&MAGIC[..], &[VERSION, 0, 0, 0]].concat() {
-            return Err(Error::Broken);
+        match (&head[4..8], subject) {
+            (&[VERSION, 0, 0, 0], None) | (&[VERSION, BOUND, 0, 0], Some(_)) => {}
+            (&[VERSION, 0, 0, 0], Some(_)) => return Err(Error::Unbound),
+            (&[VERSION, BOUND, 0, 0], None) => return Err(Error::Bound),
+            _ => return Err(Error::Broken),
         }
         let key = self.keys.iter().find(|key| key.id == head[8..]).ok_or(Error::UnknownKey)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Error::Broken)?;
         let mut plain = sealed.to_vec();
-        let length = key.cipher.open_in_place(nonce, Aad::from(head), &mut plain).map_err(|_| Error::Broken)?.len();
+        let length = key.cipher.open_in_place(nonce, Aad::from(associated(head, subject)), &mut plain).map_err(|_| Error::Broken)?.len();
         plain.truncate(length);
         Ok(Cow::Owned(plain))
     }
+}
+
+/// What is authenticated with a template: the front of the seal, and whom it is bound to.
+fn associated(head: &[u8], subject: Option<&str>) -> Vec<u8> {
+    [head, subject.unwrap_or_default().as_bytes()].concat()
 }
 
 impl Key {
@@ -135,8 +157,10 @@ fn warn_if_public(path: &Path) {
 pub fn fuzz(bytes: &[u8]) {
     let key = Key::parse(&"07".repeat(32)).expect("64 hexadecimal digits are a key");
     let seals = Seals { keys: vec![key], unsealed: false };
-    assert!(!seals.open(bytes).is_ok_and(|plain| !plain.is_empty()), "nobody guesses a seal");
-    assert_eq!(seals.open(&seals.seal(bytes.to_vec())).as_deref(), Ok(bytes));
+    for subject in [None, Some("a")] {
+        assert!(!seals.open(bytes, subject).is_ok_and(|plain| !plain.is_empty()), "nobody guesses a seal");
+        assert_eq!(seals.open(&seals.seal(bytes.to_vec(), subject), subject).as_deref(), Ok(bytes));
+    }
 }
 
 #[cfg(test)]
@@ -150,25 +174,44 @@ mod tests {
     #[test]
     fn what_is_sealed_is_opened_with_the_same_key_alone() {
         let (old, both, other) = (seals(&["01"], false), seals(&["02", "01"], false), seals(&["03"], true));
-        let sealed = old.seal(b"template".to_vec());
+        let sealed = old.seal(b"template".to_vec(), None);
         assert_eq!((sealed.len(), &sealed[..5]), (8 + 44, &b"FPSL\x01"[..]));
-        assert_ne!(sealed, old.seal(b"template".to_vec()));
-        assert_eq!(both.open(&sealed).as_deref(), Ok(&b"template"[..]));
-        assert_eq!(other.open(&sealed), Err(Error::UnknownKey));
-        assert_eq!(Seals::default().open(&sealed).as_deref(), Ok(&*sealed));
+        assert_ne!(sealed, old.seal(b"template".to_vec(), None));
+        assert_eq!(both.open(&sealed, None).as_deref(), Ok(&b"template"[..]));
+        assert_eq!(other.open(&sealed, None), Err(Error::UnknownKey));
+        assert_eq!(Seals::default().open(&sealed, None).as_deref(), Ok(&*sealed));
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert!(old.open(&changed).is_err(), "byte {at}");
-            assert!(old.open(&sealed[..at]).is_err() || at == 0, "{at} bytes");
+            assert!(old.open(&changed, None).is_err(), "byte {at}");
+            assert!(old.open(&sealed[..at], None).is_err() || at == 0, "{at} bytes");
         }
     }
 
     #[test]
+    fn what_is_bound_to_one_person_is_no_other_s() {
+        let seals = seals(&["01"], false);
+        let (bound, free) = (seals.seal(b"template".to_vec(), Some("Ann")), seals.seal(b"template".to_vec(), None));
+        assert_eq!(bound.len(), free.len());
+        assert_eq!(seals.open(&bound, Some("Ann")).as_deref(), Ok(&b"template"[..]));
+        for (sealed, subject, error) in [
+            (&bound, None, Error::Bound),
+            (&bound, Some("Bob"), Error::Broken),
+            (&bound, Some(""), Error::Broken),
+            (&free, Some("Ann"), Error::Unbound),
+        ] {
+            assert_eq!(seals.open(sealed, subject), Err(error), "{subject:?}");
+        }
+        let mut forged = bound;
+        forged[5] = 0;
+        assert_eq!(seals.open(&forged, None), Err(Error::Broken));
+    }
+
+    #[test]
     fn what_is_not_sealed_is_taken_where_the_settings_say_so() {
-        assert_eq!(seals(&["01"], false).open(b"FPLT..."), Err(Error::Unsealed));
+        assert_eq!(seals(&["01"], false).open(b"FPLT...", None), Err(Error::Unsealed));
         for seals in [Seals::default(), seals(&["01"], true)] {
-            assert_eq!(seals.open(b"FPLT...").as_deref(), Ok(&b"FPLT..."[..]));
+            assert_eq!(seals.open(b"FPLT...", None).as_deref(), Ok(&b"FPLT..."[..]));
         }
     }
 

@@ -5,14 +5,14 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tiny_http::{Header, Method, Request, Response, StatusCode};
 
 use super::error::{Error, Family};
 use super::reply::{Live, Reply};
 use super::service::{Head, Service};
-use crate::gate::{Access, CALL, Callers, Door, Gate, Opening, Places, Tls};
+use crate::gate::{Access, CALL, Callers, Door, Gate, Opening, PROTECTION, Places, Tls, http_date};
 use crate::ops::shutdown::{IDLE, Shutdown};
 use crate::ops::{Settings, Wiped};
 
@@ -26,7 +26,7 @@ pub struct Server {
     shutdown: Shutdown,
 }
 
-/// Requests that cost nothing, answered at once: monitors and the service's own.
+/// Requests that cost nothing and are answered beside each other: monitors and the service's own. Others wait for their turn.
 const LIGHT: usize = 4;
 
 /// Requests that wait for the camera at once: there is room for few people before it, and two streams.
@@ -63,7 +63,13 @@ impl Server {
         let mut limits = settings.limits.clone();
         // Out of descriptors, tiny_http gives up for good: it must never come to that.
         let others = DESCRIPTORS_EACH * places.all() + DESCRIPTORS_ELSE;
-        let left = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(others).max(FEWEST_CONNECTIONS);
+        let left = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(others);
+        if left < FEWEST_CONNECTIONS {
+            let least = others + FEWEST_CONNECTIONS;
+            return Err(io::Error::other(format!(
+                "{descriptors} descriptors are too few: it needs {least} (LimitNOFILE= of the unit, ulimit -n of a shell)"
+            )));
+        }
         if left < limits.connections {
             log::warn!(
                 "of {} connections only {left} are taken: there are {descriptors} descriptors",
@@ -129,11 +135,11 @@ fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
     let head = head(&request);
     let id = head.header("X-Request-ID").unwrap_or_default().to_owned();
     let number = head.header(CALL).and_then(|number| number.parse().ok());
-    // A request that has no caller is for nobody: he went before his turn came.
-    let Some(gone) = number.and_then(|number| callers.find(number)) else { return };
+    // A request that has no caller is for nobody: it went before its turn came.
+    let Some(caller) = number.and_then(|number| callers.find(number)) else { return };
     let reply = catch_unwind(AssertUnwindSafe(|| -> io::Result<Reply> {
         let call = match service.admit(&head) {
-            Ok(call) => call.of(gone),
+            Ok(call) => call.of(caller),
             Err(error) => return Ok(error.into()),
         };
         let length = request.body_length();
@@ -145,7 +151,7 @@ fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
     }));
     let reply = match reply {
         Ok(Ok(reply)) => reply,
-        Ok(Err(_)) => return, // he went while his request was handed over
+        Ok(Err(_)) => return, // it went while its request was handed over
         Err(_) => Error::internal(Family::of(&head.target), "the handler panicked").into(),
     };
     let (status, ms) = (reply.status, start.elapsed().as_millis());
@@ -181,8 +187,12 @@ fn send(request: Request, reply: Reply, id: &str) -> io::Result<()> {
         header("Content-Type", &reply.content_type)?,
         header("X-Request-ID", id)?,
         header("Server", "faceplate")?,
-        header("Cache-Control", "no-store")?,
+        // tiny_http's own would end the thread where the clock is before 1970 or after 9999.
+        header("Date", &http_date(SystemTime::now()))?,
     ];
+    for (name, value) in PROTECTION {
+        headers.push(header(name, value)?);
+    }
     for (name, value) in &reply.headers {
         headers.push(header(name, value)?);
     }

@@ -2,11 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use embassy_futures::select::{Either, select};
+use embassy_futures::poll_once;
 use serde::Serialize;
 
+use super::budget::Budget;
 use super::camera::{Ask, Streams};
 use super::content_type::ContentType;
 use super::error::{Error, Family, Kind};
@@ -20,10 +22,10 @@ use super::seal::Seals;
 use crate::camera::Camera;
 use crate::engine::{self, Decoding, ModelInfo};
 use crate::face::{Curve, Extractor, Faces, Score, Thresholds};
-use crate::gate::Figures;
+use crate::gate::{Caller, Figures};
 use crate::ops::shutdown::Shutdown;
 use crate::ops::{Limits, Settings, settings};
-use crate::work::{Deadline, Failed, Gone, Patience, Pool, block_on};
+use crate::work::{Failed, Patience, Pool, Ticket};
 
 /// The contract on top of the models. Shared by all threads that serve requests.
 pub struct Service {
@@ -38,10 +40,11 @@ pub struct Service {
     pub(super) streams: Streams,
     pub(super) shutdown: Shutdown,
     pub(super) seals: Seals,
+    pub(super) budget: Budget,
     pub(super) metrics: Metrics,
     pub(super) figures: Arc<Figures>,
     faces: Arc<Faces>,
-    /// Whether the last self-test passed. Read by every request, so not behind the lock that health calls wait on.
+    /// Whether the last self-test passed. Read by every request, so not behind the lock of health calls.
     ready: AtomicBool,
     health: Mutex<Health>,
 }
@@ -66,17 +69,28 @@ pub struct Call {
     pub(super) boundary: Option<String>,
     /// What its query asks of the camera.
     pub(super) ask: Ask,
-    /// Said when nobody waits for the reply any more.
-    pub(super) gone: Gone,
+    /// Who asks.
+    pub(super) caller: Caller,
+    /// The person that templates are bound to, if the request names one.
+    pub(super) subject: Option<String>,
 }
 
+/// What is known of the models' health.
 struct Health {
     tested: Instant,
     verdict: Result<(), String>,
+    /// The self-test that is being run.
+    running: Option<Ticket<Result<(), engine::Error>>>,
 }
 
 /// A self-test costs an inference; health calls within this time share one, so that polling can't starve the work.
 const HEALTH_FRESH: Duration = Duration::from_secs(1);
+
+/// Whose job a self-test is: the service's own.
+const OWN: u64 = 0;
+
+/// Longest name of a person that a template is bound to, in bytes.
+const LONGEST_SUBJECT: usize = 255;
 
 /// What `tfss` says in `/version`: the inference library. A test holds it against Cargo.lock.
 const ENGINE: &str = "tract 0.23.9";
@@ -91,14 +105,22 @@ impl Head {
 }
 
 impl Call {
-    /// That of one who may go, as `gone` says.
-    pub(super) fn of(self, gone: Gone) -> Self {
-        Self { gone, ..self }
+    /// That of `caller`.
+    pub(super) fn of(self, caller: Caller) -> Self {
+        Self { caller, ..self }
     }
 
     /// How long its caller waits, until `until` at most.
     pub(super) fn patience(&self, until: Instant) -> Patience {
-        Patience::new(until, &self.gone)
+        Patience::new(until, &self.caller.gone)
+    }
+
+    /// An error if its caller has gone: asked before each stage of the work.
+    pub(super) fn is_wanted(&self) -> Result<(), Error> {
+        match self.caller.gone.is_said() {
+            true => Err(Error::new(self.route.family(), Kind::Overloaded, "nobody waits for it any more")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -134,11 +156,12 @@ impl Service {
             camera_settings: settings.camera.clone(),
             streams: Streams::default(),
             shutdown,
+            budget: Budget::new(if seals.is_plain() { 0 } else { settings.limits.comparisons_per_minute }),
             seals,
             metrics: Metrics::default(),
             figures: Arc::default(),
             ready: AtomicBool::new(verdict.is_ok()),
-            health: Mutex::new(Health { tested: Instant::now(), verdict }),
+            health: Mutex::new(Health { tested: Instant::now(), verdict, running: None }),
             faces,
         })
     }
@@ -203,30 +226,35 @@ impl Service {
             }
             _ => {}
         }
-        Ok(Call { route, base64, boundary, ask, gone: Gone::default() })
+        let subject = head.header("X-Subject").map(str::to_owned);
+        if subject.as_ref().is_some_and(|subject| !(1..=LONGEST_SUBJECT).contains(&subject.len())) {
+            let detail = format!("X-Subject must have 1 to {LONGEST_SUBJECT} bytes");
+            return Err(Error::new(route.family(), Kind::Parameter, detail));
+        }
+        Ok(Call { route, base64, boundary, ask, caller: Caller::default(), subject })
     }
 
     /// Answers an admitted request.
     pub fn answer(self: &Arc<Self>, call: &Call, body: &[u8]) -> Reply {
         let reply = match call.route {
             Route::Version => Ok(self.version()),
-            Route::Alive => Ok(Reply::json(&serde_json::json!({ "alive": true }))),
+            Route::Alive => Ok(Self::alive()),
             Route::Ready => Ok(self.readiness()),
             Route::Metrics => Ok(self.metrics()),
             Route::OpenApi => Ok(Reply::ok("application/yaml", OPENAPI.as_bytes().to_vec())),
             Route::Camera => Ok(self.camera_state()),
             Route::CameraFrame => self.camera_frame(call),
             Route::CameraStream => self.camera_stream(call),
-            Route::PatternHealth | Route::LivenessHealth => Ok(health_reply(self.self_test())),
+            Route::PatternHealth | Route::LivenessHealth => Ok(self.health()),
             route if !self.ready() => {
                 Err(Error::new(route.family(), Kind::NotReady, "the models failed their self-test"))
             }
             Route::LivenessDetect => self.detect(call, body),
             Route::Extract => self.extract(call, body),
-            Route::Compare => self.parts(call, body).and_then(|found| self.compare(&found)),
+            Route::Compare => self.parts(call, body).and_then(|found| self.compare(call, &found)),
             Route::Verify => self.parts(call, body).and_then(|found| self.verify(call, &found)),
             Route::ExtractAndCompare => self.parts(call, body).and_then(|found| self.extract_and_compare(call, &found)),
-            Route::CompareN => self.parts(call, body).and_then(|found| self.compare_n(&found)),
+            Route::CompareN => self.parts(call, body).and_then(|found| self.compare_n(call, &found)),
             Route::VerifyN => self.parts(call, body).and_then(|found| self.verify_n(call, &found)),
             Route::ExtractAndCompareN => {
                 self.parts(call, body).and_then(|found| self.extract_and_compare_n(call, &found))
@@ -236,13 +264,22 @@ impl Service {
             Route::CameraVerify => self.parts(call, body).and_then(|found| self.camera_verify(call, &found)),
             Route::CameraVerifyN => self.parts(call, body).and_then(|found| self.camera_verify_n(call, &found)),
         };
+        let large = |reply: &Reply| reply.body.len() > self.limits.reply_bytes;
+        let reply = reply.and_then(|reply| if large(&reply) { Err(self.too_large(call.route.family())) } else { Ok(reply) });
         reply.unwrap_or_else(Reply::from)
+    }
+
+    /// The error for a reply over the limit.
+    pub(super) fn too_large(&self, family: Family) -> Error {
+        let limit = self.limits.reply_bytes;
+        Error::new(family, Kind::Sample, format!("the reply would be over the limit of {limit} bytes; ask for less at once"))
     }
 
     fn parts<'a>(&self, call: &Call, body: &'a [u8]) -> Result<Found<'a>, Error> {
         let (Accepts::Form(form), Some(boundary)) = (call.route.accepts(), &call.boundary) else {
             return Err(Error::internal(Family::Pattern, "a form was expected"));
         };
+        call.is_wanted()?;
         let malformed = |e: multipart::Error| Error::new(Family::Pattern, form.first().kind(), e.to_string());
         let parts = multipart::read(body, boundary, &self.limits).map_err(malformed)?;
         // As in the query, nothing is ignored where a door may depend on it.
@@ -252,7 +289,7 @@ impl Service {
                 format!("the part {} is of no use here; liveness is asked for in the query", quoted(&part.name));
             return Err(Error::new(call.route.family(), Kind::Parameter, detail));
         }
-        form.find(&parts, call.base64, &self.limits)
+        form.find(parts, call.base64, &self.limits)
     }
 
     /// The models that run.
@@ -276,24 +313,31 @@ impl Service {
         Reply::json(&Version { core: env!("CARGO_PKG_VERSION"), tfss: ENGINE, models })
     }
 
-    /// Runs the self-test on a worker, unless one has just been run. Concurrent callers wait for the same one.
-    fn self_test(&self) -> Result<(), String> {
+    /// That the process is alive.
+    pub(super) fn alive() -> Reply {
+        Reply::json(&serde_json::json!({ "alive": true }))
+    }
+
+    /// The verdict of the last self-test that ended, and its age in seconds (RFC 9111, 5.1). Begins another one if it is not fresh, and
+    /// waits for none: health calls need no token, and workers may be at long work.
+    fn health(&self) -> Reply {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        if health.tested.elapsed() >= HEALTH_FRESH || health.verdict.is_err() {
-            let faces = Arc::clone(&self.faces);
-            let Ok(ticket) = self.pool.submit(move |_| faces.self_test()) else {
-                return health.verdict.clone(); // busy with requests that are being answered
+        if let Some(ticket) = &mut health.running
+            && let Poll::Ready(done) = poll_once(ticket)
+        {
+            health.verdict = match done {
+                Ok(verdict) => verdict.map_err(|e| e.to_string()),
+                Err(Failed(cause)) => Err(format!("the self-test panicked: {cause}")),
             };
-            let deadline = Deadline(Instant::now() + self.limits.request_time().max(HEALTH_FRESH));
-            health.verdict = match block_on(select(ticket, deadline)) {
-                Either::First(Ok(verdict)) => verdict.map_err(|e| e.to_string()),
-                Either::First(Err(Failed(cause))) => Err(format!("the self-test panicked: {cause}")),
-                Either::Second(()) => return health.verdict.clone(), // the workers are busy, not broken
-            };
-            health.tested = Instant::now();
+            (health.tested, health.running) = (Instant::now(), None);
             self.ready.store(health.verdict.is_ok(), Ordering::Relaxed);
         }
-        health.verdict.clone()
+        if health.running.is_none() && (health.tested.elapsed() >= HEALTH_FRESH || health.verdict.is_err()) {
+            let faces = Arc::clone(&self.faces);
+            // None if the workers are busy with requests that are being answered.
+            health.running = self.pool.submit(OWN, move |_, _| faces.self_test()).ok();
+        }
+        health_reply(&health.verdict).with("Age", health.tested.elapsed().as_secs().to_string())
     }
 }
 
@@ -304,7 +348,7 @@ fn thresholds(settings: &Settings) -> Thresholds {
     }
 }
 
-fn health_reply(verdict: Result<(), String>) -> Reply {
+fn health_reply(verdict: &Result<(), String>) -> Reply {
     #[derive(Serialize)]
     struct Health {
         status: u8,
@@ -312,7 +356,7 @@ fn health_reply(verdict: Result<(), String>) -> Reply {
     }
     Reply::json(&match verdict {
         Ok(()) => Health { status: 0, message: String::new() },
-        Err(message) => Health { status: 3, message },
+        Err(message) => Health { status: 3, message: message.clone() },
     })
 }
 

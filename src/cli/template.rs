@@ -14,7 +14,7 @@ pub(super) fn show(settings: &Settings, file: &Path) -> Result<(), Box<dyn Error
     let Decoding::Embedding { dimension } = info.output else { return Err("the embedder makes no embeddings".into()) };
     let bytes = std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;
     let at = |e: &dyn std::fmt::Display| format!("{}: {e}", file.display());
-    let plain = Seals::load(&settings.templates)?.open(&bytes).map_err(|e| at(&e))?.into_owned();
+    let plain = Seals::load(&settings.templates)?.open(&bytes, None).map_err(|e| at(&e))?.into_owned();
     let template = Template::parse(&plain, info.id, dimension).map_err(|e| at(&e))?;
     println!("model      {} ({} {})", template.model(), info.name, info.version);
     println!("dimension  {}", template.dimension());

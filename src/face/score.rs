@@ -50,6 +50,15 @@ impl Score {
         f64::from(self.0) / 1e6
     }
 
+    /// The score in steps of a hundredth, and 0 below the score of one impostor pair in ten: so many strangers are less alike that it
+    /// matters for nobody, but each such score would tell as much of a template as a high one. Rounded down, so that no score seems to
+    /// reach a threshold that it does not reach.
+    pub fn coarse(self) -> Self {
+        const STEP: u32 = 10_000;
+        let least = Self::new(SCORE_AT[1].1);
+        if self < least { Self(0) } else { Self(self.0 / STEP * STEP) }
+    }
+
     /// What is missing to 1.
     pub fn complement(self) -> Self {
         Self(1_000_000 - self.0)
@@ -168,6 +177,15 @@ mod tests {
             (0, Decision::Declined),
         ] {
             assert_eq!(Score(millionths).decide(thresholds), want);
+        }
+    }
+
+    #[test]
+    fn coarse_scores_tell_little_and_never_more_than_is_so() {
+        for (score, coarse) in
+            [(0, 0), (299_999, 0), (300_000, 300_000), (849_999, 840_000), (850_000, 850_000), (1_000_000, 1_000_000)]
+        {
+            assert_eq!(Score(score).coarse(), Score(coarse));
         }
     }
 

@@ -15,8 +15,18 @@ pub(super) struct Body {
     name: [u8; LONGEST_NAME],
 }
 
-/// Names of trailers that would say something else about the framing than was acted upon.
-const FRAMING: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
+/// Trailers that say what only the head may say (RFC 9110, 6.5.1): framing, routing, who asks, what follows on the connection. Some
+/// servers act on them.
+const FORBIDDEN: [&[u8]; 8] = [
+    b"authorization",
+    b"connection",
+    b"content-length",
+    b"content-type",
+    b"expect",
+    b"host",
+    b"transfer-encoding",
+    b"upgrade",
+];
 
 const LONGEST_NAME: usize = 18;
 
@@ -145,8 +155,8 @@ impl Body {
             (State::Trailer { length: 0, .. }, b'\r') => Ok(State::TrailerEnd { was_empty: true }),
             (State::Trailer { named: true, .. }, b'\r') => Ok(State::TrailerEnd { was_empty: false }),
             (State::Trailer { length: 1.., named: false }, b':') => {
-                if FRAMING.iter().any(|name| self.name.trim_ascii_end() == *name) {
-                    return Err(bad("a trailer about the framing"));
+                if FORBIDDEN.iter().any(|name| self.name.trim_ascii_end() == *name) {
+                    return Err(bad("a trailer that belongs into the head"));
                 }
                 self.count(State::Trailer { length: 1, named: true })
             }

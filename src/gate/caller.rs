@@ -1,4 +1,4 @@
-//! Those whose requests are being answered, so that whoever works for one knows when he has gone.
+//! Those whose requests are being answered, so that whoever works for one knows whose work it is and when it has gone.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,36 +11,47 @@ pub const CALL: &str = "X-Call";
 /// The number of the gate itself, when it asks whether somebody is there.
 pub(super) const NOBODY: u64 = 0;
 
-/// All callers, by number, each with the word that is said when he has gone. Clones share them.
+/// One caller.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// Said when it has gone.
+    pub gone: Gone,
+    /// Whose turn it is where several wait: the same number for all requests of one client, and for nobody else's.
+    pub owner: u64,
+    /// On whose account it asks: the same number for all requests with one token, or from one address where there are none.
+    pub account: u64,
+}
+
+/// All callers, by number. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Callers(Arc<Mutex<HashMap<u64, Gone>>>);
+pub struct Callers(Arc<Mutex<HashMap<u64, Caller>>>);
 
 impl Callers {
     /// None yet but the gate itself.
     pub(super) fn new() -> Self {
         let callers = Self(Arc::default());
-        callers.enter(NOBODY);
+        callers.enter(NOBODY, Caller::default());
         callers
     }
 
-    /// The word for the caller of that number, if his request is still being answered.
-    pub fn find(&self, number: u64) -> Option<Gone> {
+    /// The caller of that number, if its request is still being answered.
+    pub fn find(&self, number: u64) -> Option<Caller> {
         self.lock().get(&number).cloned()
     }
 
-    pub(super) fn enter(&self, number: u64) {
-        self.lock().insert(number, Gone::default());
+    pub(super) fn enter(&self, number: u64, caller: Caller) {
+        self.lock().insert(number, caller);
     }
 
-    /// His request was answered, or he has gone.
+    /// Its request was answered, or it has gone.
     pub(super) fn leave(&self, number: u64, has_gone: bool) {
-        let gone = self.lock().remove(&number);
-        if let Some(gone) = gone.filter(|_| has_gone) {
-            gone.say();
+        let caller = self.lock().remove(&number);
+        if let Some(caller) = caller.filter(|_| has_gone) {
+            caller.gone.say();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Gone>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Caller>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

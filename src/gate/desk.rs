@@ -1,14 +1,17 @@
 //! What is decided about one request with all others in mind: tokens, places, memory.
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::access::Access;
-use super::conversation::{Admitted, Rules};
+use super::access::{Access, Pass};
+use super::conversation::{Admitted, DISCARDED_BYTES, Refused, Rules, STRANGER_BYTES};
 use super::head::Head;
 use super::peers::{Peer, Peers};
-use super::{Class, House, Refusal, Why};
+use super::usage::{Owner, Usage};
+use super::{Class, House, LocalReply, Why};
 use crate::ops::Limits;
 
 /// Everything that is known of all requests together.
@@ -19,6 +22,9 @@ pub(super) struct Desk {
     /// Requests of each class that are answered at once.
     places: Places,
     taken: Places,
+    /// Places of each client.
+    taken_by: HashMap<(Class, Owner), usize>,
+    usage: Usage,
     /// Bytes of bodies that may be held, and are.
     most_held: usize,
     most_body: usize,
@@ -26,12 +32,14 @@ pub(super) struct Desk {
     held_by: HashMap<Peer, usize>,
     /// No more requests are taken.
     pub(super) is_ending: bool,
+    /// Makes numbers of owners that nobody outside can foresee.
+    numbers: RandomState,
 }
 
 /// A number for each class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Places {
-    /// Of [`Class::Light`].
+    /// Of [`Class::Light`]: those that are worked on at once, others wait for their turn.
     pub light: usize,
     /// Of [`Class::Work`].
     pub work: usize,
@@ -51,12 +59,21 @@ impl Places {
 
     fn of(&mut self, class: Class) -> &mut usize {
         match class {
-            Class::Light => &mut self.light,
+            Class::Gate | Class::Light => &mut self.light,
             Class::Work => &mut self.work,
             Class::Camera => &mut self.camera,
         }
     }
 }
+
+/// Bodies up to so many bytes have memory of their own, which large ones can't take: a door's picture has some 100 KB.
+const SMALL_BODY: usize = 1 << 20;
+
+/// The part of the memory for bodies that small ones have for themselves.
+const SMALL_PART: usize = 8;
+
+/// The part of the places that one client can't have.
+const OTHERS_PART: usize = 4;
 
 impl Desk {
     pub(super) fn new(house: Arc<dyn House>, access: Access, places: Places, limits: &Limits) -> Self {
@@ -66,11 +83,14 @@ impl Desk {
             peers: Peers::default(),
             places,
             taken: Places::default(),
+            taken_by: HashMap::new(),
+            usage: Usage::default(),
             most_held: limits.held_bytes,
             most_body: limits.body_bytes,
             held: 0,
             held_by: HashMap::new(),
             is_ending: false,
+            numbers: RandomState::new(),
         }
     }
 
@@ -79,21 +99,68 @@ impl Desk {
         AtDesk { desk: self, peer, now }
     }
 
-    /// Whether there is a place for `peer`. The service itself has one more: what strangers do must not make it seem dead.
-    fn has_place(&mut self, class: Class, peer: Peer) -> bool {
-        *self.taken.of(class) < *self.places.of(class) + usize::from(peer == Peer::Own)
+    /// The number by which others know a thing.
+    pub(super) fn number(&self, of: &impl Hash) -> u64 {
+        self.numbers.hash_one(of)
     }
 
-    /// Takes a place, if there is one.
-    pub(super) fn sit(&mut self, class: Class, peer: Peer) -> bool {
-        let free = self.has_place(class, peer);
-        *self.taken.of(class) += usize::from(free);
-        free
+    /// Places of `class` that `owner` has.
+    pub(super) fn places_of(&self, class: Class, owner: Owner) -> usize {
+        self.taken_by.get(&(class, owner)).copied().unwrap_or_default()
     }
 
-    /// Gives a place back.
-    pub(super) fn rise(&mut self, class: Class) {
+    /// Whether there is a place of `class` for `owner`, or might be if somebody else's is taken away.
+    fn may_have_place(&mut self, class: Class, owner: Owner) -> bool {
+        let all = *self.places.of(class);
+        let mine = self.places_of(class, owner);
+        self.has_free_place(class, owner) || mine == 0 && all > 0
+    }
+
+    /// Whether there is a place of `class` for `owner`. What is light always has one. One client can't have all of the others. The
+    /// service itself always has one: what strangers do must not make it seem dead.
+    pub(super) fn has_free_place(&mut self, class: Class, owner: Owner) -> bool {
+        if matches!(class, Class::Gate | Class::Light) || owner.peer == Peer::Own {
+            return true;
+        }
+        let all = *self.places.of(class);
+        let share = all - if all > 1 { all.div_ceil(OTHERS_PART) } else { 0 };
+        *self.taken.of(class) < all && self.places_of(class, owner) < share
+    }
+
+    /// Takes a place.
+    pub(super) fn sit(&mut self, class: Class, owner: Owner) {
+        *self.taken.of(class) += 1;
+        *self.taken_by.entry((class, owner)).or_default() += 1;
+    }
+
+    /// Gives a place back that was held for `time`.
+    pub(super) fn rise(&mut self, class: Class, owner: Owner, time: Duration, now: Instant) {
         *self.taken.of(class) -= 1;
+        if let Some(count) = self.taken_by.get_mut(&(class, owner)) {
+            *count -= 1;
+            if *count == 0 {
+                self.taken_by.remove(&(class, owner));
+            }
+        }
+        if class == Class::Work {
+            self.usage.add(owner, time, now);
+        }
+    }
+
+    /// Whether `peer` has all of the memory for bodies that one may have.
+    pub(super) fn has_its_share(&self, peer: Peer) -> bool {
+        let its = self.held_by.get(&peer).copied().unwrap_or_default();
+        its + super::hall::BUFFER_BYTES > self.share()
+    }
+
+    /// Bytes of bodies that one peer may have: half of all, or one body.
+    fn share(&self) -> usize {
+        (self.most_held / 2).max(self.most_body)
+    }
+
+    /// Seconds in places that `owner` had of late, without those that it has.
+    pub(super) fn usage(&self, owner: Owner, now: Instant) -> f64 {
+        self.usage.of(owner, now)
     }
 
     /// Places that are taken.
@@ -110,6 +177,9 @@ impl Desk {
 /// What a client is told whose request has no place.
 pub(super) const NO_PLACE: Why = Why::Full("too many requests at once");
 
+/// What a client is told for whose body there is no memory.
+pub(super) const NO_ROOM: Why = Why::Full("the memory for requests is used up");
+
 pub(super) struct AtDesk<'a> {
     desk: &'a mut Desk,
     peer: Peer,
@@ -117,15 +187,17 @@ pub(super) struct AtDesk<'a> {
 }
 
 impl AtDesk<'_> {
-    fn may_enter(&mut self, head: &Head) -> Result<(), Why> {
+    fn may_enter(&mut self, head: &Head) -> Result<Pass, Why> {
         if self.desk.is_ending {
             return Err(Why::Ending);
         }
-        if !self.desk.access.is_ours(&head.host) {
+        if !self.desk.access.is_ours(head.host.as_deref()) {
             return Err(Why::WrongHost);
         }
-        let Some(scope) = self.desk.house.scope(head).filter(|_| !self.desk.access.is_open()) else { return Ok(()) };
-        let verdict = self.desk.access.check(head, Some(scope));
+        if !self.desk.access.is_own_page(head) {
+            return Err(Why::OtherSite);
+        }
+        let verdict = self.desk.access.check(head, self.desk.house.scope(head));
         if verdict == Err(Why::WrongToken) {
             // A good token is good whatever others at the same address try.
             if let Some(seconds) = self.desk.peers.locked_out(self.peer, self.now) {
@@ -140,29 +212,35 @@ impl AtDesk<'_> {
 }
 
 impl Rules for AtDesk<'_> {
-    fn admit(&mut self, head: &Head) -> Result<Admitted, (Refusal, &'static str)> {
+    fn admit(&mut self, head: &Head) -> Result<(Admitted, Pass), Refused> {
         let house = Arc::clone(&self.desk.house);
-        let refused = |why: Why| (house.refuse(&head.target, why), why.name());
-        self.may_enter(head).map_err(refused)?;
-        let admitted = house.admit(head).map_err(|refusal| (refusal, "contract"))?;
+        let refused = |why: Why, spared| Refused { reply: house.refuse(&head.target, why), why: why.name(), spared };
+        let pass = self.may_enter(head).map_err(|why| refused(why, STRANGER_BYTES))?;
+        let admitted = house.admit(head).map_err(|reply| Refused { reply, why: "contract", spared: DISCARDED_BYTES })?;
         // Refused now, a client need not send its body in vain.
-        if !self.desk.has_place(admitted.class, self.peer) {
-            return Err(refused(NO_PLACE));
+        if !self.desk.may_have_place(admitted.class, Owner { peer: self.peer, token: pass.token }) {
+            return Err(refused(NO_PLACE, DISCARDED_BYTES));
         }
-        Ok(admitted)
+        Ok((admitted, pass))
     }
 
-    fn refuse(&mut self, target: &str, why: Why) -> Refusal {
+    fn reply(&mut self, head: &Head) -> LocalReply {
+        self.desk.house.reply(head)
+    }
+
+    fn refuse(&mut self, target: &str, why: Why) -> LocalReply {
         self.desk.house.refuse(target, why)
     }
 
-    fn hold(&mut self, bytes: usize) -> bool {
-        // One peer may have half of it, or one body.
-        let share = (self.desk.most_held / 2).max(self.desk.most_body);
-        let his = self.desk.held_by.entry(self.peer).or_default();
-        let fits = self.desk.held + bytes <= self.desk.most_held && *his + bytes <= share;
+    fn hold(&mut self, bytes: usize, before: usize) -> bool {
+        let Desk { most_held, most_body, .. } = *self.desk;
+        // Large bodies leave some to small ones.
+        let for_small = (most_held / SMALL_PART).min(most_held.saturating_sub(most_body));
+        let most = if before + bytes <= SMALL_BODY { most_held } else { most_held - for_small };
+        let its = self.desk.held_by.get(&self.peer).copied().unwrap_or_default();
+        let fits = self.desk.held + bytes <= most && its + bytes <= self.desk.share();
         if fits {
-            *his += bytes;
+            self.desk.held_by.insert(self.peer, its + bytes);
             self.desk.held += bytes;
         }
         fits
@@ -170,9 +248,9 @@ impl Rules for AtDesk<'_> {
 
     fn release(&mut self, bytes: usize) {
         self.desk.held -= bytes;
-        if let Some(his) = self.desk.held_by.get_mut(&self.peer) {
-            *his -= bytes;
-            if *his == 0 {
+        if let Some(its) = self.desk.held_by.get_mut(&self.peer) {
+            *its -= bytes;
+            if *its == 0 {
                 self.desk.held_by.remove(&self.peer);
             }
         }

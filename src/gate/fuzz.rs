@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use super::conversation::{Admitted, Conversation, Request, Rules};
+use super::access::Pass;
+use super::conversation::{Admitted, Conversation, DISCARDED_BYTES, Refused, Request, Rules};
 use super::head::{Framing, Head};
-use super::{Class, Refusal, Why};
+use super::{Class, LocalReply, Why};
 use crate::ops::Limits;
 
 /// Bytes that the gate below takes of one body.
@@ -19,14 +20,19 @@ pub(super) struct Everybody {
 }
 
 impl Rules for Everybody {
-    fn admit(&mut self, head: &Head) -> Result<Admitted, (Refusal, &'static str)> {
+    fn admit(&mut self, head: &Head) -> Result<(Admitted, Pass), Refused> {
         if !["GET", "HEAD", "POST"].contains(&&*head.method) {
-            return Err((Refusal { status: 400, headers: vec![], body: vec![] }, "verb"));
+            let reply = LocalReply { status: 400, headers: vec![], body: vec![] };
+            return Err(Refused { reply, why: "verb", spared: DISCARDED_BYTES });
         }
-        Ok(Admitted { class: Class::Work, body_bytes: MOST_BODY })
+        Ok((Admitted { class: Class::Work, body_bytes: MOST_BODY }, Pass::default()))
     }
 
-    fn refuse(&mut self, _: &str, why: Why) -> Refusal {
+    fn reply(&mut self, _: &Head) -> LocalReply {
+        LocalReply { status: 200, headers: vec![], body: b"{}".to_vec() }
+    }
+
+    fn refuse(&mut self, _: &str, why: Why) -> LocalReply {
         let status = match why {
             Why::Malformed(malformed) => malformed.status,
             Why::LargeHead(_) => 431,
@@ -35,10 +41,10 @@ impl Rules for Everybody {
             _ => 503,
         };
         self.refused = Some(status);
-        Refusal { status, headers: vec![], body: b"{}".to_vec() }
+        LocalReply { status, headers: vec![], body: b"{}".to_vec() }
     }
 
-    fn hold(&mut self, bytes: usize) -> bool {
+    fn hold(&mut self, bytes: usize, _: usize) -> bool {
         self.held += bytes;
         true
     }
@@ -72,7 +78,7 @@ pub fn requests(bytes: &[u8], piece: usize) -> (Vec<(Head, Vec<u8>)>, Option<u16
                 _ => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
             };
             all.push((head, whole));
-            assert_eq!(talk.answer(reply, now), Ok(true), "a reply is one whatever was asked");
+            assert_eq!(talk.answer(reply, now, &mut rules), Ok(true), "a reply is one whatever was asked");
             flush(&mut talk, now);
         }
         flush(&mut talk, now);

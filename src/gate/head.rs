@@ -14,8 +14,12 @@ pub struct Head {
     pub target: String,
     /// Whether the peer speaks HTTP/1.1; else 1.0.
     pub is_11: bool,
-    /// What the authority was called, in lower case and without port.
-    pub host: String,
+    /// What the authority was called, in lower case and without port; none if an old client named none.
+    pub host: Option<String>,
+    /// The same with its port, as it was written but for case.
+    pub authority: String,
+    /// What a browser tells of the page that asks: `Origin`, `Sec-Fetch-Site` and `Referer`.
+    pub page: Page,
     /// How long the body is.
     pub framing: Framing,
     /// Whether the peer waits for `100 Continue` before it sends the body.
@@ -26,6 +30,17 @@ pub struct Head {
     pub authorization: Option<String>,
     /// The headers that are kept and are there, once each, as (name, value).
     pub headers: Vec<(&'static str, String)>,
+}
+
+/// What a browser tells of the page that made it ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// `Origin` (RFC 6454).
+    pub origin: Option<String>,
+    /// `Sec-Fetch-Site` (W3C Fetch Metadata).
+    pub site: Option<String>,
+    /// `Referer`.
+    pub referer: Option<String>,
 }
 
 /// How the end of a body is found.
@@ -53,7 +68,7 @@ impl fmt::Display for Malformed {
 }
 
 /// The headers that reach the service. All others mean nothing to it.
-pub(super) const KEPT: [&str; 3] = ["Content-Type", "Content-Transfer-Encoding", "X-Request-ID"];
+pub(super) const KEPT: [&str; 4] = ["Content-Type", "Content-Transfer-Encoding", "X-Request-ID", "X-Subject"];
 
 /// Header lines of one request: clients send some ten, browsers some twenty.
 const MOST_HEADERS: usize = 64;
@@ -120,24 +135,27 @@ impl Head {
         let is_11 = request.version == Some(1);
         let headers = Headers(request.headers);
         let (authority, target) = split(method, target)?;
-        let host = match (headers.one("Host")?, authority) {
+        let authority = match (headers.one("Host")?, authority) {
             (None, _) if is_11 => return Err(bad("HTTP/1.1 needs a Host header")),
-            (host, authority) => authority.or(host).unwrap_or_default(),
+            (host, authority) => authority.or(host),
         };
+        let text = |name: &str| Ok::<_, Malformed>(headers.one(name)?.map(str::to_owned));
         let mut head = Self {
             method: method.to_owned(),
             target: target.to_owned(),
             is_11,
-            host: host_name(host)?,
+            host: authority.map(host_name).transpose()?,
+            authority: authority.unwrap_or_default().to_ascii_lowercase(),
+            page: Page { origin: text("Origin")?, site: text("Sec-Fetch-Site")?, referer: text("Referer")? },
             framing: headers.framing(is_11)?,
             expects: headers.expects(is_11)?,
             // Not in HTTP/1.0, where it was never specified.
             keep_alive: is_11 && !headers.says("Connection", "close"),
-            authorization: headers.one("Authorization")?.map(str::to_owned),
+            authorization: text("Authorization")?,
             headers: vec![],
         };
         // It stays with HTTP. Some servers take what follows for the other protocol, so nothing may follow.
-        head.keep_alive &= !headers.says("Connection", "upgrade") && METHODS.contains(&method);
+        head.keep_alive &= !headers.says("Connection", "upgrade") && METHODS.contains(&method) && method != "CONNECT";
         for name in KEPT {
             head.headers.extend(headers.one(name)?.map(|value| (name, value.to_owned())));
         }
@@ -255,7 +273,8 @@ mod tests {
             "POST /a?b HTTP/1.1\r\nHost: Kiosk.local:80\r\ncontent-length: 12\r\nX-Request-Id: 7\r\nCookie: \u{e9}\r\n\r\nrest",
         )
         .unwrap();
-        assert_eq!((&*head.method, &*head.target, &*head.host), ("POST", "/a?b", "kiosk.local"));
+        assert_eq!((&*head.method, &*head.target, head.host.as_deref()), ("POST", "/a?b", Some("kiosk.local")));
+        assert_eq!((&*head.authority, head.page), ("kiosk.local:80", Page::default()));
         assert_eq!((head.framing, head.keep_alive, head.expects), (Framing::Length(12), true, false));
         assert_eq!(head.headers, [("X-Request-ID", "7".to_owned())]);
         assert!(!read("GET / HTTP/1.0\r\n\r\n").unwrap().keep_alive);
@@ -264,7 +283,9 @@ mod tests {
         assert!(!read("GET / HTTP/1.1\r\nHost: [::1]:1\r\nConnection: x, close\r\n\r\n").unwrap().keep_alive);
         assert!(!read("POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n").unwrap().keep_alive);
         let whole = read("GET http://[::1]:80/p HTTP/1.1\r\nHost: other\r\n\r\n").unwrap();
-        assert_eq!((&*whole.target, &*whole.host), ("/p", "[::1]"));
+        assert_eq!((&*whole.target, whole.host.as_deref()), ("/p", Some("[::1]")));
+        assert_eq!(read("GET / HTTP/1.0\r\n\r\n").unwrap().host, None);
+        assert!(!read("CONNECT /a HTTP/1.1\r\nHost: h\r\n\r\n").unwrap().keep_alive);
         assert_eq!(read("GET http://h HTTP/1.1\r\nHost: h\r\n\r\n").unwrap().target, "/");
     }
 

@@ -17,6 +17,9 @@ pub struct Held {
 
 const BLOCK_BYTES: usize = 64 << 10;
 
+/// The first block of what begins small: a thousand connections with a few bytes each must not take a thousand large ones.
+const FIRST_BYTES: usize = 4 << 10;
+
 impl Held {
     /// Bytes that wait.
     pub fn len(&self) -> usize {
@@ -35,7 +38,8 @@ impl Held {
             let room = self.blocks.back().map_or(0, |block| block.room());
             if room == 0 {
                 // A block never grows: a large body would be moved again and again.
-                self.blocks.push_back(Wiped::with_capacity(BLOCK_BYTES));
+                let bytes = if self.blocks.is_empty() && bytes.len() < FIRST_BYTES { FIRST_BYTES } else { BLOCK_BYTES };
+                self.blocks.push_back(Wiped::with_capacity(bytes));
                 continue;
             }
             let (now, later) = bytes.split_at(room.min(bytes.len()));

@@ -18,6 +18,7 @@ pub(super) struct Onward {
     status: u16,
     body: Option<Body>,
     chunked: bool,
+    has_length: bool,
 }
 
 /// Head of a reply: the service's own are some 300 bytes.
@@ -30,7 +31,7 @@ impl Onward {
     /// A reply to a request with this version and verb, on a connection that is used again or isn't.
     pub(super) fn new(is_11: bool, method: &str, keep_alive: bool) -> Self {
         let bodiless = method == "HEAD";
-        Self { is_11, bodiless, keep_alive, head: vec![], status: 0, body: None, chunked: false }
+        Self { is_11, bodiless, keep_alive, head: vec![], status: 0, body: None, chunked: false, has_length: false }
     }
 
     /// The status, once the head has come.
@@ -41,6 +42,11 @@ impl Onward {
     /// Whether the connection is used again after it.
     pub(super) fn keep_alive(&self) -> bool {
         self.keep_alive
+    }
+
+    /// Whether the reply's end is known from its head, which has come.
+    pub(super) fn has_length(&self) -> bool {
+        self.has_length
     }
 
     /// Ends the connection with this reply, if its head has not come yet.
@@ -112,6 +118,7 @@ impl Onward {
             }
         }
         let framing = framing.unwrap_or(Framing::Length(0));
+        self.has_length = matches!(framing, Framing::Length(_));
         match framing {
             Framing::Length(length) => out.push(format!("Content-Length: {length}\r\n").as_bytes()),
             Framing::Chunked if self.is_11 => {

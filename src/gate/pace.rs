@@ -9,7 +9,12 @@ pub(super) struct Pace {
     pub begun: Instant,
     window: Instant,
     moved: usize,
+    /// Bytes of the window before, once there was one.
+    last: Option<usize>,
 }
+
+/// So long a transfer has no rate yet.
+const FIRST: Duration = Duration::from_secs(2);
 
 /// Long enough for a network to stumble, short enough that a peer that stands still is soon gone.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -17,7 +22,7 @@ const WINDOW: Duration = Duration::from_secs(5);
 impl Pace {
     /// A transfer that begins now.
     pub(super) fn new(now: Instant) -> Self {
-        Self { begun: now, window: now, moved: 0 }
+        Self { begun: now, window: now, moved: 0, last: None }
     }
 
     /// So many bytes went through.
@@ -33,7 +38,40 @@ impl Pace {
     /// Judges the window that is over and begins a new one: whether bytes moved at `least` bytes a second.
     pub(super) fn renew(&mut self, now: Instant, least: usize) -> bool {
         let enough = self.moved >= least.saturating_mul(WINDOW.as_secs() as usize);
-        (self.window, self.moved) = (now, 0);
+        (self.window, self.last, self.moved) = (now, Some(self.moved), 0);
         enough
+    }
+
+    /// Bytes a second of late: over the last whole window and the one that is open. What went through before does not help one that
+    /// has become slow. Nobody is judged in the first moments.
+    pub(super) fn rate(&self, now: Instant) -> usize {
+        if now.saturating_duration_since(self.begun) < FIRST {
+            return usize::MAX;
+        }
+        let time = now.saturating_duration_since(self.window) + self.last.map_or(Duration::ZERO, |_| WINDOW);
+        let bytes = self.moved.saturating_add(self.last.unwrap_or_default());
+        (bytes as f64 / time.as_secs_f64().max(1e-3)) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_late() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let mut pace = Pace::new(start);
+        pace.moved(50_000_000);
+        assert_eq!(pace.rate(at(1)), usize::MAX);
+        assert_eq!(pace.rate(at(4)), 12_500_000);
+        assert!(pace.renew(at(5), 4_096));
+        pace.moved(50_000);
+        assert_eq!(pace.rate(at(10)), 5_005_000);
+        assert!(pace.renew(at(10), 4_096));
+        pace.moved(50_000);
+        assert_eq!(pace.rate(at(15)), 10_000, "a burst long ago does not count");
+        assert!(!pace.renew(at(15), 20_000));
     }
 }

@@ -60,16 +60,19 @@ const LOCK: Duration = Duration::from_secs(60);
 const REMEMBERED: usize = 4_096;
 
 impl Peers {
-    /// A connection of `peer` was made; how many he has now.
+    /// A connection of `peer` was made; how many it has now.
     pub(super) fn came(&mut self, peer: Peer) -> usize {
         let count = self.connections.entry(peer).or_default();
         *count += 1;
         *count
     }
 
-    /// Who has most connections.
-    pub(super) fn most(&self) -> Option<Peer> {
-        self.connections.iter().max_by_key(|(_, count)| **count).map(|(peer, _)| *peer)
+    /// Whether `peer` has many more connections than others have: over twice their average, and more than a few.
+    pub(super) fn is_greedy(&self, peer: Peer) -> bool {
+        const FEW: usize = 16;
+        let all: usize = self.connections.values().sum();
+        let its = self.connections.get(&peer).copied().unwrap_or_default();
+        its > FEW.max(2 * all / self.connections.len().max(1))
     }
 
     /// A connection of `peer` has ended.
@@ -94,7 +97,7 @@ impl Peers {
         self.wrong.clear();
     }
 
-    /// `peer` tried a wrong token; whether that locks him out.
+    /// `peer` tried a wrong token; whether that locks it out.
     pub(super) fn was_wrong(&mut self, peer: Peer, now: Instant) -> bool {
         if self.wrong.len() >= REMEMBERED {
             self.wrong.retain(|_, wrong| now.saturating_duration_since(wrong.last) < LOCK);
@@ -137,5 +140,18 @@ mod tests {
         assert_eq!((peers.came(Peer::Local), peers.came(Peer::Local)), (1, 2));
         peers.went(Peer::Local);
         assert_eq!(peers.came(Peer::Local), 2);
+    }
+    #[test]
+    fn many_connections_are_greedy_where_others_have_few() {
+        let mut peers = Peers::default();
+        let peer = |i: u8| Peer::V4([10, 0, 0, i]);
+        let mut come = |i: u8, count: usize| (0..count).for_each(|_| assert!(peers.came(peer(i)) > 0));
+        come(0, 40);
+        (1..10).for_each(|i| come(i, 1));
+        come(1, 3);
+        assert!(peers.is_greedy(peer(0)) && !peers.is_greedy(peer(1)), "a few are a pool");
+        let mut alone = Peers::default();
+        (0..40).for_each(|_| assert!(alone.came(Peer::Local) > 0));
+        assert!(!alone.is_greedy(Peer::Local), "there is nobody else");
     }
 }

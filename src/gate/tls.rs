@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ring::digest::{SHA256, digest};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -12,7 +13,11 @@ use crate::ops::settings;
 
 /// What is needed to take TLS connections.
 #[derive(Clone, Debug)]
-pub struct Tls(Arc<ServerConfig>);
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    /// The SHA-256 of the authorities whose certificates clients must have, if they must have one.
+    authorities: Option<[u8; 32]>,
+}
 
 impl Tls {
     /// Reads the files of the settings; none if they name no certificate.
@@ -37,19 +42,26 @@ impl Tls {
         let mut config =
             builder.with_single_cert(certificates(certificate)?, private).map_err(|e| at(certificate, &e))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Some(Self(Arc::new(config))))
+        let authorities = settings.clients.as_ref().map(|path| std::fs::read(path).map_err(|e| at(path, &e))).transpose()?;
+        let authorities = authorities.and_then(|pem| digest(&SHA256, &pem).as_ref().try_into().ok());
+        Ok(Some(Self { config: Arc::new(config), authorities }))
+    }
+
+    /// What tells the authorities of clients' certificates from others.
+    pub(super) fn authorities(&self) -> Option<[u8; 32]> {
+        self.authorities
     }
 
     /// The session of a connection that was just made.
     pub(super) fn session(&self) -> Result<ServerConnection, rustls::Error> {
-        let mut session = ServerConnection::new(Arc::clone(&self.0))?;
+        let mut session = ServerConnection::new(Arc::clone(&self.config))?;
         session.set_buffer_limit(Some(SESSION_BYTES));
         Ok(session)
     }
 }
 
 /// Plain bytes that a session takes before the socket has taken them encrypted.
-const SESSION_BYTES: usize = 64 << 10;
+const SESSION_BYTES: usize = 32 << 10;
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let all = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);

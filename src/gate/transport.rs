@@ -23,6 +23,11 @@ impl Transport {
         Self { socket, tls: tls.map(Box::new) }
     }
 
+    /// Whether it is TLS.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
     pub(super) fn source(&mut self) -> &mut dyn Source {
         match &mut self.socket {
             Socket::Tcp(socket) => socket,
@@ -30,13 +35,13 @@ impl Transport {
         }
     }
 
-    /// Plain bytes of the peer; 0 when he sends no more.
+    /// Plain bytes of the peer; 0 when it sends no more.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.socket.read(buffer) };
         loop {
             match tls.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // He went without saying so; the lengths of HTTP tell whether something is missing.
+                // It went without saying so; the lengths of HTTP tell whether something is missing.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                 result => return result,
             }
@@ -44,7 +49,7 @@ impl Transport {
                 return Ok(0);
             }
             if let Err(error) = tls.process_new_packets() {
-                let _he_is_told_why = tls.write_tls(&mut self.socket);
+                let _it_is_told_why = tls.write_tls(&mut self.socket);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
         }
@@ -78,9 +83,9 @@ impl Transport {
     pub(super) fn end(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
-            let _he_may_have_gone = tls.write_tls(&mut self.socket);
+            let _it_may_have_gone = tls.write_tls(&mut self.socket);
         }
-        let _he_may_have_gone = match &self.socket {
+        let _it_may_have_gone = match &self.socket {
             Socket::Tcp(socket) => socket.shutdown(Shutdown::Write),
             Socket::Unix(socket) => socket.shutdown(Shutdown::Write),
         };

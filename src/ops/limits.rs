@@ -46,6 +46,13 @@ pub struct Limits {
     pub idle_ms: u64,
     /// Bytes a second, over any five seconds, at which a body has to come and a reply has to be taken.
     pub least_rate: usize,
+    /// Milliseconds in which a reply has to be taken.
+    pub reply_ms: u64,
+    /// Bytes of a reply: ten best shots of four megapixels, or the results of a gallery of 10,000 with the longest names.
+    pub reply_bytes: usize,
+    /// Comparisons with sealed templates that one token may ask for in a minute (one address where there are no tokens); 0 is any
+    /// number. A comparison tells something of the template: see SECURITY.md.
+    pub comparisons_per_minute: u64,
     /// Connections at once.
     pub connections: usize,
     /// Connections at once of one address (of one /64 network for IPv6).
@@ -78,6 +85,9 @@ impl Default for Limits {
             body_ms: 120_000,
             idle_ms: 60_000,
             least_rate: 4 << 10,
+            reply_ms: 120_000,
+            reply_bytes: 32 << 20,
+            comparisons_per_minute: 100_000,
             connections: 1_024,
             connections_per_peer: 256,
             held_bytes: 128 << 20,
@@ -115,6 +125,8 @@ impl Limits {
             ("body_ms", self.body_ms, 3_600_000),
             ("idle_ms", self.idle_ms, 86_400_000),
             ("least_rate", number(self.least_rate), 1 << 30),
+            ("reply_ms", self.reply_ms, 3_600_000),
+            ("reply_bytes", number(self.reply_bytes), 1 << 30),
             ("connections", number(self.connections), 65_536),
             ("connections_per_peer", number(self.connections_per_peer), 65_536),
             ("held_bytes", number(self.held_bytes), 1 << 40),
@@ -131,6 +143,11 @@ impl Limits {
     /// [`Limits::body_ms`] as a duration.
     pub fn body_time(&self) -> Duration {
         Duration::from_millis(self.body_ms)
+    }
+
+    /// [`Limits::reply_ms`] as a duration.
+    pub fn reply_time(&self) -> Duration {
+        Duration::from_millis(self.reply_ms)
     }
 
     /// [`Limits::idle_ms`] as a duration.

@@ -1,10 +1,12 @@
 //! A fixed number of threads that each own a state, fed by one bounded queue.
 //!
-//! A full queue refuses at once. A job whose ticket was dropped is not run. A panic inside a job fails that job alone: the
+//! Whose jobs are taken in turn by how much time each owner's took so far (start-time fair queueing; Goyal, Vin and Cheng, 1996), so
+//! that one owner's many or long jobs keep another's waiting for one job at the most. A full queue refuses at once. A job whose
+//! ticket was dropped is not run, and one that is being run is told so when it asks. A panic inside a job fails that job alone: the
 //! worker makes itself a new state and goes on.
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -21,6 +23,7 @@ struct Job<S> {
     run: Box<dyn FnOnce(&mut S) -> bool + Send>,
     /// Whether somebody still holds the ticket.
     wanted: Box<dyn Fn() -> bool + Send>,
+    owner: u64,
     queued: Instant,
 }
 
@@ -66,15 +69,61 @@ struct Queue<S> {
 }
 
 struct Jobs<S> {
-    waiting: VecDeque<Job<S>>,
+    /// In the order in which they came.
+    waiting: Vec<Job<S>>,
+    turns: Turns,
     closed: bool,
     figures: Figures,
+}
+
+/// Whose turn it is.
+#[derive(Default)]
+struct Turns {
+    /// Time of the workers that each owner had, counted from where it began to want some.
+    served: HashMap<u64, Duration>,
+    /// Jobs that are being run, and since when.
+    running: Vec<(u64, Instant)>,
+    /// What whoever is served now had: who wants nothing saves nothing up.
+    floor: Duration,
+}
+
+/// Owners whose time is remembered before those who had no more than others are forgotten.
+const REMEMBERED: usize = 1_024;
+
+impl Turns {
+    fn served(&self, owner: u64, now: Instant) -> Duration {
+        let running = self.running.iter().filter(|(whose, _)| *whose == owner);
+        let before = self.served.get(&owner).copied().unwrap_or_default().max(self.floor);
+        before + running.map(|(_, since)| now.saturating_duration_since(*since)).sum::<Duration>()
+    }
+
+    /// Which of those that wait comes next: the first of whoever had least.
+    fn next(&self, waiting: impl Iterator<Item = u64>, now: Instant) -> Option<usize> {
+        let served = waiting.enumerate().map(|(at, owner)| (self.served(owner, now), at));
+        served.min().map(|(_, at)| at)
+    }
+
+    fn begin(&mut self, owner: u64, now: Instant) {
+        self.floor = self.floor.max(self.served.get(&owner).copied().unwrap_or_default());
+        self.running.push((owner, now));
+    }
+
+    fn end(&mut self, owner: u64, begun: Instant, now: Instant) {
+        if let Some(at) = self.running.iter().position(|run| *run == (owner, begun)) {
+            self.running.swap_remove(at);
+        }
+        if self.served.len() >= REMEMBERED {
+            self.served.retain(|_, time| *time > self.floor);
+        }
+        let before = self.served.get(&owner).copied().unwrap_or_default().max(self.floor);
+        self.served.insert(owner, before + now.saturating_duration_since(begun));
+    }
 }
 
 impl<S: 'static> Pool<S> {
     /// Starts `workers` threads, each with a state from `state`, and a queue of `capacity` jobs before them.
     pub fn start(workers: usize, capacity: usize, state: impl Fn() -> S + Clone + Send + 'static) -> Self {
-        let jobs = Jobs { waiting: VecDeque::with_capacity(capacity), closed: false, figures: Figures::default() };
+        let jobs = Jobs { waiting: vec![], turns: Turns::default(), closed: false, figures: Figures::default() };
         let queue = Arc::new(Queue { jobs: Mutex::new(jobs), arrived: Condvar::new(), capacity });
         let busy: Vec<_> = (0..workers).map(|_| Arc::default()).collect();
         let threads = busy
@@ -103,13 +152,16 @@ impl<S: 'static> Pool<S> {
         Figures { waiting: jobs.waiting.len(), ..jobs.figures }
     }
 
-    /// Queues `job` and returns its ticket, or refuses when the queue is full.
+    /// Queues `job` of `owner` and returns its ticket, or refuses when the queue is full. The job gets a function that tells whether
+    /// the ticket was dropped, so that nobody wants the result any more; a long one asks it now and then, and ends.
     pub fn submit<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut S) -> T + Send + 'static,
+        owner: u64,
+        job: impl FnOnce(&mut S, &dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<Ticket<T>, Refused> {
         let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
-        let (answer, watch) = (Answer(Arc::downgrade(&slot)), Arc::downgrade(&slot));
+        let (answer, watch, unwanted) = (Answer(Arc::downgrade(&slot)), Arc::downgrade(&slot), Arc::downgrade(&slot));
+        let unwanted = move || unwanted.strong_count() == 0;
         let mut jobs = lock(&self.queue.jobs);
         if jobs.waiting.len() >= self.queue.capacity {
             jobs.waiting.retain(|job| (job.wanted)());
@@ -117,9 +169,10 @@ impl<S: 'static> Pool<S> {
         if jobs.waiting.len() >= self.queue.capacity {
             return Err(Refused);
         }
-        jobs.waiting.push_back(Job {
-            run: Box::new(move |state| answer.give(|| job(state))),
+        jobs.waiting.push(Job {
+            run: Box::new(move |state| answer.give(|| job(state, &unwanted))),
             wanted: Box::new(move || watch.strong_count() > 0),
+            owner,
             queued: Instant::now(),
         });
         drop(jobs);
@@ -141,9 +194,9 @@ impl<S> Drop for Pool<S> {
 
 fn run<S>(queue: &Queue<S>, state: &dyn Fn() -> S, since: &Mutex<Option<Instant>>) {
     let mut mine = state();
-    while let Some(job) = queue.next() {
-        let begun = Instant::now();
+    while let Some((job, begun)) = queue.next() {
         *lock(since) = Some(begun);
+        let owner = job.owner;
         if (job.wanted)() {
             let waited = begun.saturating_duration_since(job.queued);
             if !(job.run)(&mut mine) {
@@ -153,17 +206,21 @@ fn run<S>(queue: &Queue<S>, state: &dyn Fn() -> S, since: &Mutex<Option<Instant>
             figures.waited.add(waited);
             figures.worked.add(begun.elapsed());
         }
+        lock(&queue.jobs).turns.end(owner, begun, Instant::now());
         *lock(since) = None;
     }
 }
 
 impl<S> Queue<S> {
-    /// The next job, or `None` when the pool is dropped and the queue empty.
-    fn next(&self) -> Option<Job<S>> {
+    /// The next job and when it began, or `None` when the pool is dropped and the queue empty.
+    fn next(&self) -> Option<(Job<S>, Instant)> {
         let mut jobs = lock(&self.jobs);
         loop {
-            if let Some(job) = jobs.waiting.pop_front() {
-                return Some(job);
+            let now = Instant::now();
+            if let Some(at) = jobs.turns.next(jobs.waiting.iter().map(|job| job.owner), now) {
+                let job = jobs.waiting.remove(at);
+                jobs.turns.begin(job.owner, now);
+                return Some((job, now));
             }
             if jobs.closed {
                 return None;
@@ -243,11 +300,11 @@ mod tests {
     fn held(pool: &Pool<()>) -> (Ticket<()>, mpsc::Sender<()>) {
         let (started, has_started) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
-        let job = move |(): &mut ()| {
+        let job = move |(): &mut (), _: &dyn Fn() -> bool| {
             started.send(()).unwrap();
             released.recv().unwrap();
         };
-        let ticket = pool.submit(job).unwrap();
+        let ticket = pool.submit(1, job).unwrap();
         has_started.recv().unwrap();
         (ticket, release)
     }
@@ -255,7 +312,7 @@ mod tests {
     #[test]
     fn two_jobs_of_one_caller_are_joined() {
         let pool = Pool::start(2, 4, || 40);
-        let (a, b) = (pool.submit(|n| *n + 1).unwrap(), pool.submit(|n| *n + 2).unwrap());
+        let (a, b) = (pool.submit(1, |n, _| *n + 1).unwrap(), pool.submit(1, |n, _| *n + 2).unwrap());
         assert_eq!(block_on(join(a, b)), (Ok(41), Ok(42)));
     }
 
@@ -264,11 +321,11 @@ mod tests {
         let pool = Pool::start(1, 1, || ());
         let (busy, release) = held(&pool);
         let (touched, touch) = mpsc::channel();
-        let abandoned = pool.submit(move |()| touched.send(()).unwrap()).unwrap();
-        assert_eq!(pool.submit(|()| ()).err(), Some(Refused));
+        let abandoned = pool.submit(1, move |(), _| touched.send(()).unwrap()).unwrap();
+        assert_eq!(pool.submit(1, |(), _| ()).err(), Some(Refused));
         drop(abandoned);
         // Its place in the queue is free again, though no worker has come to it.
-        assert!(pool.submit(|()| ()).is_ok());
+        assert!(pool.submit(1, |(), _| ()).is_ok());
         release.send(()).unwrap();
         block_on(busy).unwrap();
         drop(pool);
@@ -291,11 +348,70 @@ mod tests {
     #[test]
     fn a_panic_fails_its_job_and_renews_the_state() {
         let pool = Pool::start(1, 4, || 0);
-        let first = pool.submit(|n| {
+        let first = pool.submit(1, |n, _| {
             *n = 7;
             panic!("expected by this test")
         });
         assert_eq!(block_on::<Ticket<()>>(first.unwrap()).err(), Some(Failed("expected by this test".into())));
-        assert_eq!(block_on(pool.submit(|n| *n).unwrap()), Ok(0));
+        assert_eq!(block_on(pool.submit(1, |n, _| *n).unwrap()), Ok(0));
+    }
+
+    #[test]
+    fn a_job_that_nobody_wants_any_more_learns_of_it() {
+        let pool = Pool::start(1, 1, || ());
+        let (tell, told) = mpsc::channel();
+        let ticket = pool.submit(1, move |(), unwanted| {
+            tell.send(unwanted()).unwrap();
+            while !unwanted() {
+                thread::yield_now();
+            }
+            tell.send(true).unwrap();
+        });
+        assert_eq!(told.recv(), Ok(false));
+        drop(ticket);
+        assert_eq!(told.recv(), Ok(true));
+    }
+
+    #[test]
+    fn one_owner_s_many_jobs_keep_another_waiting_for_one() {
+        let pool = Pool::start(1, 20, || ());
+        let (busy, release) = held(&pool);
+        let (done, order) = mpsc::channel();
+        let tickets: Vec<_> = [1, 1, 1, 2, 2, 3]
+            .into_iter()
+            .map(|owner| {
+                let done = done.clone();
+                let job = move |(): &mut (), _: &dyn Fn() -> bool| {
+                    thread::sleep(Duration::from_millis(5));
+                    done.send(owner).unwrap();
+                };
+                pool.submit(owner, job).unwrap()
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(20));
+        release.send(()).unwrap();
+        block_on(busy).unwrap();
+        tickets.into_iter().for_each(|ticket| block_on(ticket).unwrap());
+        let order: Vec<u64> = order.try_iter().collect();
+        assert_eq!(order[..2], [2, 3], "owner 1 had the worker for long: {order:?}");
+    }
+
+    #[test]
+    fn whoever_had_least_is_next_and_nobody_saves_up() {
+        let (mut turns, start) = (Turns::default(), Instant::now());
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        turns.begin(1, at(0));
+        assert_eq!(turns.next([1, 2].into_iter(), at(1)), Some(1), "what runs counts");
+        turns.end(1, at(0), at(10));
+        turns.begin(2, at(10));
+        turns.end(2, at(10), at(11));
+        assert_eq!(turns.next([1, 2, 2].into_iter(), at(11)), Some(1));
+        // Owner 3 comes late: it does not get the ten seconds that others had before.
+        turns.begin(1, at(20));
+        turns.end(1, at(20), at(21));
+        turns.begin(3, at(21));
+        turns.end(3, at(21), at(23));
+        assert_eq!(turns.next([3, 1].into_iter(), at(23)), Some(1));
+        assert_eq!(turns.next(std::iter::empty(), at(23)), None);
     }
 }

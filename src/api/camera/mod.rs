@@ -31,17 +31,18 @@ impl Service {
             return Err(Error::new(call.route.family(), Kind::Parameter, what));
         }
         let (template, timing) = self.person(call)?;
-        Ok(self.extracted(&template, call.base64).with("Server-Timing", timing))
+        Ok(self.extracted(call, &template).with("Server-Timing", timing))
     }
 
     pub(super) fn camera_verify(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
-        let template = self.template("bio_template", &found.one[0])?;
+        let template = self.template(call, "bio_template", &found.one[0])?;
+        self.spend(call, 1)?;
         let (feature, timing) = self.person(call)?;
-        Ok(self.verified(&feature, &template, found.base64).with("Server-Timing", timing))
+        Ok(self.verified(call, &feature, &template, found.base64).with("Server-Timing", timing))
     }
 
     pub(super) fn camera_verify_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
-        let others = self.templates(found)?;
+        let others = self.templates(call, found)?;
         let (probe, timing) = self.person(call)?;
         Ok(self.entries(&probe, found, &others).with("Server-Timing", timing))
     }

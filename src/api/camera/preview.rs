@@ -15,7 +15,8 @@ use crate::camera::{Captured, Lease};
 use crate::face::Extractor;
 use crate::media;
 use crate::ops::shutdown::IDLE;
-use crate::work::{Deadline, Gone, block_on};
+use crate::gate::Caller;
+use crate::work::{Deadline, block_on};
 
 /// Streams at once: each holds a thread that serves requests, and costs a worker's time for each frame.
 const STREAMS: usize = 2;
@@ -45,7 +46,7 @@ impl Service {
         let family = call.route.family();
         let _lease = self.first_frame(call)?;
         let job = self.picture(0);
-        match self.wait_for(job, &call.patience(Instant::now() + self.limits.request_time()), family)? {
+        match self.wait_for(call, job, &call.patience(Instant::now() + self.limits.request_time()))? {
             Some((_, Ok(jpeg))) => Ok(Reply::ok("image/jpeg", jpeg)),
             Some((_, Err(why))) => Err(Error::new(family, Kind::Camera(CameraKind::Absent), why)),
             None => {
@@ -62,7 +63,7 @@ impl Service {
             let detail = format!("{STREAMS} streams are running already; try again");
             return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
         }
-        let stream = Stream::new(counted, self.first_frame(call)?, call.gone.clone());
+        let stream = Stream::new(counted, self.first_frame(call)?, call.caller.clone());
         Ok(Reply::live(format!("multipart/x-mixed-replace; boundary={BOUNDARY}"), Box::new(stream)))
     }
 
@@ -85,9 +86,9 @@ impl Service {
     }
 
     /// A worker's job: the newest frame after number `after` as JPEG, if there is a fresh one.
-    fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor) -> Option<Picture> + Send + use<> {
+    fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor, &dyn Fn() -> bool) -> Option<Picture> + Send + use<> {
         let (newest, mounting, most_pixels) = (self.camera.newest(), self.camera.mounting(), self.limits.video_pixels);
-        move |_| {
+        move |_, _| {
             let (number, captured) = newest(after)?;
             let frame = |captured: &Captured| captured.layout.to_frame(&captured.bytes, mounting, most_pixels);
             let jpeg = frame(&captured).map_err(|e| e.to_string()).and_then(|frame| media::to_jpeg(&frame));
@@ -99,8 +100,7 @@ impl Service {
 /// The body of a stream: made frame by frame, as fast as it is read.
 struct Stream {
     service: Counted,
-    /// Said when its viewer has gone.
-    gone: Gone,
+    viewer: Caller,
     begun: Instant,
     number: u64,
     due: Instant,
@@ -111,13 +111,13 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(service: Counted, lease: Lease, gone: Gone) -> Self {
+    fn new(service: Counted, lease: Lease, viewer: Caller) -> Self {
         let now = Instant::now();
-        Self { service, gone, begun: now, number: 0, due: now, part: io::Cursor::default(), lease }
+        Self { service, viewer, begun: now, number: 0, due: now, part: io::Cursor::default(), lease }
     }
 
     fn is_over(&self) -> bool {
-        self.service.0.shutdown.requested() || self.gone.is_said()
+        self.service.0.shutdown.requested() || self.viewer.gone.is_said()
     }
 
     /// The next frame as a part of the body; none when the stream is to end.
@@ -138,7 +138,7 @@ impl Stream {
             }
             self.due = now + INTERVAL;
             // A frame that no worker has time for is left out: those who want to come in go first.
-            let Ok(ticket) = service.pool.submit(service.picture(self.number)) else { continue };
+            let Ok(ticket) = service.pool.submit(self.viewer.owner, service.picture(self.number)) else { continue };
             let Either::First(Ok(Some((number, jpeg)))) = block_on(select(ticket, Deadline(patience))) else {
                 continue;
             };

@@ -76,22 +76,22 @@ impl Service {
         let mut looked = start;
         let sat = loop {
             // The camera is for the next one.
-            if call.gone.is_said() {
+            if call.caller.gone.is_said() {
                 return Err(Error::new(family, Kind::Overloaded, "nobody waits for it any more"));
             }
             // A worker that is slower than the camera always finds a newer frame.
             if Instant::now() >= until {
-                break self.finish(sitting, looked, &end, family);
+                break self.finish(call, sitting, looked, &end);
             }
             match block_on(select(lease.newer(number), call.patience(until))) {
                 Either::First(Ok(())) => {}
                 Either::First(Err(fault)) => return Err(refused(family, &fault)),
-                Either::Second(()) => break self.finish(sitting, looked, &end, family),
+                Either::Second(()) => break self.finish(call, sitting, looked, &end),
             }
             if timing.frames == 0 {
                 timing.camera = start.elapsed();
             }
-            let look = self.look(sitting, (number, looked), &end, family)?;
+            let look = self.look(call, sitting, (number, looked), &end)?;
             sitting = look.sitting;
             looked = Instant::now();
             if let Some(frame) = look.frame {
@@ -113,14 +113,14 @@ impl Service {
     /// Has a worker look at the newest frame after number `after`.
     fn look(
         &self,
+        call: &Call,
         mut sitting: Box<Sitting>,
         (after, looked): (u64, Instant),
         end: &Patience,
-        family: Family,
     ) -> Result<Look, Error> {
         let (newest, mounting) = (self.camera.newest(), self.camera.mounting());
         let most_pixels = self.limits.video_pixels;
-        let job = move |extractor: &mut Extractor| {
+        let job = move |extractor: &mut Extractor, _unwanted: &dyn Fn() -> bool| {
             let Some((number, captured)) = newest(after) else {
                 return Look { sitting, frame: None, result: Ok(None) };
             };
@@ -141,15 +141,17 @@ impl Service {
             };
             Look { sitting, frame: Some(Looked { number, taken: captured.taken, age, decode, whole }), result }
         };
-        self.wait_for(job, end, family)
+        self.wait_for(call, job, end)
     }
 
     /// The result at the end of the time.
-    fn finish(&self, mut sitting: Box<Sitting>, looked: Instant, end: &Patience, family: Family) -> Result<Sat, Error> {
+    fn finish(&self, call: &Call, mut sitting: Box<Sitting>, looked: Instant, end: &Patience) -> Result<Sat, Error> {
+        let family = call.route.family();
         if looked.elapsed() > LONGEST_GAP {
             sitting.forget();
         }
-        let finished = self.wait_for(move |extractor: &mut Extractor| sitting.finish(extractor), end, family)?;
+        let job = move |extractor: &mut Extractor, _: &dyn Fn() -> bool| sitting.finish(extractor);
+        let finished = self.wait_for(call, job, end)?;
         finished.map_err(|error| match error {
             face::Error::NoFace => {
                 let detail = "nobody came before the camera in time";
@@ -162,12 +164,13 @@ impl Service {
     /// Runs a job on a worker.
     pub(super) fn wait_for<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Extractor) -> T + Send + 'static,
+        call: &Call,
+        job: impl FnOnce(&mut Extractor, &dyn Fn() -> bool) -> T + Send + 'static,
         end: &Patience,
-        family: Family,
     ) -> Result<T, Error> {
+        let family = call.route.family();
         let overloaded = |what: &str| Error::new(family, Kind::Overloaded, format!("{what}; try again"));
-        let ticket = self.pool.submit(job).map_err(|_| overloaded("too many requests at once"))?;
+        let ticket = self.pool.submit(call.caller.owner, job).map_err(|_| overloaded("too many requests at once"))?;
         match block_on(select(ticket, end.clone())) {
             Either::First(Ok(done)) => Ok(done),
             Either::First(Err(Failed(cause))) => Err(Error::internal(family, cause)),

@@ -40,7 +40,8 @@ impl Service {
         let deadline = Instant::now() + self.limits.request_time();
         let mut judged: Vec<Option<Judged>> = submission.media.iter().map(|_| None).collect();
         for pair in wanted.chunks(2) {
-            let submit = |at: usize| self.judge(Arc::from(&*submission.media[at].bytes), shot(at), deadline);
+            call.is_wanted()?;
+            let submit = |at: usize| self.judge(call, Arc::from(&*submission.media[at].bytes), shot(at));
             let first = submit(pair[0])?;
             let results = match pair.get(1) {
                 None => block_on(select(async { vec![first.await] }, call.patience(deadline))),
@@ -72,9 +73,11 @@ impl Service {
     }
 
     /// Queues a medium. The worker stops by itself when nobody waits for it any more.
-    fn judge(&self, bytes: Arc<[u8]>, best_shot: bool, deadline: Instant) -> Result<Answer, Error> {
-        let job = move |extractor: &mut Extractor| extractor.judge(&bytes, best_shot, &|| Instant::now() >= deadline);
-        self.pool.submit(job).map_err(|_| overloaded("too many requests at once"))
+    fn judge(&self, call: &Call, bytes: Arc<[u8]>, best_shot: bool) -> Result<Answer, Error> {
+        let job = move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
+            extractor.judge(&bytes, best_shot, unwanted)
+        };
+        self.pool.submit(call.caller.owner, job).map_err(|_| overloaded("too many requests at once"))
     }
 }
 

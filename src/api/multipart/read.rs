@@ -21,6 +21,8 @@ pub struct Part<'a> {
     pub content_type: Option<ContentType>,
     /// Its Content-Transfer-Encoding in lower case, if one was given.
     pub encoding: Option<String>,
+    /// Its X-Subject, if one was given: the person that its template is bound to.
+    pub subject: Option<String>,
     /// Its content.
     pub content: &'a [u8],
 }
@@ -52,6 +54,9 @@ pub fn boundary(content_type: &ContentType) -> Option<&str> {
     content_type.parameter("boundary").filter(|b| (1..=70).contains(&b.len()) && b.is_ascii())
 }
 
+/// Longest name of a part or a file in bytes: what file systems take. A reply repeats them, some characters as six.
+const LONGEST_NAME: usize = 255;
+
 /// The parts of `body`.
 pub fn read<'a>(body: &'a [u8], boundary: &str, limits: &Limits) -> Result<Vec<Part<'a>>, Error> {
     let fail = |offset, what: &str| Err(Error { offset, what: what.to_owned() });
@@ -76,7 +81,12 @@ pub fn read<'a>(body: &'a [u8], boundary: &str, limits: &Limits) -> Result<Vec<P
         let Some((end, next, closes)) = delimiters.next(start - 2) else {
             return fail(start, "it ends before the closing boundary");
         };
-        parts.push(part(head, &body[start..end.max(start)]));
+        let part = part(head, &body[start..end.max(start)]);
+        let names = [Some(&part.name), part.filename.as_ref(), part.subject.as_ref()];
+        if names.into_iter().flatten().any(|name| name.len() > LONGEST_NAME) {
+            return fail(at, &format!("a name of over {LONGEST_NAME} bytes"));
+        }
+        parts.push(part);
         (at, last) = (next, closes);
     }
     Ok(parts)
@@ -141,7 +151,8 @@ fn head(text: &[u8], limit: usize) -> Result<(&[u8], usize), &'static str> {
 }
 
 fn part<'a>(head: &[u8], content: &'a [u8]) -> Part<'a> {
-    let mut part = Part { name: String::new(), filename: None, content_type: None, encoding: None, content };
+    let mut part =
+        Part { name: String::new(), filename: None, content_type: None, encoding: None, subject: None, content };
     let head = String::from_utf8_lossy(head);
     for line in head.split("\r\n") {
         let Some((name, value)) = line.split_once(':') else { continue };
@@ -153,6 +164,7 @@ fn part<'a>(head: &[u8], content: &'a [u8]) -> Part<'a> {
                 part.filename = extended.or_else(|| disposition.parameter("filename").map(str::to_owned));
             }
             "content-type" => part.content_type = Some(ContentType::parse(value)),
+            "x-subject" => part.subject = Some(value.trim().to_owned()),
             "content-transfer-encoding" => part.encoding = Some(value.trim().to_ascii_lowercase()),
             _ => {}
         }

@@ -140,7 +140,7 @@ pub(super) fn each<T: Send + 'static>(
     let pool = Pool::start(settings.workers(), files.len(), extractor);
     let submit = |name: &String| {
         let (path, job) = (root.join(name), job.clone());
-        pool.submit(move |extractor| {
+        pool.submit(0, move |extractor, _| {
             let told = |e: std::io::Error| face::Error::Picture(crate::media::Error::Damaged(e.to_string()));
             let bytes = std::fs::read(&path).map_err(told)?;
             job(extractor, &bytes)

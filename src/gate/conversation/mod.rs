@@ -7,22 +7,26 @@ mod time;
 
 use std::time::{Duration, Instant};
 
+use super::access::Pass;
 use super::body::{Body, Piece};
 use super::head::{Head, Malformed, Scanner};
 use super::held::Held;
+use super::input::Input;
 use super::onward::{BEGINNING, Onward};
 use super::pace::Pace;
-use super::{Class, Refusal, Why};
-use crate::ops::{Limits, Wiped};
+use super::{Class, LocalReply, Why};
+use crate::ops::Limits;
 
 /// What a conversation asks of those who know more than one connection.
 pub trait Rules {
-    /// Judges a request by its head, before a byte of its body is kept. A refusal comes with a word for counting.
-    fn admit(&mut self, head: &Head) -> Result<Admitted, (Refusal, &'static str)>;
+    /// Judges a request by its head, before a byte of its body is kept.
+    fn admit(&mut self, head: &Head) -> Result<(Admitted, Pass), Refused>;
+    /// The reply to a request of [`Class::Gate`].
+    fn reply(&mut self, head: &Head) -> LocalReply;
     /// The refusal of a request to `target`.
-    fn refuse(&mut self, target: &str, why: Why) -> Refusal;
-    /// Whether so many more bytes of bodies may be held, by all connections together; then they count as held.
-    fn hold(&mut self, bytes: usize) -> bool;
+    fn refuse(&mut self, target: &str, why: Why) -> LocalReply;
+    /// Whether so many more bytes may be held of a body of which there are `before`; then they count as held.
+    fn hold(&mut self, bytes: usize, before: usize) -> bool;
     /// Gives bytes back that were held.
     fn release(&mut self, bytes: usize);
 }
@@ -36,6 +40,17 @@ pub struct Admitted {
     pub body_bytes: usize,
 }
 
+/// Why a request may not go on.
+#[derive(Debug)]
+pub struct Refused {
+    /// What its client is told.
+    pub reply: LocalReply,
+    /// A word for counting.
+    pub why: &'static str,
+    /// Bytes of its body that are still read, so that the client comes to read the reply.
+    pub spared: u64,
+}
+
 /// A whole request.
 #[derive(Debug)]
 pub struct Request {
@@ -47,6 +62,8 @@ pub struct Request {
     pub id: String,
     /// Whose place it takes.
     pub class: Class,
+    /// By what right it came in.
+    pub pass: Pass,
 }
 
 /// What became of a request, for the log.
@@ -72,7 +89,7 @@ pub struct Account {
 pub struct Conversation {
     state: State,
     limits: Limits,
-    input: Wiped,
+    input: Input,
     scanner: Scanner,
     output: Held,
     /// Whether bytes that were taken for the peer have not left this machine's hands yet.
@@ -88,6 +105,8 @@ pub struct Conversation {
     peer_ended: bool,
     /// Bytes for which [`Rules::release`] is still to be called.
     held: usize,
+    /// Whether the body waits for memory.
+    wants_room: bool,
     open: Option<Open>,
     closed: Option<Account>,
 }
@@ -109,6 +128,7 @@ enum State {
     Body {
         head: Box<Head>,
         admitted: Admitted,
+        pass: Pass,
         kept: Held,
         body: Body,
     },
@@ -116,6 +136,7 @@ enum State {
     Answering {
         onward: Onward,
         primed: usize,
+        pass: Pass,
     },
     /// The refusal is on its way; the rest of the body is let pass.
     Discarding {
@@ -131,7 +152,10 @@ enum State {
 }
 
 /// A refused body is let pass up to so many bytes: a client that is still sending may never read why.
-const DISCARDED_BYTES: u64 = 128 << 20;
+pub(super) const DISCARDED_BYTES: u64 = 128 << 20;
+
+/// The same for one who has no right to be here, and for what comes behind what is no request: a picture at the most.
+pub(super) const STRANGER_BYTES: u64 = 1 << 20;
 
 /// Longest request id of a client that is taken over.
 const LONGEST_ID: usize = 128;
@@ -142,7 +166,7 @@ impl Conversation {
         Self {
             state: State::Head,
             limits: limits.clone(),
-            input: Wiped::default(),
+            input: Input::default(),
             scanner: Scanner::default(),
             output: Held::default(),
             pending: false,
@@ -153,6 +177,7 @@ impl Conversation {
             writing: Pace::new(now),
             peer_ended: false,
             held: 0,
+            wants_room: false,
             open: None,
             closed: None,
         }
@@ -190,7 +215,7 @@ impl Conversation {
     /// Who has gone altogether answers the first bytes of a reply with a reset; who only sends no more, awaits them. They are the
     /// same for every reply.
     fn prime(&mut self) {
-        if let State::Answering { onward, primed } = &mut self.state
+        if let State::Answering { onward, primed, .. } = &mut self.state
             && onward.status() == 0
             && *primed == 0
         {
@@ -235,7 +260,7 @@ impl Conversation {
                         Err(why) => {
                             self.open(None);
                             let refusal = rules.refuse("", why);
-                            self.respond(refusal, why.name(), false);
+                            self.respond(refusal, Some(why.name()), false);
                             return None;
                         }
                     };
@@ -247,26 +272,34 @@ impl Conversation {
                     None => {}
                 },
                 State::Discarding { body, left } => {
-                    let Ok(Piece { skip, data }) = body.next(&self.input) else {
-                        self.close();
-                        return None;
+                    // Chunks may have one byte each: all that came is walked through, and taken at once.
+                    let mut read = 0;
+                    let is_sound = loop {
+                        if body.is_whole() || read == self.input.len() {
+                            break true;
+                        }
+                        match body.next(&self.input[read..]) {
+                            Ok(Piece { skip, data }) => read += skip + data,
+                            Err(_) => break false,
+                        }
                     };
-                    let read = skip + data;
-                    self.input.take(read);
+                    let is_whole = body.is_whole();
                     *left = left.saturating_sub(read as u64);
-                    if body.is_whole() {
+                    let is_over = !is_sound || *left == 0 || self.peer_ended;
+                    self.input.take(read);
+                    if is_whole {
                         self.state = State::Head;
                         self.since = now;
-                    } else if *left == 0 || self.peer_ended {
+                    } else if is_over {
                         self.close();
                         return None;
-                    } else if read == 0 {
+                    } else {
                         return None;
                     }
                 }
                 State::Closing { left, ended } => {
                     *left = left.saturating_sub(self.input.len() as u64);
-                    self.input = Wiped::default();
+                    self.input.clear();
                     if is_silent && (*left == 0 || (*ended && self.peer_ended)) {
                         self.state = State::Closed;
                     }
@@ -281,9 +314,9 @@ impl Conversation {
     }
 
     /// Takes bytes of the service's reply; true when it is whole. An error means that the reply can't be completed.
-    pub fn answer(&mut self, bytes: &[u8], now: Instant) -> Result<bool, Malformed> {
+    pub fn answer(&mut self, bytes: &[u8], now: Instant, rules: &mut dyn Rules) -> Result<bool, Malformed> {
         self.now = now;
-        let State::Answering { onward, primed } = &mut self.state else { return Ok(true) };
+        let State::Answering { onward, primed, .. } = &mut self.state else { return Ok(true) };
         if self.output.is_empty() {
             self.writing = Pace::new(now);
         }
@@ -305,6 +338,8 @@ impl Conversation {
         }
         let whole = onward.is_whole();
         if whole {
+            // Whoever answered is done with the body.
+            rules.release(std::mem::take(&mut self.held));
             self.since = now;
             match onward.keep_alive() {
                 true => self.state = State::Head,
@@ -314,9 +349,33 @@ impl Conversation {
         Ok(whole)
     }
 
-    /// Bytes of the service that are welcome: none while the peer still has to take enough.
+    /// Whether bytes of the service are welcome without further ado. While the peer still has to take enough they are not, but for a
+    /// reply whose length is known, for which room may be made: see [`Conversation::takes_whole`].
     pub fn wants_answer(&self) -> bool {
         self.output.len() < MOST_OUTPUT
+    }
+
+    /// Whether the reply may be taken whole, so that who made it is free: it has an end.
+    pub fn takes_whole(&self) -> bool {
+        matches!(&self.state, State::Answering { onward, .. } if onward.has_length())
+    }
+
+    /// Bytes of replies that wait for the peer.
+    pub fn waiting(&self) -> usize {
+        self.output.len()
+    }
+
+    /// By what right the request that is being read or answered came in.
+    pub fn pass(&self) -> Option<Pass> {
+        match &self.state {
+            State::Body { pass, .. } | State::Answering { pass, .. } => Some(*pass),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection is used up: what still comes is let pass.
+    pub fn discards(&self) -> bool {
+        matches!(self.state, State::Discarding { .. } | State::Closing { .. })
     }
 
     /// Whether anything of the reply has come.
@@ -391,7 +450,7 @@ impl Conversation {
     }
 
     fn close(&mut self) {
-        self.state = State::Closing { ended: false, left: DISCARDED_BYTES };
+        self.state = State::Closing { ended: false, left: STRANGER_BYTES };
     }
 
     /// A request begins, known by its head or not.

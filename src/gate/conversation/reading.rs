@@ -5,9 +5,8 @@ use super::super::head::{Framing, Head, Malformed, Scanner};
 use super::super::held::Held;
 use super::super::onward::Onward;
 use super::super::pace::Pace;
-use super::super::{Refusal, Why};
-use super::{Conversation, DISCARDED_BYTES, Request, Rules, State};
-use crate::ops::Wiped;
+use super::super::{Class, Why};
+use super::{Conversation, DISCARDED_BYTES, Refused, Request, Rules, State};
 
 impl Conversation {
     pub(super) fn head(&mut self) -> Result<Option<Head>, Why> {
@@ -30,69 +29,80 @@ impl Conversation {
         self.open(Some(&head));
         self.reading = Pace::new(self.now);
         let body = Body::new(head.framing);
-        let admitted = match rules.admit(&head) {
+        let (admitted, pass) = match rules.admit(&head) {
             Ok(admitted) => admitted,
-            Err((refusal, why)) => return self.let_pass(refusal, why, &head, body),
+            Err(refused) => return self.let_pass(refused, &head, body),
         };
         if let Framing::Length(length) = head.framing
             && length > admitted.body_bytes as u64
         {
-            let refusal = rules.refuse(&head.target, Why::LargeBody(admitted.body_bytes));
-            return self.let_pass(refusal, Why::LargeBody(0).name(), &head, body);
+            let why = Why::LargeBody(admitted.body_bytes);
+            let reply = rules.refuse(&head.target, why);
+            return self.let_pass(Refused { reply, why: why.name(), spared: DISCARDED_BYTES }, &head, body);
         }
         if head.expects && head.has_body() && self.input.is_empty() {
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        self.state = State::Body { head: Box::new(head), admitted, kept: Held::default(), body };
+        self.state = State::Body { head: Box::new(head), admitted, pass, kept: Held::default(), body };
     }
 
     /// Takes what has come of the body; the request, when it is whole.
     pub(super) fn body(&mut self, rules: &mut dyn Rules) -> Option<Request> {
-        let State::Body { head, admitted, kept, body } = &mut self.state else { return None };
+        let State::Body { head, admitted, pass, kept, body } = &mut self.state else { return None };
         let mut at = 0;
+        self.wants_room = false;
         let refused = loop {
             if body.is_whole() || at == self.input.len() {
                 break None;
             }
+            let before = body.clone();
             match body.next(&self.input[at..]) {
                 Err(malformed) => break Some(Why::Malformed(malformed)),
                 Ok(Piece { skip, data }) => {
                     let data = &self.input[at + skip..at + skip + data];
-                    at += skip + data.len();
                     if kept.len() + data.len() > admitted.body_bytes {
+                        at += skip + data.len();
                         break Some(Why::LargeBody(admitted.body_bytes));
                     }
-                    if !rules.hold(data.len()) {
-                        break Some(Why::Full("the memory for requests is used up"));
+                    if !rules.hold(data.len(), kept.len()) {
+                        // It is read again once there is room, or refused if none can be made.
+                        *body = before;
+                        self.wants_room = true;
+                        break None;
                     }
+                    at += skip + data.len();
                     self.held += data.len();
                     kept.push(data);
                 }
             }
         };
         self.input.take(at);
-        if self.input.is_empty() {
-            // What a body went through is not kept for the next one.
-            self.input = Wiped::default();
-        }
         let received = kept.len();
         if let Some(open) = &mut self.open {
             open.received = received;
         }
         let refused = match refused {
+            None if self.wants_room => return None,
+            None if body.is_whole() && admitted.class == Class::Gate => {
+                let keep_alive = head.keep_alive && !self.peer_ended;
+                let reply = rules.reply(head);
+                rules.release(std::mem::take(&mut self.held));
+                self.respond(reply, None, keep_alive);
+                return None;
+            }
             None if body.is_whole() => {
                 let onward = Onward::new(
                     head.is_11,
                     &head.method,
                     head.keep_alive && !(self.peer_ended && self.input.is_empty()),
                 );
-                let (head, body, class) = ((**head).clone(), std::mem::take(kept), admitted.class);
-                self.state = State::Answering { onward, primed: 0 };
+                let (head, body, class, pass) = ((**head).clone(), std::mem::take(kept), admitted.class, *pass);
+                self.state = State::Answering { onward, primed: 0, pass };
                 if self.peer_ended {
                     self.prime();
                 }
                 let id = self.open.as_ref().map(|open| open.id.clone())?;
-                return Some(Request { head, body, id, class });
+                return Some(Request { head, body, id, class, pass });
             }
             None if self.peer_ended => {
                 Why::Malformed(Malformed { status: 400, why: "the body is shorter than announced" })
@@ -100,24 +110,43 @@ impl Conversation {
             None => return None,
             Some(why) => why,
         };
-        let refusal = rules.refuse(&head.target, refused);
-        let (head, rest) = ((**head).clone(), body.clone());
-        rules.release(std::mem::take(&mut self.held));
-        match refused {
-            Why::Malformed(_) => self.respond(refusal, refused.name(), false),
-            _ => self.let_pass(refusal, refused.name(), &head, rest),
-        }
+        self.refuse_body(refused, rules);
         None
     }
 
+    /// Whether the body that is being read waits for memory. Then somebody else has to give some up, or
+    /// [`Conversation::refuse_body`] is called.
+    pub fn wants_room(&self) -> bool {
+        self.wants_room && matches!(self.state, State::Body { .. })
+    }
+
+    /// Bytes that are held of the body that is being read.
+    pub fn held(&self) -> usize {
+        if matches!(self.state, State::Body { .. }) { self.held } else { 0 }
+    }
+
+    /// Refuses the request whose body is being read.
+    pub fn refuse_body(&mut self, why: Why, rules: &mut dyn Rules) {
+        let State::Body { head, body, .. } = &self.state else { return };
+        let reply = rules.refuse(&head.target, why);
+        let (head, rest) = ((**head).clone(), body.clone());
+        self.wants_room = false;
+        rules.release(std::mem::take(&mut self.held));
+        match why {
+            Why::Malformed(_) => self.respond(reply, Some(why.name()), false),
+            _ => self.let_pass(Refused { reply, why: why.name(), spared: DISCARDED_BYTES }, &head, rest),
+        }
+    }
+
     /// Refuses, and lets the rest of the body pass so that the connection can go on, if that is not too much.
-    pub(super) fn let_pass(&mut self, refusal: Refusal, why: &'static str, head: &Head, body: Body) {
-        let too_much = matches!(head.framing, Framing::Length(length) if length > DISCARDED_BYTES);
+    pub(super) fn let_pass(&mut self, refused: Refused, head: &Head, body: Body) {
+        let Refused { reply, why, spared } = refused;
+        let too_much = matches!(head.framing, Framing::Length(length) if length > spared);
         // Whether a peer that waits for leave still sends its body, nobody can know.
         let keep_alive = head.keep_alive && !self.peer_ended && !(too_much || (head.expects && !body.is_whole()));
-        self.respond(refusal, why, keep_alive);
+        self.respond(reply, Some(why), keep_alive);
         if keep_alive && !body.is_whole() {
-            self.state = State::Discarding { body, left: DISCARDED_BYTES };
+            self.state = State::Discarding { body, left: spared };
         }
     }
 }

@@ -2,37 +2,41 @@
 
 use std::time::SystemTime;
 
-use super::super::Refusal;
 use super::super::onward::connection;
+use super::super::{LocalReply, PROTECTION, http_date};
 use super::{Conversation, State};
 
 impl Conversation {
     /// Refuses the request that the service was to answer, of whose reply nothing was sent yet.
-    pub fn refuse(&mut self, refusal: Refusal, why: &'static str) {
-        let State::Answering { onward, primed } = &self.state else { return };
+    pub fn refuse(&mut self, reply: LocalReply, why: &'static str) {
+        let State::Answering { onward, primed, .. } = &self.state else { return };
         let keep_alive = onward.keep_alive();
         let primed = *primed;
-        self.respond_after(refusal, why, keep_alive && !self.peer_ended, primed);
+        self.respond_after(reply, Some(why), keep_alive && !self.peer_ended, primed);
     }
 
-    pub(super) fn respond(&mut self, refusal: Refusal, why: &'static str, keep_alive: bool) {
-        self.respond_after(refusal, why, keep_alive, 0);
+    /// Writes a reply of the gate's own: a refusal if there is a reason `why`.
+    pub(super) fn respond(&mut self, reply: LocalReply, why: Option<&'static str>, keep_alive: bool) {
+        self.respond_after(reply, why, keep_alive, 0);
     }
 
-    /// Writes a refusal, of which the first `primed` bytes have been written.
-    pub(super) fn respond_after(&mut self, refusal: Refusal, why: &'static str, keep_alive: bool, primed: usize) {
+    /// Writes a reply of which the first `primed` bytes have been written.
+    fn respond_after(&mut self, reply: LocalReply, why: Option<&'static str>, keep_alive: bool, primed: usize) {
         let Some(open) = &mut self.open else { return self.close() };
-        (open.status, open.refused) = (refusal.status, Some(why));
-        let date = httpdate::fmt_http_date(SystemTime::now());
+        (open.status, open.refused) = (reply.status, why);
         let mut head = format!(
-            "HTTP/1.1 {} {}\r\nDate: {date}\r\nContent-Type: application/json\r\nX-Request-ID: {}\r\nServer: faceplate\r\n\
-             Cache-Control: no-store\r\nContent-Length: {}\r\n",
-            refusal.status,
-            reason(refusal.status),
+            "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: application/json\r\nX-Request-ID: {}\r\nServer: faceplate\r\n\
+             Content-Length: {}\r\n",
+            reply.status,
+            reason(reply.status),
+            http_date(SystemTime::now()),
             open.id,
-            refusal.body.len()
+            reply.body.len()
         );
-        for (name, value) in &refusal.headers {
+        for (name, value) in PROTECTION {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        for (name, value) in &reply.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         let (connection, bodiless) = (connection(keep_alive), open.method == "HEAD");
@@ -40,7 +44,7 @@ impl Conversation {
         self.write(connection);
         self.write(b"\r\n");
         if !bodiless {
-            self.write(&refusal.body);
+            self.write(&reply.body);
         }
         match keep_alive {
             true => self.state = State::Head,
@@ -51,6 +55,7 @@ impl Conversation {
 
 fn reason(status: u16) -> &'static str {
     match status {
+        200 => "OK",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

@@ -3,22 +3,78 @@
 use std::time::{Duration, Instant};
 
 use super::super::Why;
+use super::super::pace::Pace;
 use super::{Conversation, Rules, State};
+
+/// Longer than any connection lasts.
+const FOREVER: Duration = Duration::from_secs(1 << 32);
 
 /// Time for the peer to take the last reply of a connection and to end it.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// So long a connection is spared, while there are others, when one has to go: who has only just come, or been answered, may be
+/// about to say something.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Bytes a second below which a transfer is slow: a tenth of what a poor mobile network brings.
+const SLOW_RATE: usize = 16 << 10;
+
+/// How much a connection would be missed: by its stage, then by how fast it moves, then by how long it has been at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Worth {
+    /// What it is at.
+    pub stage: Stage,
+    /// Bytes a second of late, in either direction.
+    pub rate: usize,
+    /// Since when.
+    pub since: Instant,
+}
+
+/// What a connection is at, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// What it sends is let pass.
+    Refused,
+    /// It says nothing.
+    Silent,
+    /// It does not come to the end of a head.
+    Beginning,
+    /// It hardly moves.
+    Slow,
+    /// It has only just come, or been answered.
+    Fresh,
+    /// It sends a body or takes a reply.
+    Moving,
+}
+
 impl Conversation {
-    /// How little it would be missed, and since when: a silent connection least, then one that does not come to the end of a head,
-    /// then one that takes its time for a body. None if its request is being answered.
-    pub fn expendable(&self) -> Option<(u8, Instant)> {
+    /// How much it would be missed if it had to go. None if its request is being answered.
+    pub fn worth(&self, now: Instant) -> Option<Worth> {
+        let is_fresh = now.saturating_duration_since(self.since) < GRACE;
+        let moving = |pace: &Pace| {
+            let rate = pace.rate(now);
+            Worth { stage: if rate < SLOW_RATE { Stage::Slow } else { Stage::Moving }, rate, since: pace.begun }
+        };
+        let still = |stage| Some(Worth { stage, rate: 0, since: self.since });
         match self.state {
-            _ if !self.is_silent() => None,
-            State::Head if self.input.is_empty() => Some((0, self.since)),
-            State::Head => Some((1, self.since)),
-            State::Body { .. } | State::Discarding { .. } | State::Closing { .. } => Some((2, self.reading.begun)),
             State::Answering { .. } | State::Closed => None,
+            _ if !self.is_silent() => Some(moving(&self.writing)),
+            State::Head if is_fresh => still(Stage::Fresh),
+            State::Head if self.input.is_empty() => still(Stage::Silent),
+            State::Head => still(Stage::Beginning),
+            State::Discarding { .. } | State::Closing { .. } => still(Stage::Refused),
+            State::Body { .. } => Some(moving(&self.reading)),
         }
+    }
+
+    /// Bytes a second at which the body that is being read came of late.
+    pub fn reading_rate(&self, now: Instant) -> usize {
+        self.reading.rate(now)
+    }
+
+    /// Bytes a second at which the peer took replies of late.
+    pub fn writing_rate(&self, now: Instant) -> usize {
+        self.writing.rate(now)
     }
 
     /// Whether a request is being read or answered, or a reply taken.
@@ -34,7 +90,7 @@ impl Conversation {
     /// When [`Conversation::expire`] has to be called at the latest.
     pub fn deadline(&self) -> Option<Instant> {
         if !self.is_silent() {
-            return Some(self.writing.due());
+            return Some(self.writing.due().min(self.reply_due()));
         }
         match self.state {
             State::Head if self.input.is_empty() && self.is_known => Some(self.since + self.limits.idle_time()),
@@ -47,6 +103,13 @@ impl Conversation {
         }
     }
 
+    /// When the peer has to have taken all that waits for it. What has no end, such as a stream, has no such time.
+    fn reply_due(&self) -> Instant {
+        let is_live = matches!(&self.state, State::Answering { onward, .. } if onward.status() != 0 && !onward.has_length());
+        let time = if is_live { FOREVER } else { self.limits.reply_time() };
+        self.writing.begun + time
+    }
+
     /// Ends what took too long.
     pub fn expire(&mut self, now: Instant, rules: &mut dyn Rules) {
         self.now = now;
@@ -54,7 +117,7 @@ impl Conversation {
             return;
         }
         if !self.is_silent() {
-            if !self.writing.renew(now, self.limits.least_rate) {
+            if now >= self.reply_due() || !self.writing.renew(now, self.limits.least_rate) {
                 self.abort(rules);
             }
             return;
@@ -63,14 +126,14 @@ impl Conversation {
             State::Head if self.input.is_empty() => self.abort(rules),
             State::Head => {
                 self.open(None);
-                let refusal = rules.refuse("", Why::Slow);
-                self.respond(refusal, Why::Slow.name(), false);
+                let reply = rules.refuse("", Why::Slow);
+                self.respond(reply, Some(Why::Slow.name()), false);
             }
             State::Body { head, .. } => {
                 let late = now >= self.reading.begun + self.limits.body_time();
                 if late || !self.reading.renew(now, self.limits.least_rate) {
-                    let refusal = rules.refuse(&head.target, Why::Slow);
-                    self.respond(refusal, Why::Slow.name(), false);
+                    let reply = rules.refuse(&head.target, Why::Slow);
+                    self.respond(reply, Some(Why::Slow.name()), false);
                 }
             }
             State::Discarding { .. } => {
@@ -88,6 +151,7 @@ impl Conversation {
 #[cfg(test)]
 mod tests {
     use super::super::super::fuzz::Everybody;
+    use super::super::super::head::Malformed;
     use super::*;
     use crate::ops::Limits;
 
@@ -107,6 +171,11 @@ mod tests {
         fn hears(&mut self, bytes: &[u8]) -> bool {
             self.talk.receive(bytes, self.now);
             self.talk.advance(self.now, &mut self.rules).is_some()
+        }
+
+        /// The service behind it answers.
+        fn answers(&mut self) -> Result<bool, Malformed> {
+            self.talk.answer(REPLY, self.now, &mut self.rules)
         }
 
         /// Seconds pass, in which nothing happens but what has to.
@@ -139,12 +208,13 @@ mod tests {
     fn who_says_nothing_is_waited_for_a_while() {
         let mut fresh = Talk::new();
         fresh.waits(9);
-        assert!(!fresh.talk.is_closed() && fresh.talk.expendable().is_some());
+        assert!(!fresh.talk.is_closed());
+        assert_eq!(fresh.talk.worth(fresh.now).map(|worth| worth.stage), Some(Stage::Silent));
         fresh.waits(2);
         assert!(fresh.talk.is_closed());
         let mut known = Talk::new();
-        assert!(known.hears(GET) && known.talk.deadline().is_none() && known.talk.expendable().is_none());
-        assert_eq!(known.talk.answer(REPLY, known.now), Ok(true));
+        assert!(known.hears(GET) && known.talk.deadline().is_none() && known.talk.worth(known.now).is_none());
+        assert_eq!(known.answers(), Ok(true));
         assert!(known.says().ends_with("{}"));
         known.waits(59);
         assert!(!known.talk.is_closed());
@@ -188,7 +258,7 @@ mod tests {
     fn a_reply_that_is_not_taken_ends_the_connection() {
         let mut talk = Talk::new();
         assert!(talk.hears(GET));
-        assert_eq!(talk.talk.answer(REPLY, talk.now), Ok(true));
+        assert_eq!(talk.answers(), Ok(true));
         talk.waits(4);
         assert!(!talk.talk.is_closed() && talk.talk.is_busy());
         talk.waits(2);
@@ -196,11 +266,13 @@ mod tests {
         // What was taken but waits encrypted is not taken either.
         let mut talk = Talk::new();
         assert!(talk.hears(GET));
-        assert_eq!(talk.talk.answer(REPLY, talk.now), Ok(true));
+        assert_eq!(talk.answers(), Ok(true));
         talk.says();
         talk.talk.pends(true);
-        assert!(talk.talk.is_busy() && talk.talk.expendable().is_none());
-        talk.waits(12);
+        assert!(talk.talk.is_busy() && talk.talk.worth(talk.now).is_some_and(|worth| worth.stage == Stage::Moving));
+        talk.waits(3);
+        assert!(talk.talk.worth(talk.now).is_some_and(|worth| worth.stage == Stage::Slow));
+        talk.waits(9);
         assert!(talk.talk.is_closed());
     }
 
@@ -217,7 +289,7 @@ mod tests {
                     let refusal = talk.rules.refuse("/", Why::Broken);
                     talk.talk.refuse(refusal, "broken");
                 }
-                false => assert_eq!(talk.talk.answer(REPLY, talk.now), Ok(true)),
+                false => assert_eq!(talk.answers(), Ok(true)),
             }
             said += &talk.says();
             assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{said}");

@@ -7,11 +7,16 @@ use mio::Interest;
 
 use super::super::Why;
 use super::super::backend::{Backend, PROOF_END, Task};
+use super::super::caller::Caller;
 use super::super::conversation::Request;
-use super::super::desk::NO_PLACE;
 use super::super::peers::Peer;
+use super::super::usage::Owner;
+use crate::work::Gone;
 use super::source::Source;
 use super::{Hall, Turn};
+
+/// Reads from tiny_http for one client before others have their turn.
+const READS: usize = 8;
 
 /// Time for tiny_http to answer on a new connection: all its threads may be at work.
 const PROOF: Duration = Duration::from_secs(60);
@@ -19,18 +24,23 @@ const PROOF: Duration = Duration::from_secs(60);
 impl Hall {
     /// Passes a whole request on, or refuses it where there is no place for it.
     pub(super) fn hand_over(&mut self, i: usize, request: Request) {
-        let class = request.class;
+        let (class, token, begun) = (request.class, request.pass.token, Instant::now());
         let peer = self.client(i).map_or(Peer::Local, |client| client.peer);
-        if !self.desk.sit(class, peer) {
-            return self.refuse(i, &request.head.target, NO_PLACE);
+        let owner = Owner { peer, token };
+        if !self.take_place(class, owner, begun) {
+            return self.refuse_place(i, &request.head.target);
         }
         self.calls += 1;
         let call = self.calls;
-        self.callers.enter(call);
+        let account = token.map_or_else(|| self.desk.number(&peer), |token| self.desk.number(&token));
+        self.callers.enter(call, Caller { gone: Gone::default(), owner: self.desk.number(&owner), account });
         if let Some(client) = self.client(i) {
-            client.turn = Some(Turn { class, call, backend: None });
+            client.turn = Some(Turn { class, owner, begun, call, backend: None });
         }
-        self.queue.push_back((i, call, request));
+        match peer {
+            Peer::Own => self.own_queue.push_back((i, call, request)),
+            _ => self.queue.push(peer, (i, call, request)),
+        }
         self.serve_queue();
     }
 
@@ -43,10 +53,11 @@ impl Hall {
 
     /// Gives requests that wait to connections that are free.
     pub(super) fn serve_queue(&mut self) {
-        while !self.queue.is_empty() {
+        while !self.queue.is_empty() || !self.own_queue.is_empty() {
             let is_free = |b: &Option<Backend>| b.as_ref().is_some_and(|b| b.task == Task::None);
             let Some(number) = self.backends.iter().position(is_free) else { return };
-            let Some((i, call, request)) = self.queue.pop_front() else { return };
+            let next = self.own_queue.pop_front().or_else(|| self.queue.pop());
+            let Some((i, call, request)) = next else { return };
             let Some(turn) = self.client(i).and_then(|client| client.turn.as_mut()) else { continue };
             turn.backend = Some(number);
             if let Some(backend) = &mut self.backends[number] {
@@ -93,7 +104,7 @@ impl Hall {
         self.serve_queue();
     }
 
-    /// Moves bytes between a backend and its client, who goes on when all others have had their turn.
+    /// Moves bytes between a backend and its client, which goes on when all others have had their turn.
     pub(super) fn carry(&mut self, number: usize) {
         let Some(backend) = self.backends.get_mut(number).and_then(Option::as_mut) else { return };
         let mut result = backend.write();
@@ -113,19 +124,42 @@ impl Hall {
                 return;
             }
         };
-        let Some(client) = self.clients.get_mut(i).and_then(Option::as_mut) else { return };
-        let mut whole = false;
-        self.again.push(i);
-        while result.is_ok() && !whole && client.talk.wants_answer() {
+        let (mut whole, mut reads) = (false, 0);
+        while result.is_ok() && !whole && reads < READS {
+            let Some(client) = self.client(i) else { return };
+            if !client.talk.wants_answer() {
+                // A reply with an end is taken whole if there is memory for it: whoever made it is free for the next one.
+                if !client.talk.takes_whole() {
+                    break;
+                }
+                if !self.has_room_for_reply(i) {
+                    self.stalled.push(i);
+                    break;
+                }
+            }
+            let (Some(client), Some(backend)) =
+                (self.clients.get_mut(i).and_then(Option::as_mut), self.backends.get_mut(number).and_then(Option::as_mut))
+            else {
+                return;
+            };
             match backend.read(&mut self.buffer) {
                 Ok(None) => break,
-                Ok(Some(count)) => match client.talk.answer(&self.buffer[..count], Instant::now()) {
-                    Ok(done) => whole = done,
-                    Err(error) => result = Err(io::Error::other(error.to_string())),
-                },
+                Ok(Some(count)) => {
+                    let now = Instant::now();
+                    match client.talk.answer(&self.buffer[..count], now, &mut self.desk.of(client.peer, now)) {
+                        Ok(done) => whole = done,
+                        Err(error) => result = Err(io::Error::other(error.to_string())),
+                    }
+                }
                 Err(error) => result = Err(error),
             }
+            reads += 1;
         }
+        self.count_reply(i);
+        if reads > 0 {
+            self.has_more(i);
+        }
+        let Some(client) = self.client(i) else { return };
         if let Err(error) = result {
             log::error!("the service behind the gate broke off: {error}");
             let was_answered = client.talk.is_answered();
@@ -135,9 +169,10 @@ impl Hall {
                 true => self.remove(i),
                 false => self.refuse(i, "", Why::Broken),
             }
+            self.has_more(i);
         } else if whole {
             // A reply that came before all of the request was taken leaves bytes behind that are no request.
-            let is_spent = !backend.request.is_empty();
+            let is_spent = self.backends[number].as_ref().is_some_and(|backend| !backend.request.is_empty());
             self.part(i, false);
             if is_spent {
                 self.backends[number] = None;
@@ -147,11 +182,16 @@ impl Hall {
 
     /// A client's request is answered, or never will be.
     pub(super) fn part(&mut self, i: usize, has_gone: bool) {
-        let Some(turn) = self.client(i).and_then(|client| client.turn.take()) else { return };
-        self.desk.rise(turn.class);
+        let Some(client) = self.client(i) else { return };
+        let (peer, Some(turn)) = (client.peer, client.turn.take()) else { return };
+        let now = Instant::now();
+        self.desk.rise(turn.class, turn.owner, now.saturating_duration_since(turn.begun), now);
         self.callers.leave(turn.call, has_gone);
         match turn.backend {
-            None => self.queue.retain(|(_, call, _)| *call != turn.call),
+            None => {
+                self.queue.retain(peer, |(_, call, _)| *call != turn.call);
+                self.own_queue.retain(|(_, call, _)| *call != turn.call);
+            }
             // Whatever is still to come is for nobody.
             Some(number) if has_gone => self.backends[number] = None,
             Some(number) => {

@@ -1,7 +1,7 @@
 //! Connections of strangers: they come, are driven as far as their bytes reach, and go.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mio::Interest;
 
@@ -11,11 +11,8 @@ use super::super::transport::{Socket, Transport};
 use super::source::Source;
 use super::{Client, Hall, Turn};
 
-/// Reads from one peer before others have their turn.
-const TURN: usize = 8;
-
-/// So long a connection is spared, while there are others, when one has to go.
-const GRACE: Duration = Duration::from_secs(1);
+/// Reads from one peer before others have their turn: of [`super::BUFFER_BYTES`] each at most.
+const TURN: usize = 4;
 
 impl Hall {
     pub(super) fn enter(&mut self, socket: Socket, peer: Peer) {
@@ -47,36 +44,12 @@ impl Hall {
             }
             Ok(transport) => {
                 let talk = Conversation::new(&self.limits, Instant::now());
-                self.clients[slot] = Some(Client { transport, talk, peer, age: self.entered, turn: None });
+                let client = Client { transport, talk, peer, age: self.entered, turn: None, is_ready: false, counted: 0 };
+                self.clients[slot] = Some(client);
                 self.open += 1;
-                self.drive(slot);
+                self.has_more(slot);
             }
         }
-    }
-
-    /// Ends the connection, of `peer` or of all, that would be missed least; whether there was one.
-    pub(super) fn dismiss(&mut self, peer: Option<Peer>) -> bool {
-        // Whoever has most of them goes first.
-        if peer.is_none()
-            && let most @ Some(_) = self.desk.peers.most()
-            && self.dismiss(most)
-        {
-            return true;
-        }
-        let expendable = |(i, client): (usize, &Option<Client>)| {
-            let client = client.as_ref().filter(|c| peer.is_none_or(|peer| c.peer == peer))?;
-            client.talk.expendable().map(|missed| (missed, i))
-        };
-        // Who has only just come, or been answered, may be about to say something.
-        let now = Instant::now();
-        let is_fresh = |since: Instant| now.saturating_duration_since(since) < GRACE;
-        let all = self.clients.iter().enumerate().filter_map(expendable);
-        let Some((_, i)) = all.min_by_key(|((rank, since), i)| (is_fresh(*since), *rank, *since, *i)) else {
-            return false;
-        };
-        self.desk.house.dropped("dismissed");
-        self.remove(i);
-        true
     }
 
     /// Goes on with a client as far as its bytes and its socket's room reach.
@@ -104,6 +77,9 @@ impl Hall {
             }
             if let Some(request) = client.talk.advance(now, &mut self.desk.of(client.peer, now)) {
                 self.hand_over(i, request);
+                moved = true;
+            } else if client.talk.wants_room() {
+                self.make_room(i);
                 moved = true;
             }
             self.settle(i);
@@ -137,21 +113,21 @@ impl Hall {
             }
             // There is room again for what the socket holds, of which it does not tell a second time.
             moved |= was_full && client.talk.wants_input();
-            // There may be room again for what the backend has.
-            if moved
-                && let Some(Turn { backend: Some(backend), .. }) = client.turn
-                && client.talk.wants_answer()
-            {
-                self.pump(backend);
-            }
-            if !moved {
-                return;
-            }
+            let spent = client.talk.discards();
             turns += 1;
-            if turns >= TURN {
-                self.again.push(i);
-                return;
+            if !moved {
+                break;
             }
+            // Who has nothing more to say that matters waits longest.
+            if turns >= TURN || spent {
+                self.has_more(i);
+                break;
+            }
+        }
+        self.count_reply(i);
+        // There may be room again for what the backend has.
+        if let Some(Turn { backend: Some(backend), .. }) = self.client(i).and_then(|client| client.turn) {
+            self.carry(backend);
         }
     }
 
@@ -173,6 +149,8 @@ impl Hall {
             self.desk.house.account(&account);
         }
         let _it_is_closed_anyway = self.poll.registry().deregister(client.transport.source());
+        self.replies -= client.counted;
+        self.wake_stalled();
         self.desk.peers.went(client.peer);
         self.open -= 1;
         while self.clients.last().is_some_and(Option::is_none) {
@@ -188,7 +166,7 @@ impl Hall {
             if client.talk.deadline().is_none_or(|due| now < due) {
                 continue;
             }
-            // The kernel tells late that there is room again: before a peer is judged by what he took, he is offered more.
+            // The kernel tells late that there is room again: before a peer is judged by what it took, it is offered more.
             self.drive(i);
             if let Some(client) = self.clients.get_mut(i).and_then(Option::as_mut) {
                 let peer = client.peer;

@@ -2,6 +2,7 @@
 
 mod backends;
 mod clients;
+mod crowd;
 mod source;
 
 use std::collections::VecDeque;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Interest, Poll, Token};
 
 use self::source::{AGES, Source};
+use super::access::Access;
 use super::Class;
 use super::backend::{Backend, Private, Task};
 use super::caller::Callers;
@@ -23,8 +25,10 @@ use super::desk::Desk;
 use super::doors::Door;
 use super::open::{Figures, Opening, Word};
 use super::peers::Peer;
+use super::rotation::Rotation;
 use super::tls::Tls;
 use super::transport::{Socket, Transport};
+use super::usage::Owner;
 use crate::ops::{Limits, Wiped};
 
 /// The token by which the thread is woken.
@@ -38,13 +42,19 @@ struct Client {
     /// Tells it from those that had its place in the list before.
     age: usize,
     turn: Option<Turn>,
+    /// Whether it waits for its turn to be driven.
+    is_ready: bool,
+    /// Bytes of replies for it that are counted in [`Hall::replies`].
+    counted: usize,
 }
 
 /// The turn of a client whose request is being answered.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
-    /// The place that it has.
+    /// The place that it has, whose it is, and since when.
     class: Class,
+    owner: Owner,
+    begun: Instant,
     call: u64,
     /// The connection to tiny_http that carries its request, once there is a free one.
     backend: Option<usize>,
@@ -60,8 +70,9 @@ pub(super) struct Hall {
     /// Clients that are there.
     open: usize,
     backends: Vec<Option<Backend>>,
-    /// Whole requests that have a place, but no connection to tiny_http yet.
-    queue: VecDeque<(usize, u64, Request)>,
+    /// Whole requests that have a place, but no connection to tiny_http yet: the service's own, and those of peers.
+    own_queue: VecDeque<(usize, u64, Request)>,
+    queue: Rotation<Peer, (usize, u64, Request)>,
     private: Private,
     /// Connections that were made so far.
     entered: usize,
@@ -69,8 +80,12 @@ pub(super) struct Hall {
     /// Requests that were passed on so far.
     calls: u64,
     heard: Receiver<Word>,
-    /// Clients that have more to do, though nothing new came: others were to have their turn.
-    again: Vec<usize>,
+    /// Clients that have something to do, by their place in the list and their age.
+    ready: Rotation<Peer, (usize, usize)>,
+    /// Bytes of replies that wait for their peers.
+    replies: usize,
+    /// Clients whose reply waits at tiny_http until others have taken theirs.
+    stalled: Vec<usize>,
     figures: Arc<Figures>,
     /// When connections are taken again, after there was no descriptor for one, or so many came that others were kept waiting.
     accept_at: Option<Instant>,
@@ -79,13 +94,17 @@ pub(super) struct Hall {
 }
 
 /// Bytes that are read at once. A block of [`super::held::Held`] takes as many.
-const BUFFER_BYTES: usize = 64 << 10;
+pub(super) const BUFFER_BYTES: usize = 64 << 10;
 
 /// Connections that are taken before those that are there have their turn.
 const ACCEPTED: usize = 16;
 
 /// How long no connections are taken when there was no descriptor for one.
 const BREATH: Duration = Duration::from_millis(100);
+
+/// So long peers have their turns before new events are looked at: the service's own connection and the replies of tiny_http are never
+/// later than this, whatever comes in.
+const ROUND: Duration = Duration::from_millis(5);
 
 impl Hall {
     /// A hall behind `doors`, with a way to tiny_http, and the words that it is to hear.
@@ -105,13 +124,16 @@ impl Hall {
             clients: vec![],
             open: 0,
             backends: (0..opening.places.all()).map(|_| None).collect(),
-            queue: VecDeque::new(),
+            own_queue: VecDeque::new(),
+            queue: Rotation::new(),
             entered: 0,
             private,
             callers,
             calls: 0,
             heard,
-            again: vec![],
+            ready: Rotation::new(),
+            replies: 0,
+            stalled: vec![],
             figures: opening.figures,
             accept_at: None,
             stop_at: None,
@@ -153,11 +175,18 @@ impl Hall {
                     Source::Client(i, age) if self.client(i).is_none_or(|client| client.age & AGES != age) => {}
                     // Gone in both directions: whatever he asked, he can't be told.
                     Source::Client(i, _) if event.is_error() || event.is_write_closed() => self.remove(i),
-                    Source::Client(i, _) => self.drive(i),
+                    Source::Client(i, _) => self.has_more(i),
                 }
             }
-            for i in std::mem::take(&mut self.again) {
-                self.drive(i);
+            let end = Instant::now() + ROUND;
+            while let Some((i, age)) = self.ready.pop() {
+                if let Some(client) = self.client(i).filter(|client| client.age == age) {
+                    client.is_ready = false;
+                    self.drive(i);
+                }
+                if Instant::now() >= end {
+                    break;
+                }
             }
             if self.accept_at.is_some_and(|at| Instant::now() >= at) {
                 self.accept_at = None;
@@ -178,7 +207,7 @@ impl Hall {
 
     /// How long nothing has to be done by itself.
     fn wait(&self) -> Option<Duration> {
-        if !self.again.is_empty() {
+        if !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
         let due = self.clients.iter().flatten().filter_map(|c| c.talk.deadline());
@@ -189,13 +218,39 @@ impl Hall {
         Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
     }
 
+    /// Notes that a client has something to do: in its peer's turn, or at once if it is the service itself.
+    fn has_more(&mut self, i: usize) {
+        let Some(client) = self.client(i).filter(|client| !client.is_ready) else { return };
+        let (peer, age) = (client.peer, client.age);
+        if peer == Peer::Own {
+            return self.drive(i);
+        }
+        client.is_ready = true;
+        self.ready.push(peer, (i, age));
+    }
+
+    /// Takes over who may come in. Whoever would not any more is shown out, in the middle of a reply too.
+    fn reload(&mut self, access: Access, tls: Option<Tls>) {
+        let authorities = |tls: &Option<Tls>| tls.as_ref().and_then(Tls::authorities);
+        let others = authorities(&tls) != authorities(&self.tls);
+        (self.desk.access, self.tls) = (access, tls);
+        self.desk.peers.forgive();
+        for i in 0..self.clients.len() {
+            let Some(client) = self.clients.get(i).and_then(Option::as_ref) else { continue };
+            let is_out = client.peer != Peer::Own
+                && (client.talk.pass().is_some_and(|pass| !self.desk.access.admits(&pass))
+                    || others && client.transport.is_encrypted());
+            if is_out {
+                self.desk.house.dropped("reloaded");
+                self.remove(i);
+            }
+        }
+    }
+
     fn listen(&mut self) {
         while let Ok(word) = self.heard.try_recv() {
             match word {
-                Word::Reload(access, tls) => {
-                    (self.desk.access, self.tls) = (access, tls);
-                    self.desk.peers.forgive();
-                }
+                Word::Reload(access, tls) => self.reload(access, tls),
                 Word::Visit(stream) => self.enter(Socket::Unix(mio::net::UnixStream::from_std(stream)), Peer::Own),
                 Word::Stop(at) => {
                     self.doors.clear();

@@ -13,6 +13,9 @@ use crate::ops::hex;
 pub struct Access {
     /// Whether everybody who reaches another address than loopback may come in, if there are no tokens.
     pub open: bool,
+    /// Names by which others reach this machine, beside `localhost`, addresses and its own name, where nobody needs a token: a web page
+    /// that lets a name of its own point here is refused.
+    pub hosts: Vec<String>,
     /// Who may come in. Once there is one, nobody else may, not even from this machine.
     pub tokens: Vec<Token>,
 }
@@ -30,11 +33,13 @@ pub struct Token {
 }
 
 /// What a token is good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// `/v1/face/pattern`
+    /// `/v1/face/pattern`, where a picture is sent.
     Pattern,
+    /// `/v1/face/pattern/compare` and `compare_n`, where templates alone are: their scores tell something of them.
+    Compare,
     /// `/v1/face/liveness`
     Liveness,
     /// `/v1/camera`

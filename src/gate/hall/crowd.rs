@@ -1,0 +1,137 @@
+//! Who has to go, or to wait, when there is not enough for all: connections, places, memory for bodies and for replies.
+//!
+//! The rule is the same everywhere: what moves least goes first, and whoever has much goes before those who have little.
+
+use std::time::Instant;
+
+use super::super::desk::{NO_PLACE, NO_ROOM};
+use super::super::peers::Peer;
+use super::super::usage::Owner;
+use super::super::{Class, Why};
+use super::{Client, Hall};
+
+/// What a client is told whose request had a place and lost it.
+const PLACE_LOST: Why = Why::Full("its place was needed for somebody who had less time");
+
+/// Seconds that somebody must have held places for longer than a newcomer to lose one to it: longer than a picture takes.
+const MUCH_LONGER: f64 = 1.0;
+
+/// A body of fewer bytes is not refused to make room: what it gives back is not worth it.
+const WORTHWHILE: usize = 256 << 10;
+
+impl Hall {
+    /// Ends the connection, of `peer` or of all, that would be missed least; whether there was one.
+    pub(super) fn dismiss(&mut self, peer: Option<Peer>) -> bool {
+        let now = Instant::now();
+        let worth = |(i, client): (usize, &Option<Client>)| {
+            let client = client.as_ref().filter(|c| c.peer != Peer::Own && peer.is_none_or(|peer| c.peer == peer))?;
+            let worth = client.talk.worth(now)?;
+            Some((worth.stage, !self.desk.peers.is_greedy(client.peer), worth.rate, worth.since, i))
+        };
+        let Some((.., i)) = self.clients.iter().enumerate().filter_map(worth).min() else { return false };
+        self.desk.house.dropped("dismissed");
+        self.remove(i);
+        true
+    }
+
+    /// Makes room in the memory for bodies for what client `i` sends, whose body waits for it: the slowest of the bodies that take
+    /// part of that memory is refused, be it the client's own.
+    pub(super) fn make_room(&mut self, i: usize) {
+        let now = Instant::now();
+        let peer = self.clients.get(i).and_then(Option::as_ref).map(|client| client.peer);
+        // Where its own share is used up, what others have is of no use.
+        let own_alone = peer.filter(|peer| self.desk.has_its_share(*peer));
+        let rate = |(other, client): (usize, &Option<Client>)| {
+            let client = client.as_ref().filter(|client| own_alone.is_none_or(|peer| client.peer == peer))?;
+            let talk = &client.talk;
+            (other == i || talk.held() >= WORTHWHILE).then(|| (talk.reading_rate(now), std::cmp::Reverse(talk.held()), other))
+        };
+        let slowest = self.clients.iter().enumerate().filter_map(rate).min().map_or(i, |(.., i)| i);
+        // Among those that are as fast, whoever comes last has to go.
+        let is_faster = |a: usize, b: usize| {
+            let rate = |i: usize| self.clients[i].as_ref().map_or(0, |client| client.talk.reading_rate(now));
+            rate(a) > rate(b)
+        };
+        let who = if is_faster(i, slowest) { slowest } else { i };
+        if let Some(client) = self.clients.get_mut(who).and_then(Option::as_mut) {
+            client.talk.refuse_body(NO_ROOM, &mut self.desk.of(client.peer, now));
+        }
+        self.settle(who);
+        self.has_more(who);
+    }
+
+    /// Takes a place of `class` for `owner`; whether there was one. Where all are taken, one who has none gets that of whoever held
+    /// places much longer of late.
+    pub(super) fn take_place(&mut self, class: Class, owner: Owner, now: Instant) -> bool {
+        if !self.desk.has_free_place(class, owner) {
+            if self.desk.places_of(class, owner) > 0 {
+                return false;
+            }
+            let Some(i) = self.heaviest(class, owner, now) else { return false };
+            self.part(i, true);
+            self.refuse(i, "", PLACE_LOST);
+            self.has_more(i);
+        }
+        self.desk.sit(class, owner);
+        true
+    }
+
+    /// The newest request of whoever held places of `class` much longer than `owner`, the longest of all.
+    fn heaviest(&self, class: Class, owner: Owner, now: Instant) -> Option<usize> {
+        let held = |client: &Client| client.turn.filter(|turn| turn.class == class && turn.owner.peer != Peer::Own);
+        let seconds = |who: Owner| {
+            let turns = self.clients.iter().flatten().filter_map(held).filter(|turn| turn.owner == who);
+            let open: f64 = turns.map(|turn| now.saturating_duration_since(turn.begun).as_secs_f64()).sum();
+            open + self.desk.usage(who, now)
+        };
+        let mine = seconds(owner);
+        let taken = self.clients.iter().enumerate().filter_map(|(i, client)| {
+            let client = client.as_ref()?;
+            let turn = held(client).filter(|_| !client.talk.is_answered())?;
+            Some((seconds(turn.owner), turn.begun, i))
+        });
+        let heaviest = taken.max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        heaviest.filter(|(seconds, ..)| *seconds > mine + MUCH_LONGER).map(|(.., i)| i)
+    }
+
+    /// Whether more of a reply may be taken into memory for client `i`. If there is too much already, whoever takes its reply slowest
+    /// is dropped, unless that is the client itself: then it waits.
+    pub(super) fn has_room_for_reply(&mut self, i: usize) -> bool {
+        if self.replies < self.limits.held_bytes / 2 {
+            return true;
+        }
+        let now = Instant::now();
+        let rate = |(i, client): (usize, &Option<Client>)| {
+            let talk = &client.as_ref()?.talk;
+            (talk.waiting() > 0).then(|| (talk.writing_rate(now), i))
+        };
+        let Some((rate, slowest)) = self.clients.iter().enumerate().filter_map(rate).min() else { return true };
+        if slowest == i || rate == usize::MAX {
+            return false;
+        }
+        self.desk.house.dropped("slow_reader");
+        self.remove(slowest);
+        true
+    }
+
+    /// Counts what waits for client `i` among the replies; those that wait for room may go on when it has become less.
+    pub(super) fn count_reply(&mut self, i: usize) {
+        let Some(client) = self.clients.get_mut(i).and_then(Option::as_mut) else { return };
+        let (before, now) = (std::mem::replace(&mut client.counted, client.talk.waiting()), client.talk.waiting());
+        self.replies = self.replies - before + now;
+        if now < before {
+            self.wake_stalled();
+        }
+    }
+
+    pub(super) fn wake_stalled(&mut self) {
+        for i in std::mem::take(&mut self.stalled) {
+            self.has_more(i);
+        }
+    }
+
+    /// Refuses a request for which there is no place.
+    pub(super) fn refuse_place(&mut self, i: usize, target: &str) {
+        self.refuse(i, target, NO_PLACE);
+    }
+}
