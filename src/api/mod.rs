@@ -3,6 +3,7 @@
 //! [`Service`] is free of sockets: a [`Head`] and a body go in, a [`Reply`] comes out. [`Server`] is the thin shell
 //! that connects it to the gate and to tiny_http.
 
+mod body;
 mod budget;
 pub mod camera;
 mod content_type;

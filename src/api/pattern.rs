@@ -202,8 +202,8 @@ impl Service {
     /// Queues one picture: for its template, or only to be decoded if nobody needs to `look` at it any more.
     fn submit(&self, call: &Call, bytes: &[u8], look: bool) -> Result<Answer, Error> {
         let limit = self.limits.picture_bytes;
-        // A picture over the limit is refused by its decoder; only as much is copied as it needs to see that.
-        let bytes = Wiped::from(bytes[..bytes.len().min(limit + 1)].to_vec());
+        // A picture over the limit is refused by its decoder; only as much is given to it as it needs to see that.
+        let bytes = call.body.piece(&bytes[..bytes.len().min(limit + 1)]);
         let job = move |extractor: &mut Extractor, _unwanted: &dyn Fn() -> bool| match look {
             true => extractor.extract(&bytes).map(Some),
             false => extractor.decode(&bytes).map(|_| None),

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tiny_http::{Header, Method, Request, Response, StatusCode};
 
-use super::error::{Error, Family};
+use super::body::Body;
+use super::error::{Error, Family, Kind};
 use super::reply::{Live, Reply};
 use super::service::{Head, Service};
 use crate::gate::{Access, CALL, Callers, Door, Gate, Opening, PROTECTION, Places, Tls, http_date};
@@ -139,15 +140,20 @@ fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
     let Some(caller) = number.and_then(|number| callers.find(number)) else { return };
     let reply = catch_unwind(AssertUnwindSafe(|| -> io::Result<Reply> {
         let call = match service.admit(&head) {
-            Ok(call) => call.of(caller),
+            Ok(call) => call,
             Err(error) => return Ok(error.into()),
         };
         let length = request.body_length();
-        let body = Wiped::read(request.as_reader(), length.unwrap_or_default())?;
+        let body = match Wiped::read(request.as_reader(), length.unwrap_or_default()) {
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                return Ok(Error::new(Family::of(&head.target), Kind::Overloaded, "there is no memory for it; try again").into());
+            }
+            read => read?,
+        };
         if length.is_some_and(|whole| whole != body.len()) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(service.answer(&call, &body))
+        Ok(service.answer(&call.of(caller, Body::new(body))))
     }));
     let reply = match reply {
         Ok(Ok(reply)) => reply,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use embassy_futures::poll_once;
 use serde::Serialize;
 
+use super::body::Body;
 use super::budget::Budget;
 use super::camera::{Ask, Streams};
 use super::content_type::ContentType;
@@ -24,7 +25,7 @@ use crate::engine::{self, Decoding, ModelInfo};
 use crate::face::{Curve, Extractor, Faces, Score, Thresholds};
 use crate::gate::{Caller, Figures};
 use crate::ops::shutdown::Shutdown;
-use crate::ops::{Limits, Settings, settings};
+use crate::ops::{Limits, Settings, heap, settings};
 use crate::work::{Failed, Patience, Pool, Ticket};
 
 /// The contract on top of the models. Shared by all threads that serve requests.
@@ -44,6 +45,8 @@ pub struct Service {
     pub(super) metrics: Metrics,
     pub(super) figures: Arc<Figures>,
     faces: Arc<Faces>,
+    /// Jobs that were done when memory was last given back, and when that was.
+    tidied: Mutex<(u64, Instant)>,
     /// Whether the last self-test passed. Read by every request, so not behind the lock of health calls.
     ready: AtomicBool,
     health: Mutex<Health>,
@@ -71,6 +74,7 @@ pub struct Call {
     pub(super) ask: Ask,
     /// Who asks.
     pub(super) caller: Caller,
+    pub(super) body: Body,
     /// The person that templates are bound to, if the request names one.
     pub(super) subject: Option<String>,
 }
@@ -85,6 +89,10 @@ struct Health {
 
 /// A self-test costs an inference; health calls within this time share one, so that polling can't starve the work.
 const HEALTH_FRESH: Duration = Duration::from_secs(1);
+
+/// Memory is given back when nothing is being answered, but not more often than this; if there is always something, this often.
+const PAUSE: Duration = Duration::from_secs(2);
+const BUSY: Duration = Duration::from_secs(10);
 
 /// Whose job a self-test is: the service's own.
 const OWN: u64 = 0;
@@ -105,9 +113,9 @@ impl Head {
 }
 
 impl Call {
-    /// That of `caller`.
-    pub(super) fn of(self, caller: Caller) -> Self {
-        Self { caller, ..self }
+    /// That of `caller`, with its body.
+    pub(super) fn of(self, caller: Caller, body: Body) -> Self {
+        Self { caller, body, ..self }
     }
 
     /// How long its caller waits, until `until` at most.
@@ -160,6 +168,7 @@ impl Service {
             seals,
             metrics: Metrics::default(),
             figures: Arc::default(),
+            tidied: Mutex::new((0, Instant::now())),
             ready: AtomicBool::new(verdict.is_ok()),
             health: Mutex::new(Health { tested: Instant::now(), verdict, running: None }),
             faces,
@@ -179,6 +188,17 @@ impl Service {
     /// Whether the models gave the known answer when they were last asked.
     pub fn ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Gives memory back to the system once the work for which it was taken is done. To be called now and then.
+    pub fn tidy(&self) {
+        let jobs = self.pool.figures().worked.count();
+        let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_idle = self.figures.requests.load(Ordering::Relaxed) == 0;
+        if tidied.0 != jobs && (is_idle || tidied.1.elapsed() >= BUSY) && tidied.1.elapsed() >= PAUSE {
+            heap::trim();
+            *tidied = (jobs, Instant::now());
+        }
     }
 
     /// Whether an inference worker is stuck: at one job for twice the time that a request has, though all jobs look at it.
@@ -231,11 +251,12 @@ impl Service {
             let detail = format!("X-Subject must have 1 to {LONGEST_SUBJECT} bytes");
             return Err(Error::new(route.family(), Kind::Parameter, detail));
         }
-        Ok(Call { route, base64, boundary, ask, caller: Caller::default(), subject })
+        Ok(Call { route, base64, boundary, ask, caller: Caller::default(), body: Body::default(), subject })
     }
 
     /// Answers an admitted request.
-    pub fn answer(self: &Arc<Self>, call: &Call, body: &[u8]) -> Reply {
+    pub fn answer(self: &Arc<Self>, call: &Call) -> Reply {
+        let body = &call.body;
         let reply = match call.route {
             Route::Version => Ok(self.version()),
             Route::Alive => Ok(Self::alive()),

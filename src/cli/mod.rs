@@ -11,6 +11,7 @@ mod template;
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use args::{Command, Line, Usage};
 
@@ -20,16 +21,20 @@ use crate::face::Faces;
 use crate::gate::Tls;
 use crate::ops::{self, Settings};
 
+/// At the end, so long the last lines of the log are waited for, should nobody read them.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// Runs the command line of the process.
 pub fn run() -> ExitCode {
     match args::parse(std::env::args_os().skip(1)) {
-        Ok(line) => match dispatch(&line) {
-            Ok(code) => code,
-            Err(error) => {
+        Ok(line) => {
+            let result = dispatch(&line);
+            ops::flush_log(LAST_LINES);
+            result.unwrap_or_else(|error| {
                 eprintln!("faceplate: {error}");
                 ExitCode::FAILURE
-            }
-        },
+            })
+        }
         Err(Usage(what)) => {
             eprintln!("faceplate: {what}\nTry 'faceplate --help'.");
             ExitCode::from(2)

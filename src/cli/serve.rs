@@ -19,6 +19,7 @@ pub(super) fn run(
 ) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let descriptors = ops::harden();
+    ops::heap::map_large_blocks();
     let shutdown = Shutdown::on_signals()?;
     let doors = doors(settings)?;
     let places_open = doors.iter().map(Door::place).collect::<Result<Vec<_>, _>>()?;
@@ -41,6 +42,7 @@ pub(super) fn run(
     let watchdog = supervisor::watch(&shutdown, alive)?;
     let (hangup, gate) = (shutdown.hangup(), Arc::clone(server.gate()));
     server.join(|| {
+        service.tidy();
         if hangup.swap(false, Ordering::Relaxed) {
             reload(again(), settings, &places_open, &service, &gate);
         }
@@ -96,6 +98,12 @@ fn reload(again: Result<Settings, settings::Error>, before: &Settings, open: &[P
     // The doors that are open may be others than the new settings name.
     if let Some(why) = open.iter().find_map(|place| new.may_listen(place).err()) {
         return log::error!("the settings stay as they were: {why}");
+    }
+    if new.access.tokens.is_empty() && gate.has_tokens() && !new.access.open {
+        return log::error!(
+            "the settings stay as they were: there are no tokens any more, so that everybody could come in; say access.open = true if \
+             that is meant"
+        );
     }
     if tls.is_some() != before.tls.certificate.is_some() {
         return log::error!("the settings stay as they were: TLS is switched on or off by a restart alone");

@@ -241,7 +241,6 @@ impl Extractor {
     fn template(&mut self, frame: &Frame, face: Face) -> Result<Template, Error> {
         let crop = align(frame, &face.points);
         let quality = Quality::measure(&face, &crop);
-        log::debug!("sample {quality:?}");
         if let Some(flaw) = quality.flaw() {
             return Err(Error::Unusable(flaw));
         }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -42,6 +42,8 @@ pub struct Gate {
     waker: Arc<Waker>,
     callers: Callers,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Whether there are tokens.
+    guarded: AtomicBool,
 }
 
 /// What goes on at a gate, for metrics.
@@ -73,10 +75,11 @@ impl Gate {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (words, heard) = channel();
         let callers = Callers::new();
+        let guarded = AtomicBool::new(!opening.access.is_open());
         let mut hall = Hall::new(doors, opening, poll, (private, callers.clone()), heard)?;
         let work = move || hall.run();
         let thread = thread::Builder::new().name("gate".into()).spawn(work)?;
-        Ok((Self { words: Mutex::new(words), waker, callers, thread: Mutex::new(Some(thread)) }, listener))
+        Ok((Self { words: Mutex::new(words), waker, callers, thread: Mutex::new(Some(thread)), guarded }, listener))
     }
 
     /// Those whose requests are being answered.
@@ -84,8 +87,15 @@ impl Gate {
         &self.callers
     }
 
-    /// Changes who may come in, for requests that come from now on, and the certificate, for connections that do.
+    /// Whether a token is needed to come in.
+    pub fn has_tokens(&self) -> bool {
+        self.guarded.load(Ordering::Relaxed)
+    }
+
+    /// Changes who may come in, and the certificate for connections that are made from now on. Requests that would not come in any more
+    /// are ended, those in the middle of a reply as well.
     pub fn reload(&self, access: Access, tls: Option<Tls>) {
+        self.guarded.store(!access.is_open(), Ordering::Relaxed);
         self.say(Word::Reload(access, tls));
     }
 

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, Record};
 
+use super::log_writer::LogWriter;
 use super::settings::{Log, LogFormat};
 
 /// Starts logging to standard error as the settings say: a level, or env_logger's `module=level` list. A second call does
@@ -27,6 +28,10 @@ pub fn init(settings: &Log) {
         LogFormat::Text if terminal => writeln!(out, "{:5} {}", record.level(), record.args()),
         LogFormat::Text => writeln!(out, "<{}>{}", priority(record.level()), record.args()),
     });
+    // Without a thread for it the log is written by whoever logs.
+    if let Ok(writer) = LogWriter::to_stderr() {
+        builder.target(env_logger::Target::Pipe(Box::new(writer)));
+    }
     let _already_started = builder.try_init();
 }
 

@@ -44,6 +44,9 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
+/// Shortest period of a watchdog that is kept to.
+const SHORTEST: Duration = Duration::from_millis(100);
+
 /// Starts a thread that says "alive" three times in each period of the supervisor's watchdog, as long as `alive` agrees; else
 /// the watchdog bites. `alive` gets the time that it has and returns why it does not agree. Without a watchdog nothing is
 /// started.
@@ -51,7 +54,9 @@ pub fn watch(
     shutdown: &Shutdown,
     alive: impl Fn(Duration) -> Result<(), String> + Send + 'static,
 ) -> io::Result<Option<thread::JoinHandle<()>>> {
-    let Some(period) = sd_notify::watchdog_enabled() else { return Ok(None) };
+    // A period of nothing is none; one that is shorter than any supervisor's would keep a core busy.
+    let period = sd_notify::watchdog_enabled().filter(|period| !period.is_zero()).map(|period| period.max(SHORTEST));
+    let Some(period) = period else { return Ok(None) };
     let shutdown = shutdown.clone();
     let watch = move || {
         while !shutdown.requested() {

@@ -1,5 +1,6 @@
 //! Bytes of pictures and templates, which must not stay in memory when they go.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::ops::{Deref, DerefMut};
 
@@ -12,16 +13,26 @@ pub struct Wiped(Vec<u8>);
 
 impl Wiped {
     /// None yet, with room for as many.
+    ///
+    /// # Panics
+    /// If there is no memory for them: that ends a request or a job, where `Vec` would end the process.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
+        Self::try_with_capacity(bytes).unwrap_or_else(|| panic!("no memory for {bytes} bytes"))
+    }
+
+    /// The same, or nothing if there is no memory for them.
+    pub fn try_with_capacity(bytes: usize) -> Option<Self> {
+        let mut room = Vec::new();
+        room.try_reserve_exact(bytes).ok()?;
+        Some(Self(room))
     }
 
     /// All that a reader gives. If that is more than `expected`, growing leaves bytes behind.
     ///
     /// # Errors
-    /// The reader's.
+    /// The reader's, or [`io::ErrorKind::OutOfMemory`].
     pub fn read(from: &mut dyn Read, expected: usize) -> io::Result<Self> {
-        let mut bytes = Self::with_capacity(expected);
+        let mut bytes = Self::try_with_capacity(expected).ok_or(io::ErrorKind::OutOfMemory)?;
         from.read_to_end(&mut bytes.0)?;
         Ok(bytes)
     }
@@ -58,6 +69,13 @@ impl Wiped {
 impl From<Vec<u8>> for Wiped {
     fn from(bytes: Vec<u8>) -> Self {
         Self(bytes)
+    }
+}
+
+impl fmt::Debug for Wiped {
+    /// Only how many: they are personal data and never enter a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
     }
 }
 
@@ -106,5 +124,8 @@ mod tests {
         assert_eq!((bytes.as_ptr(), bytes.room()), (place, 0));
         bytes.push(b"9");
         assert!(bytes.room() >= 7 && *bytes == *b"123456789");
+        assert!(Wiped::try_with_capacity(usize::MAX).is_none());
+        let whole = Wiped::read(&mut &b""[..], usize::MAX);
+        assert_eq!(whole.err().map(|error| error.kind()), Some(io::ErrorKind::OutOfMemory));
     }
 }

@@ -1,6 +1,8 @@
 //! The reply of detect: a folder with its media and analyses, as the vendor's service describes one.
 //!
-//! Nothing is stored, so the ids in it are drawn for the reply and mean nothing later.
+//! Nothing is stored, so the ids in it are drawn for the reply and mean nothing later. A best shot stands in it once, at the path that
+//! the vendor's page names; wherever else it belongs, a JSON pointer (RFC 6901) leads there. Ten analyses of ten pictures would
+//! otherwise hold each of them twenty times.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -110,9 +112,12 @@ struct Confs {
     extract_best_shot: bool,
 }
 
-#[derive(Clone, Serialize)]
-struct Image {
-    image_b64: String,
+/// A best shot, or where it stands.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Image {
+    Here { image_b64: String },
+    There { image_ref: String },
 }
 
 /// The code of a medium that failed among others, and its wording.
@@ -124,12 +129,18 @@ pub(in crate::api) fn reply(submission: &Submission<'_>, members: &[Vec<usize>],
     let folder_id = uuid();
     let ids: Vec<String> = submission.media.iter().map(|_| uuid()).collect();
     let kinds: Vec<_> = submission.media.iter().map(|m| m.kind).collect();
+    // For each medium, where its best shot stands, once it does.
+    let mut places: Vec<Option<String>> = vec![None; judged.len()];
     let analyses: Vec<Analyzed<'_>> = submission
         .payload
         .analyses
         .iter()
         .zip(members)
-        .map(|(analysis, members)| analyzed(analysis, members, judged, &ids, &kinds, &folder_id))
+        .enumerate()
+        .map(|(number, (analysis, members))| {
+            let shots = shots(number, analysis, members, judged, &mut places);
+            Analyzed { output_images: shots, ..analyzed(analysis, members, judged, &places, &ids, &kinds, &folder_id) }
+        })
         .collect();
     let system = analyses.iter().map(|a| a.resolution).max().unwrap_or(Resolution::Failed);
     // A medium that could not be judged counts as an attack: a client that reads only `score` must not be let in by the rest.
@@ -163,10 +174,42 @@ pub(in crate::api) fn reply(submission: &Submission<'_>, members: &[Vec<usize>],
     })
 }
 
+/// Bytes that the best shots take in a reply, each once.
+pub(in crate::api) fn shot_bytes(judged: &[Option<Judged>]) -> usize {
+    let shots = judged.iter().flatten().flatten().filter_map(|finding| finding.best_shot.as_ref());
+    shots.map(|jpeg| jpeg.len().div_ceil(3) * 4).sum()
+}
+
+/// The best shots of an analysis that asks for them: each that stands nowhere yet, and where the others stand.
+fn shots(
+    number: usize,
+    analysis: &Analysis,
+    members: &[usize],
+    judged: &[Option<Judged>],
+    places: &mut [Option<String>],
+) -> Option<Vec<Image>> {
+    if !analysis.best_shot {
+        return None;
+    }
+    let mut images = vec![];
+    for &at in members {
+        let Some(jpeg) = judged[at].as_ref().and_then(|j| j.as_ref().ok()).and_then(|f| f.best_shot.as_ref()) else { continue };
+        images.push(match &places[at] {
+            Some(place) => Image::There { image_ref: place.clone() },
+            None => {
+                places[at] = Some(format!("/analyses/{number}/output_images/{}/image_b64", images.len()));
+                Image::Here { image_b64: encode_base64(jpeg) }
+            }
+        });
+    }
+    Some(images)
+}
+
 fn analyzed<'a>(
     analysis: &Analysis,
     members: &[usize],
     judged: &[Option<Judged>],
+    places: &[Option<String>],
     ids: &'a [String],
     kinds: &[Option<media::Kind>],
     folder_id: &'a str,
@@ -175,7 +218,7 @@ fn analyzed<'a>(
         .iter()
         .map(|&at| {
             let mut result = match &judged[at] {
-                Some(Ok(finding)) => found(analysis, finding),
+                Some(Ok(finding)) => found(analysis, finding, places[at].as_deref()),
                 Some(Err(why)) => failed(why),
                 None => failed("it was not analyzed"),
             };
@@ -190,7 +233,6 @@ fn analyzed<'a>(
         .collect();
     let worst = results.iter().filter_map(|r| r.resolution_status).max().unwrap_or(Resolution::Failed);
     let error_message = results.iter().find_map(|r| r.error_message.clone());
-    let shots = || results.iter().flat_map(|r| r.output_images.iter().cloned()).collect();
     let id = uuid();
     Analyzed {
         analysis_id: id.clone(),
@@ -202,7 +244,7 @@ fn analyzed<'a>(
         resolution: worst,
         confs: Confs { threshold_spoofing: analysis.threshold, extract_best_shot: analysis.best_shot },
         source_media: members.iter().map(|&m| Source { media_id: &ids[m], media_type: media_type(kinds[m]) }).collect(),
-        output_images: analysis.best_shot.then(shots),
+        output_images: None,
         results_media: results,
         results_data: None,
         error_code: error_message.is_some().then_some(FAILED.0),
@@ -210,14 +252,14 @@ fn analyzed<'a>(
     }
 }
 
-fn found<'a>(analysis: &Analysis, finding: &Finding) -> MediumResult<'a> {
+fn found<'a>(analysis: &Analysis, finding: &Finding, place: Option<&str>) -> MediumResult<'a> {
     // The number that is compared is the one that is printed.
     let declined = finding.spoofing.value() > analysis.threshold;
-    let shot = finding.best_shot.as_ref().filter(|_| analysis.best_shot);
+    let place = place.filter(|_| analysis.best_shot);
     MediumResult {
         results_data: Some(ResultsData { confidence_spoofing: raw(finding.spoofing) }),
         resolution_status: Some(if declined { Resolution::Declined } else { Resolution::Success }),
-        output_images: shot.map(|jpeg| Image { image_b64: encode_base64(jpeg) }).into_iter().collect(),
+        output_images: place.map(|place| Image::There { image_ref: place.to_owned() }).into_iter().collect(),
         ..MediumResult::default()
     }
 }

@@ -8,7 +8,6 @@ mod payload;
 mod submission;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Instant;
 
 use embassy_futures::join::join;
@@ -20,6 +19,7 @@ pub use payload::fuzz;
 pub(super) use payload::quoted;
 pub(super) use submission::Submission;
 
+use super::body::Piece;
 use super::encoding::decode_base64;
 use super::error::{Error, Family, Kind};
 use super::multipart;
@@ -32,16 +32,17 @@ type Answer = Ticket<Result<Finding, face::Error>>;
 
 impl Service {
     pub(super) fn detect(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
-        let submission = self.submission(call, body)?;
+        let mut submission = self.submission(call, body)?;
         let members = members(&submission)?;
-        let shot = |at| submission.payload.analyses.iter().zip(&members).any(|(a, m)| a.best_shot && m.contains(&at));
+        let shot = |at: usize| submission.payload.analyses.iter().zip(&members).any(|(a, m)| a.best_shot && m.contains(&at));
         let wanted: Vec<usize> =
             (0..submission.media.len()).filter(|at| members.iter().any(|m| m.contains(at))).collect();
+        let wanted_shots: Vec<bool> = (0..submission.media.len()).map(shot).collect();
         let deadline = Instant::now() + self.limits.request_time();
         let mut judged: Vec<Option<Judged>> = submission.media.iter().map(|_| None).collect();
         for pair in wanted.chunks(2) {
             call.is_wanted()?;
-            let submit = |at: usize| self.judge(call, Arc::from(&*submission.media[at].bytes), shot(at));
+            let mut submit = |at: usize| self.judge(call, submission.media[at].take(&call.body), wanted_shots[at]);
             let first = submit(pair[0])?;
             let results = match pair.get(1) {
                 None => block_on(select(async { vec![first.await] }, call.patience(deadline))),
@@ -54,6 +55,11 @@ impl Service {
             for (&at, result) in pair.iter().zip(results) {
                 judged[at] = Some(verdict(result, &submission.media[at].key, submission.media.len() == 1)?);
             }
+        }
+        call.is_wanted()?;
+        // Refused before it is written.
+        if folder::shot_bytes(&judged) > self.limits.reply_bytes {
+            return Err(self.too_large(Family::Liveness));
         }
         Ok(folder::reply(&submission, &members, &judged))
     }
@@ -73,7 +79,7 @@ impl Service {
     }
 
     /// Queues a medium. The worker stops by itself when nobody waits for it any more.
-    fn judge(&self, call: &Call, bytes: Arc<[u8]>, best_shot: bool) -> Result<Answer, Error> {
+    fn judge(&self, call: &Call, bytes: Piece, best_shot: bool) -> Result<Answer, Error> {
         let job = move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
             extractor.judge(&bytes, best_shot, unwanted)
         };

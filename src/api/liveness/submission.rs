@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::payload::{Payload, quoted};
+use crate::api::body::{Body, Piece};
 use crate::api::content_type::ContentType;
 use crate::api::encoding::decode_base64;
 use crate::api::error::{Error, Family, Kind};
@@ -32,6 +33,16 @@ pub(in crate::api) struct Medium<'a> {
     pub(super) bytes: Cow<'a, [u8]>,
     /// What it is, if that can be told.
     pub(super) kind: Option<media::Kind>,
+}
+
+impl Medium<'_> {
+    /// Its bytes, for one who looks at them elsewhere: a piece of `body`, or what was decoded from it, which is moved.
+    pub(super) fn take(&mut self, body: &Body) -> Piece {
+        match std::mem::take(&mut self.bytes) {
+            Cow::Borrowed(bytes) => body.piece(bytes),
+            Cow::Owned(bytes) => bytes.into(),
+        }
+    }
 }
 
 /// The name of the part that is no medium.

@@ -181,7 +181,6 @@ impl Follower {
             self.without_face += 1; // a box whose middle lies outside of the picture
             return Ok(());
         }
-        log::debug!("frame {}: log-odds {live:.2?}, {quality:?}", self.frames);
         let vector = if self.still { vec![] } else { extractor.embedder.embed(&crop)? };
         self.effort.embed += (self.clock)() - judged;
         let rank = shot::rank(&quality, &crop);

@@ -8,6 +8,9 @@ use super::super::pace::Pace;
 use super::super::{Class, Why};
 use super::{Conversation, DISCARDED_BYTES, Refused, Request, Rules, State};
 
+/// Bytes of a body that are counted as held at a time.
+const GRAIN: usize = 4 << 10;
+
 impl Conversation {
     pub(super) fn head(&mut self) -> Result<Option<Head>, Why> {
         let end = self.scanner.scan(&self.input).map_err(Why::Malformed)?;
@@ -64,14 +67,18 @@ impl Conversation {
                         at += skip + data.len();
                         break Some(Why::LargeBody(admitted.body_bytes));
                     }
-                    if !rules.hold(data.len(), kept.len()) {
+                    // Counted in grains: chunks may have one byte each.
+                    let missing = (kept.len() + data.len()).saturating_sub(self.held);
+                    let grain = missing.max(GRAIN).min(admitted.body_bytes - self.held.min(admitted.body_bytes));
+                    let held = [grain, missing].into_iter().find(|bytes| missing == 0 || rules.hold(*bytes, self.held));
+                    let Some(held) = held else {
                         // It is read again once there is room, or refused if none can be made.
                         *body = before;
                         self.wants_room = true;
                         break None;
-                    }
+                    };
                     at += skip + data.len();
-                    self.held += data.len();
+                    self.held += if missing == 0 { 0 } else { held };
                     kept.push(data);
                 }
             }

@@ -7,6 +7,7 @@ mod source;
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -170,7 +171,7 @@ impl Hall {
                 match Source::of(event.token()) {
                     Source::Waker => self.listen(),
                     Source::Door(i) => self.accept(i),
-                    Source::Backend(i) => self.pump(i),
+                    Source::Backend(i) => self.pump_guarded(i),
                     // Its place in the list has been given to another since.
                     Source::Client(i, age) if self.client(i).is_none_or(|client| client.age & AGES != age) => {}
                     // Gone in both directions: whatever he asked, he can't be told.
@@ -182,7 +183,7 @@ impl Hall {
             while let Some((i, age)) = self.ready.pop() {
                 if let Some(client) = self.client(i).filter(|client| client.age == age) {
                     client.is_ready = false;
-                    self.drive(i);
+                    self.drive_guarded(i);
                 }
                 if Instant::now() >= end {
                     break;
@@ -216,6 +217,25 @@ impl Hall {
         let next = due.chain(self.accept_at).chain(self.stop_at).chain(proof).min()?;
         // A little late rather than a little early, which would be for nothing.
         Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+    }
+
+    /// Drives a client whose fault, such as that there is no memory for what it sends, ends its connection alone.
+    fn drive_guarded(&mut self, i: usize) {
+        if catch_unwind(AssertUnwindSafe(|| self.drive(i))).is_err() {
+            self.desk.house.dropped("fault");
+            self.remove(i);
+        }
+    }
+
+    /// The same for a connection to tiny_http, and the client whose reply it carries.
+    fn pump_guarded(&mut self, number: usize) {
+        if catch_unwind(AssertUnwindSafe(|| self.pump(number))).is_err() {
+            self.desk.house.dropped("fault");
+            let task = self.backends.get_mut(number).and_then(Option::take).map(|backend| backend.task);
+            if let Some(Task::Request { client }) = task {
+                self.remove(client);
+            }
+        }
     }
 
     /// Notes that a client has something to do: in its peer's turn, or at once if it is the service itself.
