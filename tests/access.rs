@@ -89,6 +89,58 @@ fn a_token_opens_what_it_is_good_for_and_settings_are_read_again() {
 }
 
 #[test]
+fn a_token_that_is_taken_away_ends_what_it_began() {
+    let folder = Folder::new("taken");
+    let ((viewer, viewer_lines), (door, door_lines)) =
+        (token("viewer", &["camera"]), token("door", &["camera", "metrics"]));
+    let server = "[server]\nlisten = \"127.0.0.1:0\"\n[inference]\nworkers = 1\n[camera]\ndevice = \"file:tests/pictures/collins.jpg\"\n";
+    let settings = folder.write("faceplate.toml", &format!("{server}{viewer_lines}{door_lines}"));
+    let service = Service::spawned(binary().args(["serve", "--settings", &settings]));
+    let watch = |token: &str| {
+        let mut stream = service.connect();
+        stream.write_all(&request("GET", "/v1/camera/stream", &[("Authorization", token)], b"")).unwrap();
+        let mut said = [0; 2_000];
+        stream.read_exact(&mut said).unwrap();
+        assert!(said.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&said));
+        stream
+    };
+    let (mut gone, mut kept) = (watch(&viewer), watch(&door));
+    folder.write("faceplate.toml", &format!("{server}{door_lines}"));
+    hang_up(&service);
+    let mut all = vec![];
+    let _ended_or_reset = gone.read_to_end(&mut all);
+    let mut more = vec![0; 200_000];
+    kept.read_exact(&mut more).unwrap();
+    assert!(service.metric_with("faceplate_dropped_total{reason=\"reloaded\"}", &door) == 1.0);
+    // A file without any token, where there were some, would let everybody in: it has to say so.
+    folder.write("faceplate.toml", server);
+    hang_up(&service);
+    until(|| service.log().contains("there are no tokens any more"));
+    assert_eq!(service.get("/v1/camera").status, 401);
+    folder.write("faceplate.toml", &format!("{server}[access]\nopen = true\n"));
+    hang_up(&service);
+    until(|| service.get("/v1/camera").status == 200);
+}
+
+#[test]
+fn templates_are_compared_by_those_who_may() {
+    let folder = Folder::new("compare");
+    let ((door, door_lines), (desk, desk_lines)) = (token("door", &["pattern"]), token("desk", &["compare"]));
+    let server = "[server]\nlisten = \"127.0.0.1:0\"\n[inference]\nworkers = 1\n";
+    let settings = folder.write("faceplate.toml", &format!("{server}{door_lines}{desk_lines}"));
+    let service = Service::spawned(binary().args(["serve", "--settings", &settings]));
+    let headers = [("Content-Type", "image/jpeg"), ("Authorization", &*door)];
+    let template = service.send("POST", "/v1/face/pattern/extract", &headers, &picture("collins.jpg")).body;
+    let form = Form::new().template("bio_feature", &template).template("bio_template", &template);
+    let compare = |token: &str| {
+        let headers = [("Content-Type", &*form.content_type()), ("Authorization", token)];
+        service.send("POST", "/v1/face/pattern/compare", &headers, &form.body())
+    };
+    assert_eq!((compare(&door).status, compare(&door).code()), (403, "BPE-005002".into()));
+    assert_eq!(compare(&desk).json()["score"], 1.0);
+}
+
+#[test]
 fn without_tokens_it_stays_on_this_machine_unless_told_otherwise() {
     let (code, _, error) = command(&["serve", "--listen", "0.0.0.0:0"]);
     assert!(code == Some(1) && error.contains("faceplate token new"), "{error}");
@@ -209,6 +261,9 @@ fn clients_can_be_asked_for_certificates() {
     let mut stream = certificates.connect(&service, Some("client"));
     stream.write_all(live).unwrap();
     assert_eq!(Reply::read(&mut BufReader::new(&mut stream)).status, 200);
+    let mut known = certificates.connect(&service, Some("client"));
+    known.write_all(live).unwrap();
+    assert_eq!(Reply::read(&mut BufReader::new(&mut known)).status, 200);
     std::fs::copy(others.path("client.pem"), certificates.path("other.pem")).unwrap();
     std::fs::copy(others.path("client.key"), certificates.path("other.key")).unwrap();
     for client in [None, Some("other")] {
@@ -217,48 +272,11 @@ fn clients_can_be_asked_for_certificates() {
         let mut said = vec![];
         assert!(stream.read_to_end(&mut said).is_err() && said.is_empty(), "{client:?}");
     }
-}
-
-#[test]
-fn sealed_templates_are_good_for_this_service_alone() {
-    let folder = Folder::new("seal");
-    let new_key = || command(&["key", "new"]).1;
-    let (old, new) = (new_key(), new_key());
-    let start = |keys: &str, more: &[&str]| {
-        let setting = format!("templates.keys={}", folder.write("keys", keys));
-        Service::start(&[&["--workers", "1", "--set", &setting], more].concat())
-    };
-    let plain = Service::start(&["--workers", "1"]).template(&picture("collins.jpg"));
-    let compare = |service: &Service, a: &[u8], b: &[u8]| {
-        service.form("/v1/face/pattern/compare", &Form::new().template("bio_feature", a).template("bio_template", b))
-    };
-    let service = start(&old, &[]);
-    let sealed = service.template(&picture("collins.jpg"));
-    assert_eq!(sealed.len(), plain.len() + 44);
-    assert!(!sealed.windows(8).any(|bytes| plain.windows(8).any(|w| w == bytes)), "nothing of it shows");
-    assert_eq!(compare(&service, &sealed, &service.template(&picture("collins.jpg"))).json()["score"], 1.0);
-    let verify = Form::new().picture("sample", &picture("collins_dim.png")).template("bio_template", &sealed);
-    let reply = service.form("/v1/face/pattern/verify", &verify);
-    assert!(reply.score() > 0.9 && reply.text().contains("FPSL"), "{}", reply.text());
-    let mut forged = sealed.clone();
-    forged[60] ^= 1;
-    for (bytes, told) in [(&plain, "not sealed"), (&forged, "seal is broken")] {
-        let reply = compare(&service, bytes, &sealed);
-        assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"));
-        assert!(reply.text().contains(told), "{}", reply.text());
-    }
-    drop(service);
-    // A new key for what is made from now on; the old ones still open what was made.
-    let service = start(&format!("{new}{old}"), &["--set", "templates.unsealed=true"]);
-    let again = service.template(&picture("collins.jpg"));
-    assert_eq!(compare(&service, &sealed, &again).json()["score"], 1.0);
-    assert_eq!(compare(&service, &plain, &again).json()["score"], 1.0);
-    drop(service);
-    let service = start(&old, &[]);
-    assert!(compare(&service, &again, &sealed).text().contains("does not have"));
-    let (code, shown, _) =
-        command(&["template", "show", &folder.write("none", ""), "--set", "templates.keys=/nowhere"]);
-    assert_eq!((code, &*shown), (Some(1), ""));
+    // Another authority in its place: who came by the old one is shown out, though nothing is being asked.
+    std::fs::copy(others.path("authority.pem"), certificates.path("authority.pem")).unwrap();
+    hang_up(&service);
+    let mut rest = vec![];
+    assert!(known.read_to_end(&mut rest).is_err() && rest.is_empty());
 }
 
 #[test]

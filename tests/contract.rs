@@ -477,7 +477,11 @@ fn bodies_of_common_clients() {
             requests,
             "User-Agent: python-requests/2.32.3\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n",
         ),
-        ("browser", browser, "Origin: http://localhost:8080\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"),
+        (
+            "browser",
+            browser,
+            "Origin: http://localhost:8080\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n",
+        ),
         ("Postman", postman, "Postman-Token: 1\r\nCache-Control: no-cache\r\nAccept-Encoding: gzip, deflate, br\r\n"),
     ] {
         let body = form.body();

@@ -1,14 +1,14 @@
 //! What arrives at the front door, hostile or odd. After each the service is as it was: same memory, same threads, same answers.
 
 use std::io::{BufReader, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
+use rustix::net::sockopt;
 
-use crate::support::{Form, Reply, Service, binary, is_emulated, picture, request};
+use crate::support::{Form, Reply, Service, binary, connect_from, is_emulated, picture, request};
 
 /// A service, and how it was before something was done to it.
 struct Besieged {
@@ -188,14 +188,6 @@ fn whoever_does_not_take_his_replies_is_dismissed() {
     };
     assert!(ended && taken < 60 << 20, "{taken} bytes were taken");
     besieged.assert_unharmed();
-}
-
-/// A connection from an address of this machine's choice.
-fn connect_from(address: Ipv4Addr, to: &str) -> rustix::io::Result<TcpStream> {
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
-    bind(&socket, &SocketAddr::from((address, 0)))?;
-    connect(&socket, &to.parse::<SocketAddr>().unwrap())?;
-    Ok(TcpStream::from(socket))
 }
 
 #[test]
@@ -464,7 +456,8 @@ fn what_is_under_way_is_answered_before_it_stops() {
 #[test]
 fn a_page_of_another_site_does_not_reach_it() {
     let hosts = "access.hosts=[\"door.example.com\"]";
-    let service = Service::start(&["--workers", "1", "--set", hosts, "--set", "camera.device=file:tests/pictures/collins.jpg"]);
+    let service =
+        Service::start(&["--workers", "1", "--set", hosts, "--set", "camera.device=file:tests/pictures/collins.jpg"]);
     let ask = |host: &str, lines: &str| {
         service.raw(format!("GET /v1/camera/frame HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n").as_bytes())
     };
@@ -478,8 +471,13 @@ fn a_page_of_another_site_does_not_reach_it() {
         assert_eq!((reply.status, &*reply.code()), (421, "BPE-002006"), "{host}");
     }
     // By the machine's own: browsers say which page asks.
-    assert_eq!(ask("127.0.0.1:8080", "Sec-Fetch-Site: same-origin\r\nReferer: http://127.0.0.1:8080/docs\r\n").status, 200);
-    for lines in ["Origin: https://evil.example\r\n", "Sec-Fetch-Site: cross-site\r\n", "Referer: https://evil.example/\r\n"] {
+    assert_eq!(
+        ask("127.0.0.1:8080", "Sec-Fetch-Site: same-origin\r\nReferer: http://127.0.0.1:8080/docs\r\n").status,
+        200
+    );
+    for lines in
+        ["Origin: https://evil.example\r\n", "Sec-Fetch-Site: cross-site\r\n", "Referer: https://evil.example/\r\n"]
+    {
         let reply = ask("127.0.0.1:8080", lines);
         assert_eq!((reply.status, &*reply.code()), (403, "BPE-002006"), "{lines}");
     }

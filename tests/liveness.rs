@@ -197,9 +197,12 @@ fn best_shots_are_given_to_the_analyses_that_ask_and_stand_upright() {
     assert_eq!([shots(0), shots(1), shots(2)], [Some(2), None, Some(1)]);
     let result = &folder["analyses"][0]["results_media"];
     assert_eq!(result[0]["output_images"][0], json!({"image_ref": "/analyses/0/output_images/0/image_b64"}));
+    // Once in a reply, wherever else it belongs.
+    assert_eq!(folder["analyses"][2]["output_images"], json!([{"image_ref": "/analyses/0/output_images/1/image_b64"}]));
     assert_eq!(folder["analyses"][1]["results_media"][0]["output_images"], json!([]));
     // The matrix turns the upright samples of h264.mp4 onto their side; the face tells which way is up all the same.
-    let jpeg = faceplate::api::decode_base64(result[0]["output_images"][0]["image_b64"].as_str().unwrap().as_bytes());
+    let shot = folder.pointer(result[0]["output_images"][0]["image_ref"].as_str().unwrap()).unwrap();
+    let jpeg = faceplate::api::decode_base64(shot.as_str().unwrap().as_bytes());
     let frame = faceplate::media::decode(&jpeg.unwrap(), &faceplate::ops::Limits::default()).unwrap();
     assert_eq!((frame.width(), frame.height()), (320, 240));
 }

@@ -1,12 +1,13 @@
 //! What the process tells a supervisor, and the socket that it takes from one.
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Service, binary, is_emulated};
+use crate::support::{Reply, Service, binary, is_emulated, request};
 
 #[test]
 fn it_says_ready_alive_and_stopping() {
@@ -49,4 +50,65 @@ fn it_listens_on_the_socket_that_it_was_given() {
     assert_eq!(service.address, address);
     assert_eq!(service.get("/v1/face/pattern/health").status, 200);
     assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_watchdog_without_a_period_is_none_and_a_short_one_costs_little() {
+    for period in ["0", "rubbish", "1"] {
+        let service = Service::spawned(
+            binary()
+                .args(["serve", "--listen", "127.0.0.1:0", "--workers", "1"])
+                .env("NOTIFY_SOCKET", "/nonexistent/notify")
+                .env("WATCHDOG_USEC", period),
+        );
+        std::thread::sleep(Duration::from_secs(1));
+        let lines = service.log().lines().count();
+        assert!(lines < 60, "{period}: {lines} lines in a second");
+        assert_eq!(service.get("/v1/face/pattern/health").status, 200);
+    }
+}
+
+#[test]
+fn too_few_descriptors_are_told_at_start() {
+    for limit in [20, 64] {
+        let mut shell = Command::new("sh");
+        let inner = binary();
+        shell
+            .args(["-c", &format!("ulimit -n {limit}; exec \"$@\""), "sh"])
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        let output = shell.args(["serve", "--listen", "127.0.0.1:0", "--workers", "1"]).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && told.contains("descriptors are too few"), "{limit}: {told}");
+        assert!(!told.contains("ready on"), "{told}");
+    }
+}
+
+#[test]
+fn a_reader_of_the_log_that_hangs_keeps_nobody_waiting() {
+    // A pipe of which nobody reads more than the first lines.
+    let mut child = binary()
+        .args(["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--log", "debug"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("ready on ") {
+        line.clear();
+        assert!(pipe.read_line(&mut line).unwrap() > 0, "it ended");
+    }
+    let address = line.split("http://").nth(1).unwrap().split_whitespace().next().unwrap();
+    // Each leaves a line of some 70 bytes: more than the pipe and the queue hold.
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    for _ in 0..4_000 {
+        stream.write_all(&request("GET", "/healthz", &[], b"")).unwrap();
+        assert_eq!(Reply::read(&mut reader).status, 200);
+    }
+    // It stops as well, though its last lines are for nobody.
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    drop(pipe);
 }

@@ -2,11 +2,13 @@
 //! exactly the bytes that it means.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 /// The binary, started by the words of FACEPLATE_RUNNER if there are any: that of another processor needs an emulator.
 pub(crate) fn binary() -> Command {
@@ -135,6 +137,13 @@ impl Service {
         line.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
+    /// The value of a metric with labels, which a token is needed for.
+    pub(crate) fn metric_with(&self, name: &str, token: &str) -> f64 {
+        let text = self.send("GET", "/metrics", &[("Authorization", token)], b"").text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}: {text}"));
+        line.trim().parse().unwrap()
+    }
+
     fn status_kib(&self, key: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|l| l.starts_with(key)).unwrap();
@@ -158,6 +167,14 @@ impl Drop for Service {
         let _already_gone = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+/// A connection from an address of this machine's choice.
+pub(crate) fn connect_from(address: Ipv4Addr, to: &str) -> rustix::io::Result<TcpStream> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&socket, &SocketAddr::from((address, 0)))?;
+    connect(&socket, &to.parse::<SocketAddr>().unwrap())?;
+    Ok(TcpStream::from(socket))
 }
 
 pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {

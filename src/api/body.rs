@@ -64,7 +64,10 @@ mod tests {
         let body = Body::new(b"one two three".to_vec().into());
         let two = body.piece(&body[4..7]);
         assert_eq!((&*two, two.as_ptr()), (&b"two"[..], body[4..].as_ptr()));
-        assert_eq!((&*body.piece(&body), &*body.piece(&body[13..]), &*body.piece(b"")), (&body[..], &b""[..], &b""[..]));
+        assert_eq!(
+            (&*body.piece(&body), &*body.piece(&body[13..]), &*body.piece(b"")),
+            (&body[..], &b""[..], &b""[..])
+        );
         let other = b"two".to_vec();
         let copied = body.piece(&other);
         assert!(*copied == *other && copied.as_ptr() != other.as_ptr());

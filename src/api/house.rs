@@ -94,7 +94,8 @@ fn refusal(target: &str, why: Why) -> Reply {
             kind(Kind::Gate(GateKind::LockedOut), detail).with("Retry-After", seconds.to_string())
         }
         Why::WrongHost => {
-            let detail = "without tokens the service answers to localhost, addresses, its own name and those of access.hosts";
+            let detail =
+                "without tokens the service answers to localhost, addresses, its own name and those of access.hosts";
             gate(421, detail)
         }
         Why::OtherSite => gate(403, "a web page of another site asked; without tokens only its own pages may"),

@@ -149,7 +149,9 @@ impl Service {
     pub(super) fn spend(&self, call: &Call, comparisons: u64) -> Result<(), Error> {
         self.budget.spend(call.caller.account, comparisons, Instant::now()).map_err(|seconds| {
             let most = self.limits.comparisons_per_minute;
-            let detail = format!("more than {most} comparisons in a minute (limits.comparisons_per_minute); try again in {seconds} s");
+            let detail = format!(
+                "more than {most} comparisons in a minute (limits.comparisons_per_minute); try again in {seconds} s"
+            );
             Error::new(call.route.family(), Kind::Overloaded, detail)
         })
     }
@@ -176,10 +178,12 @@ impl Service {
                     Either::First(result) => (result, None),
                     Either::Second(()) => return Err(overloaded("the deadline passed")),
                 },
-                Some((_, bytes)) => match block_on(select(join(first, self.submit(call, bytes, look)?), patience.clone())) {
-                    Either::First((first, second)) => (first, Some(second)),
-                    Either::Second(()) => return Err(overloaded("the deadline passed")),
-                },
+                Some((_, bytes)) => {
+                    match block_on(select(join(first, self.submit(call, bytes, look)?), patience.clone())) {
+                        Either::First((first, second)) => (first, Some(second)),
+                        Either::Second(()) => return Err(overloaded("the deadline passed")),
+                    }
+                }
             };
             for ((label, _), result) in pair.iter().zip([Some(first), second].into_iter().flatten()) {
                 let error = match result {

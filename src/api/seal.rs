@@ -58,7 +58,9 @@ impl fmt::Display for Error {
             Self::UnknownKey => "it is sealed with a key that this service does not have",
             Self::Bound => "it is bound to a person; name that person by X-Subject",
             Self::Unbound => "it is bound to nobody, and the request names a person by X-Subject",
-            Self::Broken => "its seal is broken: it was damaged or changed, or is bound to another person than X-Subject names",
+            Self::Broken => {
+                "its seal is broken: it was damaged or changed, or is bound to another person than X-Subject names"
+            }
         })
     }
 }
@@ -125,7 +127,11 @@ impl Seals {
         let key = self.keys.iter().find(|key| key.id == head[8..]).ok_or(Error::UnknownKey)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Error::Broken)?;
         let mut plain = sealed.to_vec();
-        let length = key.cipher.open_in_place(nonce, Aad::from(associated(head, subject)), &mut plain).map_err(|_| Error::Broken)?.len();
+        let length = key
+            .cipher
+            .open_in_place(nonce, Aad::from(associated(head, subject)), &mut plain)
+            .map_err(|_| Error::Broken)?
+            .len();
         plain.truncate(length);
         Ok(Cow::Owned(plain))
     }

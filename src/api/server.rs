@@ -146,7 +146,12 @@ fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
         let length = request.body_length();
         let body = match Wiped::read(request.as_reader(), length.unwrap_or_default()) {
             Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
-                return Ok(Error::new(Family::of(&head.target), Kind::Overloaded, "there is no memory for it; try again").into());
+                return Ok(Error::new(
+                    Family::of(&head.target),
+                    Kind::Overloaded,
+                    "there is no memory for it; try again",
+                )
+                .into());
             }
             read => read?,
         };

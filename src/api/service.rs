@@ -286,14 +286,19 @@ impl Service {
             Route::CameraVerifyN => self.parts(call, body).and_then(|found| self.camera_verify_n(call, &found)),
         };
         let large = |reply: &Reply| reply.body.len() > self.limits.reply_bytes;
-        let reply = reply.and_then(|reply| if large(&reply) { Err(self.too_large(call.route.family())) } else { Ok(reply) });
+        let reply =
+            reply.and_then(|reply| if large(&reply) { Err(self.too_large(call.route.family())) } else { Ok(reply) });
         reply.unwrap_or_else(Reply::from)
     }
 
     /// The error for a reply over the limit.
     pub(super) fn too_large(&self, family: Family) -> Error {
         let limit = self.limits.reply_bytes;
-        Error::new(family, Kind::Sample, format!("the reply would be over the limit of {limit} bytes; ask for less at once"))
+        Error::new(
+            family,
+            Kind::Sample,
+            format!("the reply would be over the limit of {limit} bytes; ask for less at once"),
+        )
     }
 
     fn parts<'a>(&self, call: &Call, body: &'a [u8]) -> Result<Found<'a>, Error> {

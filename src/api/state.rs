@@ -34,7 +34,11 @@ impl Service {
         let pool = self.pool.figures();
         text.gauge("faceplate_jobs_waiting", "Jobs that wait for an inference worker.", &pool.waiting);
         let longest = self.pool.longest().as_secs_f64();
-        text.gauge("faceplate_job_longest_seconds", "How long the longest of the jobs that are run has been.", &longest);
+        text.gauge(
+            "faceplate_job_longest_seconds",
+            "How long the longest of the jobs that are run has been.",
+            &longest,
+        );
         text.histogram("faceplate_job_wait_seconds", "How long jobs waited for an inference worker.", &pool.waited);
         text.histogram("faceplate_job_seconds", "How long an inference worker took for a job.", &pool.worked);
         let camera = self.camera.report();

@@ -21,7 +21,8 @@ Commands:
   bench FILE                CPU time of each step on a picture or clip with a face
   bench models              CPU time of one inference of each model
   template show FILE        what a template file holds
-  token new NAME SCOPE...   a token for clients, and what the settings need; scopes: pattern, liveness, camera, metrics
+  token new NAME SCOPE...   a token for clients, and what the settings need; scopes: pattern, compare, liveness, camera,
+                            metrics
   key new                   a key with which templates are sealed
   eval verification         accuracy on a set of labelled pairs
   eval knots                the score curve that a set of identities gives
@@ -242,10 +243,11 @@ fn command(words: &[&str], eval: Eval, eval_options: bool, bench: Bench) -> Resu
 fn scope(word: &str) -> Result<Scope, Usage> {
     match word {
         "pattern" => Ok(Scope::Pattern),
+        "compare" => Ok(Scope::Compare),
         "liveness" => Ok(Scope::Liveness),
         "camera" => Ok(Scope::Camera),
         "metrics" => Ok(Scope::Metrics),
-        _ => Err(Usage(format!("{word}: it is one of pattern, liveness, camera, metrics"))),
+        _ => Err(Usage(format!("{word}: it is one of pattern, compare, liveness, camera, metrics"))),
     }
 }
 

@@ -78,7 +78,8 @@ impl Access {
     /// Whether what came in by `pass` would still come in.
     pub(super) fn admits(&self, pass: &Pass) -> bool {
         let Some(scope) = pass.scope.filter(|_| !self.is_open()) else { return true };
-        let is_good = |(_, stored, scopes): &(String, Token, Vec<Scope>)| Some(*stored) == pass.token && scopes.contains(&scope);
+        let is_good =
+            |(_, stored, scopes): &(String, Token, Vec<Scope>)| Some(*stored) == pass.token && scopes.contains(&scope);
         self.tokens.iter().any(is_good)
     }
 
@@ -102,7 +103,8 @@ impl Access {
             return true;
         }
         let is_same = |url: &str| {
-            let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+            let authority =
+                url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
             authority.eq_ignore_ascii_case(&head.authority)
         };
         let Page { origin, site, referer } = &head.page;
@@ -160,13 +162,38 @@ mod tests {
         let hosts = vec!["Kiosk.example.com".to_owned()];
         let open = Access::new(&settings::Access { hosts, ..settings::Access::default() });
         let own = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        for name in ["127.0.0.1", "[::1]", "localhost", "localhost.", "10.0.0.5", "kiosk.example.com", "kiosk.example.com.", &own] {
+        for name in [
+            "127.0.0.1",
+            "[::1]",
+            "localhost",
+            "localhost.",
+            "10.0.0.5",
+            "kiosk.example.com",
+            "kiosk.example.com.",
+            &own,
+        ] {
             assert!(open.is_ours(Some(&name.to_ascii_lowercase())), "{name}");
         }
         assert!(open.is_ours(None));
         for name in [
-            "", ".", "kiosk", "evil.local", "ai.", "evil.lan", "a.home.arpa", "evil.example.com", "127.0.0.1.nip.io", "127.1",
-            "0x7f.1", "2130706433", "[evil.com]", "evil.com]", "[::1", "evil.localhost", "localhost.evil.com", "localhost..",
+            "",
+            ".",
+            "kiosk",
+            "evil.local",
+            "ai.",
+            "evil.lan",
+            "a.home.arpa",
+            "evil.example.com",
+            "127.0.0.1.nip.io",
+            "127.1",
+            "0x7f.1",
+            "2130706433",
+            "[evil.com]",
+            "evil.com]",
+            "[::1",
+            "evil.localhost",
+            "localhost.evil.com",
+            "localhost..",
         ] {
             assert!(!open.is_ours(Some(name)), "{name}");
         }
@@ -176,9 +203,12 @@ mod tests {
     #[test]
     fn a_page_of_another_site_is_known_by_what_its_browser_says() {
         let open = Access::default();
-        for lines in
-            ["A: b", "Origin: http://h:8080", "Sec-Fetch-Site: same-origin\r\nReferer: http://H:8080/x", "Sec-Fetch-Site: none"]
-        {
+        for lines in [
+            "A: b",
+            "Origin: http://h:8080",
+            "Sec-Fetch-Site: same-origin\r\nReferer: http://H:8080/x",
+            "Sec-Fetch-Site: none",
+        ] {
             assert!(open.is_own_page(&head(lines)), "{lines}");
         }
         for lines in [

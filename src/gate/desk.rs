@@ -216,7 +216,8 @@ impl Rules for AtDesk<'_> {
         let house = Arc::clone(&self.desk.house);
         let refused = |why: Why, spared| Refused { reply: house.refuse(&head.target, why), why: why.name(), spared };
         let pass = self.may_enter(head).map_err(|why| refused(why, STRANGER_BYTES))?;
-        let admitted = house.admit(head).map_err(|reply| Refused { reply, why: "contract", spared: DISCARDED_BYTES })?;
+        let admitted =
+            house.admit(head).map_err(|reply| Refused { reply, why: "contract", spared: DISCARDED_BYTES })?;
         // Refused now, a client need not send its body in vain.
         if !self.desk.may_have_place(admitted.class, Owner { peer: self.peer, token: pass.token }) {
             return Err(refused(NO_PLACE, DISCARDED_BYTES));

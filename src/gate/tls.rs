@@ -42,7 +42,8 @@ impl Tls {
         let mut config =
             builder.with_single_cert(certificates(certificate)?, private).map_err(|e| at(certificate, &e))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let authorities = settings.clients.as_ref().map(|path| std::fs::read(path).map_err(|e| at(path, &e))).transpose()?;
+        let authorities =
+            settings.clients.as_ref().map(|path| std::fs::read(path).map_err(|e| at(path, &e))).transpose()?;
         let authorities = authorities.and_then(|pem| digest(&SHA256, &pem).as_ref().try_into().ok());
         Ok(Some(Self { config: Arc::new(config), authorities }))
     }

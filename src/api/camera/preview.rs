@@ -13,9 +13,9 @@ use super::super::service::{Call, Service};
 use super::sit::{no_frame, refused};
 use crate::camera::{Captured, Lease};
 use crate::face::Extractor;
+use crate::gate::Caller;
 use crate::media;
 use crate::ops::shutdown::IDLE;
-use crate::gate::Caller;
 use crate::work::{Deadline, block_on};
 
 /// Streams at once: each holds a thread that serves requests, and costs a worker's time for each frame.

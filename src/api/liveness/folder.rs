@@ -193,7 +193,9 @@ fn shots(
     }
     let mut images = vec![];
     for &at in members {
-        let Some(jpeg) = judged[at].as_ref().and_then(|j| j.as_ref().ok()).and_then(|f| f.best_shot.as_ref()) else { continue };
+        let Some(jpeg) = judged[at].as_ref().and_then(|j| j.as_ref().ok()).and_then(|f| f.best_shot.as_ref()) else {
+            continue;
+        };
         images.push(match &places[at] {
             Some(place) => Image::There { image_ref: place.clone() },
             None => {

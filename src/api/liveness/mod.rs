@@ -34,7 +34,8 @@ impl Service {
     pub(super) fn detect(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
         let mut submission = self.submission(call, body)?;
         let members = members(&submission)?;
-        let shot = |at: usize| submission.payload.analyses.iter().zip(&members).any(|(a, m)| a.best_shot && m.contains(&at));
+        let shot =
+            |at: usize| submission.payload.analyses.iter().zip(&members).any(|(a, m)| a.best_shot && m.contains(&at));
         let wanted: Vec<usize> =
             (0..submission.media.len()).filter(|at| members.iter().any(|m| m.contains(at))).collect();
         let wanted_shots: Vec<bool> = (0..submission.media.len()).map(shot).collect();
@@ -80,9 +81,8 @@ impl Service {
 
     /// Queues a medium. The worker stops by itself when nobody waits for it any more.
     fn judge(&self, call: &Call, bytes: Piece, best_shot: bool) -> Result<Answer, Error> {
-        let job = move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
-            extractor.judge(&bytes, best_shot, unwanted)
-        };
+        let job =
+            move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| extractor.judge(&bytes, best_shot, unwanted);
         self.pool.submit(call.caller.owner, job).map_err(|_| overloaded("too many requests at once"))
     }
 }

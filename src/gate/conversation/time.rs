@@ -105,7 +105,8 @@ impl Conversation {
 
     /// When the peer has to have taken all that waits for it. What has no end, such as a stream, has no such time.
     fn reply_due(&self) -> Instant {
-        let is_live = matches!(&self.state, State::Answering { onward, .. } if onward.status() != 0 && !onward.has_length());
+        let is_live =
+            matches!(&self.state, State::Answering { onward, .. } if onward.status() != 0 && !onward.has_length());
         let time = if is_live { FOREVER } else { self.limits.reply_time() };
         self.writing.begun + time
     }

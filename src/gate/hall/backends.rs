@@ -11,9 +11,9 @@ use super::super::caller::Caller;
 use super::super::conversation::Request;
 use super::super::peers::Peer;
 use super::super::usage::Owner;
-use crate::work::Gone;
 use super::source::Source;
 use super::{Hall, Turn};
+use crate::work::Gone;
 
 /// Reads from tiny_http for one client before others have their turn.
 const READS: usize = 8;
@@ -137,9 +137,10 @@ impl Hall {
                     break;
                 }
             }
-            let (Some(client), Some(backend)) =
-                (self.clients.get_mut(i).and_then(Option::as_mut), self.backends.get_mut(number).and_then(Option::as_mut))
-            else {
+            let (Some(client), Some(backend)) = (
+                self.clients.get_mut(i).and_then(Option::as_mut),
+                self.backends.get_mut(number).and_then(Option::as_mut),
+            ) else {
                 return;
             };
             match backend.read(&mut self.buffer) {

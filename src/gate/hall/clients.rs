@@ -44,7 +44,8 @@ impl Hall {
             }
             Ok(transport) => {
                 let talk = Conversation::new(&self.limits, Instant::now());
-                let client = Client { transport, talk, peer, age: self.entered, turn: None, is_ready: false, counted: 0 };
+                let client =
+                    Client { transport, talk, peer, age: self.entered, turn: None, is_ready: false, counted: 0 };
                 self.clients[slot] = Some(client);
                 self.open += 1;
                 self.has_more(slot);

@@ -44,7 +44,8 @@ impl Hall {
         let rate = |(other, client): (usize, &Option<Client>)| {
             let client = client.as_ref().filter(|client| own_alone.is_none_or(|peer| client.peer == peer))?;
             let talk = &client.talk;
-            (other == i || talk.held() >= WORTHWHILE).then(|| (talk.reading_rate(now), std::cmp::Reverse(talk.held()), other))
+            (other == i || talk.held() >= WORTHWHILE)
+                .then(|| (talk.reading_rate(now), std::cmp::Reverse(talk.held()), other))
         };
         let slowest = self.clients.iter().enumerate().filter_map(rate).min().map_or(i, |(.., i)| i);
         // Among those that are as fast, whoever comes last has to go.

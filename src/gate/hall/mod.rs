@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use mio::{Events, Interest, Poll, Token};
 
 use self::source::{AGES, Source};
-use super::access::Access;
 use super::Class;
+use super::access::Access;
 use super::backend::{Backend, Private, Task};
 use super::caller::Callers;
 use super::conversation::{Conversation, Request};

@@ -1,0 +1,207 @@
+//! One honest client beside others that take all they can: connections, places, memory, time.
+
+use std::io::{BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt;
+
+use crate::support::{Form, Reply, Service, connect_from, is_emulated, picture, request};
+
+const EXTRACT: &str = "/v1/face/pattern/extract";
+
+fn address(network: u8, host: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 9, network, host)
+}
+
+/// A connection of somebody else, who has sent this.
+fn sent(service: &Service, from: Ipv4Addr, bytes: &[u8]) -> TcpStream {
+    let mut stream = connect_from(from, &service.address).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream
+}
+
+/// A request that takes long: a picture is compared with many others.
+fn long(others: usize) -> Vec<u8> {
+    let collins = picture("collins.jpg");
+    let form = Form::new().picture("sample_1", &collins);
+    let form = (0..others).fold(form, |form, i| form.named("samples_n", &format!("{i}"), &collins));
+    request("POST", "/v1/face/pattern/extract_and_compare_n", &[("Content-Type", &form.content_type())], &form.body())
+}
+
+/// Waits until so many requests are being answered, that for this figure among them.
+fn until_open(service: &Service, count: f64) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while service.metric("faceplate_requests_open") < count {
+        assert!(Instant::now() < end, "they are not being answered");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn readers_that_hardly_read_hold_no_place() {
+    let service = Service::start(&["--workers", "1", "--set", "server.threads=2"]);
+    let template = service.template(&picture("collins.jpg"));
+    // A megabyte of reply: more than the kernel takes for somebody who does not read.
+    let form = Form::new().template("template_1", &template);
+    let many = (0..5_000).fold(form, |form, _| form.named("templates_n", &"n".repeat(200), &template));
+    let asked = request("POST", "/v1/face/pattern/compare_n", &[("Content-Type", &many.content_type())], &many.body());
+    let mut readers: Vec<TcpStream> = (2..6).map(|host| sent(&service, address(1, host), &asked)).collect();
+    std::thread::sleep(Duration::from_millis(500));
+    for _ in 0..5 {
+        assert_eq!(service.template(&picture("collins.jpg")), template);
+    }
+    assert_eq!(service.metric("faceplate_requests_open"), 1.0, "only that for the figure itself");
+    // Those who read after all get all of it.
+    readers.truncate(2);
+    for reader in readers {
+        let reply = Reply::read(&mut BufReader::new(reader));
+        assert!(reply.status == 200 && reply.body.len() > 1_000_000, "{}", reply.status);
+    }
+}
+
+#[test]
+fn a_reply_has_to_be_taken_in_time() {
+    let service = Service::start(&["--workers", "1", "--set", "limits.reply_ms=2000", "--set", "limits.least_rate=1"]);
+    let template = service.template(&picture("collins.jpg"));
+    let form = Form::new().template("template_1", &template);
+    let many = (0..5_000).fold(form, |form, _| form.named("templates_n", &"n".repeat(200), &template));
+    let asked = request("POST", "/v1/face/pattern/compare_n", &[("Content-Type", &many.content_type())], &many.body());
+    let mut reader = sent(&service, address(2, 2), &asked);
+    let mut taken = 0;
+    // A little at a time, at more than the least rate.
+    let ended = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let mut piece = [0; 1_000];
+        match reader.read(&mut piece) {
+            Ok(count @ 1..) => taken += count,
+            _ => return true,
+        }
+        service.metric("faceplate_connections") == 1.0
+    });
+    assert!(ended && taken < 200_000, "{taken} bytes were taken");
+}
+
+#[test]
+fn one_address_does_not_get_all_places() {
+    let service = Service::start(&["--workers", "1", "--set", "server.threads=4"]);
+    let template = service.template(&picture("collins.jpg"));
+    let asked = long(if is_emulated() { 3 } else { 40 });
+    let _others: Vec<TcpStream> = (0..8).map(|_| sent(&service, address(3, 2), &asked)).collect();
+    until_open(&service, 2.0);
+    for _ in 0..3 {
+        assert_eq!(service.template(&picture("collins.jpg")), template);
+    }
+    assert!(service.get("/metrics").text().contains("faceplate_refused_total{reason=\"full\"}"));
+}
+
+#[test]
+fn where_all_places_are_taken_a_newcomer_gets_that_of_who_had_most() {
+    let service = Service::start(&["--workers", "1", "--set", "server.threads=3"]);
+    let template = service.template(&picture("collins.jpg"));
+    let asked = long(60);
+    let others: Vec<TcpStream> = (2..5).map(|host| sent(&service, address(4, host), &asked)).collect();
+    until_open(&service, 4.0);
+    // They have had their places for longer than a second, each at an address of its own.
+    std::thread::sleep(Duration::from_millis(1_300));
+    let crowded = service.metric("faceplate_requests_open") >= 4.0;
+    assert_eq!(service.template(&picture("collins.jpg")), template);
+    let statuses: Vec<u16> = others.into_iter().map(|other| Reply::read(&mut BufReader::new(other)).status).collect();
+    assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
+    assert!(!crowded || statuses.contains(&503), "somebody had to go: {statuses:?}");
+}
+
+#[test]
+fn health_is_told_while_the_workers_are_busy() {
+    let service = Service::start(&["--workers", "1"]);
+    let _busy = sent(&service, address(5, 2), &long(60));
+    until_open(&service, 2.0);
+    std::thread::sleep(Duration::from_millis(1_100));
+    let begun = service.metric("faceplate_job_seconds_count");
+    for path in ["/v1/face/pattern/health", "/v1/face/liveness/health"] {
+        let reply = service.get(path);
+        assert_eq!((reply.status, &reply.json()["status"]), (200, &0.into()));
+        assert!(reply.header("Age").unwrap().parse::<u64>().unwrap() >= 1, "the verdict is from the start");
+    }
+    // Neither waited for a self-test to be run behind that.
+    assert!(service.metric("faceplate_job_seconds_count") < begun + 30.0);
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let others: Vec<TcpStream> =
+            (0..40).map(|_| sent(&service, address(5, 3), &request("GET", path, &[], b"").repeat(20))).collect();
+        for _ in 0..20 {
+            assert_eq!(service.get(path).status, 200, "{path}");
+        }
+        drop(others);
+    }
+}
+
+#[test]
+fn a_body_that_drips_gives_way() {
+    let service =
+        Service::start(&["--workers", "1", "--set", "limits.body_bytes=4000000", "--set", "limits.held_bytes=6000000"]);
+    let collins = picture("collins.jpg");
+    let padded = |bytes: usize| [&collins[..], &vec![0; bytes - collins.len()]].concat();
+    let head = request("POST", EXTRACT, &[("Content-Type", "image/jpeg")], &padded(4_000_000));
+    let mut drips: Vec<TcpStream> = (2..4).map(|host| sent(&service, address(6, host), &head[..2_600_000])).collect();
+    while service.metric("faceplate_held_bytes") < 5_000_000.0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let drip = |drips: &mut Vec<TcpStream>| {
+        drips.retain_mut(|stream| stream.write_all(&[0; 1_000]).is_ok());
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    // A small one has memory of its own, at once.
+    assert_eq!(service.post(EXTRACT, "image/jpeg", &collins).status, 200);
+    // So long nobody is told from one that is fast.
+    (0..50).for_each(|_| drip(&mut drips));
+    assert_eq!(service.post(EXTRACT, "image/jpeg", &padded(3_000_000)).status, 200);
+    for mut stream in drips {
+        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let mut said = [0; 12];
+        if stream.read_exact(&mut said).is_ok() {
+            assert_eq!(&said, b"HTTP/1.1 503", "who dripped is told");
+            return;
+        }
+    }
+    panic!("none of those that drip had to go");
+}
+
+#[test]
+fn an_upload_survives_a_crowd() {
+    let service = Service::start(&["--workers", "1", "--set", "limits.connections=40"]);
+    let collins = picture("collins.jpg");
+    let template = service.template(&collins);
+    let padded = [&collins[..], &vec![0; 400_000]].concat();
+    let whole = request("POST", EXTRACT, &[("Content-Type", "image/jpeg")], &padded);
+    let mut upload = service.connect();
+    let mut crowd = vec![];
+    let mut number = 0_u16;
+    // Forty connections a tenth of a second, each of an address of its own: more than there is room for are fresh at any time.
+    for piece in whole.chunks(whole.len() / 25) {
+        upload.write_all(piece).unwrap();
+        for _ in 0..40 {
+            number += 1;
+            let [high, low] = number.to_be_bytes();
+            crowd.extend(connect_from(Ipv4Addr::new(127, 10, high, low), &service.address).ok());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    upload.write_all(&[]).unwrap();
+    assert_eq!(Reply::read(&mut BufReader::new(upload)).body, template);
+    assert_eq!(service.template(&collins), template);
+}
+
+#[test]
+fn a_job_ends_soon_after_its_client_has_gone() {
+    let service = Service::start(&["--workers", "1"]);
+    let template = service.template(&picture("collins.jpg"));
+    let stream = sent(&service, address(8, 2), &long(60));
+    until_open(&service, 2.0);
+    sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+    let before = service.metric("faceplate_job_seconds_count");
+    drop(stream);
+    assert_eq!(service.template(&picture("collins.jpg")), template);
+    let done = service.metric("faceplate_job_seconds_count") - before;
+    assert!(done < 20.0, "{done} jobs were done for nobody");
+}

@@ -1,0 +1,148 @@
+//! Templates that must not lie around in the clear, and what scores may tell of them.
+
+use crate::support::{Folder, Form, Reply, Service, command, picture, request};
+
+const EXTRACT: &str = "/v1/face/pattern/extract";
+const COMPARE: &str = "/v1/face/pattern/compare";
+
+/// A service with a key, and what else is set.
+fn sealed(folder: &Folder, more: &[&str]) -> Service {
+    let keys = format!("templates.keys={}", folder.write("keys", &command(&["key", "new"]).1));
+    let more = more.iter().flat_map(|setting| ["--set", setting]);
+    Service::start(&["--workers", "1", "--set", &keys].into_iter().chain(more).collect::<Vec<_>>())
+}
+
+fn posted(service: &Service, path: &str, subject: Option<&str>, form: &Form) -> Reply {
+    let kind = form.content_type();
+    let headers: Vec<(&str, &str)> =
+        [("Content-Type", &*kind)].into_iter().chain(subject.map(|s| ("X-Subject", s))).collect();
+    service.raw(&request("POST", path, &headers, &form.body()))
+}
+
+#[test]
+fn sealed_templates_are_good_for_this_service_alone() {
+    let folder = Folder::new("seal");
+    let new_key = || command(&["key", "new"]).1;
+    let (old, new) = (new_key(), new_key());
+    let start = |keys: &str, more: &[&str]| {
+        let setting = format!("templates.keys={}", folder.write("keys", keys));
+        Service::start(&[&["--workers", "1", "--set", &setting], more].concat())
+    };
+    let plain = Service::start(&["--workers", "1"]).template(&picture("collins.jpg"));
+    let compare = |service: &Service, a: &[u8], b: &[u8]| {
+        service.form("/v1/face/pattern/compare", &Form::new().template("bio_feature", a).template("bio_template", b))
+    };
+    let service = start(&old, &[]);
+    let sealed = service.template(&picture("collins.jpg"));
+    assert_eq!(sealed.len(), plain.len() + 44);
+    assert!(!sealed.windows(8).any(|bytes| plain.windows(8).any(|w| w == bytes)), "nothing of it shows");
+    assert_eq!(compare(&service, &sealed, &service.template(&picture("collins.jpg"))).json()["score"], 1.0);
+    let verify = Form::new().picture("sample", &picture("collins_dim.png")).template("bio_template", &sealed);
+    let reply = service.form("/v1/face/pattern/verify", &verify);
+    assert!(reply.score() > 0.9 && reply.text().contains("FPSL"), "{}", reply.text());
+    let mut forged = sealed.clone();
+    forged[60] ^= 1;
+    for (bytes, told) in [(&plain, "not sealed"), (&forged, "seal is broken")] {
+        let reply = compare(&service, bytes, &sealed);
+        assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"));
+        assert!(reply.text().contains(told), "{}", reply.text());
+    }
+    drop(service);
+    // A new key for what is made from now on; the old ones still open what was made.
+    let service = start(&format!("{new}{old}"), &["--set", "templates.unsealed=true"]);
+    let again = service.template(&picture("collins.jpg"));
+    assert_eq!(compare(&service, &sealed, &again).json()["score"], 1.0);
+    assert_eq!(compare(&service, &plain, &again).json()["score"], 1.0);
+    drop(service);
+    let service = start(&old, &[]);
+    assert!(compare(&service, &again, &sealed).text().contains("does not have"));
+    let (code, shown, _) =
+        command(&["template", "show", &folder.write("none", ""), "--set", "templates.keys=/nowhere"]);
+    assert_eq!((code, &*shown), (Some(1), ""));
+}
+
+#[test]
+fn a_template_that_is_bound_to_one_person_is_no_other_s() {
+    let folder = Folder::new("bound");
+    let service = sealed(&folder, &[]);
+    let collins = picture("collins.jpg");
+    let extract = |subject: &str| {
+        let headers = [("Content-Type", "image/jpeg"), ("X-Subject", subject)];
+        service.send("POST", EXTRACT, &headers, &collins)
+    };
+    let (ann, free) = (extract("Ann").body, service.template(&collins));
+    assert_eq!(ann.len(), free.len());
+    let verify = |template: &[u8]| Form::new().picture("sample", &collins).template("bio_template", template);
+    let path = "/v1/face/pattern/verify";
+    assert_eq!(posted(&service, path, Some("Ann"), &verify(&ann)).score(), 1.0);
+    for (subject, template, told) in [
+        (Some("Bob"), &ann, "bound to another"),
+        (None, &ann, "bound to a person"),
+        (Some("Ann"), &free, "bound to nobody"),
+    ] {
+        let reply = posted(&service, path, subject, &verify(template));
+        assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"), "{}", reply.text());
+        assert!(reply.text().contains(told), "{}", reply.text());
+    }
+    // Of many, each part may name its person.
+    let octets = "Content-Type: application/octet-stream";
+    let part = |name: &str, subject: &str| {
+        format!(
+            "Content-Disposition: form-data; name=\"{name}\"; filename=\"{subject}\"\r\n{octets}\r\nX-Subject: {subject}"
+        )
+    };
+    let form = Form::new().picture("sample_1", &collins);
+    let form = form.part(&part("templates_n", "Ann"), &ann).part(&part("templates_n", "Bob"), &extract("Bob").body);
+    let reply = posted(&service, "/v1/face/pattern/verify_n", None, &form);
+    assert_eq!(reply.json()["results"][1]["score"], 1.0, "{}", reply.text());
+    for subject in ["", &"x".repeat(256)] {
+        assert_eq!(extract(subject).status, 400, "{} bytes", subject.len());
+    }
+}
+
+#[test]
+fn scores_of_sealed_templates_are_coarse_and_few() {
+    let folder = Folder::new("coarse");
+    let service = sealed(&folder, &["limits.comparisons_per_minute=5"]);
+    let (collins, dim) = (service.template(&picture("collins.jpg")), service.template(&picture("collins_dim.png")));
+    let hopper = service.template(&picture("hopper.jpg"));
+    let compare =
+        |a: &[u8], b: &[u8]| service.form(COMPARE, &Form::new().template("bio_feature", a).template("bio_template", b));
+    let alike = compare(&collins, &dim).json();
+    let score = alike["score"].as_f64().unwrap();
+    assert!(score >= 0.85 && ((score * 100.0).round() - score * 100.0).abs() < 1e-9, "{alike}");
+    assert_eq!(alike["decision"], "approved");
+    let strangers = compare(&collins, &hopper).json();
+    assert!(strangers["score"].as_f64().is_some_and(|score| score == 0.0 || score >= 0.3), "{strangers}");
+    // Two are spent; one request of four is over what is left, one of three is not.
+    let many = |count| {
+        (0..count).fold(Form::new().template("template_1", &collins), |form, _| form.template("templates_n", &dim))
+    };
+    let reply = service.form("/v1/face/pattern/compare_n", &many(4));
+    assert_eq!((reply.status, &*reply.code(), reply.header("Retry-After")), (503, "BPE-001001", Some("1")));
+    assert!(reply.text().contains("comparisons_per_minute"), "{}", reply.text());
+    assert_eq!(service.form("/v1/face/pattern/compare_n", &many(3)).status, 200);
+    assert_eq!(compare(&collins, &dim).status, 503);
+    // What makes templates is not counted.
+    assert_eq!(service.template(&picture("hopper.jpg")).len(), hopper.len());
+}
+
+#[test]
+fn names_that_a_reply_would_repeat_are_short() {
+    let service = Service::start(&["--workers", "1"]);
+    let template = service.template(&picture("collins.jpg"));
+    let compare = |name: &str| {
+        let form = Form::new().template("template_1", &template).named("templates_n", name, &template);
+        service.form("/v1/face/pattern/compare_n", &form)
+    };
+    assert_eq!(compare(&"n".repeat(255)).status, 200);
+    let reply = compare(&"n".repeat(256));
+    assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"));
+    assert!(reply.text().contains("255"), "{}", reply.text());
+    let service = Service::start(&["--workers", "1", "--set", "limits.reply_bytes=2000"]);
+    let many =
+        (0..40).fold(Form::new().template("template_1", &template), |form, _| form.template("templates_n", &template));
+    let reply = service.form("/v1/face/pattern/compare_n", &many);
+    assert_eq!(reply.status, 400);
+    assert!(reply.text().contains("limit of 2000 bytes"), "{}", reply.text());
+}

@@ -1,0 +1,171 @@
+//! Honest clients beside bad ones, against a service that runs on this machine: `siege ADDRESS PICTURE SECONDS [mixed]`. Bad ones come
+//! from other loopback addresses than good ones.
+//!
+//! It measures an honest client alone and beside crowds, then beside each kind of attack; or, with `mixed`, beside all of them at once
+//! until the time is over. What fails it: a wrong answer; an honest client that gets fewer than 95 % of its answers; one whose slowest
+//! answers take longer than three times the quiet ones and a job; monitors that are refused; refusals that take a second; memory,
+//! descriptors or threads that grow. Clients, bad ones too, take their part of the same processors.
+
+#[path = "../zip.rs"]
+mod zip;
+
+mod attacks;
+mod bombs;
+mod honest;
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use attacks::{ATTACKS, Attack, Attacker};
+use honest::{Fared, Siege, request};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Clients that ask without a pause: ten times as many as a service with two workers takes at once.
+const CROWD: usize = 80;
+
+const SILENT: usize = 1_000;
+
+/// Least part of an honest client's requests that is answered, in percent.
+const ANSWERED: f64 = 95.0;
+
+/// What a thread may wait for a processor that the bad clients of this machine have.
+const SHARED: Duration = Duration::from_millis(250);
+
+const DOOR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
+
+/// What must not grow.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    memory_mib: f64,
+    descriptors: f64,
+    threads: f64,
+}
+
+impl Size {
+    fn of(siege: &Siege) -> Self {
+        let mib = |bytes: f64| bytes / f64::from(1 << 20);
+        Self {
+            memory_mib: mib(siege.metric("process_resident_memory_bytes")),
+            descriptors: siege.metric("process_open_fds"),
+            threads: siege.metric("process_threads"),
+        }
+    }
+}
+
+/// Honest clients without attacks: the figures are for reading.
+fn crowds(siege: &Siege, part: Duration) {
+    let silent: Vec<_> = (0..SILENT).filter_map(|_| siege.connect().ok()).collect();
+    let (mut beside, _) = siege.storm(1, part);
+    beside.show(&format!("one client, {} silent connections", silent.len()));
+    drop(silent);
+    let (mut good, mut refused) = siege.storm(CROWD, part);
+    good.show(&format!("{CROWD} clients without a pause"));
+    refused.show("  of which refused with 503");
+    // Of all but one in a hundred: other load on the machine stops a thread for longer than the service ever does.
+    assert!(refused.at(0.99) < Duration::from_secs(1), "a refusal comes at once");
+}
+
+/// How a door and a monitor fare for some time beside these attacks.
+fn beside(siege: &Siege, attacks: &[Attack], time: Duration) -> (Fared, Fared, f64) {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for (network, attack) in (10..).zip(attacks) {
+            for number in 0..attack.threads {
+                let attacker = Attacker { number, network, stop: &stop };
+                scope.spawn(move || (attack.run)(siege, attacker));
+            }
+        }
+        thread::sleep(Duration::from_millis(500));
+        let monitor = scope.spawn(|| siege.monitor(time));
+        let peak = scope.spawn(|| {
+            let (mut peak, end) = (0.0_f64, Instant::now() + time);
+            while Instant::now() < end {
+                peak = peak.max(siege.metric("process_resident_memory_bytes"));
+                thread::sleep(Duration::from_millis(200));
+            }
+            peak / f64::from(1 << 20)
+        });
+        let door = siege.door(DOOR, time);
+        stop.store(true, Ordering::Relaxed);
+        let watched = monitor.join().expect("the monitor did not fail");
+        (door, watched, peak.join().expect("metrics are always answered"))
+    })
+}
+
+/// One attack after the other, each beside an honest client that was quiet before.
+fn one_by_one(siege: &Siege, time: Duration) {
+    let mut quiet = siege.door(DOOR, time);
+    quiet.times.show("a door, nobody else");
+    for attack in &ATTACKS {
+        let job = attack.job.map_or(Duration::ZERO, |job| {
+            let begun = Instant::now();
+            siege.ask(&job(siege)).expect("it gets a reply");
+            begun.elapsed()
+        });
+        let (mut door, monitor, peak) = beside(siege, std::slice::from_ref(attack), time);
+        door.times.show(attack.name);
+        let bound = 3 * quiet.times.at(0.99) + job + SHARED;
+        let (answered, watched) = (door.answered_percent(), monitor.answered_percent());
+        println!(
+            "  answered {answered:.1} %, monitor {watched:.1} %, a job {:.0} ms, p99 may be {:.0} ms; memory up to {peak:.0} MiB",
+            job.as_secs_f64() * 1e3,
+            bound.as_secs_f64() * 1e3
+        );
+        assert!(answered >= ANSWERED && watched >= ANSWERED, "{}: honest clients are kept out", attack.name);
+        assert!(door.times.at(0.99) <= bound, "{}: an honest client waits too long", attack.name);
+    }
+}
+
+/// All attacks at once.
+fn mixed(siege: &Siege, time: Duration) {
+    let (mut warm_up, ..) = beside(siege, &ATTACKS, time / 10);
+    warm_up.times.show("a door beside all attacks, at first");
+    thread::sleep(Duration::from_secs(15));
+    let before = Size::of(siege);
+    let (mut door, mut monitor, peak) = beside(siege, &ATTACKS, time);
+    door.times.show("a door beside all attacks");
+    monitor.times.show("a monitor beside all attacks");
+    thread::sleep(Duration::from_secs(15));
+    let after = Size::of(siege);
+    let (answered, watched) = (door.answered_percent(), monitor.answered_percent());
+    println!(
+        "answered {answered:.1} %, monitor {watched:.1} %; memory up to {peak:.0} MiB; {before:?} before, {after:?} after"
+    );
+    assert!(answered >= ANSWERED && watched >= ANSWERED, "honest clients are kept out");
+    assert!(after.memory_mib <= before.memory_mib + 10.0, "memory grows");
+    assert!(
+        after.descriptors <= before.descriptors + 3.0 && after.threads <= before.threads + 3.0,
+        "something is left open"
+    );
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (address, picture, seconds, is_mixed) = match &words[..] {
+        [address, picture, seconds] => (address, picture, seconds, false),
+        [address, picture, seconds, word] if word == "mixed" => (address, picture, seconds, true),
+        _ => {
+            eprintln!("usage: siege ADDRESS PICTURE SECONDS [mixed]");
+            std::process::exit(2)
+        }
+    };
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+        .expect("the limit can be raised up to the hard one");
+    let picture = std::fs::read(picture).expect("the picture can be read");
+    let time = Duration::from_secs(seconds.parse().expect("seconds are a number"));
+    let extract = request("POST", "/v1/face/pattern/extract", "image/jpeg", &picture);
+    let mut siege = Siege { address: address.clone(), request: extract, picture, answer: vec![] };
+    let (status, answer) = siege.ask(&siege.request).expect("the service answers");
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    siege.answer = answer;
+    match is_mixed {
+        true => mixed(&siege, time),
+        false => {
+            crowds(&siege, (time / 10).max(Duration::from_secs(3)));
+            one_by_one(&siege, (time / 20).max(Duration::from_secs(2)));
+        }
+    }
+}
