@@ -336,3 +336,11 @@ impl Drop for Folder {
         let _gone = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// The frame of a picture file.
+pub(crate) fn decoded(picture: &[u8]) -> faceplate::media::Held {
+    use faceplate::ops::{Limits, Memory};
+    let (limits, memory) = (Limits::default(), Memory::of(1 << 30));
+    let means = faceplate::media::Means { limits: &limits, memory: &memory, stop: &|| false };
+    faceplate::media::decode(picture, &means).unwrap()
+}

@@ -177,8 +177,8 @@ impl Service {
         // A picture over the limit is refused by its decoder; only as much is copied as it needs to see that.
         let bytes = Wiped::from(bytes[..bytes.len().min(limit + 1)].to_vec());
         let job = move |extractor: &mut Extractor| match look {
-            true => extractor.extract(&bytes).map(Some),
-            false => extractor.decode(&bytes).map(|_| None),
+            true => extractor.extract(&bytes, &|| false).map(Some),
+            false => extractor.decode(&bytes, &|| false).map(|_| None),
         };
         self.pool.submit(job).map_err(|_| overloaded("too many requests at once"))
     }

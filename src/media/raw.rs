@@ -130,7 +130,7 @@ impl Layout {
         let Mounting { mirror, turn } = mounting;
         match self.format {
             PixelFormat::Mjpg => {
-                let picture = video::mjpeg_picture(from_start(bytes), most_pixels);
+                let picture = video::mjpeg_picture(from_start(bytes), most_pixels, &|| false);
                 Ok(picture.map_err(|e| Damaged(e.to_string()))?.to_frame(turn, mirror))
             }
             PixelFormat::Rgb3 => {

@@ -1,10 +1,11 @@
-//! What surrounds the product: limits, settings, log lines, signals, the supervisor, random bits, hexadecimal digits. Nothing here knows a face or a request.
+//! What surrounds the product: limits, the budget of memory, settings, log lines, signals, the supervisor, random bits, hexadecimal digits. Nothing here knows a face or a request.
 
 mod harden;
 pub mod hex;
 mod histogram;
 mod limits;
 mod log_format;
+pub mod memory;
 mod random;
 pub mod settings;
 pub mod shutdown;
@@ -15,6 +16,7 @@ pub use harden::harden;
 pub use histogram::Histogram;
 pub use limits::Limits;
 pub use log_format::init as init_log;
+pub use memory::Memory;
 pub use random::random;
 pub use settings::Settings;
 pub use wiped::Wiped;
