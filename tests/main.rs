@@ -11,6 +11,7 @@ mod gate;
 mod hostile;
 mod liveness;
 mod load;
+mod memory;
 mod supervisor;
 mod support;
 mod zip;

@@ -117,6 +117,11 @@ impl Service {
         self.status_kib("VmHWM:") / 1024
     }
 
+    /// Address space in MiB, whether memory is behind it or not.
+    pub(crate) fn address_space_mib(&self) -> u64 {
+        self.status_kib("VmSize:") / 1024
+    }
+
     /// Threads of the process.
     pub(crate) fn threads(&self) -> u64 {
         self.status_kib("Threads:")

@@ -12,6 +12,7 @@ use super::select::{Choice, choose, most_central};
 use super::template::Template;
 use crate::engine::{self, Arithmetic, ModelInfo, ModelSet, Plan, Role};
 use crate::media::{self, Frame, Held, Means, MediumError};
+use crate::ops::memory::Reserved;
 use crate::ops::{Limits, Memory};
 
 /// The plans that every thread shares: weights are in memory once.
@@ -198,11 +199,6 @@ impl Faces {
         self.models.iter().find(|info| info.role == role).expect("a set has one of each role")
     }
 
-    /// What all threads together may hold while they decode.
-    pub fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
     /// All models.
     pub fn models(&self) -> impl Iterator<Item = &ModelInfo> {
         self.models.iter()
@@ -220,6 +216,12 @@ impl Extractor {
             Choice::Several(n) => Err(Error::SeveralFaces(n)),
             Choice::One(face) => self.template(&frame, face, stop),
         }
+    }
+
+    /// Waits for memory for something else than a picture file, but for no more than there is.
+    pub fn reserve(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<Reserved, Error> {
+        let budget = &self.memory.decode;
+        budget.reserve(bytes.min(budget.total()), stop).map_err(|_| Error::Late)
     }
 
     /// The frame of a picture file, which holds its part of the memory's budget.

@@ -128,6 +128,7 @@ impl Service {
             if captured.taken.saturating_duration_since(looked) > LONGEST_GAP {
                 sitting.forget();
             }
+            let _room = extractor.reserve(captured.layout.bytes(), &|| false);
             let (begun, age) = (Instant::now(), captured.taken.elapsed());
             let frame = captured.layout.to_frame(&captured.bytes, mounting, most_pixels);
             let decode = begun.elapsed();

@@ -108,7 +108,7 @@ impl Decode for vp8::Decoder {
     }
 
     fn pixels(&self, _data: &[u8]) -> u64 {
-        vp8::Decoder::pixels(self)
+        Self::pixels(self)
     }
 }
 
@@ -136,7 +136,7 @@ impl Decode for h263::Decoder {
     }
 
     fn pixels(&self, _data: &[u8]) -> u64 {
-        h263::Decoder::pixels(self)
+        Self::pixels(self)
     }
 }
 
