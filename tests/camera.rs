@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Form, Reply, Service, base64, is_emulated, picture, request};
+use crate::support::{Form, Reply, Service, base64, decoded, is_emulated, picture, request};
 
 const EXTRACT: &str = "/v1/camera/pattern/extract";
 const VERIFY: &str = "/v1/camera/pattern/verify";
@@ -220,7 +220,7 @@ fn a_frame_is_a_jpeg_of_what_the_camera_sees() {
 }
 
 fn image_size(jpeg: &[u8]) -> (usize, usize) {
-    let frame = faceplate::media::decode(jpeg, &faceplate::ops::Limits::default()).unwrap();
+    let frame = decoded(jpeg);
     (frame.width(), frame.height())
 }
 

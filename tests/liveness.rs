@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Form, Reply, Service, base64, clip, is_emulated, picture};
+use crate::support::{Form, Reply, Service, base64, clip, decoded, is_emulated, picture};
 use crate::zip::zip;
 
 const DETECT: &str = "/v1/face/liveness/detect";
@@ -181,7 +181,7 @@ fn clients_that_read_one_field_only_are_served() {
     let shot = body["analyses"][0]["output_images"][0]["image_b64"].as_str().unwrap();
     let jpeg = faceplate::api::decode_base64(shot.as_bytes()).unwrap();
     // The whole frame, and a sample that the pattern methods take.
-    let frame = faceplate::media::decode(&jpeg, &faceplate::ops::Limits::default()).unwrap();
+    let frame = decoded(&jpeg);
     assert_eq!((frame.width(), frame.height()), (320, 240));
     let compared = Form::new().picture("sample_1", &jpeg).picture("sample_2", &picture("collins.jpg"));
     assert_eq!(service.form("/v1/face/pattern/extract_and_compare", &compared).json()["decision"], "approved");
@@ -203,7 +203,7 @@ fn best_shots_are_given_to_the_analyses_that_ask_and_stand_upright() {
     // The matrix turns the upright samples of h264.mp4 onto their side; the face tells which way is up all the same.
     let shot = folder.pointer(result[0]["output_images"][0]["image_ref"].as_str().unwrap()).unwrap();
     let jpeg = faceplate::api::decode_base64(shot.as_str().unwrap().as_bytes());
-    let frame = faceplate::media::decode(&jpeg.unwrap(), &faceplate::ops::Limits::default()).unwrap();
+    let frame = decoded(&jpeg.unwrap());
     assert_eq!((frame.width(), frame.height()), (320, 240));
 }
 

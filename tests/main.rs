@@ -12,6 +12,7 @@ mod gate;
 mod hostile;
 mod liveness;
 mod load;
+mod memory;
 mod sealed;
 mod supervisor;
 mod support;

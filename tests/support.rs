@@ -119,6 +119,11 @@ impl Service {
         self.status_kib("VmHWM:") / 1024
     }
 
+    /// Address space in MiB, whether memory is behind it or not.
+    pub(crate) fn address_space_mib(&self) -> u64 {
+        self.status_kib("VmSize:") / 1024
+    }
+
     /// Threads of the process.
     pub(crate) fn threads(&self) -> u64 {
         self.status_kib("Threads:")
@@ -352,4 +357,12 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _gone = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// The frame of a picture file.
+pub(crate) fn decoded(picture: &[u8]) -> faceplate::media::Held {
+    use faceplate::ops::{Limits, Memory};
+    let (limits, memory) = (Limits::default(), Memory::of(1 << 30));
+    let means = faceplate::media::Means { limits: &limits, memory: &memory, stop: &|| false };
+    faceplate::media::decode(picture, &means).unwrap()
 }

@@ -120,7 +120,7 @@ impl Error {
             face::Error::NoFace => Kind::NoFace,
             face::Error::SeveralFaces(_) => Kind::SeveralFaces,
             face::Error::Unusable(_) | face::Error::TooFewFrames { .. } => Kind::Unusable,
-            face::Error::Late => Kind::Overloaded,
+            face::Error::Late | face::Error::NoMemory => Kind::Overloaded,
             face::Error::Engine(cause) => return Self::internal(Family::Pattern, cause.to_string()),
         };
         let detail = if name.is_empty() { error.to_string() } else { format!("{name}: {error}") };

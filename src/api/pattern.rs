@@ -208,9 +208,9 @@ impl Service {
         let limit = self.limits.picture_bytes;
         // A picture over the limit is refused by its decoder; only as much is given to it as it needs to see that.
         let bytes = call.body.piece(&bytes[..bytes.len().min(limit + 1)]);
-        let job = move |extractor: &mut Extractor, _unwanted: &dyn Fn() -> bool| match look {
-            true => extractor.extract(&bytes).map(Some),
-            false => extractor.decode(&bytes).map(|_| None),
+        let job = move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| match look {
+            true => extractor.extract(&bytes, unwanted).map(Some),
+            false => extractor.decode(&bytes, unwanted).map(|_| None),
         };
         self.pool.submit(call.caller.owner, job).map_err(|_| overloaded("too many requests at once"))
     }

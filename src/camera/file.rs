@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::fault::Fault;
 use super::source::{Captured, FrameSource, Identity};
 use crate::media::raw::{Layout, PixelFormat};
-use crate::media::{Frame, Medium};
-use crate::ops::{Limits, settings};
+use crate::media::{Frame, Means, Medium};
+use crate::ops::{Limits, Memory, settings};
 
 pub(super) struct Files {
     identity: Identity,
@@ -26,12 +26,15 @@ impl Files {
         for file in files(path)? {
             let bytes = std::fs::read(&file).map_err(|e| Fault::from_io(&e, &file.display().to_string()))?;
             let unreadable = |why: String| Fault::Unsupported(format!("{}: {why}", file.display()));
-            let medium = Medium::open(&bytes, limits).map_err(|e| unreadable(e.to_string()))?;
+            // Files that the owner of the machine chose, before there are requests: no others need the memory.
+            let memory = Memory::new(limits);
+            let means = Means { limits, memory: &memory, stop: &|| false };
+            let medium = Medium::open(&bytes, &means).map_err(|e| unreadable(e.to_string()))?;
             let mut each = |frame| {
                 frames.push(frame);
                 std::ops::ControlFlow::Continue(())
             };
-            medium.frames(FRAMES, limits, &|| false, &mut each).map_err(|e| unreadable(e.to_string()))?;
+            medium.frames(FRAMES, 0, &means, &mut each).map_err(|e| unreadable(e.to_string()))?;
         }
         let Some(first) = frames.first() else {
             return Err(Fault::Absent(format!("{}: no picture and no clip is in it", path.display())));

@@ -33,7 +33,7 @@ pub(super) fn run(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn Erro
             extraction(&mut extractor, &bytes, runs(RUNS))?;
         }
         if wanted(Step::Compare) {
-            let (template, curve) = (extractor.extract(&bytes)?, Curve::new(&faces.embedder().knots));
+            let (template, curve) = (extractor.extract(&bytes, &|| false)?, Curve::new(&faces.embedder().knots));
             let rate = compare(&template, &curve, runs(COMPARE_RUNS))?;
             println!("compare to a score           {:8.1} million a second on one core", rate / 1e6);
         }
@@ -69,7 +69,7 @@ pub(super) fn models(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn E
 
 /// Times the way from a picture to a template.
 fn extraction(extractor: &mut Extractor, bytes: &[u8], times: usize) -> Result<(), Box<dyn Error>> {
-    extractor.extract(bytes)?;
+    extractor.extract(bytes, &|| false)?;
     let mut runs = vec![];
     for _ in 0..times {
         runs.push(extractor.extract_timed(bytes, cpu_time)?);

@@ -11,8 +11,9 @@ use super::score::Curve;
 use super::select::{Choice, choose, most_central};
 use super::template::Template;
 use crate::engine::{self, Arithmetic, ModelInfo, ModelSet, Plan, Role};
-use crate::media::{self, Frame, MediumError};
-use crate::ops::Limits;
+use crate::media::{self, Frame, Held, Means, MediumError};
+use crate::ops::memory::Reserved;
+use crate::ops::{Limits, Memory};
 
 /// The plans that every thread shares: weights are in memory once.
 pub struct Faces {
@@ -22,6 +23,7 @@ pub struct Faces {
     embed: Plan,
     liveness: Plan,
     limits: Limits,
+    memory: Memory,
     mirror: bool,
 }
 
@@ -34,6 +36,8 @@ pub struct Extractor {
     pub(super) curve: Curve,
     pub(super) model: u16,
     pub(super) limits: Limits,
+    /// Shared by all threads.
+    pub(super) memory: Memory,
 }
 
 /// CPU time of each step of one extraction.
@@ -71,6 +75,8 @@ pub enum Error {
     },
     /// The time ran out: policy.
     Late,
+    /// The system has no memory for it now: ours.
+    NoMemory,
     /// The models failed: ours.
     Engine(engine::Error),
 }
@@ -85,7 +91,18 @@ impl From<MediumError> for Error {
     fn from(error: MediumError) -> Self {
         match error {
             MediumError::Late => Self::Late,
+            MediumError::NoMemory => Self::NoMemory,
             other => Self::Medium(other),
+        }
+    }
+}
+
+impl From<media::Error> for Error {
+    fn from(error: media::Error) -> Self {
+        match error {
+            media::Error::Late => Self::Late,
+            media::Error::NoMemory => Self::NoMemory,
+            other => Self::Picture(other),
         }
     }
 }
@@ -103,6 +120,7 @@ impl std::fmt::Display for Error {
                 "a face can be judged in {usable} of {of} frames only; keep it in the picture and look at the camera"
             ),
             Self::Late => f.write_str("it took too long"),
+            Self::NoMemory => media::Error::NoMemory.fmt(f),
             Self::Engine(error) => error.fmt(f),
         }
     }
@@ -133,6 +151,7 @@ impl Faces {
             fine: fine?,
             embed: embed?,
             liveness: liveness?,
+            memory: Memory::new(&limits),
             limits,
             mirror,
             models: models.into_infos(), // the files are not needed any more
@@ -151,6 +170,7 @@ impl Faces {
             curve: Curve::new(&embedder.knots),
             model: embedder.id,
             limits: self.limits.clone(),
+            memory: self.memory.clone(),
         })
     }
 
@@ -186,33 +206,41 @@ impl Faces {
 }
 
 impl Extractor {
-    /// The template of the one person in a picture file.
-    pub fn extract(&mut self, bytes: &[u8]) -> Result<Template, Error> {
-        let frame = self.decode(bytes)?;
+    /// The template of the one person in a picture file. `stop` is asked now and then whether to give up with
+    /// [`Error::Late`].
+    pub fn extract(&mut self, bytes: &[u8], stop: &dyn Fn() -> bool) -> Result<Template, Error> {
+        let frame = self.decode(bytes, stop)?;
+        on_time(stop)?;
         match choose(&self.detector.find(&frame)?, &frame) {
             Choice::None => Err(Error::NoFace),
             Choice::Several(n) => Err(Error::SeveralFaces(n)),
-            Choice::One(face) => self.template(&frame, face),
+            Choice::One(face) => self.template(&frame, face, stop),
         }
     }
 
-    /// The frame of a picture file.
-    pub fn decode(&self, bytes: &[u8]) -> Result<Frame, Error> {
-        media::decode(bytes, &self.limits).map_err(Error::Picture)
+    /// Waits for memory for something else than a picture file, but for no more than there is.
+    pub fn reserve(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<Reserved, Error> {
+        let budget = &self.memory.decode;
+        budget.reserve(bytes.min(budget.total()), stop).map_err(|_| Error::Late)
+    }
+
+    /// The frame of a picture file, which holds its part of the memory's budget.
+    pub fn decode(&self, bytes: &[u8], stop: &dyn Fn() -> bool) -> Result<Held, Error> {
+        Ok(media::decode(bytes, &Means { limits: &self.limits, memory: &self.memory, stop })?)
     }
 
     /// The template of the most central person, and whether the service would refuse the picture for a second person.
     pub fn extract_central(&mut self, bytes: &[u8]) -> Result<(Template, bool), Error> {
-        let frame = self.decode(bytes)?;
+        let frame = self.decode(bytes, NEVER)?;
         let faces = self.detector.find(&frame)?;
         let several = matches!(choose(&faces, &frame), Choice::Several(_));
         let face = most_central(&faces, &frame).ok_or(Error::NoFace)?;
-        Ok((self.template(&frame, face)?, several))
+        Ok((self.template(&frame, face, NEVER)?, several))
     }
 
     /// All faces of a picture file, the largest first, and the choice among them.
     pub fn detect(&mut self, bytes: &[u8]) -> Result<(Vec<Face>, Choice), Error> {
-        let frame = self.decode(bytes)?;
+        let frame = self.decode(bytes, NEVER)?;
         let faces = self.detector.find(&frame)?;
         let choice = choose(&faces, &frame);
         Ok((faces, choice))
@@ -221,7 +249,7 @@ impl Extractor {
     /// Extracts with a clock, which is read around each step.
     pub fn extract_timed(&mut self, bytes: &[u8], clock: impl Fn() -> Duration) -> Result<Stages, Error> {
         let start = clock();
-        let frame = self.decode(bytes)?;
+        let frame = self.decode(bytes, NEVER)?;
         let decoded = clock();
         let faces = self.detector.find(&frame)?;
         let detected = clock();
@@ -238,12 +266,14 @@ impl Extractor {
         })
     }
 
-    fn template(&mut self, frame: &Frame, face: Face) -> Result<Template, Error> {
+    fn template(&mut self, frame: &Frame, face: Face, stop: &dyn Fn() -> bool) -> Result<Template, Error> {
+        on_time(stop)?;
         let crop = align(frame, &face.points);
         let quality = Quality::measure(&face, &crop);
         if let Some(flaw) = quality.flaw() {
             return Err(Error::Unusable(flaw));
         }
+        on_time(stop)?;
         Ok(self.embed(&crop, &quality)?)
     }
 
@@ -252,4 +282,12 @@ impl Extractor {
         Template::new(self.model, quality.score(), &vector)
             .map_err(|_| engine::Error::Run("the embedder gave no direction".into()))
     }
+}
+
+/// For measurements, which have all the time that they need.
+const NEVER: &dyn Fn() -> bool = &|| false;
+
+/// Whether there is still time.
+pub(super) fn on_time(stop: &dyn Fn() -> bool) -> Result<(), Error> {
+    if stop() { Err(Error::Late) } else { Ok(()) }
 }

@@ -20,6 +20,9 @@ const RATIO: u64 = 200;
 /// Bytes up to which the ratio is of no interest: a tiny picture of one color may have any.
 const RATIO_FREE: u64 = 1 << 20;
 
+/// The method of a file that is not compressed.
+const STORED: u16 = 0;
+
 /// Why bytes are no archive of pictures. The text is for the client: it holds nothing of the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -245,9 +248,14 @@ impl<'a> Iterator for Archive<'a> {
 impl ExactSizeIterator for Archive<'_> {}
 
 impl<'a> Archive<'a> {
+    /// Bytes that the largest of the files takes in memory when it is inflated; one that is stored takes none.
+    pub(super) fn largest(&self) -> u64 {
+        let files = self.files.as_slice().iter().filter(|file| file.method != STORED);
+        files.map(|file| u64::from(file.size)).max().unwrap_or_default().min(self.each)
+    }
+
     fn unpack(&mut self, file: &Listed<'_>) -> Result<Entry<'a>, Error> {
         const ENCRYPTED: u16 = 1;
-        const STORED: u16 = 0;
         const DEFLATED: u16 = 8;
         if file.flags & ENCRYPTED != 0 {
             return Err(Error::Unsupported("is encrypted".into()));

@@ -7,9 +7,9 @@ use std::ops::ControlFlow;
 
 use super::archive::{self, Archive};
 use super::frame::Frame;
-use super::still;
+use super::means::{Means, NO_MEMORY, NoRoom, too_much};
+use super::still::{self, Held};
 use super::video::{self, Clip, Info};
-use crate::ops::Limits;
 
 /// What bytes look like from their start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Kind {
 /// A medium, opened but not decoded, except for a picture.
 pub enum Medium<'a> {
     /// One frame, with its media type.
-    Picture(Frame, &'static str),
+    Picture(Held, &'static str),
     /// A video.
     Video(Box<Clip<'a>>),
     /// Pictures in the order of their names.
@@ -64,6 +64,10 @@ pub enum Error {
     Video(video::Error),
     /// An archive.
     Archive(archive::Error),
+    /// Policy: it takes more memory than decoding may have.
+    TooLarge(String),
+    /// Ours: the system has no memory for it now.
+    NoMemory,
     /// The caller ran out of time.
     Late,
 }
@@ -78,12 +82,35 @@ impl fmt::Display for Error {
             Self::Picture(Some(name), error) => write!(f, "{name} in the archive: {error}"),
             Self::Video(error) => error.fmt(f),
             Self::Archive(error) => error.fmt(f),
+            Self::TooLarge(what) => f.write_str(what),
+            Self::NoMemory => f.write_str(NO_MEMORY),
             Self::Late => f.write_str("it took too long"),
         }
     }
 }
 
 impl std::error::Error for Error {}
+
+impl Error {
+    /// That of a picture, alone or in an archive.
+    fn of_picture(name: Option<String>, error: still::Error) -> Self {
+        match error {
+            still::Error::Late => Self::Late,
+            still::Error::NoMemory => Self::NoMemory,
+            error => Self::Picture(name, error),
+        }
+    }
+}
+
+impl From<NoRoom> for Error {
+    fn from(refused: NoRoom) -> Self {
+        match refused {
+            NoRoom::Never(bytes, most) => Self::TooLarge(too_much("it", bytes, most)),
+            NoRoom::Now => Self::NoMemory,
+            NoRoom::Late => Self::Late,
+        }
+    }
+}
 
 /// Tells by the first bytes what a medium is; `None` if it is nothing that can be judged.
 pub fn kind(bytes: &[u8]) -> Option<Kind> {
@@ -98,18 +125,21 @@ pub fn kind(bytes: &[u8]) -> Option<Kind> {
     }
 }
 
+/// Bytes a pixel that are reserved for a picture: it may be turned, which takes another copy.
+const TURNED: u64 = 2 * still::BYTES;
+
 impl<'a> Medium<'a> {
     /// Reads what describes the medium. Decodes it if it is a picture.
-    pub fn open(bytes: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+    pub fn open(bytes: &'a [u8], means: &Means<'_>) -> Result<Self, Error> {
         match kind(bytes) {
             Some(Kind::Picture) => {
-                let frame = still::decode(bytes, limits).map_err(|e| Error::Picture(None, e))?;
-                Ok(Self::Picture(frame, still::mime(bytes)))
+                let held = still::decode_for(bytes, means, TURNED).map_err(|e| Error::of_picture(None, e))?;
+                Ok(Self::Picture(held, still::mime(bytes)))
             }
             Some(Kind::Video) => {
-                Clip::open(bytes, limits).map(|clip| Self::Video(Box::new(clip))).map_err(Error::Video)
+                Clip::open(bytes, means.limits).map(|clip| Self::Video(Box::new(clip))).map_err(Error::Video)
             }
-            Some(Kind::Archive) => archive::open(bytes, limits).map(Self::Archive).map_err(Error::Archive),
+            Some(Kind::Archive) => archive::open(bytes, means.limits).map(Self::Archive).map_err(Error::Archive),
             None if bytes.is_empty() => Err(Error::Picture(None, still::Error::Empty)),
             None => Err(Error::Unknown(still::other_format(bytes))),
         }
@@ -118,36 +148,40 @@ impl<'a> Medium<'a> {
     /// What it is.
     pub fn details(&self) -> Details {
         match self {
-            Self::Picture(frame, mime) => Details::Picture { mime, width: frame.width(), height: frame.height() },
+            Self::Picture(held, mime) => Details::Picture { mime, width: held.width(), height: held.height() },
             Self::Video(clip) => Details::Video(clip.info().clone()),
             Self::Archive(archive) => Details::Archive { pictures: archive.len() },
         }
     }
 
-    /// Hands out at most `count` frames in order, spread over the whole; fewer if `each` breaks off. `late` is asked between
-    /// frames whether there is still time.
+    /// Hands out at most `count` frames in order, spread over the whole; fewer if `each` breaks off. Memory is reserved as
+    /// for one frame and a turned copy of it, and for `keep` bytes that `each` keeps.
     pub fn frames(
         self,
         count: usize,
-        limits: &Limits,
-        late: &dyn Fn() -> bool,
+        keep: u64,
+        means: &Means<'_>,
         mut each: impl FnMut(Frame) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         match self {
-            Self::Picture(frame, _) => {
+            Self::Picture(Held { frame, room: _until_the_end }, _) => {
                 let _only_one = each(frame);
                 Ok(())
             }
-            Self::Video(clip) => match clip.sample(count, late, |shot| each(shot.frame)) {
-                Ok(_) => Ok(()),
-                Err(video::Error::TooSlow) => Err(Error::Late),
-                Err(error) => Err(Error::Video(error)),
-            },
+            Self::Video(clip) => {
+                let _room = means.room(clip.bytes() + keep)?;
+                match clip.sample(count, means.stop, |shot| each(shot.frame)) {
+                    Ok(_) => Ok(()),
+                    Err(video::Error::TooSlow) => Err(Error::Late),
+                    Err(error) => Err(Error::Video(error)),
+                }
+            }
             Self::Archive(archive) => {
+                let _kept = means.kept(archive.largest() + keep)?;
                 let pictures = archive.len();
                 let count = count.min(pictures);
                 for (number, entry) in archive.enumerate() {
-                    if late() {
+                    if (means.stop)() {
                         return Err(Error::Late);
                     }
                     let entry = entry.map_err(Error::Archive)?;
@@ -155,7 +189,8 @@ impl<'a> Medium<'a> {
                     if !(0..count).any(|slot| (2 * slot + 1) * pictures / (2 * count) == number) {
                         continue;
                     }
-                    let frame = still::decode(&entry.data, limits).map_err(|e| Error::Picture(Some(entry.name), e))?;
+                    let Held { frame, room: _until_it_was_seen } = still::decode_for(&entry.data, means, TURNED)
+                        .map_err(|e| Error::of_picture(Some(entry.name), e))?;
                     if each(frame).is_break() {
                         break;
                     }

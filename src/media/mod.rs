@@ -5,15 +5,19 @@
 mod archive;
 mod frame;
 mod jpeg;
+mod means;
 mod medium;
+mod png;
 pub mod raw;
+mod rgb;
 mod still;
 pub mod video;
 mod yuv;
 
 pub use archive::fuzz as fuzz_archive;
 pub use frame::{Frame, Turn, mirrored};
+pub use means::Means;
 pub use medium::{Details, Error as MediumError, Kind, Medium, kind};
 pub use raw::fuzz as fuzz_raw;
-pub use still::{Error, decode, fuzz, to_jpeg};
+pub use still::{Error, Held, decode, fuzz, to_jpeg};
 pub use yuv::{Chroma, Matrix, Picture, Plane};

@@ -119,6 +119,13 @@ impl Layout {
         rows.checked_sub(1)?.checked_mul(self.stride())?.checked_add(self.format.row_bytes(self.width))
     }
 
+    /// Bytes that a frame takes at most while it is made, turned and looked at.
+    pub fn bytes(&self) -> u64 {
+        /// Coefficients of a Motion JPEG, its samples in one and in three planes, a frame, and copies mirrored and turned.
+        const PIXEL: u64 = 6 + 3 + 3 + 3 * 3;
+        (self.width as u64).saturating_mul(self.height as u64).saturating_mul(PIXEL)
+    }
+
     /// The frame in a buffer. Not more than `most_pixels` are decoded.
     pub fn to_frame(&self, bytes: &[u8], mounting: Mounting, most_pixels: u64) -> Result<Frame, Damaged> {
         let pixels = (self.width as u64).saturating_mul(self.height as u64);
@@ -130,7 +137,7 @@ impl Layout {
         let Mounting { mirror, turn } = mounting;
         match self.format {
             PixelFormat::Mjpg => {
-                let picture = video::mjpeg_picture(from_start(bytes), most_pixels);
+                let picture = video::mjpeg_picture(from_start(bytes), most_pixels, &|| false);
                 Ok(picture.map_err(|e| Damaged(e.to_string()))?.to_frame(turn, mirror))
             }
             PixelFormat::Rgb3 => {

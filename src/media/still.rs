@@ -3,16 +3,16 @@
 //! Told by their bytes: labels and names lie. EXIF orientation is applied; transparency is shown on white, as a browser
 //! does; 16-bit, palette, gray and CMYK pictures become 8-bit RGB.
 
-use std::io::Cursor;
-
-use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
-use image::codecs::png::PngDecoder;
+use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
 
 use super::frame::{Frame, Turn};
-use super::jpeg::{self, Extent};
-use crate::ops::Limits;
+use super::jpeg::{self, Flaw, Layout, Stopped};
+use super::means::{Means, NO_MEMORY, NoRoom, too_much};
+use super::{png, rgb};
+use crate::ops::memory::Reserved;
+use crate::ops::{Limits, Memory};
 
 /// Why bytes are no picture. The text is for the client: it holds nothing of the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub enum Error {
     Damaged(String),
     /// Policy: larger than the limits allow.
     TooLarge(String),
+    /// Ours: the system has no memory for it now.
+    NoMemory,
+    /// The caller said to stop.
+    Late,
 }
 
 impl std::fmt::Display for Error {
@@ -37,58 +41,142 @@ impl std::fmt::Display for Error {
             Self::Format { looks_like: Some(name) } => write!(f, "it is {name}; send JPEG or PNG"),
             Self::Format { looks_like: None } => f.write_str("the bytes are neither a JPEG nor a PNG"),
             Self::Damaged(what) | Self::TooLarge(what) => f.write_str(what),
+            Self::NoMemory => f.write_str(NO_MEMORY),
+            Self::Late => f.write_str("it took too long"),
         }
     }
 }
 
 impl std::error::Error for Error {}
 
+impl From<NoRoom> for Error {
+    fn from(refused: NoRoom) -> Self {
+        match refused {
+            NoRoom::Never(bytes, most) => Self::TooLarge(too_much("this kind and size of picture", bytes, most)),
+            NoRoom::Now => Self::NoMemory,
+            NoRoom::Late => Self::Late,
+        }
+    }
+}
+
+impl From<Flaw> for Error {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::TooLarge(_) => Self::TooLarge(flaw.to_string()),
+            _ => Self::Damaged(flaw.to_string()),
+        }
+    }
+}
+
+impl From<Stopped> for Error {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Damaged(what) => Self::Damaged(format!("the JPEG is damaged ({what})")),
+            Stopped::Short => Flaw::EndsInScan.into(),
+            Stopped::Late => Self::Late,
+        }
+    }
+}
+
+/// A frame, and the part of the memory's budget that it holds.
+#[derive(Debug)]
+pub struct Held {
+    pub(super) frame: Frame,
+    pub(super) room: Reserved,
+}
+
+impl std::ops::Deref for Held {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        &self.frame
+    }
+}
+
 const JPEG: &[u8] = b"\xFF\xD8";
-const PNG: &[u8] = b"\x89PNG\r\n\x1A\n";
 
 /// Whether bytes begin as a picture that [`decode`] reads.
 pub(super) fn is_picture(bytes: &[u8]) -> bool {
-    bytes.starts_with(JPEG) || bytes.starts_with(PNG)
+    bytes.starts_with(JPEG) || bytes.starts_with(png::SIGNATURE)
 }
 
 /// The media type of a picture that [`decode`] reads.
 pub(super) fn mime(bytes: &[u8]) -> &'static str {
-    if bytes.starts_with(PNG) { "image/png" } else { "image/jpeg" }
+    if bytes.starts_with(png::SIGNATURE) { "image/png" } else { "image/jpeg" }
 }
 
-/// Decodes one picture. Never allocates for a size that the limits forbid.
-pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Frame, Error> {
+/// Decodes one picture. Never allocates for a size that the limits forbid or that was not reserved.
+pub fn decode(bytes: &[u8], means: &Means<'_>) -> Result<Held, Error> {
+    decode_for(bytes, means, BYTES)
+}
+
+/// Bytes of a pixel of a frame.
+pub(super) const BYTES: u64 = 3;
+
+/// The same with at least so many bytes a pixel reserved, also afterwards, for what is done with the frame.
+pub(super) fn decode_for(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<Held, Error> {
     if bytes.is_empty() {
         return Err(Error::Empty);
     }
-    if bytes.len() > limits.picture_bytes {
-        return Err(Error::TooLarge(format!("it is over the limit of {} bytes", limits.picture_bytes)));
+    if bytes.len() > means.limits.picture_bytes {
+        return Err(Error::TooLarge(format!("it is over the limit of {} bytes", means.limits.picture_bytes)));
     }
-    if bytes.starts_with(JPEG) {
-        return decode_jpeg(bytes, limits);
-    }
-    if bytes.starts_with(PNG) {
-        let decoder =
-            PngDecoder::with_limits(Cursor::new(bytes), allocation(limits)).map_err(|e| damaged("PNG", &e))?;
-        return finish(decoder, "PNG", limits);
-    }
-    Err(Error::Format { looks_like: other_format(bytes) })
+    let mut held = if bytes.starts_with(JPEG) {
+        decode_jpeg(bytes, means, each)?
+    } else if bytes.starts_with(png::SIGNATURE) {
+        decode_png(bytes, means, each)?
+    } else {
+        return Err(Error::Format { looks_like: other_format(bytes) });
+    };
+    let pixels = (held.frame.width() * held.frame.height()) as u64;
+    held.room.shrink(pixels * each.max(BYTES));
+    Ok(held)
 }
 
-fn decode_jpeg(bytes: &[u8], limits: &Limits) -> Result<Frame, Error> {
-    match jpeg::extent(bytes) {
-        Extent::Whole => {}
-        Extent::EndsInHeader => return Err(Error::Damaged("the JPEG ends inside its header".into())),
-        Extent::EndsInScan => return Err(Error::Damaged("the JPEG ends inside a scan".into())),
-    }
-    finish(JpegDecoder::new(Cursor::new(bytes)).map_err(|e| damaged("JPEG", &e))?, "JPEG", limits)
+fn decode_jpeg(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<Held, Error> {
+    let layout = Layout::read(bytes)?;
+    let pixels = check_size(layout.width.into(), layout.height.into(), means.limits)?;
+    layout.check(means.limits.picture_pixels)?;
+    let exif = layout.exif.clone().and_then(|exif| Orientation::from_exif_chunk(&bytes[exif]));
+    let turn = exif.unwrap_or(Orientation::NoTransforms);
+    let out = pixels * BYTES;
+    let room = means.room((layout.working_bytes() + out).max(pixels * afterwards(turn, each)))?;
+    let opened = jpeg::open(bytes, &layout, &[])?;
+    let color = if opened.color() == jpeg::Color::Gray { ColorType::L8 } else { ColorType::Rgb8 };
+    let mut buffer = zeros(out)?;
+    let count = buffer.len() / 3 * usize::from(color.bytes_per_pixel());
+    opened.decode(false, &mut buffer[..count], means.stop)?;
+    drop(opened);
+    finish(buffer, (layout.width.into(), layout.height.into()), color, turn, room)
 }
 
-fn finish(mut decoder: impl ImageDecoder, format: &str, limits: &Limits) -> Result<Frame, Error> {
+fn decode_png(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<Held, Error> {
+    let limits = means.limits;
+    let told = |error: ImageError| if (means.stop)() { Error::Late } else { damaged("PNG", &error) };
+    let mut decoder = png::open(bytes, allocation(limits), means.stop).map_err(told)?;
     let (width, height) = decoder.dimensions();
+    let pixels = check_size(width, height, limits)?;
+    if decoder.total_bytes() > pixel_bytes(limits) {
+        return Err(Error::TooLarge(format!(
+            "{width}x{height} pixels at this depth take more memory than the limits allow"
+        )));
+    }
+    decoder.set_limits(allocation(limits)).map_err(told)?;
+    let turn = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let color = decoder.color_type();
+    let out = rgb::bytes(pixels, color);
+    let room = means.room((png::working_bytes(&decoder) + out).max(pixels * afterwards(turn, each)))?;
+    let (mut buffer, count) = (zeros(out)?, decoder.total_bytes());
+    let count = usize::try_from(count).map_err(|_| Error::NoMemory)?;
+    decoder.read_image(&mut buffer[..count]).map_err(told)?;
+    finish(buffer, (width, height), color, turn, room)
+}
+
+/// How many pixels there are, if the limits allow them.
+fn check_size(width: u32, height: u32, limits: &Limits) -> Result<u64, Error> {
     let pixels = u64::from(width) * u64::from(height);
     if width == 0 || height == 0 {
-        return Err(Error::Damaged(format!("the {format} has no pixels")));
+        return Err(Error::Damaged("the picture has no pixels".into()));
     }
     if pixels > limits.picture_pixels {
         let limit = limits.picture_pixels;
@@ -97,21 +185,35 @@ fn finish(mut decoder: impl ImageDecoder, format: &str, limits: &Limits) -> Resu
     if width.max(height) > MAX_SIDE {
         return Err(Error::TooLarge(format!("{width}x{height} pixels: a side is over the limit of {MAX_SIDE}")));
     }
-    if decoder.total_bytes() > pixel_bytes(limits) {
-        return Err(Error::TooLarge(format!(
-            "{width}x{height} pixels at this depth take more memory than the limits allow"
-        )));
-    }
-    decoder.set_limits(allocation(limits)).map_err(|e| damaged(format, &e))?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| damaged(format, &e))?;
-    if picture.color().has_alpha() {
-        picture = on_white(picture);
-    }
-    picture = DynamicImage::ImageRgb8(picture.into_rgb8());
-    picture.apply_orientation(orientation);
+    Ok(pixels)
+}
+
+/// Bytes a pixel that are held at once after decoding: a turn by a quarter needs a copy.
+fn afterwards(turn: Orientation, each: u64) -> u64 {
+    use Orientation::{FlipHorizontal, FlipVertical, NoTransforms, Rotate180};
+    let in_place = matches!(turn, NoTransforms | FlipHorizontal | FlipVertical | Rotate180);
+    each.max(if in_place { BYTES } else { 2 * BYTES })
+}
+
+/// Memory for pixels, of which the system was asked before.
+fn zeros(bytes: u64) -> Result<Vec<u8>, Error> {
+    usize::try_from(bytes).map(|bytes| vec![0; bytes]).map_err(|_| Error::NoMemory)
+}
+
+fn finish(
+    mut buffer: Vec<u8>,
+    (width, height): (u32, u32),
+    color: ColorType,
+    turn: Orientation,
+    room: Reserved,
+) -> Result<Held, Error> {
+    let unknown = || Error::Damaged("the picture has a kind of color that is not supported".into());
+    rgb::convert(&mut buffer, width as usize * height as usize, color).ok_or_else(unknown)?;
+    let picture = RgbImage::from_raw(width, height, buffer).ok_or_else(unknown)?;
+    let mut picture = DynamicImage::ImageRgb8(picture);
+    picture.apply_orientation(turn);
     let rgb = picture.into_rgb8();
-    Ok(Frame::new(rgb.width() as usize, rgb.height() as usize, rgb.into_raw()))
+    Ok(Held { frame: Frame::new(rgb.width() as usize, rgb.height() as usize, rgb.into_raw()), room })
 }
 
 /// Longest side in pixels: what a JPEG can have at most.
@@ -127,17 +229,6 @@ fn allocation(limits: &Limits) -> image::Limits {
     let mut allowed = image::Limits::default();
     allowed.max_alloc = Some(pixel_bytes(limits));
     allowed
-}
-
-/// Blends every pixel with white by its alpha, rounded to nearest.
-fn on_white(picture: DynamicImage) -> DynamicImage {
-    let mut rgba = picture.into_rgba8();
-    for pixel in rgba.pixels_mut() {
-        let [r, g, b, a] = pixel.0.map(u32::from);
-        let blend = |c: u32| ((c * a + 255 * (255 - a) + 127) / 255) as u8;
-        pixel.0 = [blend(r), blend(g), blend(b), 255];
-    }
-    DynamicImage::ImageRgba8(rgba)
 }
 
 fn damaged(format: &str, error: &ImageError) -> Error {
@@ -195,21 +286,57 @@ pub fn to_jpeg(frame: &Frame) -> Result<Vec<u8>, String> {
 /// Reads any bytes as a picture with small limits: the target of the fuzzer and of the property tests.
 pub fn fuzz(bytes: &[u8]) {
     let limits = Limits { picture_pixels: 1 << 16, ..Limits::default() };
-    if let Ok(frame) = decode(bytes, &limits) {
-        assert!(frame.width() * frame.height() <= 1 << 16);
-        assert_eq!(frame.turned(Turn::Half).turned(Turn::Half), frame);
+    let memory = Memory::of(4 << 20);
+    let means = Means { limits: &limits, memory: &memory, stop: &|| false };
+    let result = decode(bytes, &means);
+    if let Ok(held) = &result {
+        let pixels = held.width() * held.height();
+        assert!(pixels <= 1 << 16);
+        assert_eq!(held.turned(Turn::Half).turned(Turn::Half), **held);
+        assert_eq!(held.room.bytes(), pixels as u64 * BYTES);
     }
+    drop(result);
+    let stopped = decode(bytes, &Means { stop: &|| true, ..means });
+    assert!(stopped.is_err(), "one that is told to stop gives no picture");
+    assert_eq!(memory.decode.free(), memory.decode.total(), "all memory comes back");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(bytes: &[u8], memory: &Memory) -> Result<Held, Error> {
+        decode(bytes, &Means { limits: &Limits::default(), memory, stop: &|| false })
+    }
+
     #[test]
     fn a_frame_becomes_a_jpeg_of_its_size() {
         let frame = Frame::new(33, 17, vec![90; 33 * 17 * 3]);
-        let back = decode(&to_jpeg(&frame).unwrap(), &Limits::default()).unwrap();
+        let back = read(&to_jpeg(&frame).unwrap(), &Memory::of(1 << 24)).unwrap();
         assert_eq!((back.width(), back.height()), (33, 17));
         assert!(back.pixels().iter().all(|p| p.abs_diff(90) <= 2));
+    }
+
+    #[test]
+    fn what_does_not_fit_into_memory_is_told_before_it_is_decoded() {
+        let jpeg = to_jpeg(&Frame::new(1000, 1000, vec![90; 3_000_000])).unwrap();
+        let memory = |bytes: u64| Memory::of(bytes);
+        let held = read(&jpeg, &memory(8 << 20)).unwrap();
+        assert_eq!(held.room.bytes(), 3_000_000);
+        let refused = read(&jpeg, &memory(3 << 20)).unwrap_err();
+        assert!(matches!(&refused, Error::TooLarge(what) if what.contains("of memory")), "{refused}");
+        let busy = memory(8 << 20);
+        let _other = busy.decode.reserve(busy.decode.total() - 1000, &|| false).unwrap();
+        let late = decode(&jpeg, &Means { limits: &Limits::default(), memory: &busy, stop: &|| true }).unwrap_err();
+        assert_eq!(late, Error::Late);
+    }
+
+    #[test]
+    fn stopping_is_told_as_such() {
+        let picture = include_bytes!("../../tests/pictures/progressive.jpg");
+        let memory = Memory::of(1 << 28);
+        let means = Means { limits: &Limits::default(), memory: &memory, stop: &|| true };
+        assert_eq!(decode(picture, &means).unwrap_err(), Error::Late);
+        assert_eq!(memory.decode.free(), memory.decode.total());
     }
 }

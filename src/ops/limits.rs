@@ -32,6 +32,9 @@ pub struct Limits {
     pub video_frames: usize,
     /// Pixels of a video frame: 4096x2304. A decoder keeps up to seventeen frames of 1.5 bytes a pixel.
     pub video_pixels: u64,
+    /// Bytes that decoding may take at once, for all workers together; 0 follows the memory that the unit is given. A picture
+    /// that takes more is refused, one that does not fit now waits.
+    pub decode_bytes: u64,
     /// Pictures in an archive.
     pub archive_entries: usize,
     /// Bytes of all pictures of an archive when inflated.
@@ -78,6 +81,7 @@ impl Default for Limits {
             video_ms: 60_000,
             video_frames: 7_200,
             video_pixels: 4096 * 2304,
+            decode_bytes: 0,
             archive_entries: 64,
             archive_bytes: 256 << 20,
             head_bytes: 16 << 10,
@@ -131,6 +135,9 @@ impl Limits {
             ("connections_per_peer", number(self.connections_per_peer), 65_536),
             ("held_bytes", number(self.held_bytes), 1 << 40),
         ];
+        if self.decode_bytes > 1 << 40 {
+            return Some(format!("limits.decode_bytes: {} is not in 0..={}", self.decode_bytes, 1_u64 << 40));
+        }
         let wrong = ranges.iter().find(|(_, value, most)| !(1..=*most).contains(value));
         wrong.map(|(name, value, most)| format!("limits.{name}: {value} is not in 1..={most}"))
     }

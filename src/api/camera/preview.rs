@@ -88,8 +88,9 @@ impl Service {
     /// A worker's job: the newest frame after number `after` as JPEG, if there is a fresh one.
     fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor, &dyn Fn() -> bool) -> Option<Picture> + Send + use<> {
         let (newest, mounting, most_pixels) = (self.camera.newest(), self.camera.mounting(), self.limits.video_pixels);
-        move |_, _| {
+        move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
             let (number, captured) = newest(after)?;
+            let _room = extractor.reserve(captured.layout.bytes(), unwanted);
             let frame = |captured: &Captured| captured.layout.to_frame(&captured.bytes, mounting, most_pixels);
             let jpeg = frame(&captured).map_err(|e| e.to_string()).and_then(|frame| media::to_jpeg(&frame));
             Some((number, jpeg))

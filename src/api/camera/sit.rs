@@ -120,7 +120,7 @@ impl Service {
     ) -> Result<Look, Error> {
         let (newest, mounting) = (self.camera.newest(), self.camera.mounting());
         let most_pixels = self.limits.video_pixels;
-        let job = move |extractor: &mut Extractor, _unwanted: &dyn Fn() -> bool| {
+        let job = move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
             let Some((number, captured)) = newest(after) else {
                 return Look { sitting, frame: None, result: Ok(None) };
             };
@@ -128,6 +128,7 @@ impl Service {
             if captured.taken.saturating_duration_since(looked) > LONGEST_GAP {
                 sitting.forget();
             }
+            let _room = extractor.reserve(captured.layout.bytes(), unwanted);
             let (begun, age) = (Instant::now(), captured.taken.elapsed());
             let frame = captured.layout.to_frame(&captured.bytes, mounting, most_pixels);
             let decode = begun.elapsed();

@@ -118,6 +118,9 @@ fn verdict(result: Result<Result<Finding, face::Error>, Failed>, key: &str, only
         Ok(Ok(finding)) => Ok(Ok(finding)),
         Ok(Err(face::Error::Engine(cause))) => Err(Error::internal(Family::Liveness, cause.to_string())),
         Ok(Err(face::Error::Late)) => Err(late()),
+        Ok(Err(error @ face::Error::NoMemory)) => {
+            Err(Error::new(Family::Liveness, Kind::Overloaded, error.to_string()))
+        }
         Ok(Err(error)) if only && key.is_empty() => Err(sample(error.to_string())),
         Ok(Err(error)) if only => Err(sample(format!("{}: {error}", quoted(key)))),
         Ok(Err(error)) => Ok(Err(error.to_string())),

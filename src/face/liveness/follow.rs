@@ -12,7 +12,7 @@ use super::shot;
 use super::verdict::same_person;
 use crate::face::align::align;
 use crate::face::detect::Face;
-use crate::face::extractor::{Error, Extractor};
+use crate::face::extractor::{Error, Extractor, on_time};
 use crate::face::geometry::Rect;
 use crate::face::quality::{Flaw, Quality};
 use crate::face::score::Curve;
@@ -44,12 +44,9 @@ pub(super) struct Seen {
 pub(super) struct Shot {
     /// Its number among the judged ones.
     pub(super) judged: usize,
-    /// Upright.
+    /// Upright, as it leaves the service.
     pub(super) frame: Frame,
 }
-
-/// People whose best frame is kept: which of them is the subject is known at the end only, and a frame may have 28 MB.
-const MOST_SHOTS: usize = 3;
 
 /// Time of each step, summed over all frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -155,11 +152,18 @@ impl Follower {
         self.judged.len()
     }
 
-    /// Looks at the next frame.
-    pub(super) fn see(&mut self, extractor: &mut Extractor, frame: Frame) -> Result<(), Error> {
+    /// Looks at the next frame. `stop` is asked between steps whether to give up with [`Error::Late`].
+    pub(super) fn see(
+        &mut self,
+        extractor: &mut Extractor,
+        frame: Frame,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), Error> {
+        on_time(stop)?;
         self.frames += 1;
         let glance = self.upright.is_glance();
         let frame = if glance { frame } else { self.upright(extractor, frame)? };
+        on_time(stop)?;
         let faces = self.find(extractor, &frame, glance)?;
         let Some(face) = self.subject(&faces, &frame) else { return Ok(()) };
         self.place = Some(face.bounds);
@@ -173,6 +177,7 @@ impl Follower {
             self.flaw = Some(flaw);
             return Ok(());
         }
+        on_time(stop)?;
         let views = if self.still { STILL_VIEWS } else { CLIP_VIEWS[self.judged.len() % 2] };
         let live = extractor.liveness.live(&frame, face.bounds, views)?;
         let judged = (self.clock)();
@@ -195,13 +200,14 @@ impl Follower {
     fn keep(&mut self, frame: Frame, curve: &Curve) {
         let judged = self.judged.len() - 1;
         let newest = &self.judged[judged];
-        let shot = Shot { judged, frame };
         let same = |shot: &&mut Shot| same_person(&self.judged[shot.judged].vector, &newest.vector, curve);
-        let few = self.shots.len() < MOST_SHOTS;
+        let few = self.shots.len() < shot::MOST;
         match self.shots.iter_mut().find(same) {
-            Some(best) if newest.rank > self.judged[best.judged].rank => *best = shot,
+            Some(best) if newest.rank > self.judged[best.judged].rank => {
+                *best = Shot { judged, frame: shot::fitting(frame) };
+            }
             Some(_) => {}
-            None if few => self.shots.push(shot),
+            None if few => self.shots.push(Shot { judged, frame: shot::fitting(frame) }),
             None => {}
         }
     }

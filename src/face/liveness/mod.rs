@@ -20,10 +20,10 @@ pub use sitting::{Live, Sat, Sitting};
 
 use self::follow::{Follower, Seen};
 use self::verdict::{subject, verdict};
-use super::extractor::{Error, Extractor};
+use super::extractor::{Error, Extractor, on_time};
 use super::score::Score;
 use crate::engine;
-use crate::media::{self, Details, Frame, Medium};
+use crate::media::{self, Details, Frame, Means, Medium};
 
 /// What was found out about a medium.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,20 +57,21 @@ impl Extractor {
         late: &dyn Fn() -> bool,
         clock: fn() -> Duration,
     ) -> Result<(Finding, Effort), Error> {
-        let medium = Medium::open(bytes, &self.limits)?;
+        let (limits, memory) = (self.limits.clone(), self.memory.clone());
+        let means = Means { limits: &limits, memory: &memory, stop: late };
+        let medium = Medium::open(bytes, &means)?;
         let details = medium.details();
         let still = matches!(medium, Medium::Picture(..));
         let mut follower = Follower::new(still, best_shot, clock);
         let mut fault = None;
-        let limits = self.limits.clone();
-        let each = |frame: Frame| match follower.see(self, frame) {
+        let each = |frame: Frame| match follower.see(self, frame, late) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 fault = Some(error);
                 ControlFlow::Break(())
             }
         };
-        medium.frames(FRAMES, &limits, late, each)?;
+        medium.frames(FRAMES, if best_shot { shot::BYTES } else { 0 }, &means, each)?;
         if let Some(error) = fault {
             return Err(error);
         }
@@ -78,6 +79,7 @@ impl Extractor {
         let seen = follower.finish()?;
         let spoofing = verdict(&seen.judged, &self.curve);
         let frames = seen.judged.len();
+        on_time(late)?;
         let best_shot = shot_of(&seen, &subject(&seen.judged, &self.curve))?;
         Ok((Finding { details, spoofing, frames, best_shot }, effort))
     }

@@ -1,7 +1,34 @@
-//! The best shot: which frame is it.
+//! The best shot: which frame is it, and how large it may be.
 
 use crate::face::align::SIDE;
 use crate::face::quality::Quality;
+use crate::face::resample;
+use crate::media::Frame;
+
+/// People whose best frame is kept: which of them is the subject is known at the end only.
+pub(super) const MOST: usize = 3;
+
+/// Pixels of a best shot: a frame of 1920x1080 stays as it is. A larger one would be kept, sent and decoded again for detail
+/// that no template is made of: as JPEG of noise this has 3 MB, and 50 megapixels would have 60.
+const PIXELS: usize = 1920 * 1080;
+
+/// Bytes of memory that the best shots of a medium take.
+pub(super) const BYTES: u64 = (MOST * PIXELS * 3) as u64;
+
+/// The frame, scaled down if it is too large.
+pub(super) fn fitting(frame: Frame) -> Frame {
+    let pixels = frame.width() * frame.height();
+    if pixels <= PIXELS {
+        return frame;
+    }
+    // Rounded down, so that the product stays below; a side of a very thin picture would be 0.
+    let scaled = |side: usize| {
+        let squared = (side as u64).pow(2) * PIXELS as u64 / pixels as u64;
+        (squared.isqrt() as usize).max(1)
+    };
+    let (width, height) = (scaled(frame.width()), scaled(frame.height()));
+    resample::resize(&frame, width.min(PIXELS / height), height)
+}
 
 /// Where the aligned crop has an eye: half width and half height of the patch around its center, in pixels.
 const EYE: (usize, usize) = (11, 6);
@@ -47,6 +74,22 @@ mod tests {
     }
 
     const GOOD: Quality = Quality { eye_distance: 80, brightness: 120, contrast: 100, sharpness: 250, nose: 50 };
+
+    #[test]
+    fn large_frames_are_scaled_and_others_stay() {
+        let fitted = |width: usize, height: usize| {
+            let fitted = fitting(Frame::new(width, height, vec![7; width * height * 3]));
+            assert!(fitted.pixels().iter().all(|&p| p == 7));
+            (fitted.width(), fitted.height())
+        };
+        assert_eq!(fitted(1920, 1080), (1920, 1080));
+        assert_eq!(fitted(1080, 1920), (1080, 1920));
+        assert_eq!(fitted(3840, 2160), (1920, 1080));
+        assert_eq!(fitted(1441, 1440), (1440, 1439));
+        assert_eq!(fitted(65_535, 32), (65_166, 31));
+        let (width, height) = fitted(2_100_000, 1);
+        assert!(width <= PIXELS && height == 1);
+    }
 
     #[test]
     fn open_eyes_a_frontal_pose_and_sharpness_win() {

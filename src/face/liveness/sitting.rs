@@ -122,7 +122,7 @@ impl Sitting {
             return Ok(None);
         };
         let before = judging.follower.judged();
-        judging.follower.see(extractor, frame)?;
+        judging.follower.see(extractor, frame, &|| false)?;
         let judged = judging.follower.judged();
         judging.lost = if judged > before { 0 } else { judging.lost + 1 };
         if judged >= wanted {

@@ -8,6 +8,7 @@
 pub mod avi;
 pub mod bmff;
 mod codec;
+mod effort;
 pub mod h263;
 pub mod matroska;
 mod order;
@@ -106,6 +107,8 @@ pub struct Clip<'a> {
     track: Track<'a>,
     limits: Limits,
     info: Info,
+    /// Bytes that its decoder keeps.
+    decoder: u64,
 }
 
 impl<'a> Clip<'a> {
@@ -119,7 +122,8 @@ impl<'a> Clip<'a> {
         };
         // The pictures are checked again: they may be larger than the container says.
         codec::check_size(track.width.into(), track.height.into(), limits.video_pixels)?;
-        let _supported = run::new_decoder(&track, limits)?;
+        let limits = &Limits { video_pixels: effort::most_pixels(&track, limits.video_pixels), ..limits.clone() };
+        let decoder = run::new_decoder(&track, limits)?.bytes();
         let (width, height) = match track.turn {
             Turn::None | Turn::Half => (track.width, track.height),
             Turn::Left | Turn::Right => (track.height, track.width),
@@ -132,12 +136,19 @@ impl<'a> Clip<'a> {
             frames_per_second: track.frames_per_second(),
             duration_s: track.duration_us() as f64 / 1e6,
         };
-        Ok(Self { track, limits: limits.clone(), info })
+        Ok(Self { track, limits: limits.clone(), info, decoder })
     }
 
     /// What is known of the clip.
     pub fn info(&self) -> &Info {
         &self.info
+    }
+
+    /// Bytes that decoding takes at most: what the decoder keeps, a picture of up to two bytes a pixel, its frame, and a
+    /// turned copy of that.
+    pub fn bytes(&self) -> u64 {
+        const PICTURE_AND_TURNED_FRAME: u64 = 2 + 2 * 3;
+        self.decoder + self.limits.video_pixels * PICTURE_AND_TURNED_FRAME
     }
 
     /// Splits the shown time into `count` equal slots, or fewer if there are fewer frames, and hands out the middle frame of

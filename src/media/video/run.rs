@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Error;
 use super::codec::{self, Decode, Decoded, Input, Role};
+use super::effort::Effort;
 use super::order::Order;
 use super::track::Track;
 use crate::media::yuv::Picture;
@@ -28,6 +29,7 @@ pub(super) struct Run<'a> {
     came: usize,
     /// What was wrong first.
     trouble: Option<String>,
+    effort: Effort,
 }
 
 impl<'a> Run<'a> {
@@ -36,7 +38,8 @@ impl<'a> Run<'a> {
         let decoder = new_decoder(track, limits)?;
         let order = Order::new(&track.samples, (0..wanted.len()).filter(|&number| wanted[number]));
         let (last, broken, asked, came, trouble) = (None, false, 0, 0, None);
-        Ok(Self { track, limits, decoder, wanted, order, last, broken, asked, came, trouble })
+        let effort = Effort::default();
+        Ok(Self { track, limits, decoder, wanted, order, last, broken, asked, came, trouble, effort })
     }
 
     /// Decodes a sample. Numbers ascend; what lies between two is left out.
@@ -56,6 +59,8 @@ impl<'a> Run<'a> {
                 self.decoder.decode(Input { sample: number, data: &sample.data, wanted, stop }, &mut done)
             });
             self.take(done, number);
+            let pixels = guarded(self.track, || self.decoder.pixels(&sample.data)).unwrap_or_default();
+            self.effort.add(sample.data.len(), pixels)?;
             let panicked = result.is_err();
             match result.and_then(|decoded| decoded) {
                 Ok(()) => {}

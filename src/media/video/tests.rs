@@ -106,7 +106,7 @@ fn frames_after_a_lost_one_are_left_out_up_to_the_next_start() {
             // A NAL unit that is longer than the sample.
             track.samples[number].data = vec![0xFF; 8].into();
         }
-        times(&Clip { track, limits: Limits::default(), info: clip.info.clone() })
+        times(&Clip { track, limits: Limits::default(), info: clip.info.clone(), decoder: 0 })
     };
     let left = lose(&[9]).unwrap();
     assert_eq!(left[..8], whole[..8]);

@@ -10,7 +10,7 @@ use rust_h264::error::DecodeError;
 use rust_h264::nal::{NalUnit, NalUnitType, parse_sps_info};
 
 use super::nal::{Framing, Setup, unescaped};
-use super::{Decode, Decoded, Input, Role, check_size, eight_bits};
+use super::{Decode, Decoded, Input, Role, check_size, eight_bits, passes};
 use crate::media::video::Error;
 use crate::media::yuv::{Chroma, Matrix, Picture, Plane};
 use crate::ops::{Limits, Wiped};
@@ -22,6 +22,10 @@ pub(super) struct Decoder {
     most_pixels: u64,
     /// What the last sequence parameter set says.
     sequence: Option<Sequence>,
+    /// Macroblocks of reference pictures that a set may ask for: no more than those before the first sample do.
+    most_blocks: u64,
+    /// Whether a set may ask for more than 8 bits a sample.
+    deep: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -31,6 +35,9 @@ struct Sequence {
     gray: bool,
     full_range: bool,
     matrix: Matrix,
+    /// Macroblocks of its reference pictures.
+    blocks: u64,
+    deep: bool,
 }
 
 /// Macroblocks of all reference pictures together: MaxDpbMbs of level 5.2 (table A-1). It limits memory to some 100 MB, for
@@ -42,9 +49,18 @@ impl Decoder {
     pub(super) fn new(setup: &[u8], limits: &Limits) -> Result<Self, Error> {
         let setup = Setup::avc(setup)?;
         let inner = rust_h264::decoder::Decoder::new();
-        let mut decoder = Self { inner, framing: setup.framing, most_pixels: limits.video_pixels, sequence: None };
+        let (framing, most_pixels, most_blocks) = (setup.framing, limits.video_pixels, MOST_REFERENCE_BLOCKS);
+        let mut decoder = Self { inner, framing, most_pixels, sequence: None, most_blocks, deep: true };
+        let (mut most_blocks, mut deep) = (0, false);
         for set in setup.sets {
             decoder.unit(set)?;
+            if let Some(sequence) = decoder.sequence {
+                most_blocks = most_blocks.max(sequence.blocks);
+                deep |= sequence.deep;
+            }
+        }
+        if decoder.sequence.is_some() {
+            (decoder.most_blocks, decoder.deep) = (most_blocks, deep);
         }
         Ok(decoder)
     }
@@ -77,6 +93,10 @@ impl Decoder {
         if info.reference_frames > 16 || blocks > MOST_REFERENCE_BLOCKS {
             return Err(Error::TooLarge("the video has more H.264 reference pictures than level 5.2 allows".into()));
         }
+        let deep = info.bit_depth_luma > 8;
+        if blocks > self.most_blocks || deep && !self.deep {
+            return Err(Error::TooLarge("the H.264 video takes more memory than its container tells".into()));
+        }
         match (info.chroma_format, info.bit_depth_luma) {
             (3, _) => return Err(unsupported("4:4:4 color")),
             (_, 8 | 10) => {}
@@ -88,6 +108,8 @@ impl Decoder {
             gray: info.chroma_format == 0,
             full_range: info.full_range,
             matrix: Matrix::from_h273(info.matrix),
+            blocks,
+            deep,
         })
     }
 
@@ -160,6 +182,27 @@ impl Decode for Decoder {
             done.push(Decoded { sample: input.sample, picture: self.picture(frame)? });
         }
         Ok(())
+    }
+
+    fn bytes(&self) -> u64 {
+        /// Bytes of a macroblock: samples in 4:2:0, of one or two bytes, and 18 of motion for each block of 4x4.
+        const BLOCK: [u64; 2] = [384 + 288, 768 + 288];
+        // The current picture and one that is being put out come on top.
+        (self.most_blocks + 2 * self.most_pixels / 256) * BLOCK[usize::from(self.deep)]
+    }
+
+    fn pixels(&self, data: &[u8]) -> u64 {
+        let slices = self
+            .framing
+            .units(data)
+            .flatten()
+            .filter(|unit| matches!(kind(unit[0]), NalUnitType::Slice | NalUnitType::SliceIdr));
+        // The first macroblock's number is one bit if it is 0: there a picture begins.
+        let (pictures, slices) = slices.fold((0, 0), |(pictures, slices), unit| {
+            (pictures + u64::from(unit.get(1).is_some_and(|byte| byte >> 7 == 1)), slices + 1)
+        });
+        let pixels = self.sequence.map_or(0, |sequence| u64::from(sequence.width) * u64::from(sequence.height));
+        pixels * passes(pictures, slices)
     }
 }
 

@@ -14,7 +14,7 @@ use rusty_h265::ps::{Pps, Sps, parse_pps, parse_sps};
 use rusty_h265::slice::parse_slice_header;
 
 use super::nal::{Framing, Setup};
-use super::{Decode, Decoded, Input, Role, check_size, eight_bits};
+use super::{Decode, Decoded, Input, Role, check_size, eight_bits, passes};
 use crate::media::video::Error;
 use crate::media::yuv::{Chroma, Matrix, Picture};
 use crate::ops::Limits;
@@ -24,6 +24,10 @@ pub(super) struct Decoder {
     inner: rusty_h265::Decoder,
     framing: Framing,
     most_pixels: u64,
+    /// Luma samples of kept pictures that a set may ask for: no more than those before the first sample do.
+    most_kept: u64,
+    /// Pixels of the last sequence.
+    pixels: u64,
     full_range: bool,
     matrix: Matrix,
     /// Parameter sets by their numbers.
@@ -36,6 +40,9 @@ pub(super) struct Decoder {
 /// Luma samples of all pictures that a decoder keeps: six times MaxLumaPs of level 5.2 (tables A.8 and A.9). As two bytes a
 /// sample, with color, that is 160 MB.
 const MOST_KEPT_SAMPLES: u64 = 6 * 8_912_896;
+
+/// Pictures that a decoder keeps, the current one among them (`max_dec_pic_buffering`, clause A.4.2).
+const MOST_PICTURES: u64 = 16;
 
 /// Bytes in which the header of a slice ends: it is some ten bytes long, and a thousand with an entry point for each row.
 const MOST_HEADER_BYTES: usize = 4096;
@@ -55,6 +62,8 @@ impl Decoder {
             inner: rusty_h265::Decoder::new(),
             framing: setup.framing,
             most_pixels: limits.video_pixels,
+            most_kept: MOST_KEPT_SAMPLES,
+            pixels: 0,
             full_range: false,
             matrix: Matrix::Bt601,
             sequences: BTreeMap::new(),
@@ -64,6 +73,7 @@ impl Decoder {
         for set in setup.sets {
             decoder.unit(set, None)?;
         }
+        decoder.most_kept = decoder.sequences.values().map(samples).max().unwrap_or(MOST_KEPT_SAMPLES);
         Ok(decoder)
     }
 
@@ -115,9 +125,13 @@ impl Decoder {
     fn admit(&mut self, sps: &Sps) -> Result<(), Error> {
         let (width, height) = (u64::from(sps.width), u64::from(sps.height));
         check_size(width, height, self.most_pixels)?;
-        if width.saturating_mul(height).saturating_mul(kept(sps)) > MOST_KEPT_SAMPLES {
+        if samples(sps) > MOST_KEPT_SAMPLES {
             return Err(Error::TooLarge("the video has more HEVC reference pictures than level 5.2 allows".into()));
         }
+        if samples(sps) > self.most_kept {
+            return Err(Error::TooLarge("the HEVC video takes more memory than its container tells".into()));
+        }
+        self.pixels = width * height;
         match (sps.chroma_format_idc, sps.bit_depth_luma.max(sps.bit_depth_chroma)) {
             (1, ..=10) => {}
             (1, bits) => return Err(unsupported(&format!("{bits} bits a sample"))),
@@ -199,6 +213,24 @@ impl Decode for Decoder {
         self.damaged.clear();
     }
 
+    fn bytes(&self) -> u64 {
+        // Two bytes a sample, with color and a sixteenth for motion; then those of motion and modes of the current picture.
+        let kept = self.most_kept.min(self.most_pixels.saturating_mul(MOST_PICTURES));
+        kept.saturating_mul(13) / 4 + self.most_pixels * 4
+    }
+
+    fn pixels(&self, data: &[u8]) -> u64 {
+        let slices = self
+            .framing
+            .units(data)
+            .flatten()
+            .filter(|unit| header(unit).is_some_and(|(kind, layer)| kind <= LAST_IRAP && layer == 0));
+        let (pictures, slices) = slices.fold((0, 0), |(pictures, slices), unit| {
+            (pictures + u64::from(unit.get(2).is_some_and(|byte| byte >> 7 == 1)), slices + 1)
+        });
+        self.pixels * passes(pictures, slices)
+    }
+
     fn is_late(&self) -> bool {
         true
     }
@@ -207,6 +239,11 @@ impl Decode for Decoder {
 /// Pictures that a decoder keeps for a sequence, the current one among them.
 fn kept(sps: &Sps) -> u64 {
     sps.ordering.iter().map(|layer| u64::from(layer.max_dec_pic_buffering_minus1) + 1).max().unwrap_or(1)
+}
+
+/// Luma samples of all pictures that a decoder keeps for a sequence.
+fn samples(sps: &Sps) -> u64 {
+    u64::from(sps.width).saturating_mul(sps.height.into()).saturating_mul(kept(sps))
 }
 
 /// The type and the layer that the header of a unit tells (clause 7.3.1.2).

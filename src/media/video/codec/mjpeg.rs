@@ -3,18 +3,11 @@
 //! Cameras and AVI leave out the Huffman tables if they are those that the standard prints as typical; they are put in
 //! again. Color that was stored at half size is brought to the size of luma by that crate.
 
-use std::borrow::Cow;
-
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
-
 use super::{Decode, Decoded, Input, Role, check_size};
-use crate::media::jpeg::{Extent, extent};
+use crate::media::jpeg::{self, Color, Flaw, Layout, Stopped};
 use crate::media::video::Error;
 use crate::media::yuv::{Chroma, Matrix, Picture, Plane};
-use crate::ops::{Limits, Wiped};
+use crate::ops::Wiped;
 
 /// Decodes the samples of one track, each for itself.
 pub(super) struct Decoder {
@@ -23,8 +16,8 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// A decoder that keeps nothing from one sample to the next.
-    pub(super) fn new(limits: &Limits) -> Self {
-        Self { most_pixels: limits.video_pixels }
+    pub(super) fn new(most_pixels: u64) -> Self {
+        Self { most_pixels }
     }
 }
 
@@ -35,35 +28,49 @@ impl Decode for Decoder {
 
     fn decode(&mut self, input: Input<'_>, done: &mut Vec<Decoded>) -> Result<(), Error> {
         if input.wanted {
-            done.push(Decoded { sample: input.sample, picture: picture(input.data, self.most_pixels)? });
+            let picture = picture(input.data, self.most_pixels, input.stop)?;
+            done.push(Decoded { sample: input.sample, picture });
         }
         Ok(())
     }
+
+    fn bytes(&self) -> u64 {
+        /// Coefficients of three components without subsampling, and samples in one and in three planes.
+        const PIXEL: u64 = 3 * 2 + 2 * 3;
+        self.most_pixels * PIXEL
+    }
+
+    fn pixels(&self, _data: &[u8]) -> u64 {
+        0 // its layout bounds the work of each picture, and no more than the wanted ones are decoded
+    }
 }
 
-/// The picture of one sample, which begins with a start-of-image marker.
-pub(in crate::media) fn picture(jpeg: &[u8], most_pixels: u64) -> Result<Picture, Error> {
-    if !jpeg.starts_with(b"\xFF\xD8") || extent(jpeg) != Extent::Whole {
+/// The picture of one sample, which begins with a start-of-image marker. `stop` is asked from time to time whether to give up.
+pub(in crate::media) fn picture(jpeg: &[u8], most_pixels: u64, stop: &dyn Fn() -> bool) -> Result<Picture, Error> {
+    if !jpeg.starts_with(b"\xFF\xD8") {
         return Err(Error::Damaged("a picture of the Motion JPEG is not whole".into()));
     }
-    let jpeg = with_tables(jpeg);
-    let options = DecoderOptions::default().set_strict_mode(false).set_max_width(65_535).set_max_height(65_535);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&*jpeg), options);
-    let damaged = |_reason| Error::Damaged("a picture of the Motion JPEG is damaged".into());
-    decoder.decode_headers().map_err(damaged)?;
-    let (width, height) = decoder.dimensions().ok_or_else(|| Error::Damaged("a JPEG has no size".into()))?;
+    let layout = Layout::read(jpeg).map_err(flawed)?;
+    let (width, height) = (usize::from(layout.width), usize::from(layout.height));
     check_size(width as u64, height as u64, most_pixels)?;
-    let (color, chroma) = match decoder.input_colorspace() {
-        Some(ColorSpace::YCbCr) => (ColorSpace::YCbCr, Chroma::C444),
-        Some(ColorSpace::Luma) => (ColorSpace::Luma, Chroma::Gray),
-        _ => return Err(Error::Unsupported("Motion JPEG in RGB or CMYK is not supported; send YCbCr".into())),
+    layout.check(most_pixels).map_err(flawed)?;
+    let unsupported = || Error::Unsupported("Motion JPEG in RGB or CMYK is not supported; send YCbCr".into());
+    if layout.components.len() > 3 {
+        return Err(unsupported());
+    }
+    let tables = if layout.has_tables { vec![] } else { typical_tables() };
+    let opened = jpeg::open(jpeg, &layout, &tables).map_err(stopped)?;
+    let (chroma, channels) = match opened.color() {
+        Color::YCbCr => (Chroma::C444, 3),
+        Color::Gray => (Chroma::Gray, 1),
+        Color::Other => return Err(unsupported()),
     };
-    decoder.set_options(options.jpeg_set_out_colorspace(color));
-    let samples = decoder.decode().map_err(damaged)?;
+    let mut samples = Wiped::from(vec![0; width * height * channels]);
+    opened.decode(true, &mut samples, stop).map_err(stopped)?;
+    drop(opened);
     let planes = match chroma {
-        Chroma::Gray => vec![Plane { width, height, samples: samples.into() }],
+        Chroma::Gray => vec![Plane { width, height, samples }],
         _ => {
-            let samples = Wiped::from(samples);
             let (pixels, _) = samples.as_chunks::<3>();
             let plane = |number: usize| pixels.iter().map(|pixel| pixel[number]).collect::<Vec<_>>().into();
             (0..3).map(|number| Plane { width, height, samples: plane(number) }).collect()
@@ -73,20 +80,20 @@ pub(in crate::media) fn picture(jpeg: &[u8], most_pixels: u64) -> Result<Picture
     if picture.is_whole() { Ok(picture) } else { Err(Error::Damaged("a JPEG is not whole".into())) }
 }
 
-/// The JPEG with the typical Huffman tables before its first scan if it defines none.
-fn with_tables(jpeg: &[u8]) -> Cow<'_, [u8]> {
-    const DHT: u8 = 0xC4;
-    const SOS: u8 = 0xDA;
-    let mut at = 2;
-    while let Some(&[0xFF, code, high, low]) = jpeg.get(at..at + 4) {
-        match code {
-            DHT => break,
-            SOS => return Cow::Owned([&jpeg[..at], &typical_tables(), &jpeg[at..]].concat()),
-            0xFF => at += 1,
-            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])).max(2),
-        }
+fn flawed(flaw: Flaw) -> Error {
+    match flaw {
+        Flaw::EndsInHeader | Flaw::EndsInScan => Error::Damaged("a picture of the Motion JPEG is not whole".into()),
+        // One among many may be; the clip goes on without it.
+        flaw => Error::Damaged(format!("a picture of the Motion JPEG: {flaw}")),
     }
-    Cow::Borrowed(jpeg)
+}
+
+fn stopped(stopped: Stopped) -> Error {
+    match stopped {
+        Stopped::Late => Error::TooSlow,
+        Stopped::Short => flawed(Flaw::EndsInScan),
+        Stopped::Damaged(_) => Error::Damaged("a picture of the Motion JPEG is damaged".into()),
+    }
 }
 
 /// The tables K.3 to K.6 as a segment: for each its class and number, how many codes have 1 to 16 bits, and their values.

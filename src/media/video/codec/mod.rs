@@ -59,6 +59,12 @@ pub(super) trait Decode {
     /// Adds the wanted pictures that were held back. Then another sample may follow if it is a [`Role::Start`].
     fn drain(&mut self, _done: &mut Vec<Decoded>) {}
 
+    /// Bytes that it keeps at most: frames to decode others from, the current one, and what belongs to them.
+    fn bytes(&self) -> u64;
+
+    /// Pixels that a sample made it decode, as far as it knows after that. Hidden pictures count.
+    fn pixels(&self, data: &[u8]) -> u64;
+
     /// Whether pictures come in order of presentation, later than their sample; else in order of decoding, at once.
     fn is_late(&self) -> bool {
         false
@@ -73,7 +79,7 @@ pub(super) fn decoder(track: &Track<'_>, limits: &Limits) -> Result<Box<dyn Deco
         Codec::Vp8 => Box::new(vp8::Decoder::new(limits.video_pixels)),
         Codec::Vp9 => Box::new(vp9::Decoder::new(limits)),
         Codec::H263 => Box::new(h263::Decoder::new(limits.video_pixels)),
-        Codec::Mjpeg => Box::new(mjpeg::Decoder::new(limits)),
+        Codec::Mjpeg => Box::new(mjpeg::Decoder::new(limits.video_pixels)),
         Codec::Other(name) => {
             return Err(Error::Unsupported(format!(
                 "{name} video is not supported; send H.264, HEVC, VP8, VP9, H.263 or Motion JPEG"
@@ -95,7 +101,19 @@ impl Decode for vp8::Decoder {
         done.extend(picture.filter(|_| input.wanted).map(|picture| Decoded { sample: input.sample, picture }));
         Ok(())
     }
+
+    fn bytes(&self) -> u64 {
+        // Four frames, one more while the size changes, and modes.
+        self.most_pixels() * 8 + BORDERS
+    }
+
+    fn pixels(&self, _data: &[u8]) -> u64 {
+        Self::pixels(self)
+    }
 }
+
+/// Bytes of the borders around frames, and of tables.
+const BORDERS: u64 = 4 << 20;
 
 impl Decode for h263::Decoder {
     fn role(&self, data: &[u8]) -> Role {
@@ -111,6 +129,23 @@ impl Decode for h263::Decoder {
         done.extend(picture.filter(|_| input.wanted).map(|picture| Decoded { sample: input.sample, picture }));
         Ok(())
     }
+
+    fn bytes(&self) -> u64 {
+        // Two frames with one byte more for each sample, twice while the size changes.
+        self.most_pixels() * 8 + BORDERS
+    }
+
+    fn pixels(&self, _data: &[u8]) -> u64 {
+        Self::pixels(self)
+    }
+}
+
+/// How often a sample goes over a picture at most: once for each picture, and for each slice beyond what encoders write, since
+/// one may repeat what others hold.
+fn passes(pictures: u64, slices: u64) -> u64 {
+    /// Slices of a picture.
+    const USUAL: u64 = 32;
+    pictures.max(1) + slices.saturating_sub(pictures.max(1) * USUAL)
 }
 
 /// Refuses a size before memory is reserved for it.
@@ -141,6 +176,11 @@ mod tests {
         let plane = eight_bits([0, 1, 2, 5, 6, 1021, 1023].into_iter(), 10, 7, 1);
         assert_eq!(*plane.samples, [0, 0, 1, 1, 2, 255, 255]);
         assert_eq!(*eight_bits([0, 255].into_iter(), 8, 2, 1).samples, [0, 255]);
+    }
+
+    #[test]
+    fn more_slices_than_usual_count_as_pictures() {
+        assert_eq!([passes(0, 0), passes(1, 1), passes(1, 32), passes(1, 33), passes(3, 200)], [1, 1, 1, 2, 107]);
     }
 
     #[test]

@@ -13,6 +13,10 @@ use crate::ops::Limits;
 pub(super) struct Decoder {
     inner: Vp9Decoder,
     most_pixels: u64,
+    /// Pixels of the last picture whose header told its size.
+    last: u64,
+    /// Pixels of all pictures of the last sample.
+    pixels: u64,
     full_range: bool,
     matrix: Matrix,
 }
@@ -21,13 +25,17 @@ impl Decoder {
     /// A decoder that knows nothing yet: everything is in the samples.
     pub(super) fn new(limits: &Limits) -> Self {
         let (full_range, matrix) = (false, Matrix::Bt601);
-        Self { inner: Vp9Decoder::new(), most_pixels: limits.video_pixels, full_range, matrix }
+        Self { inner: Vp9Decoder::new(), most_pixels: limits.video_pixels, last: 0, pixels: 0, full_range, matrix }
     }
 
     /// Reads the header of each frame, and refuses what would take too much memory or is not supported.
     fn admit(&mut self, data: &[u8]) -> Result<(), Error> {
+        self.pixels = 0;
         for frame in frames(data) {
             let Some(header) = header(frame) else { continue };
+            let pixels = u64::from(header.width).saturating_mul(header.height.into());
+            self.last = if pixels > 0 { pixels } else { self.last };
+            self.pixels = self.pixels.saturating_add(self.last);
             // Color that is not stored at half size takes twice the memory.
             let most_pixels = if header.profile & 1 == 1 { self.most_pixels / 2 } else { self.most_pixels };
             check_size(header.width.into(), header.height.into(), most_pixels)?;
@@ -92,6 +100,17 @@ impl Decode for Decoder {
             }
         }
         result
+    }
+
+    fn bytes(&self) -> u64 {
+        /// Eight references, the current picture and one that is taken over from it, of two bytes a sample with color; motion
+        /// and modes.
+        const PIXEL: u64 = 10 * 3 + 4;
+        self.most_pixels * PIXEL
+    }
+
+    fn pixels(&self, _data: &[u8]) -> u64 {
+        self.pixels
     }
 }
 

@@ -92,6 +92,16 @@ impl Decoder {
         Self { most_pixels, lasting: None, scene: None }
     }
 
+    /// Most pixels of a picture.
+    pub fn most_pixels(&self) -> u64 {
+        self.most_pixels
+    }
+
+    /// Pixels of the pictures that are decoded now; 0 before the first.
+    pub fn pixels(&self) -> u64 {
+        self.scene.as_ref().map_or(0, Scene::pixels)
+    }
+
     /// Decodes one picture: one sample of a 3GP file.
     ///
     /// `Ok(None)` is for a sample without bytes: the picture before it stays.

@@ -46,6 +46,11 @@ impl Scene {
         }
     }
 
+    /// Pixels of a picture.
+    pub(super) fn pixels(&self) -> u64 {
+        (self.width * self.height) as u64
+    }
+
     /// Whether pictures of this size are decoded here.
     pub(super) fn fits(&self, options: &Options) -> bool {
         (self.width, self.height) == (options.width.into(), options.height.into())

@@ -115,6 +115,16 @@ impl Decoder {
         Self { most_pixels, state: State::default(), scene: None }
     }
 
+    /// Most pixels of a picture.
+    pub fn most_pixels(&self) -> u64 {
+        self.most_pixels
+    }
+
+    /// Pixels of the pictures that are decoded now; 0 before the first key frame.
+    pub fn pixels(&self) -> u64 {
+        self.scene.as_ref().map_or(0, |scene| (scene.width * scene.height) as u64)
+    }
+
     /// Decodes one frame: the payload of one WebM block or of one IVF frame.
     ///
     /// `Ok(None)` is for a frame that is not to be shown, only referred to. So is a frame without bytes, which an encoder
