@@ -195,9 +195,13 @@ fn afterwards(turn: Orientation, each: u64) -> u64 {
     each.max(if in_place { BYTES } else { 2 * BYTES })
 }
 
-/// Memory for pixels, of which the system was asked before.
+/// Memory for pixels. Another thread may have taken it since the system was asked.
 fn zeros(bytes: u64) -> Result<Vec<u8>, Error> {
-    usize::try_from(bytes).map(|bytes| vec![0; bytes]).map_err(|_| Error::NoMemory)
+    let bytes = usize::try_from(bytes).map_err(|_| Error::NoMemory)?;
+    let mut zeros = Vec::new();
+    zeros.try_reserve_exact(bytes).map_err(|_| Error::NoMemory)?;
+    zeros.resize(bytes, 0);
+    Ok(zeros)
 }
 
 fn finish(
@@ -286,6 +290,12 @@ pub fn to_jpeg(frame: &Frame) -> Result<Vec<u8>, String> {
 /// Reads any bytes as a picture with small limits: the target of the fuzzer and of the property tests.
 pub fn fuzz(bytes: &[u8]) {
     let limits = Limits { picture_pixels: 1 << 16, ..Limits::default() };
+    if bytes.starts_with(JPEG)
+        && let Ok(layout) = Layout::read(bytes)
+    {
+        let longer = [bytes, b"\xFF\xD8\xFF\xDA\0"].concat();
+        assert!(Layout::read(&longer) == Ok(layout), "what follows the end does not matter");
+    }
     let memory = Memory::of(4 << 20);
     let means = Means { limits: &limits, memory: &memory, stop: &|| false };
     let result = decode(bytes, &means);

@@ -12,7 +12,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Bytes of one picture file. 20 MiB is a 50-megapixel JPEG of good quality.
     pub picture_bytes: usize,
-    /// Pixels of one picture, checked before decoding. 50 megapixels take 150 MB decoded, 200 MB with transparency.
+    /// Pixels of one picture, checked before decoding. 50 megapixels take 150 MB decoded, up to 550 MB meanwhile; see
+    /// [`Limits::decode_bytes`].
     pub picture_pixels: u64,
     /// Templates in one 1:N request.
     pub templates: usize,
@@ -30,7 +31,7 @@ pub struct Limits {
     pub video_ms: u64,
     /// Samples in the track of a clip: 7,200 are a minute at 120 frames a second. Each costs some 60 bytes of tables.
     pub video_frames: usize,
-    /// Pixels of a video frame: 4096x2304. A decoder keeps up to seventeen frames of 1.5 bytes a pixel.
+    /// Pixels of a video frame: 4096x2304. What a decoder keeps of them is reserved from [`Limits::decode_bytes`].
     pub video_pixels: u64,
     /// Bytes that decoding may take at once, for all workers together; 0 follows the memory that the unit is given. A picture
     /// that takes more is refused, one that does not fit now waits.
