@@ -1,4 +1,4 @@
-//! Feeds damaged input to a parser of outside bytes for some time: `fuzz TARGET SECONDS`, or `fuzz all SECONDS` for each. A target is a
+//! Feeds damaged input to a parser of outside bytes for some time: `fuzz TARGET SECONDS [SEED]`, or `all` for each of them in turn. A target is a
 //! plain function that panics where an invariant breaks. There is no feedback from coverage: it needs nothing but a stable compiler.
 
 mod zip;
@@ -111,7 +111,7 @@ fn clips() -> Vec<Vec<u8>> {
     .into()
 }
 
-/// Random numbers (splitmix64), the same in every run.
+/// Random numbers (splitmix64), the same in every run with the same seed.
 struct Dice(u64);
 
 impl Dice {
@@ -162,11 +162,15 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let usage = || {
         let names: Vec<&str> = TARGETS.iter().map(|target| target.0).collect();
-        eprintln!("usage: fuzz TARGET|all SECONDS; targets: {}", names.join(", "));
+        eprintln!("usage: fuzz TARGET|all SECONDS [SEED]; targets: {}", names.join(", "));
         std::process::exit(2)
     };
-    let [name, seconds] = &words[..] else { usage() };
-    let Ok(seconds) = seconds.parse() else { usage() };
+    let (name, seconds, seed) = match &words[..] {
+        [name, seconds] => (name, seconds, "1"),
+        [name, seconds, seed] => (name, seconds, &**seed),
+        _ => usage(),
+    };
+    let (Ok(seconds), Ok(seed)) = (seconds.parse(), seed.parse::<u64>()) else { usage() };
     let chosen: Vec<&Target> = TARGETS.iter().filter(|target| target.0 == name || name == "all").collect();
     if chosen.is_empty() {
         usage();
@@ -178,18 +182,18 @@ fn main() {
         OURS.fetch_or(ours, Ordering::Relaxed);
     }));
     for (name, target, good) in chosen {
-        let (good, mut dice, mut count) = (good(), Dice(1), 0_u64);
+        let (good, mut dice, mut count) = (good(), Dice(seed), 0_u64);
         let end = Instant::now() + Duration::from_secs(seconds);
         while Instant::now() < end {
             let bytes = damaged(&good, &mut dice);
             if catch_unwind(|| target(&bytes)).is_err() || OURS.load(Ordering::Relaxed) {
-                println!("{name}: input {count} breaks it: {}", bytes.escape_ascii());
+                println!("{name}: input {count} of seed {seed} breaks it: {}", bytes.escape_ascii());
                 set_hook(tell);
                 target(&bytes);
                 std::process::exit(1);
             }
             count += 1;
         }
-        println!("{name}: {count} inputs in {seconds} s, clean");
+        println!("{name}: {count} inputs of seed {seed} in {seconds} s, clean");
     }
 }

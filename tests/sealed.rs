@@ -119,7 +119,8 @@ fn scores_of_sealed_templates_are_coarse_and_few() {
         (0..count).fold(Form::new().template("template_1", &collins), |form, _| form.template("templates_n", &dim))
     };
     let reply = service.form("/v1/face/pattern/compare_n", &many(4));
-    assert_eq!((reply.status, &*reply.code(), reply.header("Retry-After")), (503, "BPE-001001", Some("1")));
+    assert_eq!((reply.status, &*reply.code()), (503, "BPE-001001"));
+    assert!((1..=61).contains(&reply.header("Retry-After").unwrap().parse::<u64>().unwrap()));
     assert!(reply.text().contains("comparisons_per_minute"), "{}", reply.text());
     assert_eq!(service.form("/v1/face/pattern/compare_n", &many(3)).status, 200);
     assert_eq!(compare(&collins, &dim).status, 503);

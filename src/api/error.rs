@@ -91,6 +91,8 @@ pub struct Error {
     kind: Kind,
     detail: String,
     cause: Option<String>,
+    /// Seconds after which another try is worth it, if more than usual.
+    retry_s: Option<u64>,
 }
 
 impl Family {
@@ -104,13 +106,14 @@ impl Family {
 impl Error {
     /// `detail` says what was wrong and, where it helps, what to do; it holds nothing of the payload.
     pub fn new(family: Family, kind: Kind, detail: impl Into<String>) -> Self {
-        Self { family, kind, detail: detail.into(), cause: None }
+        Self { family, kind, detail: detail.into(), cause: None, retry_s: None }
     }
 
     /// A fault of ours. The cause goes to the log with the request's id, not to the client.
     pub fn internal(family: Family, cause: impl Into<String>) -> Self {
         let cause = Some(cause.into());
-        Self { family, kind: Kind::Internal, detail: "the log has the cause under this request's id".into(), cause }
+        let detail = "the log has the cause under this request's id".into();
+        Self { family, kind: Kind::Internal, detail, cause, retry_s: None }
     }
 
     /// An error of the pattern methods about the part `name`, or about the body if that is empty.
@@ -130,6 +133,16 @@ impl Error {
     /// The same in the other half of the contract.
     pub(super) fn of(self, family: Family) -> Self {
         Self { family, ..self }
+    }
+
+    /// The same, not worth another try for so many seconds.
+    pub(super) fn for_seconds(self, seconds: u64) -> Self {
+        Self { retry_s: Some(seconds), ..self }
+    }
+
+    /// Seconds after which another try is worth it, if more than usual.
+    pub fn retry_s(&self) -> Option<u64> {
+        self.retry_s
     }
 
     /// What the log should say, if it is a fault of ours.

@@ -102,13 +102,13 @@ impl Service {
     pub(super) fn compare_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
         let probe = self.template(call, "template_1", &found.one[0])?;
         let others = self.templates(call, found)?;
-        Ok(self.entries(&probe, found, &others))
+        self.entries(call, &probe, found, &others)
     }
 
     pub(super) fn verify_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
         let others = self.templates(call, found)?;
         let probe = self.samples(call, &[("sample_1", &found.one[0])])?.remove(0);
-        Ok(self.entries(&probe, found, &others))
+        self.entries(call, &probe, found, &others)
     }
 
     pub(super) fn extract_and_compare_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
@@ -116,7 +116,7 @@ impl Service {
         let samples: Vec<(&str, &[u8])> = [("sample_1", &*found.one[0])].into_iter().chain(labelled).collect();
         let mut templates = self.samples(call, &samples)?;
         let probe = templates.remove(0);
-        Ok(self.entries(&probe, found, &templates))
+        self.entries(call, &probe, found, &templates)
     }
 
     /// The template that was sent under that label, bound to the person whom the request names, if it does.
@@ -149,10 +149,8 @@ impl Service {
     pub(super) fn spend(&self, call: &Call, comparisons: u64) -> Result<(), Error> {
         self.budget.spend(call.caller.account, comparisons, Instant::now()).map_err(|seconds| {
             let most = self.limits.comparisons_per_minute;
-            let detail = format!(
-                "more than {most} comparisons in a minute (limits.comparisons_per_minute); try again in {seconds} s"
-            );
-            Error::new(call.route.family(), Kind::Overloaded, detail)
+            let detail = format!("more than {most} comparisons in a minute (limits.comparisons_per_minute)");
+            Error::new(call.route.family(), Kind::Overloaded, detail).for_seconds(seconds)
         })
     }
 
@@ -219,7 +217,17 @@ impl Service {
         Reply::json(&Comparison { score: raw(self.told(score)), decision: score.decide(self.thresholds()).as_str() })
     }
 
-    pub(super) fn entries(&self, probe: &Template, found: &Found<'_>, others: &[Template]) -> Reply {
+    pub(super) fn entries(
+        &self,
+        call: &Call,
+        probe: &Template,
+        found: &Found<'_>,
+        others: &[Template],
+    ) -> Result<Reply, Error> {
+        /// Bytes of an entry beside its name, of which a character may take six.
+        const ENTRY: usize = 80;
+        let bytes = found.many.iter().map(|item| ENTRY + 6 * item.label.len()).sum::<usize>();
+        let room = self.room(call, bytes.min(self.limits.reply_bytes))?;
         let mut results = Vec::with_capacity(others.len());
         let thresholds = self.thresholds();
         for (item, other) in found.many.iter().zip(others) {
@@ -227,7 +235,7 @@ impl Service {
             let decision = score.decide(thresholds).as_str();
             results.push(Entry { filename: &item.label, score: raw(self.told(score)), decision });
         }
-        Reply::json(&Entries { results })
+        Ok(Reply { room, ..Reply::json(&Entries { results }) })
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::Read;
 use serde::Serialize;
 
 use super::error::Error;
+use crate::ops::memory::Reserved;
 
 /// A whole reply, ready to be sent.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Reply {
     pub live: Option<Live>,
     /// What the log should say under the request's id; not sent.
     pub cause: Option<String>,
+    /// The memory that it takes, until it is sent.
+    pub room: Option<Reserved>,
 }
 
 /// The bytes of a live body.
@@ -40,7 +43,15 @@ impl Reply {
 
     /// 200 with a body.
     pub fn ok(content_type: impl Into<String>, body: Vec<u8>) -> Self {
-        Self { status: 200, content_type: content_type.into(), headers: vec![], body, live: None, cause: None }
+        Self {
+            status: 200,
+            content_type: content_type.into(),
+            headers: vec![],
+            body,
+            live: None,
+            cause: None,
+            room: None,
+        }
     }
 
     /// 200 with JSON.
@@ -56,7 +67,7 @@ impl Reply {
 }
 
 /// Seconds after which an overloaded service is worth another try.
-const RETRY_AFTER_S: &str = "1";
+const RETRY_AFTER_S: u64 = 1;
 
 impl From<Error> for Reply {
     fn from(error: Error) -> Self {
@@ -67,7 +78,8 @@ impl From<Error> for Reply {
             reply = reply.with("Allow", if allow == "GET" { "GET, HEAD" } else { allow });
         }
         if reply.status == 503 {
-            reply = reply.with("Retry-After", RETRY_AFTER_S);
+            let seconds = error.retry_s().unwrap_or(RETRY_AFTER_S);
+            reply = reply.with("Retry-After", seconds.to_string());
         }
         reply
     }

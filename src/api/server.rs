@@ -208,6 +208,7 @@ fn send(request: Request, reply: Reply, id: &str) -> io::Result<()> {
         headers.push(header(name, value)?);
     }
     let status = StatusCode(reply.status);
+    let _until_it_is_sent = reply.room;
     match reply.live {
         Some(Live(body)) if *request.method() != Method::Head => {
             request.respond(Response::new(status, headers, Ending(body), None, None))

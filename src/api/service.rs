@@ -24,6 +24,7 @@ use crate::camera::Camera;
 use crate::engine::{self, Decoding, ModelInfo};
 use crate::face::{Curve, Extractor, Faces, Score, Thresholds};
 use crate::gate::{Caller, Figures};
+use crate::ops::memory::Reserved;
 use crate::ops::shutdown::Shutdown;
 use crate::ops::{Limits, Settings, heap, settings};
 use crate::work::{Failed, Patience, Pool, Ticket};
@@ -289,6 +290,24 @@ impl Service {
         let reply =
             reply.and_then(|reply| if large(&reply) { Err(self.too_large(call.route.family())) } else { Ok(reply) });
         reply.unwrap_or_else(Reply::from)
+    }
+
+    /// Waits for memory for a reply of about so many bytes, which is made in pieces first. Small ones need none.
+    pub(super) fn room(&self, call: &Call, bytes: usize) -> Result<Option<Reserved>, Error> {
+        const SMALL: usize = 1 << 20;
+        const PIECES: u64 = 3;
+        if bytes > self.limits.reply_bytes {
+            return Err(self.too_large(call.route.family()));
+        }
+        if bytes < SMALL {
+            return Ok(None);
+        }
+        let (budget, until) = (&self.faces.memory().decode, Instant::now() + self.limits.request_time());
+        let stop = || call.caller.gone.is_said() || Instant::now() >= until;
+        let wanted = (bytes as u64 * PIECES).min(budget.total());
+        let late =
+            |_| Error::new(call.route.family(), Kind::Overloaded, "there was no memory for the reply; try again");
+        budget.reserve(wanted, &stop).map(Some).map_err(late)
     }
 
     /// The error for a reply over the limit.

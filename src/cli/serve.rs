@@ -18,6 +18,13 @@ pub(super) fn run(
     again: impl Fn() -> Result<Settings, settings::Error>,
 ) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
+    let given = settings;
+    let mut settings = settings.clone();
+    if settings.limits.fit(ops::memory::for_requests(&settings.limits)) {
+        let mib = settings.limits.held_bytes >> 20;
+        log::info!("bodies take up to {mib} MiB, as the memory of this process is limited");
+    }
+    let settings = &settings;
     let descriptors = ops::harden();
     ops::heap::map_large_blocks();
     let shutdown = Shutdown::on_signals()?;
@@ -44,7 +51,7 @@ pub(super) fn run(
     server.join(|| {
         service.tidy();
         if hangup.swap(false, Ordering::Relaxed) {
-            reload(again(), settings, &places_open, &service, &gate);
+            reload(again(), given, &places_open, &service, &gate);
         }
     });
     supervisor::stopping();

@@ -160,6 +160,11 @@ impl Faces {
         Ok(faces)
     }
 
+    /// How much memory decoding may take.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// The state of one thread.
     pub fn extractor(&self) -> Result<Extractor, engine::Error> {
         let embedder = self.embedder();

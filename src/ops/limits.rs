@@ -107,6 +107,21 @@ impl Limits {
         self.templates.max(self.samples).max(self.media) + 64
     }
 
+    /// These limits where bodies and replies have only so many `bytes` of memory; whether that makes a difference. Of these, nine
+    /// twentieths are for bodies, as three quarters of that may be there once more, decoded from base64, and a fifth is for replies.
+    pub fn fit(&mut self, bytes: u64) -> bool {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let before = (self.held_bytes, self.body_bytes);
+        self.held_bytes = self.held_bytes.min(bytes / 20 * 9).max(1);
+        self.body_bytes = self.body_bytes.min(self.held_bytes);
+        before != (self.held_bytes, self.body_bytes)
+    }
+
+    /// Bytes of replies that may wait for their peers: see [`Limits::fit`].
+    pub fn waiting_reply_bytes(&self) -> usize {
+        self.held_bytes / 9 * 4
+    }
+
     /// The first limit that is not in its range, with the range.
     pub fn out_of_range(&self) -> Option<String> {
         let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
@@ -166,5 +181,24 @@ impl Limits {
     /// [`Limits::request_ms`] as a duration.
     pub fn request_time(&self) -> Duration {
         Duration::from_millis(self.request_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_and_replies_fit_into_the_memory_that_there_is() {
+        let mut limits = Limits::default();
+        assert!(!limits.fit(u64::MAX) && !limits.fit(300 << 20) && limits == Limits::default());
+        for mib in [16, 37, 83, 125] {
+            let (mut limits, bytes) = (Limits::default(), mib << 20);
+            assert!(limits.fit(bytes) && !limits.fit(bytes));
+            let held = limits.held_bytes as u64;
+            assert!(limits.body_bytes as u64 <= held);
+            let most = held + held * 3 / 4 + limits.waiting_reply_bytes() as u64;
+            assert!((bytes * 9 / 10..=bytes).contains(&most), "{most} of {bytes}");
+        }
     }
 }

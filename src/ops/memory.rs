@@ -52,6 +52,14 @@ impl Memory {
     }
 }
 
+/// Bytes for bodies, what is decoded from their base64 text, and replies that wait for their peers: what decoding leaves.
+pub fn for_requests(limits: &Limits) -> u64 {
+    match limits.decode_bytes {
+        0 => share(granted()) / 4,
+        bytes => bytes / 4,
+    }
+}
+
 /// Decoding's part of the bytes that this process may have.
 fn share(granted: u64) -> u64 {
     (granted.saturating_sub(BASE) / 5 * 4).max(LEAST)

@@ -44,7 +44,7 @@ impl Service {
     pub(super) fn camera_verify_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
         let others = self.templates(call, found)?;
         let (probe, timing) = self.person(call)?;
-        Ok(self.entries(&probe, found, &others).with("Server-Timing", timing))
+        Ok(self.entries(call, &probe, found, &others)?.with("Server-Timing", timing))
     }
 
     pub(super) fn camera_detect(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {

@@ -58,11 +58,8 @@ impl Service {
             }
         }
         call.is_wanted()?;
-        // Refused before it is written.
-        if folder::shot_bytes(&judged) > self.limits.reply_bytes {
-            return Err(self.too_large(Family::Liveness));
-        }
-        Ok(folder::reply(&submission, &members, &judged))
+        let room = self.room(call, folder::shot_bytes(&judged))?;
+        Ok(Reply { room, ..folder::reply(&submission, &members, &judged) })
     }
 
     fn submission<'a>(&self, call: &Call, body: &'a [u8]) -> Result<Submission<'a>, Error> {

@@ -98,7 +98,7 @@ impl Hall {
     /// Whether more of a reply may be taken into memory for client `i`. If there is too much already, whoever takes its reply slowest
     /// is dropped, unless that is the client itself: then it waits.
     pub(super) fn has_room_for_reply(&mut self, i: usize) -> bool {
-        if self.replies < self.limits.held_bytes / 2 {
+        if self.replies < self.limits.waiting_reply_bytes() {
             return true;
         }
         let now = Instant::now();
