@@ -158,13 +158,14 @@ fn damaged(good: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
+fn usage() -> ! {
+    let names: Vec<&str> = TARGETS.iter().map(|target| target.0).collect();
+    eprintln!("usage: fuzz TARGET|all SECONDS [SEED]; targets: {}", names.join(", "));
+    std::process::exit(2)
+}
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let usage = || {
-        let names: Vec<&str> = TARGETS.iter().map(|target| target.0).collect();
-        eprintln!("usage: fuzz TARGET|all SECONDS [SEED]; targets: {}", names.join(", "));
-        std::process::exit(2)
-    };
     let (name, seconds, seed) = match &words[..] {
         [name, seconds] => (name, seconds, "1"),
         [name, seconds, seed] => (name, seconds, &**seed),

@@ -52,7 +52,7 @@ pub struct Limits {
     pub least_rate: usize,
     /// Milliseconds in which a reply has to be taken.
     pub reply_ms: u64,
-    /// Bytes of a reply: ten best shots of four megapixels, or the results of a gallery of 10,000 with the longest names.
+    /// Bytes of a reply: ten best shots of two megapixels, or the results of a gallery of 10,000 with the longest names.
     pub reply_bytes: usize,
     /// Comparisons with sealed templates that one token may ask for in a minute (one address where there are no tokens); 0 is any
     /// number. A comparison tells something of the template: see SECURITY.md.

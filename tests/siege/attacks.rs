@@ -129,12 +129,13 @@ fn archive(_: &Siege) -> Vec<u8> {
 }
 
 fn clip(_: &Siege) -> Vec<u8> {
-    let frame = bombs::whole_scans(2_048, 2_048, 9);
-    posted(DETECT, &[("v", "v.avi", "video/x-msvideo", &bombs::avi(&frame, 30))])
+    let size = (1_920, 1_080);
+    let clip = bombs::avi(&bombs::plain(size.0, size.1), size, 40);
+    posted(DETECT, &[("v", "v.avi", "video/x-msvideo", &clip)])
 }
 
 fn shots(siege: &Siege) -> Vec<u8> {
-    let analyses = vec![r#"{"extract_best_shot":true}"#; 10].join(",");
+    let analyses = [r#"{"extract_best_shot":true}"#; 10].join(",");
     let payload = format!("{{\"analyses\":[{analyses}]}}");
     let names: Vec<String> = (0..10).map(|i| format!("m{i}")).collect();
     let media = names.iter().map(|name| (&**name, "a.jpg", "image/jpeg", &*siege.picture));

@@ -61,8 +61,16 @@ pub(crate) fn whole_scans(width: u16, height: u16, scans: usize) -> Vec<u8> {
     [&jpeg[..], &[0xFF, 0xD9]].concat()
 }
 
-/// An AVI of Motion JPEG in which every frame is `jpeg`.
-pub(crate) fn avi(jpeg: &[u8], frames: usize) -> Vec<u8> {
+/// A baseline JPEG of this size with something in every block.
+pub(crate) fn plain(width: u16, height: u16) -> Vec<u8> {
+    let picture = image::GrayImage::from_fn(width.into(), height.into(), |x, y| image::Luma([(x ^ y) as u8]));
+    let mut jpeg = vec![];
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 30).encode_image(&picture).expect("memory takes all");
+    jpeg
+}
+
+/// An AVI of Motion JPEG in which every frame is `jpeg`, of this size.
+pub(crate) fn avi(jpeg: &[u8], (width, height): (u16, u16), frames: usize) -> Vec<u8> {
     let chunk = |code: &[u8; 4], body: &[u8]| {
         let length = u32::try_from(body.len()).expect("clips are short").to_le_bytes();
         [&code[..], &length, body, &vec![0; body.len() % 2]].concat()
@@ -71,7 +79,7 @@ pub(crate) fn avi(jpeg: &[u8], frames: usize) -> Vec<u8> {
     let list = |kind: &[u8; 4], body: &[u8]| chunk(b"LIST", &[&kind[..], body].concat());
     let header = chunk(b"avih", &words(&[100_000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
     let stream = [&b"vids"[..], &words(&[0, 0, 0, 0, 1, 10, 0, 0, 0, 0, 0, 0, 0])].concat();
-    let mut format = words(&[40, 256, 256, 1 | 24 << 16]);
+    let mut format = words(&[40, width.into(), height.into(), 1 | 24 << 16]);
     format.extend([&b"MJPG"[..], &words(&[0, 0, 0, 0, 0])].concat());
     let stream = list(b"strl", &[chunk(b"strh", &stream), chunk(b"strf", &format)].concat());
     let head = list(b"hdrl", &[header, stream].concat());
