@@ -210,7 +210,7 @@ impl Service {
             true => extractor.extract(&bytes, unwanted).map(Some),
             false => extractor.decode(&bytes, unwanted).map(|_| None),
         };
-        self.pool.submit(call.caller.owner, job).map_err(|_| overloaded("too many requests at once"))
+        self.pool.submit(&call.caller.owner, job).map_err(|_| overloaded("too many requests at once"))
     }
 
     fn comparison(&self, score: Score) -> Reply {

@@ -27,7 +27,7 @@ use crate::gate::{Caller, Figures};
 use crate::ops::memory::Reserved;
 use crate::ops::shutdown::Shutdown;
 use crate::ops::{Limits, Settings, heap, settings};
-use crate::work::{Failed, Patience, Pool, Ticket};
+use crate::work::{Failed, Owner, Patience, Pool, Ticket};
 
 /// The contract on top of the models. Shared by all threads that serve requests.
 pub struct Service {
@@ -380,7 +380,7 @@ impl Service {
         if health.running.is_none() && (health.tested.elapsed() >= HEALTH_FRESH || health.verdict.is_err()) {
             let faces = Arc::clone(&self.faces);
             // None if the workers are busy with requests that are being answered.
-            health.running = self.pool.submit(OWN, move |_, _| faces.self_test()).ok();
+            health.running = self.pool.submit(&Owner::new(OWN), move |_, _| faces.self_test()).ok();
         }
         health_reply(&health.verdict).with("Age", health.tested.elapsed().as_secs().to_string())
     }

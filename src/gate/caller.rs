@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::work::Gone;
+use crate::work::{Gone, Owner};
 
 /// The header in which the service behind the gate is told a caller's number. Peers can't send it: the gate passes on few headers.
 pub const CALL: &str = "X-Call";
@@ -16,8 +16,8 @@ pub(super) const NOBODY: u64 = 0;
 pub struct Caller {
     /// Said when it has gone.
     pub gone: Gone,
-    /// Whose turn it is where several wait: the same number for all requests of one client, and for nobody else's.
-    pub owner: u64,
+    /// Whose turn it is where several wait, and what its request took so far.
+    pub owner: Owner,
     /// On whose account it asks: the same number for all requests with one token, or from one address where there are none.
     pub account: u64,
 }

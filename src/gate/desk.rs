@@ -10,7 +10,7 @@ use super::access::{Access, Pass};
 use super::conversation::{Admitted, DISCARDED_BYTES, Refused, Rules, STRANGER_BYTES};
 use super::head::Head;
 use super::peers::{Peer, Peers};
-use super::usage::{Owner, Usage};
+use super::price::{Holder, Prices};
 use super::{Class, House, LocalReply, Why};
 use crate::ops::Limits;
 
@@ -23,8 +23,9 @@ pub(super) struct Desk {
     places: Places,
     taken: Places,
     /// Places of each client.
-    taken_by: HashMap<(Class, Owner), usize>,
-    usage: Usage,
+    taken_by: HashMap<(Class, Holder), usize>,
+    /// Of requests for inference, and of those for the camera.
+    prices: [Prices; 2],
     /// Bytes of bodies that may be held, and are.
     most_held: usize,
     most_body: usize,
@@ -32,7 +33,7 @@ pub(super) struct Desk {
     held_by: HashMap<Peer, usize>,
     /// No more requests are taken.
     pub(super) is_ending: bool,
-    /// Makes numbers of owners that nobody outside can foresee.
+    /// Makes numbers of holders that nobody outside can foresee.
     numbers: RandomState,
 }
 
@@ -84,7 +85,7 @@ impl Desk {
             places,
             taken: Places::default(),
             taken_by: HashMap::new(),
-            usage: Usage::default(),
+            prices: Default::default(),
             most_held: limits.held_bytes,
             most_body: limits.body_bytes,
             held: 0,
@@ -104,46 +105,46 @@ impl Desk {
         self.numbers.hash_one(of)
     }
 
-    /// Places of `class` that `owner` has.
-    pub(super) fn places_of(&self, class: Class, owner: Owner) -> usize {
-        self.taken_by.get(&(class, owner)).copied().unwrap_or_default()
+    /// Places of `class` that `holder` has.
+    pub(super) fn places_of(&self, class: Class, holder: Holder) -> usize {
+        self.taken_by.get(&(class, holder)).copied().unwrap_or_default()
     }
 
-    /// Whether there is a place of `class` for `owner`, or might be if somebody else's is taken away.
-    fn may_have_place(&mut self, class: Class, owner: Owner) -> bool {
+    /// Whether there is a place of `class` for `holder`, or might be if somebody else's is taken away.
+    fn may_have_place(&mut self, class: Class, holder: Holder) -> bool {
         let all = *self.places.of(class);
-        let mine = self.places_of(class, owner);
-        self.has_free_place(class, owner) || mine == 0 && all > 0
+        let mine = self.places_of(class, holder);
+        self.has_free_place(class, holder) || mine == 0 && all > 0
     }
 
-    /// Whether there is a place of `class` for `owner`. What is light always has one. One client can't have all of the others. The
+    /// Whether there is a place of `class` for `holder`. What is light always has one. One client can't have all of the others. The
     /// service itself always has one: what strangers do must not make it seem dead.
-    pub(super) fn has_free_place(&mut self, class: Class, owner: Owner) -> bool {
-        if matches!(class, Class::Gate | Class::Light) || owner.peer == Peer::Own {
+    pub(super) fn has_free_place(&mut self, class: Class, holder: Holder) -> bool {
+        if matches!(class, Class::Gate | Class::Light) || holder.peer == Peer::Own {
             return true;
         }
         let all = *self.places.of(class);
         let share = all - if all > 1 { all.div_ceil(OTHERS_PART) } else { 0 };
-        *self.taken.of(class) < all && self.places_of(class, owner) < share
+        *self.taken.of(class) < all && self.places_of(class, holder) < share
     }
 
     /// Takes a place.
-    pub(super) fn sit(&mut self, class: Class, owner: Owner) {
+    pub(super) fn sit(&mut self, class: Class, holder: Holder) {
         *self.taken.of(class) += 1;
-        *self.taken_by.entry((class, owner)).or_default() += 1;
+        *self.taken_by.entry((class, holder)).or_default() += 1;
     }
 
-    /// Gives a place back that was held for `time`.
-    pub(super) fn rise(&mut self, class: Class, owner: Owner, time: Duration, now: Instant) {
+    /// Gives a place back, of a request that cost so much.
+    pub(super) fn rise(&mut self, class: Class, holder: Holder, price: Duration, now: Instant) {
         *self.taken.of(class) -= 1;
-        if let Some(count) = self.taken_by.get_mut(&(class, owner)) {
+        if let Some(count) = self.taken_by.get_mut(&(class, holder)) {
             *count -= 1;
             if *count == 0 {
-                self.taken_by.remove(&(class, owner));
+                self.taken_by.remove(&(class, holder));
             }
         }
-        if class == Class::Work {
-            self.usage.add(owner, time, now);
+        if class != Class::Light {
+            self.prices[usize::from(class == Class::Camera)].add(holder, price, now);
         }
     }
 
@@ -158,9 +159,9 @@ impl Desk {
         (self.most_held / 2).max(self.most_body)
     }
 
-    /// Seconds in places that `owner` had of late, without those that it has.
-    pub(super) fn usage(&self, owner: Owner, now: Instant) -> f64 {
-        self.usage.of(owner, now)
+    /// Seconds that a request of `class` of `holder` is taken to need.
+    pub(super) fn price(&self, class: Class, holder: Holder, now: Instant) -> f64 {
+        self.prices[usize::from(class == Class::Camera)].of(holder, now)
     }
 
     /// Places that are taken.
@@ -219,7 +220,7 @@ impl Rules for AtDesk<'_> {
         let admitted =
             house.admit(head).map_err(|reply| Refused { reply, why: "contract", spared: DISCARDED_BYTES })?;
         // Refused now, a client need not send its body in vain.
-        if !self.desk.may_have_place(admitted.class, Owner { peer: self.peer, token: pass.token }) {
+        if !self.desk.may_have_place(admitted.class, Holder { peer: self.peer, token: pass.token }) {
             return Err(refused(NO_PLACE, DISCARDED_BYTES));
         }
         Ok((admitted, pass))

@@ -21,10 +21,10 @@ mod onward;
 mod open;
 mod pace;
 mod peers;
+mod price;
 mod rotation;
 mod tls;
 mod transport;
-mod usage;
 
 pub use access::{Access, Pass, new_token};
 pub use caller::{CALL, Caller, Callers};

@@ -113,7 +113,8 @@ impl Limits {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         let before = (self.held_bytes, self.body_bytes);
         self.held_bytes = self.held_bytes.min(bytes / 20 * 9).max(1);
-        self.body_bytes = self.body_bytes.min(self.held_bytes);
+        // Small ones have an eighth for themselves.
+        self.body_bytes = self.body_bytes.min(self.held_bytes - self.held_bytes / 8);
         before != (self.held_bytes, self.body_bytes)
     }
 
@@ -196,7 +197,7 @@ mod tests {
             let (mut limits, bytes) = (Limits::default(), mib << 20);
             assert!(limits.fit(bytes) && !limits.fit(bytes));
             let held = limits.held_bytes as u64;
-            assert!(limits.body_bytes as u64 <= held);
+            assert!(limits.body_bytes as u64 <= held * 7 / 8 + 1);
             let most = held + held * 3 / 4 + limits.waiting_reply_bytes() as u64;
             assert!((bytes * 9 / 10..=bytes).contains(&most), "{most} of {bytes}");
         }

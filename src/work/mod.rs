@@ -6,8 +6,10 @@
 
 mod block_on;
 mod gone;
+mod owner;
 mod pool;
 
 pub use block_on::{Deadline, block_on};
 pub use gone::{Gone, Patience};
+pub use owner::Owner;
 pub use pool::{Failed, Figures, Pool, Refused, Ticket};

@@ -15,6 +15,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Owner;
 use crate::ops::Histogram;
 
 /// Work that may not be wanted any more when its turn comes.
@@ -156,12 +157,13 @@ impl<S: 'static> Pool<S> {
     /// the ticket was dropped, so that nobody wants the result any more; a long one asks it now and then, and ends.
     pub fn submit<T: Send + 'static>(
         &self,
-        owner: u64,
+        owner: &Owner,
         job: impl FnOnce(&mut S, &dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<Ticket<T>, Refused> {
         let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
         let (answer, watch, unwanted) = (Answer(Arc::downgrade(&slot)), Arc::downgrade(&slot), Arc::downgrade(&slot));
         let unwanted = move || unwanted.strong_count() == 0;
+        let meter = owner.clone();
         let mut jobs = lock(&self.queue.jobs);
         if jobs.waiting.len() >= self.queue.capacity {
             jobs.waiting.retain(|job| (job.wanted)());
@@ -170,9 +172,9 @@ impl<S: 'static> Pool<S> {
             return Err(Refused);
         }
         jobs.waiting.push(Job {
-            run: Box::new(move |state| answer.give(|| job(state, &unwanted))),
+            run: Box::new(move |state| answer.give(|| meter.run(|| job(state, &unwanted)))),
             wanted: Box::new(move || watch.strong_count() > 0),
-            owner,
+            owner: owner.id,
             queued: Instant::now(),
         });
         drop(jobs);
@@ -304,7 +306,7 @@ mod tests {
             started.send(()).unwrap();
             released.recv().unwrap();
         };
-        let ticket = pool.submit(1, job).unwrap();
+        let ticket = pool.submit(&Owner::new(1), job).unwrap();
         has_started.recv().unwrap();
         (ticket, release)
     }
@@ -312,7 +314,8 @@ mod tests {
     #[test]
     fn two_jobs_of_one_caller_are_joined() {
         let pool = Pool::start(2, 4, || 40);
-        let (a, b) = (pool.submit(1, |n, _| *n + 1).unwrap(), pool.submit(1, |n, _| *n + 2).unwrap());
+        let (a, b) =
+            (pool.submit(&Owner::new(1), |n, _| *n + 1).unwrap(), pool.submit(&Owner::new(1), |n, _| *n + 2).unwrap());
         assert_eq!(block_on(join(a, b)), (Ok(41), Ok(42)));
     }
 
@@ -321,11 +324,11 @@ mod tests {
         let pool = Pool::start(1, 1, || ());
         let (busy, release) = held(&pool);
         let (touched, touch) = mpsc::channel();
-        let abandoned = pool.submit(1, move |(), _| touched.send(()).unwrap()).unwrap();
-        assert_eq!(pool.submit(1, |(), _| ()).err(), Some(Refused));
+        let abandoned = pool.submit(&Owner::new(1), move |(), _| touched.send(()).unwrap()).unwrap();
+        assert_eq!(pool.submit(&Owner::new(1), |(), _| ()).err(), Some(Refused));
         drop(abandoned);
         // Its place in the queue is free again, though no worker has come to it.
-        assert!(pool.submit(1, |(), _| ()).is_ok());
+        assert!(pool.submit(&Owner::new(1), |(), _| ()).is_ok());
         release.send(()).unwrap();
         block_on(busy).unwrap();
         drop(pool);
@@ -348,19 +351,19 @@ mod tests {
     #[test]
     fn a_panic_fails_its_job_and_renews_the_state() {
         let pool = Pool::start(1, 4, || 0);
-        let first = pool.submit(1, |n, _| {
+        let first = pool.submit(&Owner::new(1), |n, _| {
             *n = 7;
             panic!("expected by this test")
         });
         assert_eq!(block_on::<Ticket<()>>(first.unwrap()).err(), Some(Failed("expected by this test".into())));
-        assert_eq!(block_on(pool.submit(1, |n, _| *n).unwrap()), Ok(0));
+        assert_eq!(block_on(pool.submit(&Owner::new(1), |n, _| *n).unwrap()), Ok(0));
     }
 
     #[test]
     fn a_job_that_nobody_wants_any_more_learns_of_it() {
         let pool = Pool::start(1, 1, || ());
         let (tell, told) = mpsc::channel();
-        let ticket = pool.submit(1, move |(), unwanted| {
+        let ticket = pool.submit(&Owner::new(1), move |(), unwanted| {
             tell.send(unwanted()).unwrap();
             while !unwanted() {
                 thread::yield_now();
@@ -385,7 +388,7 @@ mod tests {
                     thread::sleep(Duration::from_millis(5));
                     done.send(owner).unwrap();
                 };
-                pool.submit(owner, job).unwrap()
+                pool.submit(&Owner::new(owner), job).unwrap()
             })
             .collect();
         thread::sleep(Duration::from_millis(20));

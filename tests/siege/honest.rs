@@ -1,5 +1,6 @@
 //! The client that everything is about: what it asks, what it must be answered, how long that takes.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Mutex;
@@ -74,13 +75,17 @@ impl Times {
 #[derive(Default)]
 pub(crate) struct Fared {
     pub(crate) times: Times,
-    /// Requests without the right answer: refused, or broken off.
-    pub(crate) failed: usize,
+    /// Requests without the right answer, by what came instead.
+    pub(crate) failed: BTreeMap<String, usize>,
 }
 
 impl Fared {
+    fn fail(&mut self, what: &str) {
+        *self.failed.entry(what.chars().take(120).collect()).or_default() += 1;
+    }
+
     pub(crate) fn answered_percent(&self) -> f64 {
-        let asked = self.times.0.len() + self.failed;
+        let asked = self.times.0.len() + self.failed.values().sum::<usize>();
         100.0 * self.times.0.len() as f64 / asked.max(1) as f64
     }
 }
@@ -131,7 +136,8 @@ impl Siege {
                     assert_eq!(body, self.answer, "the answer is the one given alone");
                     fared.times.0.push(begun.elapsed());
                 }
-                Ok((503, _)) | Err(_) => fared.failed += 1,
+                Ok((503, body)) => fared.fail(&String::from_utf8_lossy(&body)),
+                Err(error) => fared.fail(&error.to_string()),
                 Ok((other, body)) => panic!("status {other}: {}", String::from_utf8_lossy(&body)),
             }
             thread::sleep(Duration::from_millis(50));
@@ -147,7 +153,8 @@ impl Siege {
                 let begun = Instant::now();
                 match self.ask(&request("GET", path, "", b"")) {
                     Ok((200, _)) => fared.times.0.push(begun.elapsed()),
-                    _ => fared.failed += 1,
+                    Ok((status, _)) => fared.fail(&format!("{path}: {status}")),
+                    Err(error) => fared.fail(&format!("{path}: {error}")),
                 }
             }
             thread::sleep(Duration::from_millis(100));

@@ -120,7 +120,7 @@ fn one_by_one(siege: &Siege, time: Duration) {
 
 /// All attacks at once.
 fn mixed(siege: &Siege, time: Duration) {
-    let (mut warm_up, ..) = beside(siege, &ATTACKS, time / 10);
+    let (mut warm_up, ..) = beside(siege, &ATTACKS, (time / 10).max(Duration::from_secs(10)));
     warm_up.times.show("a door beside all attacks, at first");
     thread::sleep(Duration::from_secs(15));
     let before = Size::of(siege);
@@ -130,6 +130,9 @@ fn mixed(siege: &Siege, time: Duration) {
     thread::sleep(Duration::from_secs(15));
     let after = Size::of(siege);
     let (answered, watched) = (door.answered_percent(), monitor.answered_percent());
+    for (what, count) in door.failed.iter().chain(&monitor.failed) {
+        println!("  {count} times: {what}");
+    }
     println!(
         "answered {answered:.1} %, monitor {watched:.1} %; memory up to {peak:.0} MiB; {before:?} before, {after:?} after"
     );

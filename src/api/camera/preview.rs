@@ -139,7 +139,7 @@ impl Stream {
             }
             self.due = now + INTERVAL;
             // A frame that no worker has time for is left out: those who want to come in go first.
-            let Ok(ticket) = service.pool.submit(self.viewer.owner, service.picture(self.number)) else { continue };
+            let Ok(ticket) = service.pool.submit(&self.viewer.owner, service.picture(self.number)) else { continue };
             let Either::First(Ok(Some((number, jpeg)))) = block_on(select(ticket, Deadline(patience))) else {
                 continue;
             };

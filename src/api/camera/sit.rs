@@ -171,7 +171,7 @@ impl Service {
     ) -> Result<T, Error> {
         let family = call.route.family();
         let overloaded = |what: &str| Error::new(family, Kind::Overloaded, format!("{what}; try again"));
-        let ticket = self.pool.submit(call.caller.owner, job).map_err(|_| overloaded("too many requests at once"))?;
+        let ticket = self.pool.submit(&call.caller.owner, job).map_err(|_| overloaded("too many requests at once"))?;
         match block_on(select(ticket, end.clone())) {
             Either::First(Ok(done)) => Ok(done),
             Either::First(Err(Failed(cause))) => Err(Error::internal(family, cause)),

@@ -80,7 +80,7 @@ impl Service {
     fn judge(&self, call: &Call, bytes: Piece, best_shot: bool) -> Result<Answer, Error> {
         let job =
             move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| extractor.judge(&bytes, best_shot, unwanted);
-        self.pool.submit(call.caller.owner, job).map_err(|_| overloaded("too many requests at once"))
+        self.pool.submit(&call.caller.owner, job).map_err(|_| overloaded("too many requests at once"))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::cli::args::Eval;
 use crate::cli::faces;
 use crate::face::{self, Extractor, Faces, Template};
 use crate::ops::Settings;
+use crate::work::Owner;
 use crate::work::{Pool, block_on};
 
 /// A set of enrolled pictures.
@@ -140,7 +141,7 @@ pub(super) fn each<T: Send + 'static>(
     let pool = Pool::start(settings.workers(), files.len(), extractor);
     let submit = |name: &String| {
         let (path, job) = (root.join(name), job.clone());
-        pool.submit(0, move |extractor, _| {
+        pool.submit(&Owner::default(), move |extractor, _| {
             let told = |e: std::io::Error| face::Error::Picture(crate::media::Error::Damaged(e.to_string()));
             let bytes = std::fs::read(&path).map_err(told)?;
             job(extractor, &bytes)

@@ -10,10 +10,10 @@ use super::super::backend::{Backend, PROOF_END, Task};
 use super::super::caller::Caller;
 use super::super::conversation::Request;
 use super::super::peers::Peer;
-use super::super::usage::Owner;
+use super::super::price::Holder;
 use super::source::Source;
 use super::{Hall, Turn};
-use crate::work::Gone;
+use crate::work::{Gone, Owner};
 
 /// Reads from tiny_http for one client before others have their turn.
 const READS: usize = 8;
@@ -26,16 +26,17 @@ impl Hall {
     pub(super) fn hand_over(&mut self, i: usize, request: Request) {
         let (class, token, begun) = (request.class, request.pass.token, Instant::now());
         let peer = self.client(i).map_or(Peer::Local, |client| client.peer);
-        let owner = Owner { peer, token };
-        if !self.take_place(class, owner, begun) {
+        let holder = Holder { peer, token };
+        if !self.take_place(class, holder, begun) {
             return self.refuse_place(i, &request.head.target);
         }
         self.calls += 1;
         let call = self.calls;
         let account = token.map_or_else(|| self.desk.number(&peer), |token| self.desk.number(&token));
-        self.callers.enter(call, Caller { gone: Gone::default(), owner: self.desk.number(&owner), account });
+        let owner = Owner::new(self.desk.number(&holder));
+        self.callers.enter(call, Caller { gone: Gone::default(), owner: owner.clone(), account });
         if let Some(client) = self.client(i) {
-            client.turn = Some(Turn { class, owner, begun, call, backend: None });
+            client.turn = Some(Turn { class, holder, begun, owner, call, backend: None });
         }
         match peer {
             Peer::Own => self.own_queue.push_back((i, call, request)),
@@ -186,7 +187,7 @@ impl Hall {
         let Some(client) = self.client(i) else { return };
         let (peer, Some(turn)) = (client.peer, client.turn.take()) else { return };
         let now = Instant::now();
-        self.desk.rise(turn.class, turn.owner, now.saturating_duration_since(turn.begun), now);
+        self.desk.rise(turn.class, turn.holder, turn.price(now), now);
         self.callers.leave(turn.call, has_gone);
         match turn.backend {
             None => {

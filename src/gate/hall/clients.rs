@@ -127,7 +127,8 @@ impl Hall {
         }
         self.count_reply(i);
         // There may be room again for what the backend has.
-        if let Some(Turn { backend: Some(backend), .. }) = self.client(i).and_then(|client| client.turn) {
+        if let Some(Turn { backend: Some(backend), .. }) = self.client(i).and_then(|client| client.turn.as_ref()) {
+            let backend = *backend;
             self.carry(backend);
         }
     }

@@ -6,15 +6,17 @@ use std::time::Instant;
 
 use super::super::desk::{NO_PLACE, NO_ROOM};
 use super::super::peers::Peer;
-use super::super::usage::Owner;
+use super::super::price::Holder;
 use super::super::{Class, Why};
 use super::{Client, Hall};
 
 /// What a client is told whose request had a place and lost it.
-const PLACE_LOST: Why = Why::Full("its place was needed for somebody who had less time");
+const PLACE_LOST: Why = Why::Full("its place was needed for somebody who asks for less");
 
-/// Seconds that somebody must have held places for longer than a newcomer to lose one to it: longer than a picture takes.
-const MUCH_LONGER: f64 = 1.0;
+/// A request loses its place to one that costs less than half, and by more seconds than these: clients of one kind, whose requests differ
+/// a little, do not take places from each other.
+const TIMES_DEARER: f64 = 2.0;
+const MUCH: f64 = 0.05;
 
 /// A body of fewer bytes is not refused to make room: what it gives back is not worth it.
 const WORTHWHILE: usize = 256 << 10;
@@ -61,38 +63,34 @@ impl Hall {
         self.has_more(who);
     }
 
-    /// Takes a place of `class` for `owner`; whether there was one. Where all are taken, one who has none gets that of whoever held
-    /// places much longer of late.
-    pub(super) fn take_place(&mut self, class: Class, owner: Owner, now: Instant) -> bool {
-        if !self.desk.has_free_place(class, owner) {
-            if self.desk.places_of(class, owner) > 0 {
+    /// Takes a place of `class` for `holder`; whether there was one. Where all are taken, one who has none gets that of whoever asks for
+    /// much more.
+    pub(super) fn take_place(&mut self, class: Class, holder: Holder, now: Instant) -> bool {
+        if !self.desk.has_free_place(class, holder) {
+            if self.desk.places_of(class, holder) > 0 {
                 return false;
             }
-            let Some(i) = self.heaviest(class, owner, now) else { return false };
+            let Some(i) = self.dearest(class, holder, now) else { return false };
             self.part(i, true);
             self.refuse(i, "", PLACE_LOST);
             self.has_more(i);
         }
-        self.desk.sit(class, owner);
+        self.desk.sit(class, holder);
         true
     }
 
-    /// The newest request of whoever held places of `class` much longer than `owner`, the longest of all.
-    fn heaviest(&self, class: Class, owner: Owner, now: Instant) -> Option<usize> {
-        let held = |client: &Client| client.turn.filter(|turn| turn.class == class && turn.owner.peer != Peer::Own);
-        let seconds = |who: Owner| {
-            let turns = self.clients.iter().flatten().filter_map(held).filter(|turn| turn.owner == who);
-            let open: f64 = turns.map(|turn| now.saturating_duration_since(turn.begun).as_secs_f64()).sum();
-            open + self.desk.usage(who, now)
-        };
-        let mine = seconds(owner);
+    /// The dearest of the requests of `class` that are being answered, if it is much dearer than those of `holder`; of several, the one
+    /// that came last.
+    fn dearest(&self, class: Class, holder: Holder, now: Instant) -> Option<usize> {
+        let mine = self.desk.price(class, holder, now);
         let taken = self.clients.iter().enumerate().filter_map(|(i, client)| {
-            let client = client.as_ref()?;
-            let turn = held(client).filter(|_| !client.talk.is_answered())?;
-            Some((seconds(turn.owner), turn.begun, i))
+            let client = client.as_ref().filter(|client| !client.talk.is_answered())?;
+            let turn = client.turn.as_ref().filter(|turn| turn.class == class && turn.holder.peer != Peer::Own)?;
+            let price = turn.price(now).as_secs_f64().max(self.desk.price(class, turn.holder, now));
+            Some((price, turn.begun, i))
         });
-        let heaviest = taken.max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        heaviest.filter(|(seconds, ..)| *seconds > mine + MUCH_LONGER).map(|(.., i)| i)
+        let dearest = taken.max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        dearest.filter(|(price, ..)| *price > TIMES_DEARER * mine + MUCH).map(|(.., i)| i)
     }
 
     /// Whether more of a reply may be taken into memory for client `i`. If there is too much already, whoever takes its reply slowest

@@ -26,11 +26,12 @@ use super::desk::Desk;
 use super::doors::Door;
 use super::open::{Figures, Opening, Word};
 use super::peers::Peer;
+use super::price::Holder;
 use super::rotation::Rotation;
 use super::tls::Tls;
 use super::transport::{Socket, Transport};
-use super::usage::Owner;
 use crate::ops::{Limits, Wiped};
+use crate::work::Owner;
 
 /// The token by which the thread is woken.
 pub(super) const WAKER: Token = Source::Waker.token();
@@ -50,15 +51,27 @@ struct Client {
 }
 
 /// The turn of a client whose request is being answered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Turn {
     /// The place that it has, whose it is, and since when.
     class: Class,
-    owner: Owner,
+    holder: Holder,
     begun: Instant,
+    /// Knows what workers did for it.
+    owner: Owner,
     call: u64,
     /// The connection to tiny_http that carries its request, once there is a free one.
     backend: Option<usize>,
+}
+
+impl Turn {
+    /// What it cost so far: time of workers, or of the camera, which is taken by waiting for it.
+    fn price(&self, now: Instant) -> Duration {
+        match self.class {
+            Class::Camera => now.saturating_duration_since(self.begun),
+            Class::Gate | Class::Light | Class::Work => self.owner.spent(),
+        }
+    }
 }
 
 pub(super) struct Hall {

@@ -1,0 +1,100 @@
+//! Whose a job is, and what its work took so far.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// A client, for which work is done, and one request of it. Clones share what was measured.
+#[derive(Clone, Debug, Default)]
+pub struct Owner {
+    /// The same for all requests of one client, and for nobody else's.
+    pub id: u64,
+    spent: Arc<Spent>,
+}
+
+#[derive(Debug)]
+struct Spent {
+    /// From where times are counted.
+    start: Instant,
+    /// Microseconds of processors for jobs that have ended: on a busy machine a small job may take long.
+    ended: AtomicU64,
+    /// Jobs that are being run, and the sum of the instants in microseconds at which they began.
+    running: AtomicU64,
+    begun: AtomicU64,
+}
+
+impl Default for Spent {
+    fn default() -> Self {
+        let zero = AtomicU64::default;
+        Self { start: Instant::now(), ended: zero(), running: zero(), begun: zero() }
+    }
+}
+
+impl Owner {
+    /// That of one request of the client with this number.
+    pub fn new(id: u64) -> Self {
+        Self { id, ..Self::default() }
+    }
+
+    /// Time of processors that the request had so far, and all the time of jobs that are being run. It is only told exactly while none
+    /// begins or ends.
+    pub fn spent(&self) -> Duration {
+        let (running, begun) = (self.spent.running.load(Ordering::SeqCst), self.spent.begun.load(Ordering::SeqCst));
+        let running = self.now().saturating_mul(running).saturating_sub(begun);
+        Duration::from_micros(self.spent.ended.load(Ordering::SeqCst).saturating_add(running))
+    }
+
+    /// Does work for it.
+    pub(super) fn run<T>(&self, job: impl FnOnce() -> T) -> T {
+        let (begun, before) = (self.now(), cpu_us());
+        self.spent.begun.fetch_add(begun, Ordering::SeqCst);
+        self.spent.running.fetch_add(1, Ordering::SeqCst);
+        let result = job();
+        self.spent.running.fetch_sub(1, Ordering::SeqCst);
+        self.spent.begun.fetch_sub(begun, Ordering::SeqCst);
+        self.spent.ended.fetch_add(cpu_us().saturating_sub(before), Ordering::SeqCst);
+        result
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.spent.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Microseconds of a processor that this thread has had.
+fn cpu_us() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    u64::try_from(time.tv_sec).unwrap_or_default() * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or_default() / 1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::sleep;
+
+    use super::*;
+
+    #[test]
+    fn what_runs_counts_as_well_as_what_has_ended() {
+        let owner = Owner::new(7);
+        let (pause, least) = (Duration::from_millis(20), Duration::from_millis(19));
+        let work = || {
+            let before = cpu_us();
+            while cpu_us() < before + 20_000 {}
+        };
+        assert_eq!(owner.spent(), Duration::ZERO);
+        owner.run(|| {
+            sleep(pause);
+            assert!(owner.clone().spent() >= least, "while it runs, all of its time counts");
+        });
+        assert!(owner.spent() < least, "then that of processors");
+        owner.run(work);
+        let once = owner.spent();
+        assert!(once >= least);
+        sleep(pause);
+        assert_eq!(owner.spent(), once, "nothing runs");
+        owner.run(work);
+        assert!(owner.spent() >= once + least);
+    }
+}
