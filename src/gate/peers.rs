@@ -41,6 +41,8 @@ impl std::fmt::Display for Peer {
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     connections: HashMap<Peer, usize>,
+    /// Connections of all of them.
+    all: usize,
     wrong: HashMap<Peer, Wrong>,
 }
 
@@ -64,21 +66,22 @@ impl Peers {
     pub(super) fn came(&mut self, peer: Peer) -> usize {
         let count = self.connections.entry(peer).or_default();
         *count += 1;
+        self.all += 1;
         *count
     }
 
     /// Whether `peer` has many more connections than others have: over twice their average, and more than a few.
     pub(super) fn is_greedy(&self, peer: Peer) -> bool {
         const FEW: usize = 16;
-        let all: usize = self.connections.values().sum();
         let its = self.connections.get(&peer).copied().unwrap_or_default();
-        its > FEW.max(2 * all / self.connections.len().max(1))
+        its > FEW.max(2 * self.all / self.connections.len().max(1))
     }
 
     /// A connection of `peer` has ended.
     pub(super) fn went(&mut self, peer: Peer) {
         if let Some(count) = self.connections.get_mut(&peer) {
             *count -= 1;
+            self.all -= 1;
             if *count == 0 {
                 self.connections.remove(&peer);
             }

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
+use rustls::time_provider::TimeProvider;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use crate::ops::settings;
@@ -24,7 +26,7 @@ impl Tls {
     pub fn load(settings: &settings::Tls) -> Result<Option<Self>, String> {
         let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) else { return Ok(None) };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        let builder = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::new(Clock))
             .with_safe_default_protocol_versions()
             .map_err(|e| format!("tls: {e}"))?;
         let builder = match &settings.clients {
@@ -58,6 +60,17 @@ impl Tls {
         let mut session = ServerConnection::new(Arc::clone(&self.config))?;
         session.set_buffer_limit(Some(SESSION_BYTES));
         Ok(session)
+    }
+}
+
+/// The system's clock, also where it is before 1970, as on a board that lost its battery: rustls's own would panic then.
+#[derive(Debug)]
+struct Clock;
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Some(UnixTime::since_unix_epoch(since.unwrap_or_default()))
     }
 }
 
