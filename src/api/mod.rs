@@ -10,6 +10,7 @@ mod content_type;
 mod encoding;
 mod error;
 mod form;
+mod health;
 mod house;
 pub mod liveness;
 mod metrics;

@@ -1,11 +1,9 @@
 //! A request's way: admitted by its head, answered from its body.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use embassy_futures::poll_once;
 use serde::Serialize;
 
 use super::body::Body;
@@ -14,6 +12,7 @@ use super::camera::{Ask, Streams};
 use super::content_type::ContentType;
 use super::error::{Error, Family, Kind};
 use super::form::Found;
+use super::health::Health;
 use super::liveness::quoted;
 use super::metrics::Metrics;
 use super::multipart;
@@ -27,7 +26,7 @@ use crate::gate::{Caller, Figures};
 use crate::ops::memory::Reserved;
 use crate::ops::shutdown::Shutdown;
 use crate::ops::{Limits, Settings, heap, settings};
-use crate::work::{Failed, Owner, Patience, Pool, Ticket};
+use crate::work::{Owner, Patience, Pool};
 
 /// The contract on top of the models. Shared by all threads that serve requests.
 pub struct Service {
@@ -48,9 +47,7 @@ pub struct Service {
     faces: Arc<Faces>,
     /// Jobs that were done when memory was last given back, and when that was.
     tidied: Mutex<(u64, Instant)>,
-    /// Whether the last self-test passed. Read by every request, so not behind the lock of health calls.
-    ready: AtomicBool,
-    health: Mutex<Health>,
+    health: Health,
 }
 
 /// The head of a request, free of how it came.
@@ -80,23 +77,12 @@ pub struct Call {
     pub(super) subject: Option<String>,
 }
 
-/// What is known of the models' health.
-struct Health {
-    tested: Instant,
-    verdict: Result<(), String>,
-    /// The self-test that is being run.
-    running: Option<Ticket<Result<(), engine::Error>>>,
-}
-
-/// A self-test costs an inference; health calls within this time share one, so that polling can't starve the work.
-const HEALTH_FRESH: Duration = Duration::from_secs(1);
+/// Whose job a self-test is: the service's own.
+const OWN: u64 = 0;
 
 /// Memory is given back when nothing is being answered, but not more often than this; if there is always something, this often.
 const PAUSE: Duration = Duration::from_secs(2);
 const BUSY: Duration = Duration::from_secs(10);
-
-/// Whose job a self-test is: the service's own.
-const OWN: u64 = 0;
 
 /// Longest name of a person that a template is bound to, in bytes.
 const LONGEST_SUBJECT: usize = 255;
@@ -170,8 +156,7 @@ impl Service {
             metrics: Metrics::default(),
             figures: Arc::default(),
             tidied: Mutex::new((0, Instant::now())),
-            ready: AtomicBool::new(verdict.is_ok()),
-            health: Mutex::new(Health { tested: Instant::now(), verdict, running: None }),
+            health: Health::new(verdict),
             faces,
         })
     }
@@ -188,7 +173,7 @@ impl Service {
 
     /// Whether the models gave the known answer when they were last asked.
     pub fn ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+        self.health.is_ready()
     }
 
     /// Gives memory back to the system once the work for which it was taken is done. To be called now and then.
@@ -363,26 +348,9 @@ impl Service {
         Reply::json(&serde_json::json!({ "alive": true }))
     }
 
-    /// The verdict of the last self-test that ended, and its age in seconds (RFC 9111, 5.1). Begins another one if it is not fresh, and
-    /// waits for none: health calls need no token, and workers may be at long work.
     fn health(&self) -> Reply {
-        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ticket) = &mut health.running
-            && let Poll::Ready(done) = poll_once(ticket)
-        {
-            health.verdict = match done {
-                Ok(verdict) => verdict.map_err(|e| e.to_string()),
-                Err(Failed(cause)) => Err(format!("the self-test panicked: {cause}")),
-            };
-            (health.tested, health.running) = (Instant::now(), None);
-            self.ready.store(health.verdict.is_ok(), Ordering::Relaxed);
-        }
-        if health.running.is_none() && (health.tested.elapsed() >= HEALTH_FRESH || health.verdict.is_err()) {
-            let faces = Arc::clone(&self.faces);
-            // None if the workers are busy with requests that are being answered.
-            health.running = self.pool.submit(&Owner::new(OWN), move |_, _| faces.self_test()).ok();
-        }
-        health_reply(&health.verdict).with("Age", health.tested.elapsed().as_secs().to_string())
+        let faces = Arc::clone(&self.faces);
+        self.health.tell(|| self.pool.submit(&Owner::new(OWN), move |_, _| faces.self_test()).ok())
     }
 }
 
@@ -391,18 +359,6 @@ fn thresholds(settings: &Settings) -> Thresholds {
         approved: Score::new(settings.decision.approved),
         operator_required: Score::new(settings.decision.operator_required),
     }
-}
-
-fn health_reply(verdict: &Result<(), String>) -> Reply {
-    #[derive(Serialize)]
-    struct Health {
-        status: u8,
-        message: String,
-    }
-    Reply::json(&match verdict {
-        Ok(()) => Health { status: 0, message: String::new() },
-        Err(message) => Health { status: 3, message: message.clone() },
-    })
 }
 
 #[cfg(test)]

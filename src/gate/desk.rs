@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::access::{Access, Pass};
 use super::conversation::{Admitted, DISCARDED_BYTES, Refused, Rules, STRANGER_BYTES};
 use super::head::Head;
+use super::held::BLOCK_BYTES;
 use super::peers::{Peer, Peers};
 use super::price::{Holder, Prices};
 use super::{Class, House, LocalReply, Why};
@@ -151,7 +152,7 @@ impl Desk {
     /// Whether `peer` has all of the memory for bodies that one may have.
     pub(super) fn has_its_share(&self, peer: Peer) -> bool {
         let its = self.held_by.get(&peer).copied().unwrap_or_default();
-        its + super::hall::BUFFER_BYTES > self.share()
+        its + BLOCK_BYTES > self.share()
     }
 
     /// Bytes of bodies that one peer may have: half of all, or one body.

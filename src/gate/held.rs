@@ -15,7 +15,8 @@ pub struct Held {
     length: usize,
 }
 
-const BLOCK_BYTES: usize = 64 << 10;
+/// Bytes of a block, and those that are read from a socket at once.
+pub(super) const BLOCK_BYTES: usize = 64 << 10;
 
 /// The first block of what begins small: a thousand connections with a few bytes each must not take a thousand large ones.
 const FIRST_BYTES: usize = 4 << 10;

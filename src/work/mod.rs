@@ -8,6 +8,7 @@ mod block_on;
 mod gone;
 mod owner;
 mod pool;
+mod turns;
 
 pub use block_on::{Deadline, block_on};
 pub use gone::{Gone, Patience};

@@ -6,7 +6,6 @@
 //! worker makes itself a new state and goes on.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -16,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Owner;
+use super::turns::Turns;
 use crate::ops::Histogram;
 
 /// Work that may not be wanted any more when its turn comes.
@@ -75,50 +75,6 @@ struct Jobs<S> {
     turns: Turns,
     closed: bool,
     figures: Figures,
-}
-
-/// Whose turn it is.
-#[derive(Default)]
-struct Turns {
-    /// Time of the workers that each owner had, counted from where it began to want some.
-    served: HashMap<u64, Duration>,
-    /// Jobs that are being run, and since when.
-    running: Vec<(u64, Instant)>,
-    /// What whoever is served now had: who wants nothing saves nothing up.
-    floor: Duration,
-}
-
-/// Owners whose time is remembered before those who had no more than others are forgotten.
-const REMEMBERED: usize = 1_024;
-
-impl Turns {
-    fn served(&self, owner: u64, now: Instant) -> Duration {
-        let running = self.running.iter().filter(|(whose, _)| *whose == owner);
-        let before = self.served.get(&owner).copied().unwrap_or_default().max(self.floor);
-        before + running.map(|(_, since)| now.saturating_duration_since(*since)).sum::<Duration>()
-    }
-
-    /// Which of those that wait comes next: the first of whoever had least.
-    fn next(&self, waiting: impl Iterator<Item = u64>, now: Instant) -> Option<usize> {
-        let served = waiting.enumerate().map(|(at, owner)| (self.served(owner, now), at));
-        served.min().map(|(_, at)| at)
-    }
-
-    fn begin(&mut self, owner: u64, now: Instant) {
-        self.floor = self.floor.max(self.served.get(&owner).copied().unwrap_or_default());
-        self.running.push((owner, now));
-    }
-
-    fn end(&mut self, owner: u64, begun: Instant, now: Instant) {
-        if let Some(at) = self.running.iter().position(|run| *run == (owner, begun)) {
-            self.running.swap_remove(at);
-        }
-        if self.served.len() >= REMEMBERED {
-            self.served.retain(|_, time| *time > self.floor);
-        }
-        let before = self.served.get(&owner).copied().unwrap_or_default().max(self.floor);
-        self.served.insert(owner, before + now.saturating_duration_since(begun));
-    }
 }
 
 impl<S: 'static> Pool<S> {
@@ -397,24 +353,5 @@ mod tests {
         tickets.into_iter().for_each(|ticket| block_on(ticket).unwrap());
         let order: Vec<u64> = order.try_iter().collect();
         assert_eq!(order[..2], [2, 3], "owner 1 had the worker for long: {order:?}");
-    }
-
-    #[test]
-    fn whoever_had_least_is_next_and_nobody_saves_up() {
-        let (mut turns, start) = (Turns::default(), Instant::now());
-        let at = |seconds: u64| start + Duration::from_secs(seconds);
-        turns.begin(1, at(0));
-        assert_eq!(turns.next([1, 2].into_iter(), at(1)), Some(1), "what runs counts");
-        turns.end(1, at(0), at(10));
-        turns.begin(2, at(10));
-        turns.end(2, at(10), at(11));
-        assert_eq!(turns.next([1, 2, 2].into_iter(), at(11)), Some(1));
-        // Owner 3 comes late: it does not get the ten seconds that others had before.
-        turns.begin(1, at(20));
-        turns.end(1, at(20), at(21));
-        turns.begin(3, at(21));
-        turns.end(3, at(21), at(23));
-        assert_eq!(turns.next([3, 1].into_iter(), at(23)), Some(1));
-        assert_eq!(turns.next(std::iter::empty(), at(23)), None);
     }
 }

@@ -11,7 +11,7 @@ use super::super::transport::{Socket, Transport};
 use super::source::Source;
 use super::{Client, Hall, Turn};
 
-/// Reads from one peer before others have their turn: of [`super::BUFFER_BYTES`] each at most.
+/// Reads from one peer before others have their turn: of [`super::BLOCK_BYTES`] each at most.
 const TURN: usize = 4;
 
 impl Hall {

@@ -24,6 +24,7 @@ use super::caller::Callers;
 use super::conversation::{Conversation, Request};
 use super::desk::Desk;
 use super::doors::Door;
+use super::held::BLOCK_BYTES;
 use super::open::{Figures, Opening, Word};
 use super::peers::Peer;
 use super::price::Holder;
@@ -107,9 +108,6 @@ pub(super) struct Hall {
     buffer: Wiped,
 }
 
-/// Bytes that are read at once. A block of [`super::held::Held`] takes as many.
-pub(super) const BUFFER_BYTES: usize = 64 << 10;
-
 /// Connections that are taken before those that are there have their turn.
 const ACCEPTED: usize = 16;
 
@@ -151,7 +149,7 @@ impl Hall {
             figures: opening.figures,
             accept_at: None,
             stop_at: None,
-            buffer: vec![0; BUFFER_BYTES].into(),
+            buffer: vec![0; BLOCK_BYTES].into(),
         };
         hall.register_doors()?;
         Ok(hall)
