@@ -155,7 +155,8 @@ impl Service {
             seals,
             metrics: Metrics::default(),
             figures: Arc::default(),
-            tidied: Mutex::new((0, Instant::now())),
+            // What reading the models took is to be given back as well.
+            tidied: Mutex::new((u64::MAX, Instant::now())),
             health: Health::new(verdict),
             faces,
         })
