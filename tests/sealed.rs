@@ -84,13 +84,17 @@ fn a_template_that_is_bound_to_one_person_is_no_other_s() {
         assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"), "{}", reply.text());
         assert!(reply.text().contains(told), "{}", reply.text());
     }
-    // Of many, each part may name its person.
+    // Each part may name its person.
     let octets = "Content-Type: application/octet-stream";
     let part = |name: &str, subject: &str| {
         format!(
             "Content-Disposition: form-data; name=\"{name}\"; filename=\"{subject}\"\r\n{octets}\r\nX-Subject: {subject}"
         )
     };
+    let form = Form::new().picture("sample", &collins).part(&part("bio_template", "Ann"), &ann);
+    assert_eq!(posted(&service, path, None, &form).score(), 1.0);
+    let form = Form::new().picture("sample", &collins).part(&part("bio_template", "Ann"), &free);
+    assert!(posted(&service, path, None, &form).text().contains("bound to nobody"));
     let form = Form::new().picture("sample_1", &collins);
     let form = form.part(&part("templates_n", "Ann"), &ann).part(&part("templates_n", "Bob"), &extract("Bob").body);
     let reply = posted(&service, "/v1/face/pattern/verify_n", None, &form);

@@ -37,7 +37,7 @@ impl Budget {
     /// Takes `count` comparisons from what `account` has left in this minute; an error, with the seconds until the next, if that is
     /// not enough.
     pub(super) fn spend(&self, account: u64, count: u64, now: Instant) -> Result<(), u64> {
-        if self.each == 0 {
+        if self.each == 0 || count == 0 {
             return Ok(());
         }
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);

@@ -38,6 +38,16 @@ impl ContentType {
         Self { essence, parameters }
     }
 
+    /// What is kept of that of a part: nobody asks for more, and there may be thousands.
+    pub fn without_parameters(self) -> Self {
+        const LONGEST: usize = 64;
+        let essence = match self.essence.len() {
+            ..=LONGEST => self.essence,
+            _ => self.essence.chars().take(LONGEST).collect(),
+        };
+        Self { essence, parameters: vec![] }
+    }
+
     /// The first parameter of that name, which must be in lower case.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(n, _)| n == name).map(|(_, v)| &**v)

@@ -33,15 +33,15 @@ pub(super) struct Found<'a> {
     /// Whether templates go back as base64: the request, or a part of it, came so.
     pub(super) base64: bool,
     /// In the order of [`Form::one`].
-    pub(super) one: Vec<Cow<'a, [u8]>>,
+    pub(super) one: Vec<Item<'a>>,
     /// In the order of the body.
     pub(super) many: Vec<Item<'a>>,
 }
 
-/// One of many parts of a kind.
+/// A part.
 #[derive(Debug)]
 pub(super) struct Item<'a> {
-    /// The file name, or the index among its kind.
+    /// Its name; of many of a kind the file name, or the index among them.
     pub(super) label: String,
     /// The person that its template is bound to, if the part names one.
     pub(super) subject: Option<String>,
@@ -52,9 +52,8 @@ pub(super) struct Item<'a> {
 impl Drop for Found<'_> {
     /// What was decoded from base64 is wiped; what lies in the body is wiped with it.
     fn drop(&mut self) {
-        let many = self.many.iter_mut().map(|item| &mut item.bytes);
-        for content in self.one.iter_mut().chain(many) {
-            if let Cow::Owned(content) = content {
+        for item in self.one.iter_mut().chain(&mut self.many) {
+            if let Cow::Owned(content) = &mut item.bytes {
                 drop(Wiped::from(std::mem::take(content)));
             }
         }
@@ -109,10 +108,11 @@ impl Form {
         }
         let named = |wanted: &'static str| parts.iter().filter(move |p| p.name == wanted);
         let mut found = Found::default();
-        found.base64 = base64 || parts.iter().any(Part::is_base64);
+        found.base64 = base64 || parts.iter().any(|part| part.is_base64);
         for (name, field) in self.one {
             for part in named(name) {
-                found.one.push(content(part, base64, *field, name)?);
+                let (label, subject) = ((*name).to_owned(), part.subject.clone());
+                found.one.push(Item { label, subject, bytes: content(part, base64, *field, name)? });
             }
         }
         if let Some((name, field)) = self.many {
@@ -132,7 +132,7 @@ impl Form {
 
 /// The part's bytes, decoded if the request's header or its own says so.
 fn content<'a>(part: &Part<'a>, base64: bool, field: Field, label: &str) -> Result<Cow<'a, [u8]>, Error> {
-    if !base64 && !part.is_base64() {
+    if !base64 && !part.is_base64 {
         return Ok(Cow::Borrowed(part.content));
     }
     let refused = |_| Error::new(Family::Pattern, field.kind(), format!("{label}: it is not base64"));

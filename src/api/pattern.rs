@@ -69,16 +69,16 @@ impl Service {
     }
 
     pub(super) fn compare(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
-        let feature = self.template(call, "bio_feature", &found.one[0])?;
-        let template = self.template(call, "bio_template", &found.one[1])?;
+        let feature = self.template(call, &found.one[0])?;
+        let template = self.template(call, &found.one[1])?;
         self.spend(call, 1)?;
         Ok(self.comparison(self.curve.compare(&feature, &template)))
     }
 
     pub(super) fn verify(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
-        let template = self.template(call, "bio_template", &found.one[1])?;
+        let template = self.template(call, &found.one[1])?;
         self.spend(call, 1)?;
-        let feature = self.samples(call, &[("sample", &found.one[0])])?.remove(0);
+        let feature = self.samples(call, &[("sample", &found.one[0].bytes)])?.remove(0);
         Ok(self.verified(call, &feature, &template, found.base64))
     }
 
@@ -95,38 +95,36 @@ impl Service {
     }
 
     pub(super) fn extract_and_compare(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
-        let templates = self.samples(call, &[("sample_1", &found.one[0]), ("sample_2", &found.one[1])])?;
+        let templates = self.samples(call, &[("sample_1", &found.one[0].bytes), ("sample_2", &found.one[1].bytes)])?;
         Ok(self.comparison(self.curve.compare(&templates[0], &templates[1])))
     }
 
     pub(super) fn compare_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
-        let probe = self.template(call, "template_1", &found.one[0])?;
+        let probe = self.template(call, &found.one[0])?;
         let others = self.templates(call, found)?;
         self.entries(call, &probe, found, &others)
     }
 
     pub(super) fn verify_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
         let others = self.templates(call, found)?;
-        let probe = self.samples(call, &[("sample_1", &found.one[0])])?.remove(0);
+        let probe = self.samples(call, &[("sample_1", &found.one[0].bytes)])?.remove(0);
         self.entries(call, &probe, found, &others)
     }
 
     pub(super) fn extract_and_compare_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
         let labelled = found.many.iter().map(|item| (&*item.label, &*item.bytes));
-        let samples: Vec<(&str, &[u8])> = [("sample_1", &*found.one[0])].into_iter().chain(labelled).collect();
+        let samples: Vec<(&str, &[u8])> = [("sample_1", &*found.one[0].bytes)].into_iter().chain(labelled).collect();
         let mut templates = self.samples(call, &samples)?;
         let probe = templates.remove(0);
         self.entries(call, &probe, found, &templates)
     }
 
-    /// The template that was sent under that label, bound to the person whom the request names, if it does.
-    pub(super) fn template(&self, call: &Call, label: &str, bytes: &[u8]) -> Result<Template, Error> {
-        self.template_of(call.subject.as_deref(), label, bytes)
-    }
-
-    fn template_of(&self, subject: Option<&str>, label: &str, bytes: &[u8]) -> Result<Template, Error> {
+    /// The template that was sent, bound to the person whom its part or else the request names, if one does.
+    pub(super) fn template(&self, call: &Call, item: &Item<'_>) -> Result<Template, Error> {
+        let Item { label, subject, bytes } = item;
         let refused =
             |what: &dyn std::fmt::Display| Error::new(Family::Pattern, Kind::Template, format!("{label}: {what}"));
+        let subject = subject.as_deref().or(call.subject.as_deref());
         let plain = self.seals.open(bytes, subject).map_err(|e| refused(&e))?;
         let template = Template::parse(&plain, self.model, self.dimension).map_err(|damage| refused(&damage));
         if let Cow::Owned(plain) = plain {
@@ -135,12 +133,9 @@ impl Service {
         template
     }
 
-    /// The many templates that were sent, each bound to the person whom its part or else the request names; they count as asked for.
+    /// The many templates that were sent; they count as asked for.
     pub(super) fn templates(&self, call: &Call, found: &Found<'_>) -> Result<Vec<Template>, Error> {
-        let template = |item: &Item<'_>| {
-            self.template_of(item.subject.as_deref().or(call.subject.as_deref()), &item.label, &item.bytes)
-        };
-        let templates: Vec<_> = found.many.iter().map(template).collect::<Result<_, _>>()?;
+        let templates: Vec<_> = found.many.iter().map(|item| self.template(call, item)).collect::<Result<_, _>>()?;
         self.spend(call, templates.len() as u64)?;
         Ok(templates)
     }

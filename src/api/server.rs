@@ -16,6 +16,7 @@ use super::service::{Head, Service};
 use crate::gate::{Access, CALL, Callers, Door, Gate, Opening, PROTECTION, Places, Tls, http_date};
 use crate::ops::shutdown::{IDLE, Shutdown};
 use crate::ops::{Settings, Wiped};
+use crate::work::thread_cpu_time;
 
 /// An open gate and the threads behind it.
 pub struct Server {
@@ -138,6 +139,7 @@ fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
     let number = head.header(CALL).and_then(|number| number.parse().ok());
     // A request that has no caller is for nobody: it went before its turn came.
     let Some(caller) = number.and_then(|number| callers.find(number)) else { return };
+    let (owner, before) = (caller.owner.clone(), thread_cpu_time());
     let reply = catch_unwind(AssertUnwindSafe(|| -> io::Result<Reply> {
         let call = match service.admit(&head) {
             Ok(call) => call,
@@ -160,6 +162,7 @@ fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
         }
         Ok(service.answer(&call.of(caller, Body::new(body))))
     }));
+    owner.charge(thread_cpu_time().saturating_sub(before));
     let reply = match reply {
         Ok(Ok(reply)) => reply,
         Ok(Err(_)) => return, // it went while its request was handed over

@@ -69,7 +69,7 @@ impl Places {
 }
 
 /// Bodies up to so many bytes have memory of their own, which large ones can't take: a door's picture has some 100 KB.
-const SMALL_BODY: usize = 1 << 20;
+pub(super) const SMALL_BODY: usize = 1 << 20;
 
 /// The part of the memory for bodies that small ones have for themselves.
 const SMALL_PART: usize = 8;
@@ -151,8 +151,12 @@ impl Desk {
 
     /// Whether `peer` has all of the memory for bodies that one may have.
     pub(super) fn has_its_share(&self, peer: Peer) -> bool {
-        let its = self.held_by.get(&peer).copied().unwrap_or_default();
-        its + BLOCK_BYTES > self.share()
+        self.held_by(peer) + BLOCK_BYTES > self.share()
+    }
+
+    /// Bytes of bodies that `peer` has.
+    pub(super) fn held_by(&self, peer: Peer) -> usize {
+        self.held_by.get(&peer).copied().unwrap_or_default()
     }
 
     /// Bytes of bodies that one peer may have: half of all, or one body.
@@ -240,7 +244,7 @@ impl Rules for AtDesk<'_> {
         // Large bodies leave some to small ones.
         let for_small = (most_held / SMALL_PART).min(most_held.saturating_sub(most_body));
         let most = if before + bytes <= SMALL_BODY { most_held } else { most_held - for_small };
-        let its = self.desk.held_by.get(&self.peer).copied().unwrap_or_default();
+        let its = self.desk.held_by(self.peer);
         let fits = self.desk.held + bytes <= most && its + bytes <= self.desk.share();
         if fits {
             self.desk.held_by.insert(self.peer, its + bytes);

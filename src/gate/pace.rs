@@ -42,10 +42,21 @@ impl Pace {
         enough
     }
 
+    /// Whether it has no rate yet.
+    pub(super) fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.begun) < FIRST
+    }
+
+    /// Whether bytes went through in this window, at `rate` bytes a second or more.
+    pub(super) fn has_moved(&self, rate: usize, now: Instant) -> bool {
+        let time = now.saturating_duration_since(self.window).as_secs_f64();
+        self.moved > 0 && self.moved as f64 >= rate as f64 * time
+    }
+
     /// Bytes a second of late: over the last whole window and the one that is open. What went through before does not help one that
     /// has become slow. Nobody is judged in the first moments.
     pub(super) fn rate(&self, now: Instant) -> usize {
-        if now.saturating_duration_since(self.begun) < FIRST {
+        if self.is_young(now) {
             return usize::MAX;
         }
         let time = now.saturating_duration_since(self.window) + self.last.map_or(Duration::ZERO, |_| WINDOW);

@@ -41,8 +41,6 @@ impl std::fmt::Display for Peer {
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     connections: HashMap<Peer, usize>,
-    /// Connections of all of them.
-    all: usize,
     wrong: HashMap<Peer, Wrong>,
 }
 
@@ -66,22 +64,24 @@ impl Peers {
     pub(super) fn came(&mut self, peer: Peer) -> usize {
         let count = self.connections.entry(peer).or_default();
         *count += 1;
-        self.all += 1;
         *count
     }
 
-    /// Whether `peer` has many more connections than others have: over twice their average, and more than a few.
-    pub(super) fn is_greedy(&self, peer: Peer) -> bool {
-        const FEW: usize = 16;
-        let its = self.connections.get(&peer).copied().unwrap_or_default();
-        its > FEW.max(2 * self.all / self.connections.len().max(1))
+    /// Connections of `peer`.
+    pub(super) fn count(&self, peer: Peer) -> usize {
+        self.connections.get(&peer).copied().unwrap_or_default()
+    }
+
+    /// Whether `peer` has many more connections than `newcomer`: over twice as many, and more than a pool.
+    pub(super) fn is_greedy(&self, peer: Peer, newcomer: Option<Peer>) -> bool {
+        const POOL: usize = 8;
+        self.count(peer) > POOL.max(2 * newcomer.map_or(0, |newcomer| self.count(newcomer)))
     }
 
     /// A connection of `peer` has ended.
     pub(super) fn went(&mut self, peer: Peer) {
         if let Some(count) = self.connections.get_mut(&peer) {
             *count -= 1;
-            self.all -= 1;
             if *count == 0 {
                 self.connections.remove(&peer);
             }
@@ -145,16 +145,15 @@ mod tests {
         assert_eq!(peers.came(Peer::Local), 2);
     }
     #[test]
-    fn many_connections_are_greedy_where_others_have_few() {
+    fn many_connections_are_greedy_beside_somebody_who_has_few() {
         let mut peers = Peers::default();
         let peer = |i: u8| Peer::V4([10, 0, 0, i]);
         let mut come = |i: u8, count: usize| (0..count).for_each(|_| assert!(peers.came(peer(i)) > 0));
         come(0, 40);
-        (1..10).for_each(|i| come(i, 1));
         come(1, 3);
-        assert!(peers.is_greedy(peer(0)) && !peers.is_greedy(peer(1)), "a few are a pool");
-        let mut alone = Peers::default();
-        (0..40).for_each(|_| assert!(alone.came(Peer::Local) > 0));
-        assert!(!alone.is_greedy(Peer::Local), "there is nobody else");
+        come(2, 30);
+        assert!(peers.is_greedy(peer(0), Some(peer(1))) && peers.is_greedy(peer(2), None));
+        assert!(!peers.is_greedy(peer(1), Some(peer(0))), "a few are a pool");
+        assert!(!peers.is_greedy(peer(0), Some(peer(2))), "one of a crowd is no better than another");
     }
 }

@@ -12,5 +12,5 @@ mod turns;
 
 pub use block_on::{Deadline, block_on};
 pub use gone::{Gone, Patience};
-pub use owner::Owner;
+pub use owner::{Owner, thread_cpu_time};
 pub use pool::{Failed, Figures, Pool, Refused, Ticket};

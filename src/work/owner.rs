@@ -46,6 +46,11 @@ impl Owner {
         Duration::from_micros(self.spent.ended.load(Ordering::SeqCst).saturating_add(running))
     }
 
+    /// Counts what another thread than a worker did for it.
+    pub fn charge(&self, time: Duration) {
+        self.spent.ended.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
     /// Does work for it.
     pub(super) fn run<T>(&self, job: impl FnOnce() -> T) -> T {
         let (begun, before) = (self.now(), cpu_us());
@@ -65,8 +70,13 @@ impl Owner {
 
 /// Microseconds of a processor that this thread has had.
 fn cpu_us() -> u64 {
+    u64::try_from(thread_cpu_time().as_micros()).unwrap_or_default()
+}
+
+/// Time of processors that this thread has had.
+pub fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    u64::try_from(time.tv_sec).unwrap_or_default() * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or_default() / 1_000
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
 }
 
 #[cfg(test)]

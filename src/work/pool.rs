@@ -18,12 +18,13 @@ use super::Owner;
 use super::turns::Turns;
 use crate::ops::Histogram;
 
+/// Runs a job; false if it panicked.
+type Run<S> = Box<dyn FnOnce(&mut S) -> bool + Send>;
+
 /// Work that may not be wanted any more when its turn comes.
 struct Job<S> {
-    /// Runs it; false if it panicked.
-    run: Box<dyn FnOnce(&mut S) -> bool + Send>,
-    /// Whether somebody still holds the ticket.
-    wanted: Box<dyn Fn() -> bool + Send>,
+    /// Gone once it is run, or once nobody holds the ticket.
+    run: Arc<Mutex<Option<Run<S>>>>,
     owner: u64,
     queued: Instant,
 }
@@ -55,8 +56,29 @@ pub struct Refused;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed(pub String);
 
-/// The answer to come of one job.
-pub struct Ticket<T>(Arc<Mutex<Slot<T>>>);
+/// The answer to come of one job. Dropped, it takes the job with it, and the picture that it was to look at, if it is not being run.
+pub struct Ticket<T> {
+    slot: Arc<Mutex<Slot<T>>>,
+    job: Arc<dyn Discard>,
+}
+
+/// A job that can be given up.
+trait Discard: Send + Sync {
+    fn discard(&self);
+}
+
+impl<S> Discard for Mutex<Option<Run<S>>> {
+    fn discard(&self) {
+        let run = lock(self).take();
+        drop(run); // not while it is locked
+    }
+}
+
+impl<T> Drop for Ticket<T> {
+    fn drop(&mut self) {
+        self.job.discard();
+    }
+}
 
 struct Slot<T> {
     result: Option<Result<T, Failed>>,
@@ -75,6 +97,12 @@ struct Jobs<S> {
     turns: Turns,
     closed: bool,
     figures: Figures,
+}
+
+impl<S> Job<S> {
+    fn is_wanted(&self) -> bool {
+        lock(&self.run).is_some()
+    }
 }
 
 impl<S: 'static> Pool<S> {
@@ -117,25 +145,22 @@ impl<S: 'static> Pool<S> {
         job: impl FnOnce(&mut S, &dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<Ticket<T>, Refused> {
         let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
-        let (answer, watch, unwanted) = (Answer(Arc::downgrade(&slot)), Arc::downgrade(&slot), Arc::downgrade(&slot));
+        let (answer, unwanted) = (Answer(Arc::downgrade(&slot)), Arc::downgrade(&slot));
         let unwanted = move || unwanted.strong_count() == 0;
         let meter = owner.clone();
         let mut jobs = lock(&self.queue.jobs);
         if jobs.waiting.len() >= self.queue.capacity {
-            jobs.waiting.retain(|job| (job.wanted)());
+            jobs.waiting.retain(Job::is_wanted);
         }
         if jobs.waiting.len() >= self.queue.capacity {
             return Err(Refused);
         }
-        jobs.waiting.push(Job {
-            run: Box::new(move |state| answer.give(|| meter.run(|| job(state, &unwanted)))),
-            wanted: Box::new(move || watch.strong_count() > 0),
-            owner: owner.id,
-            queued: Instant::now(),
-        });
+        let run: Run<S> = Box::new(move |state| answer.give(|| meter.run(|| job(state, &unwanted))));
+        let run = Arc::new(Mutex::new(Some(run)));
+        jobs.waiting.push(Job { run: Arc::clone(&run), owner: owner.id, queued: Instant::now() });
         drop(jobs);
         self.queue.arrived.notify_one();
-        Ok(Ticket(slot))
+        Ok(Ticket { slot, job: run })
     }
 }
 
@@ -155,9 +180,10 @@ fn run<S>(queue: &Queue<S>, state: &dyn Fn() -> S, since: &Mutex<Option<Instant>
     while let Some((job, begun)) = queue.next() {
         *lock(since) = Some(begun);
         let owner = job.owner;
-        if (job.wanted)() {
+        let run = lock(&job.run).take();
+        if let Some(run) = run {
             let waited = begun.saturating_duration_since(job.queued);
-            if !(job.run)(&mut mine) {
+            if !run(&mut mine) {
                 mine = state(); // whatever the panic left behind is not to be trusted
             }
             let figures = &mut lock(&queue.jobs).figures;
@@ -229,7 +255,7 @@ impl<T> Future for Ticket<T> {
     type Output = Result<T, Failed>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut slot = lock(&self.0);
+        let mut slot = lock(&self.slot);
         match slot.result.take() {
             Some(result) => Poll::Ready(result),
             None => {
@@ -353,5 +379,18 @@ mod tests {
         tickets.into_iter().for_each(|ticket| block_on(ticket).unwrap());
         let order: Vec<u64> = order.try_iter().collect();
         assert_eq!(order[..2], [2, 3], "owner 1 had the worker for long: {order:?}");
+    }
+    #[test]
+    fn what_a_job_holds_goes_with_its_ticket() {
+        let pool = Pool::start(1, 4, || ());
+        let (busy, release) = held(&pool);
+        let picture = Arc::new(());
+        let looked_at = Arc::clone(&picture);
+        let ticket = pool.submit(&Owner::new(1), move |(), _| drop(looked_at)).unwrap();
+        assert_eq!(Arc::strong_count(&picture), 2);
+        drop(ticket);
+        assert_eq!(Arc::strong_count(&picture), 1, "though no worker has come to it");
+        release.send(()).unwrap();
+        block_on(busy).unwrap();
     }
 }

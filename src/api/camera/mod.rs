@@ -35,7 +35,7 @@ impl Service {
     }
 
     pub(super) fn camera_verify(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
-        let template = self.template(call, "bio_template", &found.one[0])?;
+        let template = self.template(call, &found.one[0])?;
         self.spend(call, 1)?;
         let (feature, timing) = self.person(call)?;
         Ok(self.verified(call, &feature, &template, found.base64).with("Server-Timing", timing))

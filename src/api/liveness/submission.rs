@@ -122,7 +122,7 @@ fn find_payload<'p, 'a: 'p>(
 ) -> Result<Option<Payload>, Error> {
     let mut payload = None;
     for part in parts.into_iter().filter(|part| part.name == PAYLOAD) {
-        let text = if part.is_base64() { content(part, true)? } else { Cow::Borrowed(part.content) };
+        let text = if part.is_base64 { content(part, true)? } else { Cow::Borrowed(part.content) };
         if payload.replace(Payload::parse(&text, limits).map_err(|e| fail(Kind::Sample, e))?).is_some() {
             return Err(fail(Kind::Sample, "the part payload was sent twice"));
         }
@@ -133,7 +133,7 @@ fn find_payload<'p, 'a: 'p>(
 /// Whether a part is a form's own text beside the media.
 fn is_field(part: &Part<'_>) -> bool {
     part.filename.is_none()
-        && !part.is_base64()
+        && !part.is_base64
         && part.content_type.as_ref().is_none_or(|c| c.essence.starts_with("text/"))
         && part.content.len() <= LONGEST_FIELD
         && std::str::from_utf8(part.content).is_ok()
@@ -159,7 +159,7 @@ fn fits_medium(given: &ContentType) -> bool {
 
 /// The part's bytes, decoded if the request's header or its own says so.
 fn content<'a>(part: &Part<'a>, base64: bool) -> Result<Cow<'a, [u8]>, Error> {
-    if !base64 && !part.is_base64() {
+    if !base64 && !part.is_base64 {
         return Ok(Cow::Borrowed(part.content));
     }
     let refused = |_| fail(Kind::Sample, format!("{}: it is not base64", quoted(&part.name)));

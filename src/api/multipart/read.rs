@@ -19,19 +19,12 @@ pub struct Part<'a> {
     pub filename: Option<String>,
     /// Its Content-Type, if one was given.
     pub content_type: Option<ContentType>,
-    /// Its Content-Transfer-Encoding in lower case, if one was given.
-    pub encoding: Option<String>,
+    /// Whether its own header says that the content is base64.
+    pub is_base64: bool,
     /// Its X-Subject, if one was given: the person that its template is bound to.
     pub subject: Option<String>,
     /// Its content.
     pub content: &'a [u8],
-}
-
-impl Part<'_> {
-    /// Whether its own header says that the content is base64.
-    pub fn is_base64(&self) -> bool {
-        self.encoding.as_deref() == Some("base64")
-    }
 }
 
 /// Why a body cannot be split, and where.
@@ -152,7 +145,7 @@ fn head(text: &[u8], limit: usize) -> Result<(&[u8], usize), &'static str> {
 
 fn part<'a>(head: &[u8], content: &'a [u8]) -> Part<'a> {
     let mut part =
-        Part { name: String::new(), filename: None, content_type: None, encoding: None, subject: None, content };
+        Part { name: String::new(), filename: None, content_type: None, is_base64: false, subject: None, content };
     let head = String::from_utf8_lossy(head);
     for line in head.split("\r\n") {
         let Some((name, value)) = line.split_once(':') else { continue };
@@ -163,9 +156,9 @@ fn part<'a>(head: &[u8], content: &'a [u8]) -> Part<'a> {
                 let extended = disposition.parameter("filename*").and_then(extended);
                 part.filename = extended.or_else(|| disposition.parameter("filename").map(str::to_owned));
             }
-            "content-type" => part.content_type = Some(ContentType::parse(value)),
+            "content-type" => part.content_type = Some(ContentType::parse(value).without_parameters()),
             "x-subject" => part.subject = Some(value.trim().to_owned()),
-            "content-transfer-encoding" => part.encoding = Some(value.trim().to_ascii_lowercase()),
+            "content-transfer-encoding" => part.is_base64 = value.trim().eq_ignore_ascii_case("base64"),
             _ => {}
         }
     }

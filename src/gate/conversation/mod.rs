@@ -5,6 +5,8 @@ mod reading;
 mod refusing;
 mod time;
 
+pub(super) use time::SLOW_RATE;
+
 use std::time::{Duration, Instant};
 
 use super::access::Pass;
@@ -120,6 +122,8 @@ struct Open {
     received: usize,
     status: u16,
     refused: Option<&'static str>,
+    /// By what right it came in, if it was let in.
+    pass: Option<Pass>,
 }
 
 enum State {
@@ -136,7 +140,6 @@ enum State {
     Answering {
         onward: Onward,
         primed: usize,
-        pass: Pass,
     },
     /// The refusal is on its way; the rest of the body is let pass.
     Discarding {
@@ -365,12 +368,9 @@ impl Conversation {
         self.output.len()
     }
 
-    /// By what right the request that is being read or answered came in.
+    /// By what right the request that is being read or answered, or whose reply is being taken, came in.
     pub fn pass(&self) -> Option<Pass> {
-        match &self.state {
-            State::Body { pass, .. } | State::Answering { pass, .. } => Some(*pass),
-            _ => None,
-        }
+        self.open.as_ref().and_then(|open| open.pass)
     }
 
     /// Whether the connection is used up: what still comes is let pass.
@@ -465,6 +465,7 @@ impl Conversation {
             received: 0,
             status: 0,
             refused: None,
+            pass: None,
         });
     }
 

@@ -46,6 +46,9 @@ impl Conversation {
         if head.expects && head.has_body() && self.input.is_empty() {
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
+        if let Some(open) = &mut self.open {
+            open.pass = Some(pass);
+        }
         self.state = State::Body { head: Box::new(head), admitted, pass, kept: Held::default(), body };
     }
 
@@ -104,7 +107,7 @@ impl Conversation {
                     head.keep_alive && !(self.peer_ended && self.input.is_empty()),
                 );
                 let (head, body, class, pass) = ((**head).clone(), std::mem::take(kept), admitted.class, *pass);
-                self.state = State::Answering { onward, primed: 0, pass };
+                self.state = State::Answering { onward, primed: 0 };
                 if self.peer_ended {
                     self.prime();
                 }

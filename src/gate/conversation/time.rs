@@ -17,13 +17,18 @@ const LINGER: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Bytes a second below which a transfer is slow: a tenth of what a poor mobile network brings.
-const SLOW_RATE: usize = 16 << 10;
+pub(in crate::gate) const SLOW_RATE: usize = 16 << 10;
+
+/// So long nobody has to have said anything: some trips over a network, a handshake included.
+const NEWBORN: Duration = Duration::from_millis(100);
 
 /// How much a connection would be missed: by its stage, then by how fast it moves, then by how long it has been at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Worth {
     /// What it is at.
     pub stage: Stage,
+    /// Among the fresh ones, whether it has only just come, or has moved: what a crowd does not do without taking part.
+    pub is_spared: bool,
     /// Bytes a second of late, in either direction.
     pub rate: usize,
     /// Since when.
@@ -41,25 +46,32 @@ pub enum Stage {
     Beginning,
     /// It hardly moves.
     Slow,
-    /// It has only just come, or been answered.
+    /// It has only just come, been answered, or begun a transfer.
     Fresh,
-    /// It sends a body or takes a reply.
+    /// It sends a body or takes a reply, and has for some time.
     Moving,
 }
 
 impl Conversation {
     /// How much it would be missed if it had to go. None if its request is being answered.
     pub fn worth(&self, now: Instant) -> Option<Worth> {
-        let is_fresh = now.saturating_duration_since(self.since) < GRACE;
+        let age = now.saturating_duration_since(self.since);
         let moving = |pace: &Pace| {
+            let since = pace.begun;
+            if pace.is_young(now) {
+                let age = now.saturating_duration_since(since);
+                let is_spared = age < NEWBORN || pace.has_moved(SLOW_RATE, now);
+                return Worth { stage: Stage::Fresh, is_spared, rate: 0, since };
+            }
             let rate = pace.rate(now);
-            Worth { stage: if rate < SLOW_RATE { Stage::Slow } else { Stage::Moving }, rate, since: pace.begun }
+            let stage = if rate < SLOW_RATE { Stage::Slow } else { Stage::Moving };
+            Worth { stage, is_spared: false, rate, since }
         };
-        let still = |stage| Some(Worth { stage, rate: 0, since: self.since });
+        let still = |stage| Some(Worth { stage, is_spared: age < NEWBORN, rate: 0, since: self.since });
         match self.state {
             State::Answering { .. } | State::Closed => None,
             _ if !self.is_silent() => Some(moving(&self.writing)),
-            State::Head if is_fresh => still(Stage::Fresh),
+            State::Head if age < GRACE => still(Stage::Fresh),
             State::Head if self.input.is_empty() => still(Stage::Silent),
             State::Head => still(Stage::Beginning),
             State::Discarding { .. } | State::Closing { .. } => still(Stage::Refused),
@@ -270,7 +282,7 @@ mod tests {
         assert_eq!(talk.answers(), Ok(true));
         talk.says();
         talk.talk.pends(true);
-        assert!(talk.talk.is_busy() && talk.talk.worth(talk.now).is_some_and(|worth| worth.stage == Stage::Moving));
+        assert!(talk.talk.is_busy() && talk.talk.worth(talk.now).is_some_and(|worth| worth.stage == Stage::Fresh));
         talk.waits(3);
         assert!(talk.talk.worth(talk.now).is_some_and(|worth| worth.stage == Stage::Slow));
         talk.waits(9);
@@ -310,5 +322,24 @@ mod tests {
         assert!(!talk.talk.is_closed());
         talk.waits(2);
         assert!(talk.talk.is_closed());
+    }
+    #[test]
+    fn a_transfer_that_does_not_move_is_worth_less_than_one_that_does_and_no_more_than_who_comes() {
+        let worth = |talk: &Talk| talk.talk.worth(talk.now).unwrap();
+        let (mut still, mut moves) = (Talk::new(), Talk::new());
+        still.hears(POST);
+        moves.hears(POST);
+        moves.hears(&[0; 60_000]);
+        for talk in [&mut still, &mut moves] {
+            talk.now += Duration::from_millis(500);
+        }
+        let mut comes = Talk::new();
+        comes.now += Duration::from_millis(50);
+        assert_eq!([&still, &moves, &comes].map(|talk| worth(talk).stage), [Stage::Fresh; 3]);
+        assert_eq!([&still, &moves, &comes].map(|talk| worth(talk).is_spared), [false, true, true]);
+        moves.now += Duration::from_secs(2);
+        assert_eq!(worth(&moves).stage, Stage::Moving);
+        still.now += Duration::from_secs(2);
+        assert_eq!(worth(&still).stage, Stage::Slow);
     }
 }

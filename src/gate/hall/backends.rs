@@ -1,6 +1,7 @@
 //! Requests on their way to tiny_http, and replies on their way back.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use mio::Interest;
@@ -17,6 +18,9 @@ use crate::work::{Gone, Owner};
 
 /// Reads from tiny_http for one client before others have their turn.
 const READS: usize = 8;
+
+/// Bytes of a reply that are taken for a client for which none wait, though there is no memory for more: a refusal, or a score.
+const LITTLE: usize = 4 << 10;
 
 /// Time for tiny_http to answer on a new connection: all its threads may be at work.
 const PROOF: Duration = Duration::from_secs(60);
@@ -61,8 +65,16 @@ impl Hall {
             let Some((i, call, request)) = next else { return };
             let Some(turn) = self.client(i).and_then(|client| client.turn.as_mut()) else { continue };
             turn.backend = Some(number);
-            if let Some(backend) = &mut self.backends[number] {
-                backend.take(request, i, call);
+            let taken = catch_unwind(AssertUnwindSafe(|| match &mut self.backends[number] {
+                Some(backend) => backend.take(request, i, call),
+                None => {}
+            }));
+            if taken.is_err() {
+                // There was no memory for it: what was begun on that connection can't be ended.
+                self.backends[number] = None;
+                self.desk.house.dropped("fault");
+                self.remove(i);
+                continue;
             }
             self.carry(number);
         }
@@ -128,23 +140,24 @@ impl Hall {
         let (mut whole, mut reads) = (false, 0);
         while result.is_ok() && !whole && reads < READS {
             let Some(client) = self.client(i) else { return };
-            if !client.talk.wants_answer() {
-                // A reply with an end is taken whole if there is memory for it: whoever made it is free for the next one.
-                if !client.talk.takes_whole() {
-                    break;
-                }
-                if !self.has_room_for_reply(i) {
-                    self.stalled.push(i);
-                    break;
-                }
+            // A reply with an end is taken whole if there is memory for it: whoever made it is free for the next one.
+            if !client.talk.wants_answer() && !client.talk.takes_whole() {
+                break;
             }
+            let is_waiting = client.talk.waiting() > 0;
+            let has_room = self.has_room_for_reply(i);
+            if is_waiting && !has_room {
+                self.stalled.push(i);
+                break;
+            }
+            let most = if has_room { self.buffer.len() } else { LITTLE };
             let (Some(client), Some(backend)) = (
                 self.clients.get_mut(i).and_then(Option::as_mut),
                 self.backends.get_mut(number).and_then(Option::as_mut),
             ) else {
                 return;
             };
-            match backend.read(&mut self.buffer) {
+            match backend.read(&mut self.buffer[..most]) {
                 Ok(None) => break,
                 Ok(Some(count)) => {
                     let now = Instant::now();

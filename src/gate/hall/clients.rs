@@ -18,8 +18,8 @@ impl Hall {
     pub(super) fn enter(&mut self, socket: Socket, peer: Peer) {
         let count = self.desk.peers.came(peer);
         let is_crowded = peer != Peer::Own
-            && (count > self.limits.connections_per_peer && !self.dismiss(Some(peer))
-                || self.open >= self.limits.connections && !self.dismiss(None));
+            && (count > self.limits.connections_per_peer && !self.dismiss(Some(peer), Some(peer))
+                || self.open >= self.limits.connections && !self.dismiss(None, Some(peer)));
         let session = match &self.tls {
             Some(tls) if matches!(socket, Socket::Tcp(_)) && !is_crowded => tls.session().map(Some).map_err(|_| "tls"),
             _ => Ok(None),
@@ -129,7 +129,7 @@ impl Hall {
         // There may be room again for what the backend has.
         if let Some(Turn { backend: Some(backend), .. }) = self.client(i).and_then(|client| client.turn.as_ref()) {
             let backend = *backend;
-            self.carry(backend);
+            self.pump(backend);
         }
     }
 
@@ -169,11 +169,11 @@ impl Hall {
                 continue;
             }
             // The kernel tells late that there is room again: before a peer is judged by what it took, it is offered more.
-            self.drive(i);
+            self.drive_guarded(i);
             if let Some(client) = self.clients.get_mut(i).and_then(Option::as_mut) {
                 let peer = client.peer;
                 client.talk.expire(now, &mut self.desk.of(peer, now));
-                self.drive(i);
+                self.drive_guarded(i);
             }
         }
     }

@@ -2,16 +2,18 @@
 //!
 //! The rule is the same everywhere: what moves least goes first, and whoever has much goes before those who have little.
 
+use std::cmp::Reverse;
 use std::time::Instant;
 
-use super::super::desk::{NO_PLACE, NO_ROOM};
+use super::super::conversation::SLOW_RATE;
+use super::super::desk::{NO_PLACE, NO_ROOM, SMALL_BODY};
 use super::super::peers::Peer;
 use super::super::price::Holder;
 use super::super::{Class, Why};
 use super::{Client, Hall};
 
 /// What a client is told whose request had a place and lost it.
-const PLACE_LOST: Why = Why::Full("its place was needed for somebody who asks for less");
+const PLACE_LOST: Why = Why::Full("its place was needed for somebody who asks for less, or has none");
 
 /// A request loses its place to one that costs less than half, and by more seconds than these: clients of one kind, whose requests differ
 /// a little, do not take places from each other.
@@ -22,13 +24,15 @@ const MUCH: f64 = 0.05;
 const WORTHWHILE: usize = 256 << 10;
 
 impl Hall {
-    /// Ends the connection, of `peer` or of all, that would be missed least; whether there was one.
-    pub(super) fn dismiss(&mut self, peer: Option<Peer>) -> bool {
+    /// Ends the connection that would be missed least, of `peer` or of all, so that there is room for one of `newcomer`; whether there
+    /// was one.
+    pub(super) fn dismiss(&mut self, peer: Option<Peer>, newcomer: Option<Peer>) -> bool {
         let now = Instant::now();
         let worth = |(i, client): (usize, &Option<Client>)| {
             let client = client.as_ref().filter(|c| c.peer != Peer::Own && peer.is_none_or(|peer| c.peer == peer))?;
             let worth = client.talk.worth(now)?;
-            Some((worth.stage, !self.desk.peers.is_greedy(client.peer), worth.rate, worth.since, i))
+            let has_few = !self.desk.peers.is_greedy(client.peer, newcomer);
+            Some((worth.stage, has_few, worth.is_spared, worth.rate, worth.since, i))
         };
         let Some((.., i)) = self.clients.iter().enumerate().filter_map(worth).min() else { return false };
         self.desk.house.dropped("dismissed");
@@ -36,26 +40,21 @@ impl Hall {
         true
     }
 
-    /// Makes room in the memory for bodies for what client `i` sends, whose body waits for it: the slowest of the bodies that take
-    /// part of that memory is refused, be it the client's own.
+    /// Makes room in the memory for bodies for what client `i` sends, whose body waits for it. A body that hardly moves is refused, or
+    /// else the slowest of whoever has most of that memory; be it the client's own, or if there is no other.
     pub(super) fn make_room(&mut self, i: usize) {
         let now = Instant::now();
-        let peer = self.clients.get(i).and_then(Option::as_ref).map(|client| client.peer);
-        // Where its own share is used up, what others have is of no use.
-        let own_alone = peer.filter(|peer| self.desk.has_its_share(*peer));
-        let rate = |(other, client): (usize, &Option<Client>)| {
-            let client = client.as_ref().filter(|client| own_alone.is_none_or(|peer| client.peer == peer))?;
-            let talk = &client.talk;
-            (other == i || talk.held() >= WORTHWHILE)
-                .then(|| (talk.reading_rate(now), std::cmp::Reverse(talk.held()), other))
+        let Some(client) = self.clients.get(i).and_then(Option::as_ref) else { return };
+        let (peer, held) = (client.peer, client.talk.held());
+        // Where its own share is used up, what others have is of no use. Small bodies are not refused for the sake of large ones.
+        let own_alone = self.desk.has_its_share(peer);
+        let least = if held > SMALL_BODY { SMALL_BODY } else { WORTHWHILE };
+        let candidate = |(other, client): (usize, &Option<Client>)| {
+            let client = client.as_ref().filter(|client| !own_alone || client.peer == peer)?;
+            let (rate, of_peer) = (client.talk.reading_rate(now), self.desk.held_by(client.peer));
+            (other == i || client.talk.held() >= least).then_some((rate >= SLOW_RATE, Reverse(of_peer), rate, other))
         };
-        let slowest = self.clients.iter().enumerate().filter_map(rate).min().map_or(i, |(.., i)| i);
-        // Among those that are as fast, whoever comes last has to go.
-        let is_faster = |a: usize, b: usize| {
-            let rate = |i: usize| self.clients[i].as_ref().map_or(0, |client| client.talk.reading_rate(now));
-            rate(a) > rate(b)
-        };
-        let who = if is_faster(i, slowest) { slowest } else { i };
+        let who = self.clients.iter().enumerate().filter_map(candidate).min().map_or(i, |(.., who)| who);
         if let Some(client) = self.clients.get_mut(who).and_then(Option::as_mut) {
             client.talk.refuse_body(NO_ROOM, &mut self.desk.of(client.peer, now));
         }
@@ -64,13 +63,13 @@ impl Hall {
     }
 
     /// Takes a place of `class` for `holder`; whether there was one. Where all are taken, one who has none gets that of whoever asks for
-    /// much more.
+    /// much more, or else of whoever has most of them.
     pub(super) fn take_place(&mut self, class: Class, holder: Holder, now: Instant) -> bool {
         if !self.desk.has_free_place(class, holder) {
             if self.desk.places_of(class, holder) > 0 {
                 return false;
             }
-            let Some(i) = self.dearest(class, holder, now) else { return false };
+            let Some(i) = self.dispensable(class, holder, now) else { return false };
             self.part(i, true);
             self.refuse(i, "", PLACE_LOST);
             self.has_more(i);
@@ -79,18 +78,21 @@ impl Hall {
         true
     }
 
-    /// The dearest of the requests of `class` that are being answered, if it is much dearer than those of `holder`; of several, the one
-    /// that came last.
-    fn dearest(&self, class: Class, holder: Holder, now: Instant) -> Option<usize> {
+    /// The dearest of the requests of `class` that are being answered, if it is much dearer than those of `holder`; else one of whoever has
+    /// most places, if that is more than one. Of several, the one that came last.
+    fn dispensable(&self, class: Class, holder: Holder, now: Instant) -> Option<usize> {
         let mine = self.desk.price(class, holder, now);
         let taken = self.clients.iter().enumerate().filter_map(|(i, client)| {
             let client = client.as_ref().filter(|client| !client.talk.is_answered())?;
             let turn = client.turn.as_ref().filter(|turn| turn.class == class && turn.holder.peer != Peer::Own)?;
             let price = turn.price(now).as_secs_f64().max(self.desk.price(class, turn.holder, now));
-            Some((price, turn.begun, i))
+            Some((price, self.desk.places_of(class, turn.holder), turn.begun, i))
         });
-        let dearest = taken.max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        dearest.filter(|(price, ..)| *price > TIMES_DEARER * mine + MUCH).map(|(.., i)| i)
+        let taken: Vec<_> = taken.collect();
+        let dearest = taken.iter().max_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
+        let dearest = dearest.filter(|(price, ..)| *price > TIMES_DEARER * mine + MUCH);
+        let most = || taken.iter().max_by_key(|(_, places, begun, _)| (*places, *begun)).filter(|(_, places, ..)| *places > 1);
+        dearest.or_else(most).map(|(.., i)| *i)
     }
 
     /// Whether more of a reply may be taken into memory for client `i`. If there is too much already, whoever takes its reply slowest

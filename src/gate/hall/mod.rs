@@ -231,7 +231,7 @@ impl Hall {
     }
 
     /// Drives a client whose fault, such as that there is no memory for what it sends, ends its connection alone.
-    fn drive_guarded(&mut self, i: usize) {
+    pub(super) fn drive_guarded(&mut self, i: usize) {
         if catch_unwind(AssertUnwindSafe(|| self.drive(i))).is_err() {
             self.desk.house.dropped("fault");
             self.remove(i);
@@ -254,7 +254,7 @@ impl Hall {
         let Some(client) = self.client(i).filter(|client| !client.is_ready) else { return };
         let (peer, age) = (client.peer, client.age);
         if peer == Peer::Own {
-            return self.drive(i);
+            return self.drive_guarded(i);
         }
         client.is_ready = true;
         self.ready.push(peer, (i, age));
@@ -303,7 +303,7 @@ impl Hall {
                 // EMFILE and kin: the connection stays in its queue.
                 Err(error) if is_shortage(&error) => {
                     self.desk.house.dropped("descriptors");
-                    if !self.dismiss(None) {
+                    if !self.dismiss(None, None) {
                         self.accept_at = Some(Instant::now() + BREATH);
                     }
                 }
