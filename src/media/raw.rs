@@ -126,8 +126,14 @@ impl Layout {
         (self.width as u64).saturating_mul(self.height as u64).saturating_mul(PIXEL)
     }
 
-    /// The frame in a buffer. Not more than `most_pixels` are decoded.
-    pub fn to_frame(&self, bytes: &[u8], mounting: Mounting, most_pixels: u64) -> Result<Frame, Damaged> {
+    /// The frame in a buffer. Not more than `most_pixels` are decoded. `stop` is asked whether to give up.
+    pub fn to_frame(
+        &self,
+        bytes: &[u8],
+        mounting: Mounting,
+        most_pixels: u64,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Frame, Damaged> {
         let pixels = (self.width as u64).saturating_mul(self.height as u64);
         if pixels == 0 || pixels > most_pixels {
             let (width, height) = (self.width, self.height);
@@ -137,7 +143,7 @@ impl Layout {
         let Mounting { mirror, turn } = mounting;
         match self.format {
             PixelFormat::Mjpg => {
-                let picture = video::mjpeg_picture(from_start(bytes), most_pixels, &|| false);
+                let picture = video::mjpeg_picture(from_start(bytes), most_pixels, stop);
                 Ok(picture.map_err(|e| Damaged(e.to_string()))?.to_frame(turn, mirror))
             }
             PixelFormat::Rgb3 => {
@@ -218,7 +224,7 @@ pub fn fuzz(bytes: &[u8]) {
         ..Layout::new(format, usize::from(width), usize::from(height))
     };
     let mounting = Mounting { mirror: mirror % 2 == 1, turn: Turn::ALL[usize::from(turn) % 4] };
-    let Ok(frame) = layout.to_frame(rest, mounting, 1 << 14) else { return };
+    let Ok(frame) = layout.to_frame(rest, mounting, 1 << 14, &|| false) else { return };
     assert!(frame.width() * frame.height() <= 1 << 14);
     if let Some(least) = layout.least_bytes() {
         assert!(rest.len() >= least, "{layout:?} of {} bytes", rest.len());
@@ -279,7 +285,7 @@ mod tests {
             let stride = format.row_bytes(width) + padding;
             let layout = Layout { stride, full_range, ..Layout::new(format, width, height) };
             let bytes = noise(layout.least_bytes().unwrap(), seed);
-            let frame = layout.to_frame(&bytes, Mounting::default(), MOST).unwrap();
+            let frame = layout.to_frame(&bytes, Mounting::default(), MOST, &|| false).unwrap();
             for y in 0..height {
                 for x in 0..width {
                     let got = &frame.row(y)[x * 3..x * 3 + 3];
@@ -293,7 +299,7 @@ mod tests {
                     }
                 }
             }
-            prop_assert!(layout.to_frame(&bytes[..bytes.len() - 1], Mounting::default(), MOST).is_err());
+            prop_assert!(layout.to_frame(&bytes[..bytes.len() - 1], Mounting::default(), MOST, &|| false).is_err());
         }
 
         #[test]
@@ -329,7 +335,7 @@ mod tests {
     #[test]
     fn motion_jpeg_is_read_as_cameras_send_it() {
         let layout = Layout::new(PixelFormat::Mjpg, 16, 16);
-        let frame = |bytes: &[u8]| layout.to_frame(bytes, Mounting::default(), MOST);
+        let frame = |bytes: &[u8]| layout.to_frame(bytes, Mounting::default(), MOST, &|| false);
         let whole = jpeg();
         let want = frame(&whole).unwrap();
         assert_eq!((want.width(), want.height()), (16, 16));
@@ -341,7 +347,7 @@ mod tests {
         for cut in [0, 1, 2, 20, whole.len() / 2, whole.len() - 2] {
             assert!(frame(&whole[..cut]).is_err(), "{cut} of {} bytes", whole.len());
         }
-        assert!(layout.to_frame(&whole, Mounting::default(), 255).is_err());
+        assert!(layout.to_frame(&whole, Mounting::default(), 255, &|| false).is_err());
     }
 
     #[test]
@@ -360,7 +366,8 @@ mod tests {
     #[test]
     fn mounted_frames_stand_upright() {
         let layout = Layout::new(PixelFormat::Rgb3, 2, 1);
-        let frame = |mirror, turn| layout.to_frame(&[1, 1, 1, 2, 2, 2], Mounting { mirror, turn }, MOST).unwrap();
+        let frame =
+            |mirror, turn| layout.to_frame(&[1, 1, 1, 2, 2, 2], Mounting { mirror, turn }, MOST, &|| false).unwrap();
         assert_eq!(frame(true, Turn::None).pixels(), [2, 2, 2, 1, 1, 1]);
         let turned = frame(false, Turn::Right);
         assert_eq!((turned.width(), turned.height(), turned.pixels()), (1, 2, &[1, 1, 1, 2, 2, 2][..]));
@@ -370,7 +377,7 @@ mod tests {
     fn a_size_that_no_memory_holds_is_refused() {
         for (width, height, stride) in [(usize::MAX, 2, 0), (0, 4, 0), (4, 4, usize::MAX / 2)] {
             let layout = Layout { stride, ..Layout::new(PixelFormat::Nv12, width, height) };
-            assert!(layout.to_frame(&[0; 64], Mounting::default(), u64::MAX).is_err());
+            assert!(layout.to_frame(&[0; 64], Mounting::default(), u64::MAX, &|| false).is_err());
         }
     }
 }

@@ -141,7 +141,7 @@ fn decode_jpeg(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<Held, Error
     let turn = exif.unwrap_or(Orientation::NoTransforms);
     let out = pixels * BYTES;
     let room = means.room((layout.working_bytes() + out).max(pixels * afterwards(turn, each)))?;
-    let opened = jpeg::open(bytes, &layout, &[])?;
+    let opened = jpeg::open(bytes, &layout, &[], means.stop)?;
     let color = if opened.color() == jpeg::Color::Gray { ColorType::L8 } else { ColorType::Rgb8 };
     let mut buffer = zeros(out)?;
     let count = buffer.len() / 3 * usize::from(color.bytes_per_pixel());

@@ -56,15 +56,27 @@ impl Owner {
         let (begun, before) = (self.now(), cpu_us());
         self.spent.begun.fetch_add(begun, Ordering::SeqCst);
         self.spent.running.fetch_add(1, Ordering::SeqCst);
-        let result = job();
-        self.spent.running.fetch_sub(1, Ordering::SeqCst);
-        self.spent.begun.fetch_sub(begun, Ordering::SeqCst);
-        self.spent.ended.fetch_add(cpu_us().saturating_sub(before), Ordering::SeqCst);
-        result
+        let _also_after_a_panic = Running { spent: &self.spent, begun, before };
+        job()
     }
 
     fn now(&self) -> u64 {
         u64::try_from(self.spent.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A job that is being run.
+struct Running<'a> {
+    spent: &'a Spent,
+    begun: u64,
+    before: u64,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.spent.running.fetch_sub(1, Ordering::SeqCst);
+        self.spent.begun.fetch_sub(self.begun, Ordering::SeqCst);
+        self.spent.ended.fetch_add(cpu_us().saturating_sub(self.before), Ordering::SeqCst);
     }
 }
 

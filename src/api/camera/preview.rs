@@ -89,9 +89,10 @@ impl Service {
     fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor, &dyn Fn() -> bool) -> Option<Picture> + Send + use<> {
         let (newest, mounting, most_pixels) = (self.camera.newest(), self.camera.mounting(), self.limits.video_pixels);
         move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
+            let _room = extractor.reserve(newest(after)?.1.layout.bytes(), unwanted).ok()?;
             let (number, captured) = newest(after)?;
-            let _room = extractor.reserve(captured.layout.bytes(), unwanted);
-            let frame = |captured: &Captured| captured.layout.to_frame(&captured.bytes, mounting, most_pixels);
+            let frame =
+                |captured: &Captured| captured.layout.to_frame(&captured.bytes, mounting, most_pixels, unwanted);
             let jpeg = frame(&captured).map_err(|e| e.to_string()).and_then(|frame| media::to_jpeg(&frame));
             Some((number, jpeg))
         }

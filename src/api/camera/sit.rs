@@ -121,16 +121,17 @@ impl Service {
         let (newest, mounting) = (self.camera.newest(), self.camera.mounting());
         let most_pixels = self.limits.video_pixels;
         let job = move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
-            let Some((number, captured)) = newest(after) else {
+            // The frame that is looked at is taken once there is memory for one of its size.
+            let room = newest(after).map(|(_, captured)| extractor.reserve(captured.layout.bytes(), unwanted));
+            let Some((Ok(_room), (number, captured))) = room.zip(newest(after)) else {
                 return Look { sitting, frame: None, result: Ok(None) };
             };
             // Whoever stood there before the gap may have gone.
             if captured.taken.saturating_duration_since(looked) > LONGEST_GAP {
                 sitting.forget();
             }
-            let _room = extractor.reserve(captured.layout.bytes(), unwanted);
             let (begun, age) = (Instant::now(), captured.taken.elapsed());
-            let frame = captured.layout.to_frame(&captured.bytes, mounting, most_pixels);
+            let frame = captured.layout.to_frame(&captured.bytes, mounting, most_pixels, unwanted);
             let decode = begun.elapsed();
             let whole = frame.is_ok();
             let result = match frame {

@@ -276,7 +276,11 @@ mod tests {
         assert!(parse(&many).unwrap_err().contains("more than 10"));
         assert!(parse(&" ".repeat(300_000)).unwrap_err().contains("limit"));
         assert!(parse(&"[".repeat(4_000)).unwrap_err().contains("not JSON"));
-        assert!(parse(&format!(r#"{{"folder:meta_data": [{}]}}"#, ["{}"; 5_000].join(","))).unwrap_err().contains("4096 values"));
+        assert!(
+            parse(&format!(r#"{{"folder:meta_data": [{}]}}"#, ["{}"; 5_000].join(",")))
+                .unwrap_err()
+                .contains("4096 values")
+        );
         assert!(parse(&format!(r#"{{"folder:meta_data": {{"a": "{}"}}}}"#, ",:\\\"[{".repeat(5_000))).is_ok());
     }
 

@@ -91,7 +91,8 @@ impl Hall {
         let taken: Vec<_> = taken.collect();
         let dearest = taken.iter().max_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
         let dearest = dearest.filter(|(price, ..)| *price > TIMES_DEARER * mine + MUCH);
-        let most = || taken.iter().max_by_key(|(_, places, begun, _)| (*places, *begun)).filter(|(_, places, ..)| *places > 1);
+        let most =
+            || taken.iter().max_by_key(|(_, places, begun, _)| (*places, *begun)).filter(|(_, places, ..)| *places > 1);
         dearest.or_else(most).map(|(.., i)| *i)
     }
 

@@ -40,11 +40,17 @@ pub(in crate::media) struct Opened {
     height: u16,
 }
 
-/// Reads the headers. The layout must be that of `jpeg`, and checked. `tables` are segments to put before its own.
-pub(in crate::media) fn open(jpeg: &[u8], layout: &Layout, tables: &[u8]) -> Result<Opened, Stopped> {
+/// Reads the headers. The layout must be that of `jpeg`, and checked. `tables` are segments to put before its own; `stop` is asked
+/// whether to give up.
+pub(in crate::media) fn open(
+    jpeg: &[u8],
+    layout: &Layout,
+    tables: &[u8],
+    stop: &dyn Fn() -> bool,
+) -> Result<Opened, Stopped> {
     let &Layout { width, height, .. } = layout;
     let mut opened = Opened { copy: Copy::new(jpeg, layout, tables), color: Color::Other, width, height };
-    opened.color = guarded(|| opened.headers(&|| false).map(|(_, color)| color))?;
+    opened.color = guarded(|| opened.headers(stop).map(|(_, color)| color))?;
     Ok(opened)
 }
 

@@ -89,8 +89,7 @@ impl fmt::Display for Flaw {
 /// Scans of a file. libjpeg writes ten for color and eighteen for CMYK; the decoder reads no more than these.
 const MOST_SCANS: usize = 100;
 
-/// Segments with tables. A scan has up to eight tables of its own, each in a segment; a hundred scans with all of them stay
-/// below. Each takes a decoder some microseconds, so that these cost as much as a small picture.
+/// Tables. A scan has up to eight tables of its own; a hundred scans with all of them stay below. Each takes a decoder some microseconds, so that these cost as much as a small picture.
 const MOST_TABLES: usize = 1024;
 
 /// Segments that say which way is up, or how color is meant: one of each is usual.
@@ -143,7 +142,9 @@ impl Walk<'_> {
             SOI | 0x01 | 0xD0..=0xD7 => return Ok(true),
             0x02..=0xBF => return Err(Flaw::Damaged("a marker that no JPEG has")),
             _ if self.found.is_whole() => {}
-            0xC3 | 0xC5..=0xCF => return Err(Flaw::Unsupported("is lossless, hierarchical or arithmetic-coded")),
+            0xC3 | 0xC5..=0xC7 | 0xC9..=0xCF => {
+                return Err(Flaw::Unsupported("is lossless, hierarchical or arithmetic-coded"));
+            }
             0xDC => return Err(Flaw::Unsupported("tells its height at its end")),
             0xDE | 0xDF => return Err(Flaw::Unsupported("is hierarchical")),
             _ => {}
@@ -166,7 +167,7 @@ impl Walk<'_> {
             0xC0..=0xC2 => self.frame(code, body)?,
             0xC4 | 0xDB => {
                 self.found.has_tables |= code == 0xC4;
-                self.tables += 1;
+                self.tables += tables(code, body);
                 if self.tables > MOST_TABLES {
                     return Err(Flaw::TooLarge("has more tables than its scans can use"));
                 }
@@ -290,8 +291,32 @@ impl Walk<'_> {
     }
 }
 
+/// How many tables a segment has, of which one may hold thousands (B.2.4.1, B.2.4.2): one at the least.
+fn tables(code: u8, mut body: &[u8]) -> usize {
+    let mut count = 0;
+    while let Some((&kind, rest)) = body.split_first() {
+        let length = match code {
+            0xDB => 64 << (kind >> 4).min(1),
+            _ => 16 + rest.iter().take(16).map(|&codes| usize::from(codes)).sum::<usize>(),
+        };
+        body = rest.get(length..).unwrap_or_default();
+        count += 1;
+    }
+    count.max(1)
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn tables_of_one_segment_are_counted() {
+        let huffman = [&[0, 1][..], &[0; 15], &[7]].concat();
+        assert_eq!(tables(0xC4, &huffman.repeat(3_000)), 3_000);
+        assert_eq!(tables(0xDB, &[&[0][..], &[1; 64], &[0x11], &[1; 128], &[2], &[1; 64]].concat()), 3);
+        assert_eq!((tables(0xC4, &[]), tables(0xC4, &[0, 255, 255])), (1, 1));
+        let many = Writer::new().segment(0xC4, &huffman.repeat(1_100)).bytes();
+        assert_eq!(Layout::read(&many), Err(Flaw::TooLarge("has more tables than its scans can use")));
+    }
+
     use proptest::prelude::*;
 
     use super::super::tests::{Writer, gray};

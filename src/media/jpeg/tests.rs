@@ -80,7 +80,7 @@ fn square(side: u16, progressive: bool) -> Writer {
 fn decoded(bytes: &[u8], stop: &dyn Fn() -> bool) -> Result<Vec<u8>, Stopped> {
     let layout = Layout::read(bytes)?;
     layout.check(1 << 24)?;
-    let opened = open(bytes, &layout, &[])?;
+    let opened = open(bytes, &layout, &[], &|| false)?;
     let channels = if opened.color() == Color::Gray { 1 } else { 3 };
     let mut out = vec![0; usize::from(layout.width) * usize::from(layout.height) * channels];
     opened.decode(false, &mut out, stop).map(|()| out)

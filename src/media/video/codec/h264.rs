@@ -10,7 +10,7 @@ use rust_h264::error::DecodeError;
 use rust_h264::nal::{NalUnit, NalUnitType, parse_sps_info};
 
 use super::nal::{Framing, Setup, unescaped};
-use super::{Decode, Decoded, Input, Role, check_size, eight_bits, passes};
+use super::{Decode, Decoded, Input, Role, check_size, eight_bits};
 use crate::media::video::Error;
 use crate::media::yuv::{Chroma, Matrix, Picture, Plane};
 use crate::ops::{Limits, Wiped};
@@ -185,10 +185,14 @@ impl Decode for Decoder {
     }
 
     fn bytes(&self) -> u64 {
+        /// Reference pictures at the most (A.3.1).
+        const MOST_REFERENCES: u64 = 16;
         /// Bytes of a macroblock: samples in 4:2:0, of one or two bytes, and 18 of motion for each block of 4x4.
         const BLOCK: [u64; 2] = [384 + 288, 768 + 288];
         // The current picture and one that is being put out come on top.
-        (self.most_blocks + 2 * self.most_pixels / 256) * BLOCK[usize::from(self.deep)]
+        // Sets that are not known yet can't ask for more than a picture for each reference.
+        let kept = self.most_blocks.min(MOST_REFERENCES * self.most_pixels.div_ceil(256));
+        (kept + 2 * self.most_pixels / 256) * BLOCK[usize::from(self.deep)]
     }
 
     fn pixels(&self, data: &[u8]) -> u64 {
@@ -197,13 +201,36 @@ impl Decode for Decoder {
             .units(data)
             .flatten()
             .filter(|unit| matches!(kind(unit[0]), NalUnitType::Slice | NalUnitType::SliceIdr));
-        // The first macroblock's number is one bit if it is 0: there a picture begins.
-        let (pictures, slices) = slices.fold((0, 0), |(pictures, slices), unit| {
-            (pictures + u64::from(unit.get(1).is_some_and(|byte| byte >> 7 == 1)), slices + 1)
+        // Slices of a picture follow each other down the picture; one that does not begins another pass over it.
+        let mut last = None;
+        let passes = slices.fold(0, |passes, unit| {
+            let first = first_macroblock(&unit[1..]);
+            passes + u64::from(last.replace(first).is_none_or(|before| first <= before))
         });
         let pixels = self.sequence.map_or(0, |sequence| u64::from(sequence.width) * u64::from(sequence.height));
-        pixels * passes(pictures, slices)
+        pixels * passes.max(1)
     }
+}
+
+/// The number of a slice's first macroblock, with which its header begins (7.3.3): an unsigned Exp-Golomb code (9.1). 0 if it ends early.
+fn first_macroblock(header: &[u8]) -> u64 {
+    // A code of 31 zeros at the most, and bytes that keep it from looking like a start code.
+    const MOST_BYTES: usize = 12;
+    let (mut bits, mut count, mut zeros) = (0_u128, 0, 0);
+    for &byte in header.iter().take(MOST_BYTES) {
+        if zeros >= 2 && byte == 3 {
+            zeros = 0;
+            continue;
+        }
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        (bits, count) = (bits << 8 | u128::from(byte), count + 8);
+    }
+    let aligned = if count == 0 { 0 } else { bits << (128 - count) };
+    let leading = aligned.leading_zeros();
+    if leading > 31 || 2 * leading + 1 > count {
+        return 0;
+    }
+    (aligned >> (127 - 2 * leading)) as u64 - 1
 }
 
 /// The type of the unit that a header begins.
@@ -225,5 +252,28 @@ fn told(error: DecodeError) -> Error {
         DecodeError::Unsupported(what) => unsupported(what.strip_prefix("unsupported ").unwrap_or(what)),
         DecodeError::InvalidSyntax(what) => Error::Damaged(format!("the H.264 stream is damaged ({what})")),
         DecodeError::UnexpectedEof => Error::Damaged("the H.264 stream is damaged (a NAL unit ends early)".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_macroblock_of_a_slice_is_read() {
+        // Exp-Golomb codes: 0 is 1, 1 is 010, 7 is 0001000, 119 is 0000001111000.
+        for (header, number) in [
+            (&[0b1000_0000][..], 0),
+            (&[0b0100_0000], 1),
+            (&[0b0001_0000, 0xFF], 7),
+            (&[0b0000_0011, 0b1100_0000], 119),
+            // 65535 is 16 zeros, a one and 16 zeros, with a byte that keeps them from being a start code.
+            (&[0, 0, 3, 0b1000_0000, 0, 3, 0, 0xFF], 65_535),
+            (&[], 0),
+            (&[0; 20], 0),
+            (&[0, 0b1], 0),
+        ] {
+            assert_eq!(first_macroblock(header), number, "{header:?}");
+        }
     }
 }

@@ -59,7 +59,7 @@ pub(in crate::media) fn picture(jpeg: &[u8], most_pixels: u64, stop: &dyn Fn() -
         return Err(unsupported());
     }
     let tables = if layout.has_tables { vec![] } else { typical_tables() };
-    let opened = jpeg::open(jpeg, &layout, &tables).map_err(stopped)?;
+    let opened = jpeg::open(jpeg, &layout, &tables, stop).map_err(stopped)?;
     let (chroma, channels) = match opened.color() {
         Color::YCbCr => (Chroma::C444, 3),
         Color::Gray => (Chroma::Gray, 1),

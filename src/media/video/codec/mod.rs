@@ -143,8 +143,8 @@ impl Decode for h263::Decoder {
 /// How often a sample goes over a picture at most: once for each picture, and for each slice beyond what encoders write, since
 /// one may repeat what others hold.
 fn passes(pictures: u64, slices: u64) -> u64 {
-    /// Slices of a picture.
-    const USUAL: u64 = 32;
+    /// Slices of a picture of 4096x2176 (HEVC, table A.8).
+    const USUAL: u64 = 200;
     pictures.max(1) + slices.saturating_sub(pictures.max(1) * USUAL)
 }
 
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn more_slices_than_usual_count_as_pictures() {
-        assert_eq!([passes(0, 0), passes(1, 1), passes(1, 32), passes(1, 33), passes(3, 200)], [1, 1, 1, 2, 107]);
+        assert_eq!([passes(0, 0), passes(1, 1), passes(1, 200), passes(1, 201), passes(3, 704)], [1, 1, 1, 2, 107]);
     }
 
     #[test]
