@@ -27,12 +27,29 @@ const NEWBORN: Duration = Duration::from_millis(100);
 pub struct Worth {
     /// What it is at.
     pub stage: Stage,
-    /// Among the fresh ones, whether it has only just come, or has moved: what a crowd does not do without taking part.
-    pub is_spared: bool,
+    /// How far it has come, which tells the fresh ones from each other.
+    pub beginning: Beginning,
     /// Bytes a second of late, in either direction.
     pub rate: usize,
     /// Since when.
     pub since: Instant,
+}
+
+/// How far a fresh connection has come, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Beginning {
+    /// Nothing has moved, though there was time.
+    Still,
+    /// It has only just come.
+    Newborn,
+    /// Bytes have moved, and not slowly: what a crowd does not do without taking part.
+    Moved,
+}
+
+impl Beginning {
+    fn of(age: Duration) -> Self {
+        if age < NEWBORN { Self::Newborn } else { Self::Still }
+    }
 }
 
 /// What a connection is at, the least first.
@@ -60,14 +77,14 @@ impl Conversation {
             let since = pace.begun;
             if pace.is_young(now) {
                 let age = now.saturating_duration_since(since);
-                let is_spared = age < NEWBORN || pace.has_moved(SLOW_RATE, now);
-                return Worth { stage: Stage::Fresh, is_spared, rate: 0, since };
+                let beginning = if pace.has_moved(SLOW_RATE, now) { Beginning::Moved } else { Beginning::of(age) };
+                return Worth { stage: Stage::Fresh, beginning, rate: 0, since };
             }
             let rate = pace.rate(now);
             let stage = if rate < SLOW_RATE { Stage::Slow } else { Stage::Moving };
-            Worth { stage, is_spared: false, rate, since }
+            Worth { stage, beginning: Beginning::Moved, rate, since }
         };
-        let still = |stage| Some(Worth { stage, is_spared: age < NEWBORN, rate: 0, since: self.since });
+        let still = |stage| Some(Worth { stage, beginning: Beginning::of(age), rate: 0, since: self.since });
         match self.state {
             State::Answering { .. } | State::Closed => None,
             _ if !self.is_silent() => Some(moving(&self.writing)),
@@ -336,7 +353,8 @@ mod tests {
         let mut comes = Talk::new();
         comes.now += Duration::from_millis(50);
         assert_eq!([&still, &moves, &comes].map(|talk| worth(talk).stage), [Stage::Fresh; 3]);
-        assert_eq!([&still, &moves, &comes].map(|talk| worth(talk).is_spared), [false, true, true]);
+        let beginnings = [&still, &comes, &moves].map(|talk| worth(talk).beginning);
+        assert_eq!(beginnings, [Beginning::Still, Beginning::Newborn, Beginning::Moved]);
         moves.now += Duration::from_secs(2);
         assert_eq!(worth(&moves).stage, Stage::Moving);
         still.now += Duration::from_secs(2);

@@ -32,7 +32,7 @@ impl Hall {
             let client = client.as_ref().filter(|c| c.peer != Peer::Own && peer.is_none_or(|peer| c.peer == peer))?;
             let worth = client.talk.worth(now)?;
             let has_few = !self.desk.peers.is_greedy(client.peer, newcomer);
-            Some((worth.stage, has_few, worth.is_spared, worth.rate, worth.since, i))
+            Some((worth.stage, has_few, worth.beginning, worth.rate, worth.since, i))
         };
         let Some((.., i)) = self.clients.iter().enumerate().filter_map(worth).min() else { return false };
         self.desk.house.dropped("dismissed");
