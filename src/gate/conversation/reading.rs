@@ -31,6 +31,8 @@ impl Conversation {
     pub(super) fn begin(&mut self, head: Head, rules: &mut dyn Rules) {
         self.open(Some(&head));
         self.reading = Pace::new(self.now);
+        // What of the body came with the head.
+        self.reading.moved(self.input.len());
         let body = Body::new(head.framing);
         let (admitted, pass) = match rules.admit(&head) {
             Ok(admitted) => admitted,
