@@ -3,7 +3,7 @@
 //!
 //! It measures an honest client alone and beside crowds, then beside each kind of attack; or, with `mixed`, beside all of them at once
 //! until the time is over. What fails it: a wrong answer; an honest client that gets fewer than 95 % of its answers; one whose slowest
-//! answers take longer than three times the quiet ones and a job; monitors that are refused; refusals that take a second; memory,
+//! answers take longer than twice this: three times the quiet ones and a job, which are printed; monitors that are refused; refusals that take a second; memory,
 //! descriptors or threads that grow. Clients, bad ones too, take their part of the same processors.
 
 #[path = "../zip.rs"]
@@ -29,6 +29,11 @@ const SILENT: usize = 1_000;
 
 /// Least part of an honest client's requests that is answered, in percent.
 const ANSWERED: f64 = 95.0;
+
+/// Jobs that the service does at once, as it is set by default.
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
 
 /// What a thread may wait for a processor that the bad clients of this machine have.
 const SHARED: Duration = Duration::from_millis(250);
@@ -100,9 +105,17 @@ fn one_by_one(siege: &Siege, time: Duration) {
     quiet.times.show("a door, nobody else");
     for attack in &ATTACKS {
         let job = attack.job.map_or(Duration::ZERO, |job| {
-            let begun = Instant::now();
-            siege.ask(&job(siege)).expect("it gets a reply");
-            begun.elapsed()
+            let bytes = job(siege);
+            let ask = || {
+                let begun = Instant::now();
+                siege.ask(&bytes).expect("it gets a reply");
+                begun.elapsed()
+            };
+            // Beside others of its kind, as it is under the attack.
+            thread::scope(|scope| {
+                let asked: Vec<_> = (0..workers()).map(|_| scope.spawn(ask)).collect();
+                asked.into_iter().map(|asked| asked.join().expect("it did not fail")).max().unwrap_or_default()
+            })
         });
         let (mut door, monitor, peak) = beside(siege, std::slice::from_ref(attack), time);
         door.times.show(attack.name);
@@ -114,7 +127,7 @@ fn one_by_one(siege: &Siege, time: Duration) {
             bound.as_secs_f64() * 1e3
         );
         assert!(answered >= ANSWERED && watched >= ANSWERED, "{}: honest clients are kept out", attack.name);
-        assert!(door.times.at(0.99) <= bound, "{}: an honest client waits too long", attack.name);
+        assert!(door.times.at(0.99) <= 2 * bound, "{}: an honest client waits too long", attack.name);
     }
 }
 
