@@ -59,6 +59,10 @@ impl Places {
         self.light + self.work + self.camera
     }
 
+    fn get(mut self, class: Class) -> usize {
+        *self.of(class)
+    }
+
     fn of(&mut self, class: Class) -> &mut usize {
         match class {
             Class::Gate | Class::Light => &mut self.light,
@@ -112,21 +116,21 @@ impl Desk {
     }
 
     /// Whether there is a place of `class` for `holder`, or might be if somebody else's is taken away.
-    fn may_have_place(&mut self, class: Class, holder: Holder) -> bool {
-        let all = *self.places.of(class);
+    fn may_have_place(&self, class: Class, holder: Holder) -> bool {
+        let all = self.places.get(class);
         let mine = self.places_of(class, holder);
         self.has_free_place(class, holder) || mine == 0 && all > 0
     }
 
     /// Whether there is a place of `class` for `holder`. What is light always has one. One client can't have all of the others. The
     /// service itself always has one: what strangers do must not make it seem dead.
-    pub(super) fn has_free_place(&mut self, class: Class, holder: Holder) -> bool {
+    pub(super) fn has_free_place(&self, class: Class, holder: Holder) -> bool {
         if matches!(class, Class::Gate | Class::Light) || holder.peer == Peer::Own {
             return true;
         }
-        let all = *self.places.of(class);
+        let all = self.places.get(class);
         let share = all - if all > 1 { all.div_ceil(OTHERS_PART) } else { 0 };
-        *self.taken.of(class) < all && self.places_of(class, holder) < share
+        self.taken.get(class) < all && self.places_of(class, holder) < share
     }
 
     /// Takes a place.

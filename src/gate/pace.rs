@@ -56,7 +56,12 @@ impl Pace {
     /// Bytes a second of late: over the last whole window and the one that is open. What went through before does not help one that
     /// has become slow. Nobody is judged in the first moments.
     pub(super) fn rate(&self, now: Instant) -> usize {
-        if self.is_young(now) {
+        self.rate_after(FIRST, now)
+    }
+
+    /// The same where one is judged after so long.
+    pub(super) fn rate_after(&self, first: Duration, now: Instant) -> usize {
+        if now.saturating_duration_since(self.begun) < first {
             return usize::MAX;
         }
         let time = now.saturating_duration_since(self.window) + self.last.map_or(Duration::ZERO, |_| WINDOW);

@@ -19,6 +19,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Bytes a second below which a transfer is slow: a tenth of what a poor mobile network brings.
 pub(in crate::gate) const SLOW_RATE: usize = 16 << 10;
 
+/// A reply is taken as fast as the network lets it from the start: so long its reader has no rate yet.
+const FIRST_OF_REPLY: Duration = Duration::from_millis(500);
+
 /// So long nobody has to have said anything: some trips over a network, a handshake included.
 const NEWBORN: Duration = Duration::from_millis(100);
 
@@ -103,7 +106,7 @@ impl Conversation {
 
     /// Bytes a second at which the peer took replies of late.
     pub fn writing_rate(&self, now: Instant) -> usize {
-        self.writing.rate(now)
+        self.writing.rate_after(FIRST_OF_REPLY, now)
     }
 
     /// Whether a request is being read or answered, or a reply taken.

@@ -31,9 +31,17 @@ impl Hall {
         let (class, token, begun) = (request.class, request.pass.token, Instant::now());
         let peer = self.client(i).map_or(Peer::Local, |client| client.peer);
         let holder = Holder { peer, token };
-        if !self.take_place(class, holder, begun) {
-            return self.refuse_place(i, &request.head.target);
+        self.serve_waiting();
+        match self.take_place(class, holder, begun) {
+            true => self.pass_on(i, request, holder),
+            false => self.wait_for_place(i, request, holder, begun),
         }
+    }
+
+    /// Passes a request on that has its place.
+    pub(super) fn pass_on(&mut self, i: usize, request: Request, holder: Holder) {
+        let (class, begun) = (request.class, Instant::now());
+        let Holder { peer, token } = holder;
         self.calls += 1;
         let call = self.calls;
         let account = token.map_or_else(|| self.desk.number(&peer), |token| self.desk.number(&token));

@@ -145,6 +145,7 @@ impl Hall {
     /// Ends a client's connection.
     pub(super) fn remove(&mut self, i: usize) {
         self.part(i, true);
+        self.waiting.retain(|waiting| waiting.client != i);
         let Some(mut client) = self.clients.get_mut(i).and_then(Option::take) else { return };
         client.talk.abort(&mut self.desk.of(client.peer, Instant::now()));
         if let Some(account) = client.talk.account() {

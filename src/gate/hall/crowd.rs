@@ -3,14 +3,29 @@
 //! The rule is the same everywhere: what moves least goes first, and whoever has much goes before those who have little.
 
 use std::cmp::Reverse;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::super::conversation::SLOW_RATE;
+use super::super::conversation::{Request, SLOW_RATE};
 use super::super::desk::{NO_PLACE, NO_ROOM, SMALL_BODY};
 use super::super::peers::Peer;
 use super::super::price::Holder;
 use super::super::{Class, Why};
 use super::{Client, Hall};
+
+/// A whole request for which there is no place now.
+pub(super) struct Waiting {
+    pub(super) client: usize,
+    pub(super) request: Request,
+    pub(super) holder: Holder,
+    /// When it is refused.
+    pub(super) until: Instant,
+}
+
+/// So long somebody without a place waits for one: longer than small requests of others take, shorter than a client's own patience.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Requests that wait at once, each of another client.
+const MOST_WAITING: usize = 64;
 
 /// What a client is told whose request had a place and lost it.
 const PLACE_LOST: Why = Why::Full("its place was needed for somebody who asks for less, or has none");
@@ -132,8 +147,38 @@ impl Hall {
         }
     }
 
-    /// Refuses a request for which there is no place.
-    pub(super) fn refuse_place(&mut self, i: usize, target: &str) {
-        self.refuse(i, target, NO_PLACE);
+    /// Lets a request wait for a place if its holder has none and waits for no other; else it is refused at once.
+    pub(super) fn wait_for_place(&mut self, client: usize, request: Request, holder: Holder, now: Instant) {
+        let has_one = self.desk.places_of(request.class, holder) > 0
+            || self.waiting.iter().any(|waiting| (waiting.request.class, waiting.holder) == (request.class, holder));
+        if has_one || self.waiting.len() >= MOST_WAITING {
+            return self.refuse(client, &request.head.target, NO_PLACE);
+        }
+        self.waiting.push(Waiting { client, request, holder, until: now + PATIENCE });
+    }
+
+    /// Gives places that are free to those who wait, the cheapest first, and refuses those who have waited long enough.
+    pub(super) fn serve_waiting(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        loop {
+            let free = |(at, waiting): (usize, &Waiting)| {
+                let class = waiting.request.class;
+                let price = self.desk.price(class, waiting.holder, now);
+                self.desk.has_free_place(class, waiting.holder).then_some((price, at))
+            };
+            let cheapest = self.waiting.iter().enumerate().filter_map(free).min_by(|a, b| a.0.total_cmp(&b.0));
+            let Some((_, at)) = cheapest else { break };
+            let Waiting { client, request, holder, .. } = self.waiting.remove(at);
+            self.desk.sit(request.class, holder);
+            self.pass_on(client, request, holder);
+        }
+        while let Some(at) = self.waiting.iter().position(|waiting| now >= waiting.until) {
+            let Waiting { client, request, .. } = self.waiting.remove(at);
+            self.refuse(client, &request.head.target, NO_PLACE);
+            self.has_more(client);
+        }
     }
 }

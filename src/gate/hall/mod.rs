@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
+use self::crowd::Waiting;
 use self::source::{AGES, Source};
 use super::Class;
 use super::access::Access;
@@ -88,6 +89,8 @@ pub(super) struct Hall {
     /// Whole requests that have a place, but no connection to tiny_http yet: the service's own, and those of peers.
     own_queue: VecDeque<(usize, u64, Request)>,
     queue: Rotation<Peer, (usize, u64, Request)>,
+    /// Whole requests for which there is no place now.
+    waiting: Vec<Waiting>,
     private: Private,
     /// Connections that were made so far.
     entered: usize,
@@ -138,6 +141,7 @@ impl Hall {
             backends: (0..opening.places.all()).map(|_| None).collect(),
             own_queue: VecDeque::new(),
             queue: Rotation::new(),
+            waiting: vec![],
             entered: 0,
             private,
             callers,
@@ -205,6 +209,7 @@ impl Hall {
                 (0..self.doors.len()).for_each(|i| self.accept(i));
             }
             self.expire();
+            self.serve_waiting();
             self.figures.connections.store(self.open, Ordering::Relaxed);
             self.figures.held_bytes.store(self.desk.held(), Ordering::Relaxed);
             self.figures.requests.store(self.desk.taken(), Ordering::Relaxed);
@@ -225,7 +230,8 @@ impl Hall {
         let due = self.clients.iter().flatten().filter_map(|c| c.talk.deadline());
         let is_short = self.backends.iter().any(|b| b.as_ref().is_none_or(|b| b.task == Task::Proof));
         let proof = is_short.then(|| Instant::now() + BREATH);
-        let next = due.chain(self.accept_at).chain(self.stop_at).chain(proof).min()?;
+        let patience = self.waiting.iter().map(|waiting| waiting.until);
+        let next = due.chain(patience).chain(self.accept_at).chain(self.stop_at).chain(proof).min()?;
         // A little late rather than a little early, which would be for nothing.
         Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
     }
