@@ -73,9 +73,10 @@ impl Hall {
             let Some((i, call, request)) = next else { return };
             let Some(turn) = self.client(i).and_then(|client| client.turn.as_mut()) else { continue };
             turn.backend = Some(number);
-            let taken = catch_unwind(AssertUnwindSafe(|| match &mut self.backends[number] {
-                Some(backend) => backend.take(request, i, call),
-                None => {}
+            let taken = catch_unwind(AssertUnwindSafe(|| {
+                if let Some(backend) = &mut self.backends[number] {
+                    backend.take(request, i, call);
+                }
             }));
             if taken.is_err() {
                 // There was no memory for it: what was begun on that connection can't be ended.
