@@ -2,6 +2,7 @@
 
 use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
@@ -110,6 +111,31 @@ fn where_all_places_are_taken_a_newcomer_gets_that_of_who_had_most() {
     let statuses: Vec<u16> = others.into_iter().map(|other| Reply::read(&mut BufReader::new(other)).status).collect();
     assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
     assert!(!crowded || statuses.contains(&503), "somebody had to go: {statuses:?}");
+}
+
+#[test]
+fn somebody_without_a_place_waits_for_one_that_is_free_soon() {
+    let service = Service::start(&["--workers", "1", "--set", "server.threads=2"]);
+    let template = service.template(&picture("collins.jpg"));
+    let nothing = request("POST", EXTRACT, &[("Content-Type", "image/jpeg")], b"no picture");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for host in 2..8 {
+            let (service, nothing, stop) = (&service, &nothing, &stop);
+            scope.spawn(move || {
+                let mut reader = BufReader::new(sent(service, address(9, host), nothing));
+                while !stop.load(Ordering::Relaxed) {
+                    assert!([400, 503].contains(&Reply::read(&mut reader).status));
+                    reader.get_mut().write_all(nothing).unwrap();
+                }
+            });
+        }
+        let answers: Vec<u16> =
+            (0..30).map(|_| service.post(EXTRACT, "image/jpeg", &picture("collins.jpg")).status).collect();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(answers, [200; 30]);
+    });
+    assert_eq!(service.template(&picture("collins.jpg")), template);
 }
 
 #[test]
