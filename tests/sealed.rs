@@ -99,7 +99,7 @@ fn a_template_that_is_bound_to_one_person_is_no_other_s() {
     let form = form.part(&part("templates_n", "Ann"), &ann).part(&part("templates_n", "Bob"), &extract("Bob").body);
     let reply = posted(&service, "/v1/face/pattern/verify_n", None, &form);
     assert_eq!(reply.json()["results"][1]["score"], 1.0, "{}", reply.text());
-    for subject in ["", &"x".repeat(256)] {
+    for subject in ["", "a b", &"x".repeat(256)] {
         assert_eq!(extract(subject).status, 400, "{} bytes", subject.len());
     }
 }

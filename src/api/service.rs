@@ -234,8 +234,11 @@ impl Service {
             _ => {}
         }
         let subject = head.header("X-Subject").map(str::to_owned);
-        if subject.as_ref().is_some_and(|subject| !(1..=LONGEST_SUBJECT).contains(&subject.len())) {
-            let detail = format!("X-Subject must have 1 to {LONGEST_SUBJECT} bytes");
+        let fits = |subject: &String| {
+            (1..=LONGEST_SUBJECT).contains(&subject.len()) && subject.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if !subject.as_ref().is_none_or(fits) {
+            let detail = format!("X-Subject must have 1 to {LONGEST_SUBJECT} visible characters");
             return Err(Error::new(route.family(), Kind::Parameter, detail));
         }
         Ok(Call { route, base64, boundary, ask, caller: Caller::default(), body: Body::default(), subject })
