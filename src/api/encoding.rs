@@ -48,7 +48,7 @@ pub fn decode_base64(text: &[u8]) -> Result<Vec<u8>, NotBase64> {
             return Err(NotBase64);
         }
         let length = TOLERANT.decode_slice(&piece[..count], &mut decoded).map_err(|_| NotBase64)?;
-        is_over = length < whole || count < PIECE;
+        is_over = length < whole;
         bytes.push(&decoded[..length]);
         if count < PIECE {
             return Ok(bytes.into_vec());

@@ -291,12 +291,11 @@ impl Service {
         if bytes < SMALL {
             return Ok(None);
         }
-        let (budget, until) = (&self.faces.memory().decode, Instant::now() + self.limits.request_time());
+        let until = Instant::now() + self.limits.request_time();
         let stop = || call.caller.gone.is_said() || Instant::now() >= until;
-        let wanted = (bytes as u64 * PIECES).min(budget.total());
         let late =
             |_| Error::new(call.route.family(), Kind::Overloaded, "there was no memory for the reply; try again");
-        budget.reserve(wanted, &stop).map(Some).map_err(late)
+        self.faces.memory().decode.reserve_most(bytes as u64 * PIECES, &stop).map(Some).map_err(late)
     }
 
     /// The error for a reply over the limit.

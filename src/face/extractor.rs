@@ -225,8 +225,7 @@ impl Extractor {
 
     /// Waits for memory for something else than a picture file, but for no more than there is.
     pub fn reserve(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<Reserved, Error> {
-        let budget = &self.memory.decode;
-        budget.reserve(bytes.min(budget.total()), stop).map_err(|_| Error::Late)
+        self.memory.decode.reserve_most(bytes, stop).map_err(|_| Error::Late)
     }
 
     /// The frame of a picture file, which holds its part of the memory's budget.

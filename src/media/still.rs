@@ -145,8 +145,7 @@ fn decode_jpeg(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<Held, Error
     let color = if opened.color() == jpeg::Color::Gray { ColorType::L8 } else { ColorType::Rgb8 };
     let mut buffer = zeros(out)?;
     let count = buffer.len() / 3 * usize::from(color.bytes_per_pixel());
-    opened.decode(false, &mut buffer[..count], means.stop)?;
-    drop(opened);
+    opened.decode(false, &mut buffer[..count])?;
     finish(buffer, (layout.width.into(), layout.height.into()), color, turn, room)
 }
 

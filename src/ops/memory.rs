@@ -137,6 +137,14 @@ impl Budget {
             state = self.0.freed.wait_timeout(state, ASK).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+
+    /// Waits for so many bytes as [`Budget::reserve`] does, or for all if there are fewer: for what was estimated on the safe side.
+    ///
+    /// # Errors
+    /// If it is told to stop.
+    pub fn reserve_most(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<Reserved, Refused> {
+        self.reserve(bytes.min(self.0.total), stop)
+    }
 }
 
 impl Shared {

@@ -10,7 +10,7 @@ use embassy_futures::select::{Either, select};
 use super::super::error::{CameraKind, Error, Kind};
 use super::super::reply::Reply;
 use super::super::service::{Call, Service};
-use super::sit::{no_frame, refused};
+use super::sit::{no_frame, refused, with_room};
 use crate::camera::{Captured, Lease};
 use crate::face::Extractor;
 use crate::gate::Caller;
@@ -89,8 +89,7 @@ impl Service {
     fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor, &dyn Fn() -> bool) -> Option<Picture> + Send + use<> {
         let (newest, mounting, most_pixels) = (self.camera.newest(), self.camera.mounting(), self.limits.video_pixels);
         move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
-            let _room = extractor.reserve(newest(after)?.1.layout.bytes(), unwanted).ok()?;
-            let (number, captured) = newest(after)?;
+            let (_room, (number, captured)) = with_room(|| newest(after), extractor, unwanted)?;
             let frame =
                 |captured: &Captured| captured.layout.to_frame(&captured.bytes, mounting, most_pixels, unwanted);
             let jpeg = frame(&captured).map_err(|e| e.to_string()).and_then(|frame| media::to_jpeg(&frame));

@@ -3,15 +3,17 @@
 //! A worker takes the newest frame when it begins, not when it was asked to: however long it waited for its turn, no frame
 //! older than [`MAX_AGE`](crate::camera::MAX_AGE) is judged. The camera's thread takes the next frames meanwhile.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use embassy_futures::select::{Either, select};
 
 use super::super::error::{CameraKind, Error, Family, Kind};
 use super::super::service::{Call, Service};
-use crate::camera::{Fault, Identity};
+use crate::camera::{Captured, Fault, Identity};
 use crate::face::{self, Extractor, Sat, Sitting};
 use crate::media::video::Info;
+use crate::ops::memory::Reserved;
 use crate::work::{Failed, Patience, block_on};
 
 /// A person and how they came to be seen.
@@ -121,9 +123,7 @@ impl Service {
         let (newest, mounting) = (self.camera.newest(), self.camera.mounting());
         let most_pixels = self.limits.video_pixels;
         let job = move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
-            // The frame that is looked at is taken once there is memory for one of its size.
-            let room = newest(after).map(|(_, captured)| extractor.reserve(captured.layout.bytes(), unwanted));
-            let Some((Ok(_room), (number, captured))) = room.zip(newest(after)) else {
+            let Some((_room, (number, captured))) = with_room(|| newest(after), extractor, unwanted) else {
                 return Look { sitting, frame: None, result: Ok(None) };
             };
             // Whoever stood there before the gap may have gone.
@@ -221,6 +221,17 @@ impl Seen {
 pub(super) fn refused(family: Family, fault: &Fault) -> Error {
     let kind = if *fault == Fault::Busy { CameraKind::Busy } else { CameraKind::Absent };
     Error::new(family, Kind::Camera(kind), fault.to_string())
+}
+
+/// The frame that `newest` gives once there is memory for one of its size, with that memory; none if there is no frame, or if it is not
+/// wanted any more.
+pub(super) fn with_room(
+    newest: impl Fn() -> Option<(u64, Arc<Captured>)>,
+    extractor: &Extractor,
+    unwanted: &dyn Fn() -> bool,
+) -> Option<(Reserved, (u64, Arc<Captured>))> {
+    let room = extractor.reserve(newest()?.1.layout.bytes(), unwanted).ok()?;
+    Some((room, newest()?))
 }
 
 /// The error for a camera that gave no frame in time.

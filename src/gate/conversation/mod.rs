@@ -132,7 +132,6 @@ enum State {
     Body {
         head: Box<Head>,
         admitted: Admitted,
-        pass: Pass,
         kept: Held,
         body: Body,
     },
@@ -218,7 +217,7 @@ impl Conversation {
     /// Who has gone altogether answers the first bytes of a reply with a reset; who only sends no more, awaits them. They are the
     /// same for every reply.
     fn prime(&mut self) {
-        if let State::Answering { onward, primed, .. } = &mut self.state
+        if let State::Answering { onward, primed } = &mut self.state
             && onward.status() == 0
             && *primed == 0
         {
@@ -293,10 +292,10 @@ impl Conversation {
                     if is_whole {
                         self.state = State::Head;
                         self.since = now;
-                    } else if is_over {
-                        self.close();
-                        return None;
                     } else {
+                        if is_over {
+                            self.close();
+                        }
                         return None;
                     }
                 }
@@ -319,7 +318,7 @@ impl Conversation {
     /// Takes bytes of the service's reply; true when it is whole. An error means that the reply can't be completed.
     pub fn answer(&mut self, bytes: &[u8], now: Instant, rules: &mut dyn Rules) -> Result<bool, Malformed> {
         self.now = now;
-        let State::Answering { onward, primed, .. } = &mut self.state else { return Ok(true) };
+        let State::Answering { onward, primed } = &mut self.state else { return Ok(true) };
         if self.output.is_empty() {
             self.writing = Pace::new(now);
         }

@@ -51,12 +51,12 @@ impl Conversation {
         if let Some(open) = &mut self.open {
             open.pass = Some(pass);
         }
-        self.state = State::Body { head: Box::new(head), admitted, pass, kept: Held::default(), body };
+        self.state = State::Body { head: Box::new(head), admitted, kept: Held::default(), body };
     }
 
     /// Takes what has come of the body; the request, when it is whole.
     pub(super) fn body(&mut self, rules: &mut dyn Rules) -> Option<Request> {
-        let State::Body { head, admitted, pass, kept, body } = &mut self.state else { return None };
+        let State::Body { head, admitted, kept, body } = &mut self.state else { return None };
         let mut at = 0;
         self.wants_room = false;
         let refused = loop {
@@ -74,16 +74,18 @@ impl Conversation {
                     }
                     // Counted in grains: chunks may have one byte each.
                     let missing = (kept.len() + data.len()).saturating_sub(self.held);
-                    let grain = missing.max(GRAIN).min(admitted.body_bytes - self.held.min(admitted.body_bytes));
-                    let held = [grain, missing].into_iter().find(|bytes| missing == 0 || rules.hold(*bytes, self.held));
-                    let Some(held) = held else {
-                        // It is read again once there is room, or refused if none can be made.
-                        *body = before;
-                        self.wants_room = true;
-                        break None;
-                    };
+                    if missing > 0 {
+                        let grain = missing.max(GRAIN).min(admitted.body_bytes - self.held);
+                        let Some(more) = [grain, missing].into_iter().find(|bytes| rules.hold(*bytes, self.held))
+                        else {
+                            // It is read again once there is room, or refused if none can be made.
+                            *body = before;
+                            self.wants_room = true;
+                            break None;
+                        };
+                        self.held += more;
+                    }
                     at += skip + data.len();
-                    self.held += if missing == 0 { 0 } else { held };
                     kept.push(data);
                 }
             }
@@ -108,12 +110,12 @@ impl Conversation {
                     &head.method,
                     head.keep_alive && !(self.peer_ended && self.input.is_empty()),
                 );
-                let (head, body, class, pass) = ((**head).clone(), std::mem::take(kept), admitted.class, *pass);
+                let (head, body, class) = ((**head).clone(), std::mem::take(kept), admitted.class);
                 self.state = State::Answering { onward, primed: 0 };
                 if self.peer_ended {
                     self.prime();
                 }
-                let id = self.open.as_ref().map(|open| open.id.clone())?;
+                let (id, pass) = self.open.as_ref().and_then(|open| Some((open.id.clone(), open.pass?)))?;
                 return Some(Request { head, body, id, class, pass });
             }
             None if self.peer_ended => {

@@ -9,7 +9,7 @@ use super::{Conversation, State};
 impl Conversation {
     /// Refuses the request that the service was to answer, of whose reply nothing was sent yet.
     pub fn refuse(&mut self, reply: LocalReply, why: &'static str) {
-        let State::Answering { onward, primed, .. } = &self.state else { return };
+        let State::Answering { onward, primed } = &self.state else { return };
         let keep_alive = onward.keep_alive();
         let primed = *primed;
         self.respond_after(reply, Some(why), keep_alive && !self.peer_ended, primed);

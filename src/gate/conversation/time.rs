@@ -343,6 +343,7 @@ mod tests {
         talk.waits(2);
         assert!(talk.talk.is_closed());
     }
+
     #[test]
     fn a_transfer_that_does_not_move_is_worth_less_than_one_that_does_and_no_more_than_who_comes() {
         let worth = |talk: &Talk| talk.talk.worth(talk.now).unwrap();

@@ -7,8 +7,8 @@ use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::feed::{Copy, Feed, Halt};
-use super::layout::{Flaw, Layout};
+use super::feed::{Feed, Halt};
+use super::layout::Layout;
 
 /// What the samples of a file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,55 +32,26 @@ pub(in crate::media) enum Stopped {
     Late,
 }
 
-/// A JPEG that can be decoded.
-pub(in crate::media) struct Opened {
-    copy: Copy,
+/// A JPEG whose headers were read.
+pub(in crate::media) struct Opened<'a> {
+    decoder: JpegDecoder<Feed<'a>>,
     color: Color,
-    width: u16,
-    height: u16,
 }
 
 /// Reads the headers. The layout must be that of `jpeg`, and checked. `tables` are segments to put before its own; `stop` is asked
-/// whether to give up.
-pub(in crate::media) fn open(
+/// whether to give up, also while it is decoded.
+pub(in crate::media) fn open<'a>(
     jpeg: &[u8],
     layout: &Layout,
     tables: &[u8],
-    stop: &dyn Fn() -> bool,
-) -> Result<Opened, Stopped> {
-    let &Layout { width, height, .. } = layout;
-    let mut opened = Opened { copy: Copy::new(jpeg, layout, tables), color: Color::Other, width, height };
-    opened.color = guarded(|| opened.headers(stop).map(|(_, color)| color))?;
-    Ok(opened)
-}
-
-impl Opened {
-    /// What the samples are.
-    pub(in crate::media) fn color(&self) -> Color {
-        self.color
-    }
-
-    /// Decodes into `width * height` times one byte for luma if it is gray, or three for YCbCr as they are if asked for by
-    /// `raw`, else for RGB.
-    pub(in crate::media) fn decode(&self, raw: bool, out: &mut [u8], stop: &dyn Fn() -> bool) -> Result<(), Stopped> {
-        let space = match self.color {
-            Color::Gray => ColorSpace::Luma,
-            Color::YCbCr if raw => ColorSpace::YCbCr,
-            _ => ColorSpace::RGB,
-        };
-        guarded(|| {
-            let (mut decoder, _) = self.headers(stop)?;
-            decoder.set_options(decoder.options().jpeg_set_out_colorspace(space));
-            decoder.decode_into(out).map_err(told)
-        })
-    }
-
-    fn headers<'a>(&'a self, stop: &'a dyn Fn() -> bool) -> Result<(JpegDecoder<Feed<'a>>, Color), Stopped> {
-        let options =
-            DecoderOptions::default().set_strict_mode(false).set_max_width(usize::MAX).set_max_height(usize::MAX);
-        let mut decoder = JpegDecoder::new_with_options(self.copy.feed(stop), options);
+    stop: &'a dyn Fn() -> bool,
+) -> Result<Opened<'a>, Stopped> {
+    let options = DecoderOptions::default().set_strict_mode(false).set_max_width(usize::MAX).set_max_height(usize::MAX);
+    let feed = Feed::new(jpeg, layout, tables, stop);
+    guarded(|| {
+        let mut decoder = JpegDecoder::new_with_options(feed, options);
         decoder.decode_headers().map_err(told)?;
-        if decoder.dimensions() != Some((self.width.into(), self.height.into())) {
+        if decoder.dimensions() != Some((layout.width.into(), layout.height.into())) {
             return Err(Stopped::Damaged("its size is another".into()));
         }
         let color = match decoder.input_colorspace() {
@@ -88,7 +59,28 @@ impl Opened {
             Some(ColorSpace::YCbCr) => Color::YCbCr,
             _ => Color::Other,
         };
-        Ok((decoder, color))
+        Ok(Opened { decoder, color })
+    })
+}
+
+impl Opened<'_> {
+    /// What the samples are.
+    pub(in crate::media) fn color(&self) -> Color {
+        self.color
+    }
+
+    /// Decodes into `width * height` times one byte for luma if it is gray, or three for YCbCr as they are if asked for by
+    /// `raw`, else for RGB.
+    pub(in crate::media) fn decode(mut self, raw: bool, out: &mut [u8]) -> Result<(), Stopped> {
+        let space = match self.color {
+            Color::Gray => ColorSpace::Luma,
+            Color::YCbCr if raw => ColorSpace::YCbCr,
+            _ => ColorSpace::RGB,
+        };
+        guarded(|| {
+            self.decoder.set_options(self.decoder.options().jpeg_set_out_colorspace(space));
+            self.decoder.decode_into(out).map_err(told)
+        })
     }
 }
 
@@ -104,13 +96,4 @@ fn guarded<T>(decode: impl FnOnce() -> Result<T, Stopped>) -> Result<T, Stopped>
         Some(Halt::Overrun) => Err(Stopped::Short),
         None => Err(Stopped::Damaged("the decoder failed".into())),
     })
-}
-
-impl From<Flaw> for Stopped {
-    fn from(flaw: Flaw) -> Self {
-        match flaw {
-            Flaw::EndsInScan => Self::Short,
-            other => Self::Damaged(other.to_string()),
-        }
-    }
 }

@@ -14,6 +14,7 @@ use std::panic::resume_unwind;
 use zune_jpeg::zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZSeekFrom};
 
 use super::layout::Layout;
+use crate::ops::Wiped;
 
 /// Zero bytes behind the data of a scan. A decoder holds up to eight bytes that it has not used.
 pub(super) const PADDING: usize = 16;
@@ -33,16 +34,11 @@ pub(super) enum Halt {
     Overrun,
 }
 
-/// The bytes that a decoder is shown.
-pub(super) struct Copy {
-    bytes: Vec<u8>,
+/// A reader of the bytes that a decoder is shown.
+pub(super) struct Feed<'a> {
+    bytes: Wiped,
     /// Up to where codes may be read, for each padding.
     walls: Vec<usize>,
-}
-
-/// A reader of them.
-pub(super) struct Feed<'a> {
-    copy: &'a Copy,
     at: usize,
     /// The next wall.
     wall: usize,
@@ -50,9 +46,9 @@ pub(super) struct Feed<'a> {
     stop: &'a dyn Fn() -> bool,
 }
 
-impl Copy {
-    /// Of a JPEG with this layout; with `tables` put before everything else, as whole segments.
-    pub(super) fn new(jpeg: &[u8], layout: &Layout, tables: &[u8]) -> Self {
+impl<'a> Feed<'a> {
+    /// Of a JPEG with this layout; with `tables` put before everything else, as whole segments. `stop` is asked whether to give up.
+    pub(super) fn new(jpeg: &[u8], layout: &Layout, tables: &[u8], stop: &'a dyn Fn() -> bool) -> Self {
         let data: usize = layout.pieces.iter().map(|piece| piece.len()).sum();
         let mut bytes = Vec::with_capacity(data + tables.len() + layout.padding() + 4);
         let mut walls = Vec::new();
@@ -80,12 +76,7 @@ impl Copy {
             }
         }
         bytes.extend_from_slice(b"\xFF\xD9");
-        Self { bytes, walls }
-    }
-
-    /// A reader from the start.
-    pub(super) fn feed<'a>(&'a self, stop: &'a dyn Fn() -> bool) -> Feed<'a> {
-        Feed { copy: self, at: 0, wall: 0, reads: 0, stop }
+        Self { bytes: bytes.into(), walls, at: 0, wall: 0, reads: 0, stop }
     }
 }
 
@@ -101,7 +92,7 @@ impl Feed<'_> {
         if self.reads.is_multiple_of(READS) {
             self.ask();
         }
-        let taken = self.copy.bytes.get(self.at..)?.get(..count)?;
+        let taken = self.bytes.get(self.at..)?.get(..count)?;
         self.at += count;
         Some(taken)
     }
@@ -114,16 +105,16 @@ impl Feed<'_> {
 
     /// Says that the bytes from here to `end` are read as codes.
     fn codes(&mut self, end: usize) {
-        while self.copy.walls.get(self.wall).is_some_and(|&wall| wall < self.at) {
+        while self.walls.get(self.wall).is_some_and(|&wall| wall < self.at) {
             self.wall += 1;
         }
-        if self.copy.walls.get(self.wall).is_some_and(|&wall| wall < end) {
+        if self.walls.get(self.wall).is_some_and(|&wall| wall < end) {
             resume_unwind(Box::new(Halt::Overrun));
         }
     }
 
     fn left(&self) -> usize {
-        self.copy.bytes.len().saturating_sub(self.at)
+        self.bytes.len().saturating_sub(self.at)
     }
 }
 
@@ -169,10 +160,10 @@ impl ZByteReaderTrait for Feed<'_> {
     fn z_seek(&mut self, from: ZSeekFrom) -> Result<u64, ZByteIoError> {
         let (base, offset) = match from {
             ZSeekFrom::Start(at) => (usize::try_from(at)?, 0),
-            ZSeekFrom::End(offset) => (self.copy.bytes.len(), offset),
+            ZSeekFrom::End(offset) => (self.bytes.len(), offset),
             ZSeekFrom::Current(offset) => (self.at, offset),
         };
-        self.at = base.saturating_add_signed(isize::try_from(offset)?).min(self.copy.bytes.len());
+        self.at = base.saturating_add_signed(isize::try_from(offset)?).min(self.bytes.len());
         Ok(self.at as u64)
     }
 

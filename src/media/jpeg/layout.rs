@@ -307,6 +307,11 @@ fn tables(code: u8, mut body: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tests::{Writer, gray};
+    use super::*;
+
     #[test]
     fn tables_of_one_segment_are_counted() {
         let huffman = [&[0, 1][..], &[0; 15], &[7]].concat();
@@ -316,11 +321,6 @@ mod tests {
         let many = Writer::new().segment(0xC4, &huffman.repeat(1_100)).bytes();
         assert_eq!(Layout::read(&many), Err(Flaw::TooLarge("has more tables than its scans can use")));
     }
-
-    use proptest::prelude::*;
-
-    use super::super::tests::{Writer, gray};
-    use super::*;
 
     #[test]
     fn whole_with_or_without_trailing_bytes() {

@@ -77,13 +77,22 @@ fn square(side: u16, progressive: bool) -> Writer {
     }
 }
 
+impl From<Flaw> for Stopped {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::EndsInScan => Self::Short,
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
 fn decoded(bytes: &[u8], stop: &dyn Fn() -> bool) -> Result<Vec<u8>, Stopped> {
     let layout = Layout::read(bytes)?;
     layout.check(1 << 24)?;
-    let opened = open(bytes, &layout, &[], &|| false)?;
+    let opened = open(bytes, &layout, &[], stop)?;
     let channels = if opened.color() == Color::Gray { 1 } else { 3 };
     let mut out = vec![0; usize::from(layout.width) * usize::from(layout.height) * channels];
-    opened.decode(false, &mut out, stop).map(|()| out)
+    opened.decode(false, &mut out).map(|()| out)
 }
 
 /// What the crate `image` makes of it, which shows the decoder all bytes.

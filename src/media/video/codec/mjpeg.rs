@@ -66,8 +66,7 @@ pub(in crate::media) fn picture(jpeg: &[u8], most_pixels: u64, stop: &dyn Fn() -
         Color::Other => return Err(unsupported()),
     };
     let mut samples = Wiped::from(vec![0; width * height * channels]);
-    opened.decode(true, &mut samples, stop).map_err(stopped)?;
-    drop(opened);
+    opened.decode(true, &mut samples).map_err(stopped)?;
     let planes = match chroma {
         Chroma::Gray => vec![Plane { width, height, samples }],
         _ => {
