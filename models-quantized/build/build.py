@@ -151,11 +151,17 @@ def embedder_file(net, faces):
     return finish(net, activations, weights, [112, 112], "sface")
 
 
-def liveness_file(net, faces, frames):
+LIVENESS_TUNING = {"tuned_on": 64, "power": 3.0}
+
+
+def liveness_crops(faces, frames):
     """Faces before a camera and prints of faces from the webcam frames, in about equal number with other faces."""
     crops = [pictures.live_crop(picture, box) for picture, box, _ in frames + faces[:160]]
-    crops = [crops[i] for i in np.random.default_rng(0).permutation(len(crops))]
-    activations, weights = quantize.quantize(net, crops, tuned_on=64, power=3.0)
+    return [crops[i] for i in np.random.default_rng(0).permutation(len(crops))]
+
+
+def liveness_file(net, faces, frames):
+    activations, weights = quantize.quantize(net, liveness_crops(faces, frames), **LIVENESS_TUNING)
     return finish(net, activations, weights, [128, 128], "minifasnet")
 
 

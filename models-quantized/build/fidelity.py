@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compares the service with the float networks that its models were made from.
 
-For every so many pictures below --root the float detector (numpy, this folder's code) finds the face, its landmarks give
-the float crop, the float embedder the float embedding; the service gives its template. Prints the cosine between the two:
+For every so many pictures below --root the float detector (numpy, this folder's code) finds the face in two looks, their landmarks
+give the float crop, the float embedder the float embedding; the service gives its template. Prints the cosine between the two:
 it holds everything that differs, int8 weights, own resampling and own alignment included.
 """
 
@@ -45,17 +45,17 @@ def main():
         cosines, refused = [], 0
         for path in sorted(args.root.rglob("*.jpg"))[:: args.every]:
             picture = pictures.load(path)
-            face, template = pictures.best_face(detector, picture), extract(path.read_bytes())
-            if face is None or template is None:
+            points, template = pictures.landmarks(detector, picture), extract(path.read_bytes())
+            if points is None or template is None:
                 refused += 1
                 continue
-            crop = pictures.align(picture, face[1])
+            crop = pictures.align(picture, points)
             vector = embedder.run(crop, keep=embedder.outputs.values())[embedder.outputs["embedding"]].reshape(-1)
             stored = np.frombuffer(template, np.int8, 128, 16).astype(np.float64)
             cosines.append(vector @ stored / np.linalg.norm(vector) / np.linalg.norm(stored))
     finally:
         service.terminate()
-    print(f"{len(cosines)} pictures compared, {refused} left out (no float face above 0.6, or refused by the service)")
+    print(f"{len(cosines)} pictures compared, {refused} left out (no float face above 0.6 in both looks, or refused by the service)")
     print(f"cosine: mean {np.mean(cosines):.4f}, median {np.median(cosines):.4f}, 1st percentile {np.percentile(cosines, 1):.4f}")
     sys.exit(0 if np.mean(cosines) >= LEAST_MEAN else 1)
 

@@ -7,6 +7,9 @@ from PIL import Image
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
+# The same in the crop of the second look: the eyes 68 pixels apart, the mean of the points in the middle, 55 % down.
+CLOSER_SIDE = 192
+CLOSER = (TEMPLATE - TEMPLATE.mean(0)) * 68 / (TEMPLATE[1, 0] - TEMPLATE[0, 0]) + np.array([0.5, 0.55]) * CLOSER_SIDE
 
 
 def load(path):
@@ -42,6 +45,44 @@ def best_face(net, picture, side=320):
     return best[1]
 
 
+def agreed(net, pixels):
+    """The landmarks (5, 2) of the most certain face, as all cells that see it have them together; None below a score of 0.6."""
+    tensors = net.run(pixels, keep=net.outputs.values())
+    scores, lows, highs, points = [], [], [], []
+    for stride in (8, 16, 32):
+        out = {k: tensors[net.outputs[f"{k}_{stride}"]] for k in ("cls", "obj", "bbox", "kps")}
+        scores.append(np.sqrt(1 / (1 + np.exp(-out["cls"][0])) / (1 + np.exp(-out["obj"][0]))).ravel())
+        rows, columns = out["cls"].shape[1:]
+        place = np.stack(np.mgrid[:rows, :columns][::-1], -1).reshape(-1, 2)
+        bounds = out["bbox"].reshape(4, -1).T
+        middle, half = (bounds[:, :2] + place) * stride, np.exp(bounds[:, 2:]) * stride / 2
+        lows.append(middle - half)
+        highs.append(middle + half)
+        points.append((out["kps"].reshape(5, 2, -1).transpose(2, 0, 1) + place[:, None]) * stride)
+    scores, lows, highs, points = map(np.concatenate, (scores, lows, highs, points))
+    best = scores.argmax()
+    if scores[best] <= 0.6:
+        return None
+    common = np.clip(np.minimum(highs, highs[best]) - np.maximum(lows, lows[best]), 0, None).prod(1)
+    area = (highs - lows).prod(1)
+    votes = (scores >= 0.5) & (common > 0.5 * (area + area[best] - common))
+    weight = scores[votes] ** 4
+    return (points[votes] * weight[:, None, None]).sum(0) / weight.sum()
+
+
+def landmarks(net, picture, side=320):
+    """Landmarks (5, 2) of the most certain face in pixels, as the service has them: the mean of what a look at the picture and one at an
+    upright crop of the face say. None if either does not see it."""
+    pixels, scale = letterbox(picture, side)
+    first = agreed(net, pixels)
+    if first is None:
+        return None
+    first = first / scale
+    crop, back = warped(picture, first, CLOSER, CLOSER_SIDE)
+    second = agreed(net, crop[::-1])
+    return None if second is None else (first + back(second)) / 2
+
+
 def live_crop(picture, box, side=128, margin=2.7):
     """u8 CHW BGR of side x side: the face with its surroundings, cut out as Silent-Face-Anti-Spoofing does. The box grows
     `margin` times around its center, less where the picture is too small for that, and is moved inside the picture."""
@@ -70,10 +111,15 @@ def span(start, length, margin, size):
 
 def align(picture, points):
     """u8 CHW RGB crop of 112x112: least-squares similarity onto TEMPLATE, bilinear, black outside the picture."""
+    return warped(picture, points, TEMPLATE, 112)[0]
+
+
+def warped(picture, points, target, side):
+    """The same of `side` x `side` onto `target`, and a function from places (n, 2) in the crop to places in the picture."""
     src = points[:, 0] + 1j * points[:, 1]
-    dst = TEMPLATE[:, 0] + 1j * TEMPLATE[:, 1]
+    dst = target[:, 0] + 1j * target[:, 1]
     a = ((dst - dst.mean()) * (src - src.mean()).conj()).sum() / (abs(src - src.mean()) ** 2).sum()
-    y, x = np.mgrid[:112, :112]
+    y, x = np.mgrid[:side, :side]
     back = (x + 1j * y - dst.mean()) / a + src.mean()
     x0, y0 = np.floor(back.real).astype(int), np.floor(back.imag).astype(int)
     fx, fy = (back.real - x0)[..., None], (back.imag - y0)[..., None]
@@ -82,7 +128,13 @@ def align(picture, points):
     at = lambda dy, dx: padded[np.clip(y0 + 1 + dy, 0, h - 1), np.clip(x0 + 1 + dx, 0, w - 1)]
     top = at(0, 0) * (1 - fx) + at(0, 1) * fx
     bottom = at(1, 0) * (1 - fx) + at(1, 1) * fx
-    return np.round(top * (1 - fy) + bottom * fy).astype(np.uint8).transpose(2, 0, 1)
+    crop = np.round(top * (1 - fy) + bottom * fy).astype(np.uint8).transpose(2, 0, 1)
+
+    def place(p):
+        z = (p[:, 0] + 1j * p[:, 1] - dst.mean()) / a + src.mean()
+        return np.stack([z.real, z.imag], 1)
+
+    return crop, place
 
 
 def mosaic(pictures, n, side, rng):
