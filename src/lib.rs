@@ -1,35 +1,36 @@
-//! Faceplate: face verification and liveness over HTTP on the machine where it runs.
+//! Faceplate: face verification and presentation attack detection over HTTP, on the machine where it runs.
 //!
-//! # The way of a request
-//! [`cli`] starts everything. [`gate`] takes a connection and lets a request in once it is whole, well-formed and has a place;
-//! [`api::Server`] takes it from tiny_http on one of a few threads; [`api::Route`] says what it asks for; [`api::multipart`] splits its body; [`media`] turns a picture into a frame and [`face`] a frame into a
-//! template, both on an inference worker of [`work`], while the HTTP thread waits on a ticket with a deadline; the score of
-//! two templates becomes the reply. For liveness, [`media`] turns a picture, video or archive into a few frames, and [`face`]
-//! follows the subject through them to one verdict. There is one way in, one way out and no step back.
+//! # How a request is processed
+//! [`cli`] starts everything. [`gate`] accepts connections and passes a request on once it is whole, well-formed and has a slot;
+//! [`api::Server`] takes it from tiny_http on one of a few threads; [`api::Route`] says which method it requests; [`api::multipart`]
+//! splits its body; [`media`] decodes a picture into a frame and [`face`] makes a template of the frame, both on an inference worker of
+//! [`work`], while the HTTP thread waits on a [`work::JobHandle`] with a deadline; the score of two templates becomes the reply. For
+//! liveness, [`media`] decodes a picture, video or archive into a few frames, and [`face`] tracks the subject through them to one
+//! verdict. The steps always run in this order.
 //!
-//! # Rooms, from the ground up
-//! A room uses only rooms that come before it in this list.
+//! # Modules, from the bottom up
+//! A module uses only modules that come before it in this list.
 //!
-//! | room | what it knows |
+//! | module | what it does |
 //! |---|---|
 //! | [`ops`] | limits, settings, log lines, signals |
-//! | [`work`] | threads that compute, tickets, deadlines: the only places that wait |
+//! | [`work`] | threads that compute, job handles, deadlines: the only places that wait |
 //! | [`media`] | pictures, videos and archives to frames; no faces |
 //! | [`camera`] | devices to frames: one thread, the newest frame, reconnection; no faces |
 //! | [`engine`] | models, tract, int8; no faces |
 //! | [`face`] | detection, alignment, embedding, quality, templates, scores, liveness |
-//! | [`gate`] | connections, TLS, HTTP framing, tokens, places; no routes, no faces |
+//! | [`gate`] | connections, TLS, HTTP framing, tokens, slots; no routes, no faces |
 //! | [`api`] | the contract: routes, codes, multipart, base64 |
 //! | [`cli`] | one file a command |
 //!
-//! # Who may block on whom
-//! The gate's thread waits for sockets alone. HTTP threads wait for inference workers and for the camera's thread, never the reverse. The camera's thread waits for its
-//! device. Workers wait for nothing but work. The queue between them is bounded; when it is full, the request is refused.
+//! # Which thread may wait for which
+//! The gate's thread waits only for sockets. HTTP threads wait for inference workers and for the camera's thread, never the reverse. The
+//! camera's thread waits for its device. Workers wait only for work. Their queue is bounded; when it is full, the request is refused.
 //!
-//! # Hostile bytes
-//! Whatever comes from outside is parsed under [`ops::Limits`]. Each parser has a function `fuzz` that takes any bytes and
+//! # Untrusted bytes
+//! All outside input is parsed under [`ops::Limits`]. Each parser has a function `fuzz` that takes any bytes and
 //! panics if an invariant breaks: [`media::fuzz`] (pictures), [`media::fuzz_archive`], [`media::video::fuzz`] and those of
-//! its containers and of VP8, [`media::fuzz_raw`] (what a camera sends), [`face::fuzz`] (templates), [`api::camera::fuzz`]
+//! its containers, of VP8, [`media::fuzz_raw`] (what a camera sends), [`face::fuzz`] (templates), [`api::fuzz_query`]
 //! (queries), [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads), [`api::fuzz_base64`], [`api::fuzz_seal`],
 //! [`gate::fuzz`] (connections), [`ops::settings::fuzz`]. `cargo run --release --example fuzz` feeds them.
 
@@ -42,3 +43,57 @@ pub mod gate;
 pub mod media;
 pub mod ops;
 pub mod work;
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    /// Files under `folder` that have a public function `fuzz…`.
+    fn fuzzed(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                fuzzed(&path, found);
+            } else if std::fs::read_to_string(&path).unwrap().lines().any(|line| line.starts_with("pub fn fuzz")) {
+                found.push(path);
+            }
+        }
+    }
+
+    /// The paths by which the function `name` of a module is known: its own, and those by which its parents export it.
+    fn names(sources: &Path, module: &[String], name: &str) -> Vec<String> {
+        let mut all = vec![format!("faceplate::{}::{name}", module.join("::"))];
+        let Some((last, parents)) = module.split_last().filter(|(_, parents)| !parents.is_empty()) else { return all };
+        let parent = std::fs::read_to_string(sources.join(parents.join("/")).join("mod.rs")).unwrap();
+        let exports = parent.split(';').filter_map(|item| item.split_once(&format!("pub use {last}::")));
+        for (_, exported) in exports {
+            for item in exported.split(['{', '}', ',']).map(str::trim) {
+                let (its, known) = item.split_once(" as ").unwrap_or((item, item));
+                if its == name {
+                    all.extend(names(sources, parents, known));
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_public_fuzz_function_is_fed_by_the_example() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (sources, example) = (root.join("src"), std::fs::read_to_string(root.join("tests/fuzz.rs")).unwrap());
+        let is_fed = |name: &String| {
+            let mut rest = example.match_indices(&**name).map(|(at, _)| &example[at + name.len()..]);
+            rest.any(|rest| rest.starts_with([',', '(', ')']))
+        };
+        let mut files = vec![];
+        fuzzed(&sources, &mut files);
+        assert!(files.len() >= 16, "{files:?}");
+        for file in files {
+            let module = file.strip_prefix(&sources).unwrap().with_extension("");
+            let mut module: Vec<String> = module.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            module.retain(|part| part != "mod");
+            let names = names(&sources, &module, "fuzz");
+            assert!(names.iter().any(is_fed), "{}: none of {names:?} is in the example", file.display());
+        }
+    }
+}

@@ -14,7 +14,7 @@ live() { [ -z "$ROOT" ] && [ -d /run/systemd/system ]; }
 
 install_all() {
     ./faceplate --version >/dev/null 2>&1 || [ -n "$ROOT" ] || {
-        echo "install.sh: this binary does not run here: another processor, or a C library older than 2.31" >&2
+        echo "install.sh: this binary does not run here: another processor, or a C library older than 2.27" >&2
         exit 1
     }
     mkdir -p "$ROOT/usr/bin" "$ROOT/etc/faceplate" "$UNITS" "$ROOT/etc/udev/rules.d" "$ROOT/usr/share/doc/faceplate"
@@ -24,6 +24,7 @@ install_all() {
     install -m 644 systemd/faceplate.service systemd/faceplate.socket "$UNITS"
     install -m 644 systemd/60-faceplate.rules "$ROOT/etc/udev/rules.d"
     cp -R README.md CHANGELOG.md SECURITY.md LICENSE LICENSES.txt sbom.cdx.json docs tests "$ROOT/usr/share/doc/faceplate"
+    [ ! -d share ] || cp -R share "$ROOT/usr"
     if [ -e "$ROOT/etc/faceplate/faceplate.toml" ]; then
         install -m 644 systemd/faceplate.toml "$ROOT/etc/faceplate/faceplate.toml.new"
         echo "the settings are kept; the defaults of this version are in faceplate.toml.new"
@@ -43,7 +44,9 @@ install_all() {
 remove_all() {
     if live; then systemctl disable --quiet --now faceplate.socket faceplate.service 2>/dev/null || true; fi
     rm -f "$ROOT/usr/bin/faceplate" "$UNITS/faceplate.service" "$UNITS/faceplate.socket" "$ROOT/etc/udev/rules.d/60-faceplate.rules"
-    rm -rf "$ROOT/usr/share/doc/faceplate"
+    rm -rf "$ROOT/usr/share/doc/faceplate" "$ROOT"/usr/share/man/man1/faceplate*.1.gz \
+        "$ROOT/usr/share/bash-completion/completions/faceplate" "$ROOT/usr/share/zsh/vendor-completions/_faceplate" \
+        "$ROOT/usr/share/fish/vendor_completions.d/faceplate.fish"
     if [ "$1" = --purge ]; then rm -rf "$ROOT/etc/faceplate"; fi
     if live; then systemctl daemon-reload; fi
 }

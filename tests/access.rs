@@ -1,4 +1,4 @@
-//! Who may come in, encrypted or not, and what is made of templates that must not lie around in the clear.
+//! Tests access: tokens, TLS and client certificates, sealed templates.
 
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
@@ -15,9 +15,9 @@ use crate::support::{Folder, Form, Reply, Service, binary, command, picture, req
 
 /// A new token, and the lines of the settings for it.
 fn token(name: &str, scopes: &[&str]) -> (String, String) {
-    let (code, text, _) = command(&[&["token", "new", name], scopes].concat());
-    assert_eq!(code, Some(0));
-    let secret = text.split("Bearer ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    let (code, text, told) = command(&[&["token", "new", name], scopes].concat());
+    assert!(code == Some(0) && !text.contains("Bearer"), "{text}");
+    let secret = told.split("Bearer ").nth(1).unwrap().lines().next().unwrap().to_owned();
     (format!("Bearer {secret}"), text)
 }
 
@@ -29,7 +29,7 @@ fn hang_up(service: &Service) {
     assert!(Command::new("kill").args(["-HUP", &service.pid().to_string()]).status().unwrap().success());
 }
 
-/// Waits until `is_so`.
+/// Waits until `is_so` returns true.
 fn until(is_so: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !is_so() {
@@ -71,12 +71,12 @@ fn a_token_opens_what_it_is_good_for_and_settings_are_read_again() {
     let headers = [("Content-Type", &*form.content_type()), ("Authorization", &door)];
     let reply = service.send("POST", "/v1/face/pattern/extract_and_compare", &headers, &form.body());
     assert_eq!(reply.json()["decision"], "operator_required", "{}", reply.text());
-    // Settings that are wrong somewhere change nothing.
+    // Invalid settings change nothing.
     folder.write("faceplate.toml", &format!("{server}[decision]\napproved = 2.0\n{door_lines}"));
     hang_up(&service);
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(asked(&service, "/metrics", &monitor).status, 200);
-    // Who guesses is locked out; who knows comes in, though from the same address.
+    // A peer that guesses tokens is locked out; a client with a valid token is served, though from the same address.
     for _ in 0..10 {
         assert_eq!(extract("Bearer guess").status, 401);
     }
@@ -86,6 +86,27 @@ fn a_token_opens_what_it_is_good_for_and_settings_are_read_again() {
     assert!(reply.header("Retry-After").unwrap().parse::<u64>().unwrap() <= 61);
     assert_eq!(service.get("/healthz").status, 200);
     assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn tokens_are_listed_and_taken_out_of_a_file() {
+    let folder = Folder::new("revoked");
+    let file = folder.write("faceplate.toml", "# ours\n[log]\nlevel = \"warn\"\n");
+    for (name, scope) in [("door", "pattern"), ("desk", "compare")] {
+        let (code, out, told) = command(&["token", "new", name, scope, "--write", &file]);
+        assert!(code == Some(0) && out.is_empty() && told.contains("systemctl reload"), "{told}");
+    }
+    let (code, _, told) = command(&["token", "new", "door", "pattern", "--write", &file]);
+    assert!(code == Some(1) && told.contains("two are called \"door\"; nothing was written"), "{told}");
+    let listed = || command(&["token", "list", "--settings", &file]).1;
+    assert_eq!(listed().split_whitespace().collect::<Vec<_>>(), ["door", "pattern", "desk", "compare"]);
+    let (code, _, told) = command(&["token", "revoke", "dor", "--write", &file]);
+    assert!(code == Some(1) && told.contains("there are: door, desk"), "{told}");
+    assert_eq!(command(&["token", "revoke", "door", "--write", &file]).0, Some(0));
+    assert_eq!(listed().split_whitespace().collect::<Vec<_>>(), ["desk", "compare"]);
+    let (code, _, told) = command(&["token", "revoke", "desk", "--write", &file]);
+    assert!(code == Some(1) && told.contains("last token"), "{told}");
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("# ours\n[log]\nlevel = \"warn\"\n"));
 }
 
 #[test]
@@ -112,7 +133,7 @@ fn a_token_that_is_taken_away_ends_what_it_began() {
     let mut more = vec![0; 200_000];
     kept.read_exact(&mut more).unwrap();
     assert!(service.metric_with("faceplate_dropped_total{reason=\"reloaded\"}", &door) == 1.0);
-    // A file without any token, where there were some, would let everybody in: it has to say so.
+    // Settings without tokens, where there were some, would open access to every client: the service has to report it.
     folder.write("faceplate.toml", server);
     hang_up(&service);
     until(|| service.log().contains("there are no tokens any more"));
@@ -138,6 +159,15 @@ fn templates_are_compared_by_those_who_may() {
     };
     assert_eq!((compare(&door).status, compare(&door).code()), (403, "BPE-005002".into()));
     assert_eq!(compare(&desk).json()["score"], 1.0);
+    // A client that may enroll may join, and gets no score from it.
+    let other = service.send("POST", "/v1/face/pattern/extract", &headers, &picture("collins_dim.png")).body;
+    let form = Form::new().template("templates_n", &template).template("templates_n", &other);
+    let join = |token: &str| {
+        let headers = [("Content-Type", &*form.content_type()), ("Authorization", token)];
+        service.send("POST", "/v1/face/pattern/join", &headers, &form.body())
+    };
+    assert_eq!((join(&desk).status, join(&desk).code()), (403, "BPE-005002".into()));
+    assert_eq!((join(&door).status, join(&door).body.len()), (200, 148));
 }
 
 #[test]
@@ -203,7 +233,7 @@ fn tls_encrypts_what_passes_and_its_certificate_can_be_renewed() {
     let settings = [("tls.certificate", "server.pem"), ("tls.key", "server.key")];
     let args: Vec<String> = settings.iter().map(|(key, file)| format!("{key}={}", certificates.path(file))).collect();
     let args: Vec<&str> = ["--workers", "1"].into_iter().chain(args.iter().flat_map(|a| ["--set", a])).collect();
-    // The watchdog finds its way in as well: it would end the service here.
+    // The watchdog's request passes TLS and tokens as well; otherwise it would end the service here.
     let service = Service::start(&args);
     let ask = |stream: &mut StreamOwned<ClientConnection, TcpStream>, bytes: &[u8]| {
         stream.write_all(bytes).unwrap();
@@ -216,13 +246,16 @@ fn tls_encrypts_what_passes_and_its_certificate_can_be_renewed() {
     assert_eq!(template.status, 200, "{}", template.text());
     assert_eq!(ask(&mut stream, &extract).body, template.body, "on the same connection");
     let first = stream.conn.peer_certificates().unwrap()[0].clone().into_owned();
-    // Garbage, a request in the clear, a handshake that stalls: each its own problem.
-    for garbage in [
-        &b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"[..],
-        &[0x16, 3, 1, 0xff, 0xff],
-        &[0; 5000],
-        b"\x16\x03\x01\x00\x05\x01\x00\x00",
-    ] {
+    // A request without TLS gets an answer that explains the error, and is not accepted.
+    for method in ["GET", "POST"] {
+        let mut stream = service.connect();
+        stream.write_all(format!("{method} /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
+        let reply = Reply::read(&mut BufReader::new(stream));
+        assert_eq!((reply.status, &*reply.code()), (400, "BPE-002006"), "{method}");
+        assert!(reply.text().contains("this port speaks HTTPS"), "{}", reply.text());
+    }
+    // Garbage, a stalled handshake: each ends only its own connection.
+    for garbage in [&[0x16, 3, 1, 0xff, 0xff][..], &[0; 5000], b"\x16\x03\x01\x00\x05\x01\x00\x00"] {
         let mut stream = service.connect();
         let _it_may_hang_up_first = stream.write_all(garbage);
         stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
@@ -240,7 +273,7 @@ fn tls_encrypts_what_passes_and_its_certificate_can_be_renewed() {
         ask(&mut stream, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200
             && stream.conn.peer_certificates().unwrap()[0] != first
     });
-    // A certificate that can't be read leaves the one that is.
+    // A certificate that can't be read is not loaded; the current one stays.
     certificates.folder.write("server.pem", "nonsense");
     hang_up(&service);
     std::thread::sleep(Duration::from_secs(1));
@@ -272,7 +305,7 @@ fn clients_can_be_asked_for_certificates() {
         let mut said = vec![];
         assert!(stream.read_to_end(&mut said).is_err() && said.is_empty(), "{client:?}");
     }
-    // Another authority in its place: who came by the old one is shown out, though nothing is being asked.
+    // Another authority replaces it: a connection authenticated by the old one is closed, though it is idle.
     std::fs::copy(others.path("authority.pem"), certificates.path("authority.pem")).unwrap();
     hang_up(&service);
     let mut rest = vec![];

@@ -1,4 +1,4 @@
-//! The camera's methods over a socket, with files in the camera's place. Devices are tried in a virtual machine by cross/camera.
+//! Tests the camera's methods over a socket, with files instead of a device. Devices are tested in a virtual machine by cross/camera.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ const VERIFY: &str = "/v1/camera/pattern/verify";
 const VERIFY_N: &str = "/v1/camera/pattern/verify_n";
 const DETECT: &str = "/v1/camera/liveness/detect";
 
-/// A folder that the camera shows, removed when dropped.
+/// A folder that the camera reads pictures from, removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -38,7 +38,7 @@ fn pictures(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures").join(file)
 }
 
-/// A service whose camera shows what is at `path`.
+/// A service whose camera reads from `path`.
 fn service(path: &Path, settings: &[&str]) -> Service {
     let device = format!("camera.device=file:{}", path.display());
     // An emulated inference takes seconds.
@@ -58,6 +58,24 @@ fn state(service: &Service) -> Value {
 
 fn refused(reply: &Reply, status: u16, code: &str) {
     assert_eq!((reply.status, &*reply.code()), (status, code), "{}", reply.text());
+}
+
+/// People queue before a camera: a face of 21 % of the first one's area is a bystander there, which it is not in an uploaded sample.
+#[test]
+fn from_what_size_on_a_second_face_counts_has_a_setting_of_its_own() {
+    let queue = pictures("background.jpg");
+    let usual = service(&queue, &[]);
+    assert_eq!(post(&usual, EXTRACT).status, 200);
+    refused(&usual.post("/v1/face/pattern/extract", "image/jpeg", &picture("background.jpg")), 400, "BPE-003003");
+    let strict = service(&queue, &["camera.second_person_percent=20", "camera.deadline_ms=3000"]);
+    refused(&post(&strict, EXTRACT), 400, "BPE-003003");
+}
+
+/// A query may ask for a lower threshold than the settings allow, not for a higher one.
+#[test]
+fn no_query_raises_the_threshold_beyond_the_setting() {
+    let strict = service(&pictures("collins.jpg"), &["liveness.most_threshold=0"]);
+    refused(&post(&strict, &format!("{EXTRACT}?liveness=required&threshold_spoofing=1")), 400, "BPE-004004");
 }
 
 #[test]
@@ -109,7 +127,7 @@ fn an_attack_is_compared_with_nobody() {
     let form = Form::new().template("bio_template", &collins);
     let at =
         |threshold: &str| service.form(&format!("{VERIFY}?liveness=required&threshold_spoofing={threshold}"), &form);
-    // Nothing is as live as that.
+    // No frame reaches that threshold.
     refused(&at("0"), 400, "BPE-004004");
     let reply = at("1");
     assert!(reply.status == 200 && reply.score() >= 0.85, "{}", reply.text());
@@ -124,7 +142,7 @@ fn nobody_can_be_swapped_in() {
     refused(&post(&service, &format!("{EXTRACT}?liveness=required")), 400, "BPE-004004");
 }
 
-/// Too few frames for a verdict of their own, and better ones: they go by with the others, but are not what is compared.
+/// Too few frames for a verdict of their own, and better ones: they count with the others, but the sample is none of them.
 #[test]
 fn a_few_frames_of_somebody_else_are_not_the_sample() {
     let folder = Folder::new("few", &[("collins_dim.png", 21), ("hopper.jpg", 3)]);
@@ -178,6 +196,23 @@ fn why_there_is_no_sample_is_told() {
         if file == "nobody.png" {
             refused(&post(&service, &format!("{DETECT}?deadline_ms={wait}")), 400, "LDE-004003");
         }
+    }
+}
+
+#[test]
+fn a_camera_on_its_head_is_told_how_to_be_turned() {
+    // `camera.rotate` turns the file's picture, so an upright face is upside down.
+    for rotate in ["camera.rotate=180", "camera.rotate=90"] {
+        let service = service(&pictures("hopper.jpg"), &[rotate]);
+        let wait = if is_emulated() { 60_000 } else { 1_500 };
+        let reply = post(&service, &format!("{EXTRACT}?deadline_ms={wait}"));
+        refused(&reply, 400, "BPE-003001");
+        let more = if rotate.ends_with("180") { "180" } else { "270" };
+        assert!(
+            reply.text().contains(&format!("turn it by {more} degrees more with camera.rotate")),
+            "{}",
+            reply.text()
+        );
     }
 }
 
@@ -293,7 +328,7 @@ fn a_stream_shows_frame_after_frame_and_there_are_few_at_once() {
     part(&mut second);
     refused(&service.get("/v1/camera/stream"), 503, "BPE-001001");
     drop(second);
-    // Without chunks it ends with its connection. (Until the second viewer is missed, there is no room.)
+    // Without chunks the body ends with the connection. (Until the second viewer's disconnect is detected, there is no slot.)
     let (mut old, text) = loop {
         let mut old = service.connect();
         old.write_all(b"GET /v1/camera/stream HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
@@ -310,10 +345,10 @@ fn a_stream_shows_frame_after_frame_and_there_are_few_at_once() {
     assert!(text.starts_with("HTTP/1.1 200") && !text.contains("Transfer-Encoding"), "{text}");
     assert!(text.contains("\r\n\r\n--faceplate-frame\r\n"), "{text}");
     drop(old);
-    // Others are answered meanwhile.
+    // Other clients are answered meanwhile.
     assert_eq!(post(&service, EXTRACT).status, 200);
     drop(first);
-    // A viewer who has gone is found out by the next frames that are sent.
+    // A viewer that has disconnected is detected by the next frames that are sent.
     let end = Instant::now() + Duration::from_secs(60);
     while state(&service)["state"] != "off" {
         assert!(Instant::now() < end, "{}", state(&service));

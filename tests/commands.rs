@@ -1,8 +1,10 @@
-//! The command line.
+//! Tests the command line.
 
 use std::path::Path;
 
-use crate::support::{Folder, Service, binary, command, picture};
+use faceplate::face::Template;
+
+use crate::support::{Folder, Form, Service, binary, command, picture};
 
 /// A copy of the shipped models.
 fn with_models(name: &str) -> Folder {
@@ -24,6 +26,25 @@ fn doctor_finds_everything_well() {
     for told in ["face_detection_yunet", "face_recognition_sface", "self-test  passed", "limits", "cores"] {
         assert!(out.contains(told), "{told}: {out}");
     }
+}
+
+#[test]
+fn what_is_around_the_service_is_looked_at() {
+    let off = ["--set", "camera.device=off", "--listen", "127.0.0.1:0"];
+    let (code, out, _) = command(&[&["doctor", "--json"], &off[..]].concat());
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &told["ok"]), (Some(0), &true.into()), "{out}");
+    let about: Vec<&str> = told["findings"].as_array().unwrap().iter().map(|f| f["about"].as_str().unwrap()).collect();
+    assert_eq!(
+        about,
+        ["models", "certificate", "template_keys", "camera", "clock", "memory_controller", "descriptors", "listen"]
+    );
+    let missing = ["--set", "camera.device=/dev/nonexistent"];
+    let (code, out, _) = command(&[&["doctor", "--json"], &missing[..]].concat());
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &told["ok"], &told["findings"][3]["ok"]), (Some(1), &false.into(), &false.into()), "{out}");
+    let (code, _, told) = command(&[&["--check"], &missing[..]].concat());
+    assert!(code == Some(1) && told.contains("camera: /dev/nonexistent"), "{told}");
 }
 
 #[test]
@@ -56,6 +77,78 @@ fn settings_are_printed_and_checked() {
     assert_eq!(command(&["--nonsense"]).0, Some(2));
 }
 
+/// Templates of people, two each, whose vectors share a component along the first direction that grows with `common`.
+fn place(name: &str, people: u64, common: f64) -> Folder {
+    let folder = Folder::new(name);
+    let mut state = 7u64;
+    let mut normal = || {
+        let mut uniform = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f64 / f64::from(1 << 24)
+        };
+        (0..12).map(|_| uniform()).sum::<f64>() - 6.0
+    };
+    for person in 0..people {
+        let own: Vec<f64> = (0..128).map(|_| normal()).collect();
+        std::fs::create_dir(folder.0.join(person.to_string())).unwrap();
+        for sample in 0..2 {
+            let mut vector: Vec<f64> = own.iter().map(|v| v + 0.5 * normal()).collect();
+            vector[0] += common * 11.3;
+            let template = Template::new(1, 90, &vector).unwrap();
+            std::fs::write(folder.0.join(format!("{person}/{sample}.template")), &*template.to_bytes()).unwrap();
+        }
+    }
+    folder
+}
+
+#[test]
+fn a_place_gets_its_own_curve() {
+    let alike = place("alike", 60, 0.9);
+    let (code, section, told) = command(&["calibrate", "site", "--root", alike.path()]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("as shipped") && told.contains("with shift and scale"), "{told}");
+    let settings = alike.write("site.toml", &section);
+    let set = ["--settings", &settings];
+    assert_eq!(command(&["--check", set[0], set[1]]).0, Some(0), "{section}");
+    let (_, doctor, _) = command(&["doctor", set[0], set[1]]);
+    assert!(doctor.contains("site       60 people on 2"), "{doctor}");
+
+    // Different people of this site, some of whom match without it.
+    let read = |name: &str| std::fs::read(alike.0.join(name)).unwrap();
+    let strangers: Vec<Vec<u8>> = (0..60).map(|person| read(&format!("{person}/0.template"))).collect();
+    let highest = |service: &Service| {
+        let form = |probe: &[u8]| {
+            strangers.iter().fold(Form::new().template("template_1", probe), |form, t| form.template("templates_n", t))
+        };
+        let scores = strangers.iter().flat_map(|probe| {
+            let reply = service.form("/v1/face/pattern/compare_n", &form(probe));
+            let results = reply.json()["results"].as_array().unwrap().clone();
+            results.iter().map(|r| r["score"].as_f64().unwrap()).collect::<Vec<_>>()
+        });
+        let below_one: Vec<f64> = scores.filter(|s| *s < 1.0).collect();
+        assert_eq!(below_one.len(), 60 * 59);
+        below_one.iter().filter(|s| **s >= 0.85).count()
+    };
+    let (shipped, here) = (highest(&Service::start(&[])), highest(&Service::start(&set)));
+    assert!(shipped > 100 && here < 5, "{shipped} {here}");
+}
+
+#[test]
+fn few_people_and_other_models_make_no_curve() {
+    let few = place("few", 12, 0.3);
+    let (code, section, told) = command(&["calibrate", "site", "--root", few.path()]);
+    assert_eq!((code, &*section), (Some(1), ""));
+    assert!(told.contains("50 people are needed at the least; here is 12 people"), "{told}");
+    let other = few.write(
+        "other.toml",
+        "[site]\ndate = \"2026-01-01\"\nmodel = 9\npeople = 60\nheld_pairs = 1\nshare_before = 0.0\nshare_after = 0.0\nshift = 0.0\nscale = 1.0\n",
+    );
+    let (code, _, told) = command(&["--check", "--settings", &other]);
+    assert!(code == Some(1) && told.contains("for another model"), "{told}");
+    let (code, _, told) = command(&["--check", "--settings", &other, "--set", "site.scale=100"]);
+    assert!(code == Some(1) && told.contains("site.scale: 100 is not in 0.1..=10"), "{told}");
+}
+
 #[test]
 fn a_template_file_is_shown_without_its_values() {
     let folder = Folder::new("template");
@@ -64,10 +157,64 @@ fn a_template_file_is_shown_without_its_values() {
     let (code, out, _) = command(&["template", "show", file.to_str().unwrap()]);
     assert_eq!(code, Some(0));
     assert!(out.contains("dimension  128") && out.contains("148 bytes"), "{out}");
+    std::fs::write(&file, br#"{"code":"BPE-003002","message":"No face"}"#).unwrap();
+    let (code, _, told) = command(&["template", "show", file.to_str().unwrap()]);
+    assert!(code == Some(1) && told.contains("an error that the service answered: BPE-003002: No face"), "{told}");
     std::fs::write(&file, b"FPLT but not really").unwrap();
     let (code, _, told) = command(&["template", "show", file.to_str().unwrap()]);
     assert_eq!(code, Some(1));
     assert!(told.contains("a.bin"), "{told}");
+}
+
+#[test]
+fn template_files_of_one_person_are_joined() {
+    let folder = Folder::new("join");
+    let service = Service::start(&[]);
+    let file = |name: &str| {
+        let path = folder.0.join(name);
+        std::fs::write(&path, service.template(&picture(name))).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (collins, dim, hopper) = (file("collins.jpg"), file("collins_dim.png"), file("hopper.jpg"));
+    let out = folder.0.join("joined").to_str().unwrap().to_owned();
+    let (code, said, told) = command(&["template", "join", &collins, &dim, "--out", &out]);
+    assert_eq!((code, &*said), (Some(0), ""), "{told}");
+    let joined = std::fs::read(&out).unwrap();
+    assert_eq!((joined.len(), joined[4], joined[10]), (148, 2, 2));
+    let form = Form::new().named("templates_n", "a", &std::fs::read(&dim).unwrap());
+    let form = form.named("templates_n", "b", &std::fs::read(&collins).unwrap());
+    assert_eq!(service.form("/v1/face/pattern/join", &form).body, joined, "as over HTTP, in any order");
+    let piped = binary().args(["template", "join", &dim, &collins]).output().unwrap();
+    assert_eq!(piped.stdout, joined);
+    assert!(command(&["template", "show", &out]).1.contains("samples    2\n"));
+    assert!(command(&["template", "show", &dim]).1.contains("samples    1\n"));
+    // The master side of a terminal is one as well.
+    let terminal = std::fs::File::options().read(true).write(true).open("/dev/ptmx").unwrap();
+    let refused = binary().args(["template", "join", &dim, &collins]).stdout(terminal).output().unwrap();
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--out FILE"));
+    for (files, names) in [
+        ([&collins, &dim, &hopper], "collins.jpg and ".to_owned() + &hopper + " are of different people"),
+        ([&dim, &collins, &collins], "1 and 2 are the same template".into()),
+        ([&dim, &collins, &folder.path().to_owned()], folder.path().to_owned()),
+    ] {
+        let (code, said, told) = command(&[&["template", "join"], &files.map(|file| &**file)[..]].concat());
+        assert_eq!((code, &*said), (Some(1), ""), "{told}");
+        assert!(told.contains(&names), "{told}");
+    }
+    let many: Vec<&str> = ["template", "join"].into_iter().chain([&*collins; 17]).collect();
+    assert!(command(&many).2.contains("17 templates can't be joined"));
+    // Sealed input gives sealed output.
+    let keys = format!("templates.keys={}", folder.write("keys", &command(&["key", "new"]).1));
+    let both = ["--set", &*keys, "--set", "templates.unsealed=true"];
+    let sealed = folder.0.join("sealed").to_str().unwrap().to_owned();
+    let join = [&["template", "join", &*collins, &*dim, "--out", &sealed], &both[..]].concat();
+    assert_eq!(command(&join).0, Some(0));
+    assert_eq!(std::fs::read(&sealed).unwrap().len(), 192);
+    let again = [&["template", "join", &*sealed, &*dim, "--out", &sealed], &both[..]].concat();
+    assert_eq!(command(&again).0, Some(0), "into the file that it was read from");
+    let (_, shown, _) = command(&["template", "show", &sealed, "--set", &keys]);
+    assert!(shown.contains("samples    3\n") && shown.contains("sealed     yes"), "{shown}");
+    assert_eq!(command(&["template", "join", &sealed, &dim, "--set", &keys]).0, Some(1), "one is not sealed");
 }
 
 #[test]
@@ -160,9 +307,31 @@ fn evaluation_runs_on_a_small_set() {
         (&3.into(), &1.into(), &2.into())
     );
     assert_eq!(report["failures_to_enrol"], 0);
-    assert_eq!(report["tmr"][0]["tmr_percent"], 100.0);
+    // Two non-mated pairs give no rate of one in a thousand, and two folds of one kind each no threshold.
+    for rate in report["tmr"].as_array().unwrap() {
+        assert_eq!((&rate["tmr_percent"], &rate["cosine"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    }
+    assert_eq!(report["tmr"][2]["least_impostor_pairs"], 1e6);
+    assert_eq!(
+        (&report["accuracy_percent"], &report["refused_for_several_people_percent"]),
+        (&serde_json::Value::Null, &0.0.into())
+    );
+    let args = ["eval", "verification", "--root", folder.path(), "--pairs", pairs.to_str().unwrap()];
+    let (code, out, _) = command(&args);
+    assert_eq!((code, out.matches("not measurable").count()), (Some(0), 4), "{out}");
+    assert!(
+        !out.contains("NaN") && out.contains("1000000 impostor pairs") && out.contains("0 of 2 impostor pairs"),
+        "{out}"
+    );
+    let (code, _, told) = command(&["eval", "knots", "--root", folder.path()]);
+    assert!(code != Some(0) && told.contains("this set has 2"), "{told}");
+    // One person alone: no non-mated pairs at all.
+    std::fs::remove_dir_all(folder.0.join("hopper")).unwrap();
+    std::fs::write(&pairs, "file_a,file_b,same\ncollins/1.jpg,collins/2.png,1\n").unwrap();
+    let (code, out, _) = command(&args);
+    assert!(code == Some(0) && !out.contains("NaN") && out.contains("0 of 0 impostor pairs"), "{out}");
     let (code, out, _) = command(&["eval", "detection", "--root", folder.path()]);
-    assert!(code == Some(0) && out.matches("one person").count() == 3, "{out}");
+    assert!(code == Some(0) && out.matches("one person").count() == 2 && out.contains("with_several_people"), "{out}");
 }
 
 #[test]
@@ -195,4 +364,29 @@ fn liveness_is_evaluated_by_species() {
     assert!(lines.contains("\"real/nobody.png\",\"real\",,,\"no face was found\""), "{lines}");
     let (code, out, _) = command(&["eval", "liveness", "--root", folder.path()]);
     assert!(code == Some(0) && out.contains("APCER 0.0 %") && out.contains("no face was found"), "{out}");
+    // An incomplete evaluation fails: what is there is printed, and the command returns an error.
+    let evaluated = || command(&["eval", "liveness", "--root", folder.path()]);
+    std::fs::write(folder.0.join("stray.jpg"), picture("collins.jpg")).unwrap();
+    let (code, _, told) = evaluated();
+    assert!(code != Some(0) && told.contains("outside of the folders"), "{told}");
+    std::fs::remove_file(folder.0.join("stray.jpg")).unwrap();
+    std::fs::rename(folder.0.join("real"), folder.0.join("print")).unwrap();
+    let (code, out, told) = evaluated();
+    assert!(code != Some(0) && out.contains("APCER") && told.contains("no bona fide presentations"), "{out} {told}");
+    std::fs::remove_dir_all(folder.0.join("exchange")).unwrap();
+    std::fs::rename(folder.0.join("print"), folder.0.join("real")).unwrap();
+    let (code, out, told) = evaluated();
+    assert!(code != Some(0) && out.contains("BPCER") && told.contains("no attacks"), "{out} {told}");
+    assert!(!out.contains("NaN"), "{out}");
+}
+
+#[test]
+fn a_running_service_is_asked_whether_it_is_well() {
+    let service = Service::start(&["--workers", "1"]);
+    let listen = format!("server.listen={}", service.address);
+    let (code, out, told) = command(&["healthcheck", "--set", &listen]);
+    assert_eq!((code, &*out), (Some(0), "healthy\n"), "{told}");
+    assert_eq!(service.stop(), Some(0));
+    let (code, _, told) = command(&["healthcheck", "--set", &listen]);
+    assert!(code == Some(1) && told.contains("refused"), "{told}");
 }

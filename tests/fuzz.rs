@@ -1,5 +1,6 @@
-//! Feeds damaged input to a parser of outside bytes for some time: `fuzz TARGET SECONDS [SEED]`, or `all` for each of them in turn. A target is a
-//! plain function that panics where an invariant breaks. There is no feedback from coverage: it needs nothing but a stable compiler.
+//! Feeds damaged input to a parser of untrusted bytes for some time: `fuzz TARGET SECONDS [SEED]`, or `all` for each of
+//! them in turn. A target is a plain function that panics if an invariant breaks. There is no coverage feedback: it needs only a
+//! stable compiler.
 
 mod zip;
 
@@ -7,20 +8,20 @@ use std::panic::{catch_unwind, set_hook, take_hook};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Whether code of this package panicked, even where that was caught.
+/// Whether code of this package panicked, even if the panic was caught.
 static OURS: AtomicBool = AtomicBool::new(false);
 
-/// A target, and good input for it to damage.
+/// A target, and good input to damage.
 type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
-const TARGETS: [Target; 15] = [
+const TARGETS: [Target; 16] = [
     ("connection", faceplate::gate::fuzz, connections),
     ("multipart", faceplate::api::multipart::fuzz, forms),
     ("base64", faceplate::api::fuzz_base64, texts),
     ("template", faceplate::face::fuzz, templates),
     ("seal", faceplate::api::fuzz_seal, templates),
     ("settings", |bytes| faceplate::ops::settings::fuzz(&String::from_utf8_lossy(bytes)), settings),
-    ("query", |bytes| faceplate::api::camera::fuzz(&String::from_utf8_lossy(bytes)), queries),
+    ("query", |bytes| faceplate::api::fuzz_query(&String::from_utf8_lossy(bytes)), queries),
     ("payload", faceplate::api::liveness::fuzz, payloads),
     ("picture", faceplate::media::fuzz, pictures),
     ("archive", faceplate::media::fuzz_archive, archives),
@@ -29,6 +30,7 @@ const TARGETS: [Target; 15] = [
     ("bmff", faceplate::media::video::bmff::fuzz, clips),
     ("matroska", faceplate::media::video::matroska::fuzz, clips),
     ("avi", faceplate::media::video::avi::fuzz, clips),
+    ("vp8", faceplate::media::video::vp8::fuzz, vp8_frames),
 ];
 
 fn connections() -> Vec<Vec<u8>> {
@@ -52,7 +54,12 @@ fn texts() -> Vec<Vec<u8>> {
 fn templates() -> Vec<Vec<u8>> {
     let vector: Vec<f64> = (0..128).map(|i| f64::from(i * 37 % 101) - 50.0).collect();
     let template = faceplate::face::Template::new(1, 80, &vector).expect("a vector makes a template");
-    vec![template.to_bytes(), b"FPSL\x01\0\0\0".iter().copied().chain([7; 180]).collect()]
+    let mut joined = template.to_bytes().to_vec();
+    (joined[4], joined[10]) = (2, 3);
+    let end = joined.len() - 4;
+    let crc = crc32fast::hash(&joined[..end]).to_le_bytes();
+    joined[end..].copy_from_slice(&crc);
+    vec![template.to_bytes().to_vec(), joined, b"FPSL\x01\0\0\0".iter().copied().chain([7; 180]).collect()]
 }
 
 fn settings() -> Vec<Vec<u8>> {
@@ -74,41 +81,67 @@ fn pictures() -> Vec<Vec<u8>> {
     let picture = image::DynamicImage::from(image::RgbImage::from_fn(40, 24, |x, y| {
         image::Rgb([x as u8, y as u8, (x * y) as u8])
     }));
-    [image::ImageFormat::Jpeg, image::ImageFormat::Png]
-        .map(|format| {
+    // One decoder is for small JPEGs and odd ones, the other for those of 64 pixels a side and more.
+    let large = picture.resize_exact(80, 64, image::imageops::FilterType::Triangle);
+    let odd: [&[u8]; 3] = [
+        include_bytes!("pictures/apart.jpg"),
+        include_bytes!("pictures/thirds.jpg"),
+        include_bytes!("pictures/coarse.jpg"),
+    ];
+    [(&picture, image::ImageFormat::Jpeg), (&picture, image::ImageFormat::Png), (&large, image::ImageFormat::Jpeg)]
+        .map(|(picture, format)| {
             let mut bytes = std::io::Cursor::new(vec![]);
             picture.write_to(&mut bytes, format).expect("memory takes all");
             bytes.into_inner()
         })
-        .into()
+        .into_iter()
+        .chain(odd.map(<[u8]>::to_vec))
+        .collect()
 }
 
 fn archives() -> Vec<Vec<u8>> {
-    vec![zip::zip(&[("a.jpg", b"first"), ("b/2.png", b"second")])]
+    vec![zip::zip(&[("a.jpg", b"first"), ("b/2.png", b"second"), ("c", b"\xFF\xD8third"), ("notes", b"none")])]
 }
 
-/// What a camera sends in each format: the format, the size and how it is mounted before it.
+/// Camera buffers in each format: the format, the size and the camera's rotation, before the data.
 fn buffers() -> Vec<Vec<u8>> {
     let motion = pictures().remove(0);
     let raw = |format: u8| [&[format, 8, 6, 0, 0, format, 1, 0][..], &[90; 8 * 6 * 3]].concat();
     (0..6).map(raw).chain((0..6).map(|format| [&[format, 40, 24, 0, 0, 0, 0, 0][..], &motion].concat())).collect()
 }
 
-/// One of each container and codec.
+/// One of each container and codec, one without key frames, and recordings one after the other.
 fn clips() -> Vec<Vec<u8>> {
-    [
+    let single = [
         &include_bytes!("clips/h264.avi")[..],
         include_bytes!("clips/h264_bframes_fragmented.mp4"),
         include_bytes!("clips/h264_cropped.mkv"),
+        include_bytes!("clips/h264_refresh.mkv"),
         include_bytes!("clips/h264_turned.mov"),
-        include_bytes!("clips/h263.3gp"),
         include_bytes!("clips/hevc.mp4"),
         include_bytes!("clips/mjpeg.avi"),
         include_bytes!("clips/vp8.webm"),
         include_bytes!("clips/vp9.webm"),
-    ]
-    .map(<[u8]>::to_vec)
-    .into()
+    ];
+    let twice = [single[0], single[1], single[7]].map(|clip| clip.repeat(2));
+    single.iter().map(|clip| clip.to_vec()).chain(twice).collect()
+}
+
+/// The data of a clip from its first key frame on, found by its first bytes and made as small as the target takes.
+fn vp8_frames() -> Vec<Vec<u8>> {
+    let clip = include_bytes!("clips/vp8.webm");
+    let begin = clip.windows(3).position(|bytes| bytes == [0x9D, 0x01, 0x2A]).expect("a key frame") - 3;
+    let mut data = clip[begin..].to_vec();
+    data[6..10].copy_from_slice(&[96, 0, 64, 0]); // width and height
+    framed(&data)
+}
+
+/// Input of a decoder's own target: one long frame, and the same cut in two.
+fn framed(data: &[u8]) -> Vec<Vec<u8>> {
+    let data = &data[..data.len().min(usize::from(u16::MAX))];
+    let frame = |data: &[u8]| [&(data.len() as u16).to_le_bytes()[..], data].concat();
+    let (first, second) = data.split_at(data.len() / 2);
+    vec![frame(data), [frame(first), frame(second)].concat()]
 }
 
 /// Random numbers (splitmix64), the same in every run with the same seed.
@@ -176,7 +209,7 @@ fn main() {
     if chosen.is_empty() {
         usage();
     }
-    // Decoders of others may panic on what is damaged, which ends that clip alone: such a panic is no news. One of ours is.
+    // Third-party decoders may panic on damaged input, which ends only that clip: such a panic is expected. One of our code is a defect.
     let tell = take_hook();
     set_hook(Box::new(|panic| {
         let ours = panic.location().is_some_and(|place| place.file().starts_with("src/"));

@@ -1,4 +1,4 @@
-//! What arrives at the front door, hostile or odd. After each the service is as it was: same memory, same threads, same answers.
+//! Tests the gate with hostile and odd input. After each the service is as before: same memory, same threads, same answers.
 
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown};
@@ -10,7 +10,7 @@ use rustix::net::sockopt;
 
 use crate::support::{Form, Reply, Service, binary, connect_from, is_emulated, picture, request};
 
-/// A service, and how it was before something was done to it.
+/// A service, and its state before the test.
 struct Besieged {
     service: Service,
     memory_mib: u64,
@@ -31,12 +31,12 @@ impl Besieged {
         for _ in 0..10 {
             service.form("/v1/face/pattern/extract_and_compare", &form);
         }
-        // The threads that tiny_http begins with go after five seconds.
+        // The threads that tiny_http begins with end after five seconds.
         std::thread::sleep(Duration::from_secs(6));
         Self { memory_mib: service.memory_mib(), threads: service.threads(), template, service }
     }
 
-    /// What a connection brings back for `bytes`, until it ends or is silent for `patience`.
+    /// The bytes that a connection returns for `bytes`, until it ends or is silent for `patience`.
     fn said(&self, bytes: &[u8], patience: Duration) -> String {
         let mut stream = self.service.connect();
         let _it_may_be_refused_before_all_is_sent = stream.write_all(bytes);
@@ -52,7 +52,7 @@ impl Besieged {
     fn assert_unharmed(self) {
         assert_eq!(self.service.template(&picture("collins.jpg")), self.template);
         let end = Instant::now() + Duration::from_secs(30);
-        // Connections that were given up are closed within some seconds.
+        // Dropped connections are closed within some seconds.
         while self.service.threads() > self.threads && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -63,7 +63,7 @@ impl Besieged {
     }
 }
 
-/// The statuses in what was said.
+/// The statuses in a reply stream.
 fn statuses(said: &str) -> Vec<u16> {
     said.match_indices("HTTP/1.1 ").filter_map(|(at, _)| said[at + 9..at + 12].parse().ok()).collect()
 }
@@ -123,7 +123,7 @@ fn heads_without_end_are_cut_off() {
         let sent = (0..64).take_while(|_| stream.write_all(block.as_bytes()).is_ok()).count();
         let mut said = String::new();
         let _reset_or_ended = stream.read_to_string(&mut said);
-        // Whether the refusal is still read depends on how much was under way.
+        // Whether the refusal can still be read depends on how much was in transit.
         assert!(said.is_empty() || statuses(&said) == [431], "{said} after {sent} blocks");
         assert!(besieged.service.memory_mib() <= besieged.memory_mib + 10);
     }
@@ -165,7 +165,7 @@ fn whoever_does_not_take_his_replies_is_dismissed() {
     let mut stream = besieged.service.connect();
     let many = b"GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(4_000);
     stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
-    // More than a hundred megabytes of replies are asked for and none is read, until the connection is ended for that.
+    // More than a hundred megabytes of replies are requested and none is read, until the connection is ended for that.
     let end = Instant::now() + Duration::from_secs(60);
     let mut rest = &many[..];
     while !rest.is_empty() && Instant::now() < end {
@@ -194,7 +194,7 @@ fn whoever_does_not_take_his_replies_is_dismissed() {
 fn a_crowd_that_says_nothing_keeps_nobody_out() {
     let besieged = Besieged::new(&["limits.connections=300", "limits.connections_per_peer=100"]);
     let service = &besieged.service;
-    // One peer first, then many; some say nothing, some stop within a head.
+    // One peer first, then many; some are silent, some stop within a head.
     let mut crowd = vec![];
     for i in 0..1_000_u32 {
         let address = Ipv4Addr::new(127, 0, if i < 500 { 0 } else { 1 + (i % 50) as u8 }, 2);
@@ -241,7 +241,7 @@ fn running_out_of_descriptors_passes() {
     let template = service.template(&picture("collins.jpg"));
     for _ in 0..3 {
         let crowd: Vec<_> = (0..200).map(|_| service.connect()).collect();
-        // In the middle of it there is an answer too: somebody who says nothing has to go.
+        // During the crowd there is an answer too: a silent connection is evicted.
         assert_eq!(service.template(&picture("collins.jpg")), template);
         drop(crowd);
     }
@@ -291,7 +291,7 @@ fn work_for_one_who_has_gone_is_not_done() {
     while jobs() < before + 2.0 {
         std::thread::sleep(Duration::from_millis(5));
     }
-    drop(stream); // an orderly end, as of a client that lost patience
+    drop(stream); // an orderly end, as of a client that gave up
     let end = Instant::now() + Duration::from_secs(60);
     while besieged.service.metric("faceplate_requests_open") > 1.0 {
         assert!(Instant::now() < end, "its place is still taken");
@@ -347,7 +347,7 @@ fn a_body_may_come_in_chunks_and_after_leave() {
     assert_eq!(&leave, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(&jpeg).unwrap();
     assert_eq!(Reply::read(&mut BufReader::new(stream)).body, template);
-    // Without leave nothing has to be sent in vain.
+    // Without 100 Continue no body is sent in vain.
     let mut stream = service.connect();
     stream
         .write_all(format!("{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n", 100 << 20).as_bytes())
@@ -362,7 +362,7 @@ fn what_has_no_place_is_refused_at_once_and_the_light_is_always_on() {
     assert!(collins.len() < 100_000);
     let many =
         (0..20).fold(form.picture("sample_1", &collins), |form, i| form.named("samples_n", &format!("{i}"), &collins));
-    // Over the memory for bodies, whatever others send.
+    // Over the byte budget for bodies, whatever other clients send.
     let reply = service.form("/v1/face/pattern/extract_and_compare_n", &many);
     assert_eq!((reply.status, &*reply.code()), (413, "BPE-002003"), "{}", reply.text());
     assert_eq!(service.metric("faceplate_held_bytes"), 0.0);
@@ -424,7 +424,7 @@ fn it_listens_where_it_is_told_and_starts_again_after_it_was_killed() {
 
 #[test]
 fn what_is_under_way_is_answered_before_it_stops() {
-    // Slow on purpose, but not slower than an emulator makes it anyway.
+    // Slow on purpose, but no slower than an emulator is anyway.
     let slow = ["--workers", "1", "--set", "inference.arithmetic=portable"];
     let service = Service::start(if is_emulated() { &slow[..2] } else { &slow });
     let collins = picture("collins.jpg");
@@ -462,7 +462,7 @@ fn a_page_of_another_site_does_not_reach_it() {
         service.raw(format!("GET /v1/camera/frame HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n").as_bytes())
     };
     let own = rustix::system::uname().nodename().to_str().unwrap().to_owned();
-    // By a name that the page lets point here.
+    // Under a name that a page could resolve to this machine (DNS rebinding).
     for host in ["[::1]:8080", "localhost", "door.example.com:8080", &own, &format!("{own}.local")] {
         assert_eq!(ask(host, "").status, 200, "{host}");
     }
@@ -470,7 +470,7 @@ fn a_page_of_another_site_does_not_reach_it() {
         let reply = ask(host, "");
         assert_eq!((reply.status, &*reply.code()), (421, "BPE-002006"), "{host}");
     }
-    // By the machine's own: browsers say which page asks.
+    // Under the machine's own names: browsers state which page asks.
     assert_eq!(
         ask("127.0.0.1:8080", "Sec-Fetch-Site: same-origin\r\nReferer: http://127.0.0.1:8080/docs\r\n").status,
         200
@@ -483,10 +483,117 @@ fn a_page_of_another_site_does_not_reach_it() {
     }
     let camera = service.get("/v1/camera").json();
     assert_eq!(camera["state"], "on", "{camera}");
-    // What is told may not be embedded, kept or taken for something else: by the service and by the gate.
+    // Replies may not be embedded, cached or sniffed as another type: those of the service and those of the gate.
     for reply in [ask("localhost", ""), ask("evil.local", ""), service.get("/healthz"), service.get("/nowhere")] {
         let header = |name| reply.header(name).unwrap_or_default().to_owned();
         assert_eq!(header("Cross-Origin-Resource-Policy"), "same-origin");
         assert_eq!((header("X-Content-Type-Options"), header("Cache-Control")), ("nosniff".into(), "no-store".into()));
+    }
+}
+
+#[test]
+fn a_page_that_is_named_may_call_and_read_and_no_other() {
+    let origins = "access.origins=[\"https://console.example.com\"]";
+    let service = Service::start(&["--workers", "1", "--set", origins]);
+    let preflight = |origin: &str| {
+        let headers = [("Origin", origin), ("Access-Control-Request-Method", "POST"), ("Sec-Fetch-Site", "cross-site")];
+        service.send("OPTIONS", "/v1/face/pattern/extract", &headers, b"")
+    };
+    let extract = |origin: &str, body: &[u8]| {
+        let headers = [("Content-Type", "image/jpeg"), ("Origin", origin), ("Sec-Fetch-Site", "cross-site")];
+        service.send("POST", "/v1/face/pattern/extract", &headers, body)
+    };
+    let ours = "https://console.example.com";
+    let allowed = |reply: &Reply| reply.header("Access-Control-Allow-Origin").map(str::to_owned);
+    let reply = preflight(ours);
+    assert_eq!((reply.status, allowed(&reply).as_deref()), (200, Some(ours)));
+    let lists = |name: &str, word: &str| reply.header(name).unwrap_or_default().split(", ").any(|w| w == word);
+    assert!(lists("Access-Control-Allow-Methods", "POST") && lists("Access-Control-Allow-Headers", "Content-Type"));
+    assert!(lists("Access-Control-Allow-Headers", "Authorization"));
+    // Replies of the service and refusals of the gate alike.
+    let refused = service.raw(
+        format!("POST /v1/face/pattern/extract HTTP/1.1\r\nHost: evil.example\r\nOrigin: {ours}\r\nContent-Length: 0\r\n\r\n").as_bytes(),
+    );
+    for (reply, status) in [(extract(ours, &picture("collins.jpg")), 200), (extract(ours, b"x"), 400), (refused, 421)] {
+        assert_eq!((reply.status, allowed(&reply).as_deref()), (status, Some(ours)));
+        assert_eq!(reply.header("Vary"), Some("Origin"));
+    }
+    for other in ["https://evil.example", "http://console.example.com", "null"] {
+        for reply in [preflight(other), extract(other, &picture("collins.jpg"))] {
+            assert_eq!((reply.status, allowed(&reply)), (403, None), "{other}");
+        }
+    }
+    assert_eq!(allowed(&service.get("/version")), None);
+}
+
+#[test]
+fn where_everybody_may_come_in_the_service_may_be_called_by_any_name() {
+    let service = Service::start(&["--workers", "1", "--set", "access.open=true", "--set", "camera.device=off"]);
+    let ask = |line: &str, lines: &str, body: &[u8]| {
+        let head =
+            format!("{line} HTTP/1.1\r\nHost: face.example.com\r\n{lines}Content-Length: {}\r\n\r\n", body.len());
+        service.raw(&[head.as_bytes(), body].concat()).status
+    };
+    let (extract, jpeg) = ("POST /v1/face/pattern/extract", "Content-Type: image/jpeg\r\n");
+    assert_eq!(ask(extract, jpeg, &picture("collins.jpg")), 200);
+    assert_eq!(ask("GET /version", "", b""), 200);
+    // A page whose name resolves to this machine could send this: it could show the camera's picture to others.
+    assert_eq!(ask("GET /v1/camera/frame", "", b""), 421);
+    assert_eq!(ask(extract, &format!("{jpeg}Origin: http://face.example.com\r\n"), &picture("collins.jpg")), 421);
+}
+
+#[test]
+fn memory_of_a_body_that_never_becomes_a_request_goes_back_to_the_system() {
+    let service = Service::start(&["--workers", "1", "--set", "limits.held_bytes=100000000"]);
+    service.template(&picture("collins.jpg"));
+    std::thread::sleep(Duration::from_secs(3));
+    let before = service.memory_mib();
+    let head = "POST /v1/face/liveness/detect HTTP/1.1\r\nHost: localhost\r\n\
+                Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 16000000\r\n\r\n";
+    let bodies: Vec<_> = (0..3)
+        .map(|_| {
+            let mut stream = service.connect();
+            stream.write_all(&[head.as_bytes(), &vec![0; 15_000_000]].concat()).unwrap();
+            stream
+        })
+        .collect();
+    let until = |is_so: &dyn Fn(u64) -> bool, what| {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !is_so(service.memory_mib()) {
+            assert!(Instant::now() < end, "{what}: {} MiB, {before} MiB before", service.memory_mib());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    until(&|mib| mib >= before + 30, "it is held");
+    // Small blocks after the large ones, which stay allocated.
+    let stay: Vec<_> = (0..30)
+        .map(|_| {
+            let mut stream = service.connect();
+            stream.write_all(b"GET /version HTTP/1.1\r\nHost: loc").unwrap();
+            stream
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(200));
+    drop(bodies);
+    until(&|mib| mib <= before + 10, "it is given back");
+    drop(stay);
+}
+
+#[test]
+fn who_ends_its_connection_reads_why_its_body_was_refused() {
+    let service = Service::start(&["--workers", "1"]);
+    // More than both ends of the connection hold in their buffers.
+    let body = vec![0; 70 << 20];
+    for (version, lines) in [("1.0", ""), ("1.1", "Connection: close\r\n"), ("1.1", "")] {
+        let mut stream = service.connect();
+        let head = format!(
+            "POST /v1/face/pattern/extract HTTP/{version}\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n{lines}\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&body).unwrap();
+        let reply = Reply::read(&mut BufReader::new(&stream));
+        assert_eq!((reply.status, &*reply.code()), (413, "BPE-002003"), "HTTP/{version} {lines}");
     }
 }

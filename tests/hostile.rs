@@ -1,4 +1,4 @@
-//! Parsers of outside bytes, fed with damaged versions of good input.
+//! Feeds parsers of untrusted bytes with damaged versions of good input.
 
 use std::io::Cursor;
 

@@ -1,4 +1,4 @@
-//! Liveness detect over a socket: every form of the request, every key of the payload, every code, and the shape of the reply.
+//! Tests liveness detect over a socket: every form of the request, every key of the payload, every code, and the shape of the reply.
 
 use serde_json::{Value, json};
 
@@ -100,14 +100,13 @@ fn every_kind_of_medium_in_a_form_is_judged_by_its_bytes() {
         (clip("vp8.webm"), "VIDEO_FOLDER", "source_video_id", "video"),
         (clip("vp9.webm"), "VIDEO_FOLDER", "source_video_id", "video"),
         (clip("hevc.mp4"), "VIDEO_FOLDER", "source_video_id", "video"),
-        (clip("h263.3gp"), "VIDEO_FOLDER", "source_video_id", "video"),
         (clip("mjpeg.avi"), "VIDEO_FOLDER", "source_video_id", "video"),
         (archive, "SHOTS_SET_FOLDER", "source_shots_set_id", "shots_set"),
     ]
     .into_iter()
     .enumerate()
     {
-        // Neither the name nor the label counts, nor whether there is a file name at all.
+        // Neither the name nor the label matters, nor whether there is a file name at all.
         let nameless = Form::new().part("Content-Disposition: form-data; name=\"anything\"", &content);
         let forms = [
             medium("m", "wrong.mp4", &content),
@@ -137,7 +136,7 @@ fn what_a_container_says_of_its_video_is_told() {
         info("h264.mp4"),
         json!({"mime-type": "video/mp4", "width": 320, "height": 240, "FPS": 12.0, "duration": 2.0})
     );
-    // Turned by its matrix: told as it is seen.
+    // Turned by its matrix: the reply has the upright size.
     let turned = info("h264_turned.mov");
     assert_eq!(
         (&turned["mime-type"], &turned["width"], &turned["height"]),
@@ -158,8 +157,8 @@ fn thresholds_decide_strictly_and_for_each_analysis_alone() {
     let analyses = json!({"analyses": [
         {"type": "quality", "threshold_spoofing": spoofing},
         {"type": "QUALITY", "threshold_spoofing": below},
-        {"params": {"threshold_spoofing": 1.0}},
-        {"threshold_spoofing": 1, "params": {"threshold_spoofing": 0}},
+        {"params": {"threshold_spoofing": 0.6}},
+        {"threshold_spoofing": 0.6, "params": {"threshold_spoofing": 0}},
         {"unknown": {"kept": "out"}},
     ], "params": {"threshold_spoofing": 0}, "unknown": [1]});
     let folder = good(&service.form(DETECT, &payload(form.clone(), &analyses)));
@@ -167,8 +166,64 @@ fn thresholds_decide_strictly_and_for_each_analysis_alone() {
     assert_eq!(words, ["SUCCESS", "DECLINED", "SUCCESS", "SUCCESS", "DECLINED"]);
     assert_eq!((&folder["passed"], &folder["system_resolution"]), (&json!(false), &json!("DECLINED")));
     assert_eq!(folder["analyses"][4]["confs"]["threshold_spoofing"], 0.0);
-    let lenient = payload(form, &json!({"analyses": [{"threshold_spoofing": 1}]}));
-    assert_eq!(good(&service.form(DETECT, &lenient))["passed"], true);
+}
+
+/// A client may ask for less than the settings allow, but not for more: 1.0 would pass every attack.
+#[test]
+fn no_client_raises_the_threshold_beyond_the_setting() {
+    let attack = medium("m", "m.mp4", &clip("exchanged.mp4"));
+    let asked = json!({"analyses": [{"threshold_spoofing": 1}, {"params": {"threshold_spoofing": 0.999}}, {}], "params": {"threshold_spoofing": 1.0}});
+    let told = |folder: &Value| -> Vec<(Value, Value)> {
+        let analyses = folder["analyses"].as_array().unwrap().iter();
+        analyses.map(|a| (a["confs"]["threshold_spoofing"].clone(), a["resolution"].clone())).collect()
+    };
+    let most = Service::start(&[]);
+    let folder = good(&most.form(DETECT, &payload(attack.clone(), &asked)));
+    assert_eq!(told(&folder), vec![(json!(0.7), json!("DECLINED")); 3]);
+    assert_eq!(folder["passed"], false);
+    let strict = Service::start(&["--set", "liveness.most_threshold=0.25"]);
+    let asked = json!({"analyses": [{"threshold_spoofing": 0.2}, {"threshold_spoofing": 0.3}, {}]});
+    let thresholds = told(&good(&strict.form(DETECT, &payload(attack.clone(), &asked))));
+    assert_eq!(thresholds.iter().map(|t| t.0.clone()).collect::<Vec<_>>(), [0.2, 0.25, 0.25]);
+    let lax = Service::start(&["--set", "liveness.most_threshold=1"]);
+    let asked = json!({"analyses": [{"threshold_spoofing": 1}]});
+    assert_eq!(told(&good(&lax.form(DETECT, &payload(attack, &asked)))), [(json!(1.0), json!("SUCCESS"))]);
+}
+
+/// Clients that send base64 often label it as text.
+#[test]
+fn base64_may_be_labelled_as_text() {
+    let service = Service::start(&[]);
+    let text = base64(&picture("collins.jpg"));
+    let form = Form::new().file("m", "text/plain; charset=us-ascii", text.as_bytes());
+    let headers = [("Content-Type", &*form.content_type()), ("Content-Transfer-Encoding", "base64")];
+    let folder = good(&service.send("POST", DETECT, &headers, &form.body()));
+    assert_eq!(folder["media"][0]["media_type"], "IMAGE_FOLDER");
+    let head =
+        "Content-Disposition: form-data; name=\"m\"\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64";
+    let folder = good(&service.form(DETECT, &Form::new().part(head, text.as_bytes())));
+    assert_eq!(folder["media"][0]["media_type"], "IMAGE_FOLDER");
+    let reply = service.form(DETECT, &form);
+    assert_eq!((reply.status, &*reply.code()), (400, "LDE-002005"), "{}", reply.text());
+}
+
+#[test]
+fn other_files_in_an_archive_take_no_part() {
+    let service = Service::start(&[]);
+    let jpeg = picture("collins.jpg");
+    let frames = [("1.jpg", &*jpeg), ("2.jpg", &*jpeg), ("3", &*jpeg)];
+    let others = [
+        ("README.md", &b"# frames"[..]),
+        ("notes.txt", b""),
+        ("meta.json", b"{}"),
+        ("clip.mp4", b"\0\0\0\x18ftypmp42"),
+    ];
+    let judged = |files: &[(&str, &[u8])]| good(&service.form(DETECT, &medium("m", "m.zip", &zip(files))));
+    let (plain, mixed) = (judged(&frames), judged(&[&frames[..], &others].concat()));
+    assert_eq!(mixed["score"], plain["score"]);
+    assert_eq!(mixed["media"][0]["info"], plain["media"][0]["info"]);
+    let reply = service.form(DETECT, &medium("m", "m.zip", &zip(&others)));
+    assert!(reply.status == 400 && reply.text().contains("'README.md'"), "{}", reply.text());
 }
 
 #[test]
@@ -180,7 +235,7 @@ fn clients_that_read_one_field_only_are_served() {
     assert!(body["analyses"][0]["results_media"][0]["results_data"]["confidence_spoofing"].is_f64());
     let shot = body["analyses"][0]["output_images"][0]["image_b64"].as_str().unwrap();
     let jpeg = faceplate::api::decode_base64(shot.as_bytes()).unwrap();
-    // The whole frame, and a sample that the pattern methods take.
+    // The whole frame, and a sample that the pattern methods accept.
     let frame = decoded(&jpeg);
     assert_eq!((frame.width(), frame.height()), (320, 240));
     let compared = Form::new().picture("sample_1", &jpeg).picture("sample_2", &picture("collins.jpg"));
@@ -197,10 +252,10 @@ fn best_shots_are_given_to_the_analyses_that_ask_and_stand_upright() {
     assert_eq!([shots(0), shots(1), shots(2)], [Some(2), None, Some(1)]);
     let result = &folder["analyses"][0]["results_media"];
     assert_eq!(result[0]["output_images"][0], json!({"image_ref": "/analyses/0/output_images/0/image_b64"}));
-    // Once in a reply, wherever else it belongs.
+    // Once in a reply, even if several keys refer to it.
     assert_eq!(folder["analyses"][2]["output_images"], json!([{"image_ref": "/analyses/0/output_images/1/image_b64"}]));
     assert_eq!(folder["analyses"][1]["results_media"][0]["output_images"], json!([]));
-    // The matrix turns the upright samples of h264.mp4 onto their side; the face tells which way is up all the same.
+    // The matrix turns the upright samples of h264.mp4 onto their side; the orientation is found by the face.
     let shot = folder.pointer(result[0]["output_images"][0]["image_ref"].as_str().unwrap()).unwrap();
     let jpeg = faceplate::api::decode_base64(shot.as_str().unwrap().as_bytes());
     let frame = decoded(&jpeg.unwrap());
@@ -230,7 +285,7 @@ fn tags_metadata_and_names_come_back() {
     assert_eq!(media.len(), 2);
     assert_eq!((&media[0]["original_name"], &media[0]["meta_data"]), (&json!("me ä.jpg"), &json!({"k": "v"})));
     assert_eq!(media[0]["tags"], json!(["photo_selfie", "orientation_portrait"]));
-    // The document takes no part, so that it does no harm that nobody is in it.
+    // The document is not used, so a document without a face does no harm.
     assert_eq!(folder["analyses"][0]["results_media"].as_array().unwrap().len(), 1);
     assert_ne!(folder["system_resolution"], "FAILED");
 }
@@ -244,12 +299,15 @@ fn a_failed_medium_stands_beside_good_ones() {
         &clip("h264.mp4")[..9_000],
     );
     let asked = json!({"analyses": [
-        {"threshold_spoofing": 1}, {"source_media": ["good"], "threshold_spoofing": 1}, {"source_media": ["nobody", "good"]}
+        {"threshold_spoofing": 0.6}, {"source_media": ["good"], "threshold_spoofing": 0.6}, {"source_media": ["nobody", "good"]}
     ]});
     let folder = good(&service.form(DETECT, &payload(form, &asked)));
     let words: Vec<_> = folder["analyses"].as_array().unwrap().iter().map(|a| a["resolution"].clone()).collect();
     assert_eq!(words, ["FAILED", "SUCCESS", "FAILED"]);
     assert_eq!((&folder["passed"], &folder["system_resolution"]), (&json!(false), &json!("FAILED")));
+    assert_eq!(folder["resolution_status"], "FAILED");
+    let states: Vec<_> = folder["analyses"].as_array().unwrap().iter().map(|a| a["state"].clone()).collect();
+    assert_eq!(states, ["FAILED", "FINISHED", "FAILED"]);
     assert_eq!(folder["score"].as_f64(), Some(0.0), "a client that reads only the score is not let in");
     let analysis = &folder["analyses"][0];
     assert_eq!(analysis["error_code"], "LDE-002004");
@@ -369,6 +427,7 @@ fn each_code_is_given() {
         ("none left", asking(json!({"media:tags": {"m": ["photo_id_back"]}})), "LDE-002004", "leaves no medium"),
         ("sound", one(&clip("sound.mp4")), "LDE-002004", "no video track"),
         ("codec", one(&clip("mpeg4.avi")), "LDE-002004", "MPEG-4 Part 2"),
+        ("old phone", one(&clip("h263.3gp")), "LDE-002004", "H.263 video is not supported; send H.264"),
         ("nobody in a clip", one(&clip("nobody.mp4")), "LDE-002004", "no face"),
         ("two in a clip", one(&clip("two_people.mp4")), "LDE-002004", "2 people"),
         ("cut clip", one(&clip("h264.mp4")[..10_000]), "LDE-002004", "MP4"),
@@ -380,9 +439,9 @@ fn each_code_is_given() {
         assert_eq!((reply.status, &*reply.code()), (400, code), "{what}: {}", reply.text());
         assert!(reply.json()["message"].as_str().unwrap().contains(told), "{what}: {}", reply.text());
     }
-    // The service has not suffered.
+    // The service is unharmed.
     assert_eq!(good(&service.post(DETECT, "image/jpeg", &jpeg))["resolution_status"], "FINISHED");
-    let late = Service::start(&["--set", "limits.request_ms=0"]);
+    let late = Service::start(&["--set", "limits.request_ms=1"]);
     let reply = late.form(DETECT, &medium("m", "m.mp4", &clip("h264.mp4")));
     assert_eq!((reply.status, reply.header("Retry-After"), &*reply.code()), (503, Some("1"), "LDE-001001"));
 }

@@ -1,4 +1,4 @@
-//! Integration tests: all drive the real binary, or the public library as an embedder would.
+//! Integration tests: all run the real binary, or use the public library as an embedder would.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
@@ -10,10 +10,15 @@ mod crowd;
 mod data;
 mod gate;
 mod hostile;
+mod join;
+mod jpegs;
 mod liveness;
 mod load;
+mod manual;
 mod memory;
+mod samples;
 mod sealed;
+mod stored;
 mod supervisor;
 mod support;
 mod zip;

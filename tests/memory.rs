@@ -1,6 +1,6 @@
-//! How much memory pictures take that are made to take as much as they can: the figures of docs/guide/boards.md.
+//! Measures the memory of pictures that are made to take as much as they can: the figures of docs/guide/boards.md.
 //!
-//! There is no control group in a test, so that the service is told what it would have read from one.
+//! There is no control group in a test, so the service gets the limit that it would have read from one.
 
 use std::process::Command;
 
@@ -10,15 +10,15 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
 use crate::support::{Form, Service, binary, is_emulated, picture};
 
-/// As the unit has it: what is freed goes back to the system.
+/// As in the systemd unit: freed memory goes back to the system.
 const THRESHOLD: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "262144");
 
-/// What a service takes for decoding in a unit with so many MiB: four fifths beside 96 MiB.
+/// The decoding budget of a service in a unit with `memory_mib` MiB: four fifths of what is left beside 96 MiB.
 fn decode_bytes(memory_mib: u64) -> String {
     format!("limits.decode_bytes={}", ((memory_mib - 96) << 20) / 5 * 4)
 }
 
-/// A progressive JPEG of so many components whose only scan says nothing, with all coefficients to be held for it.
+/// A progressive JPEG of `components` components whose only scan is empty, so that all coefficients have to be held for it.
 fn progressive(side: u16, components: u8, exif: &[u8]) -> Vec<u8> {
     let segment = |code: u8, body: &[u8]| [&[0xFF, code][..], &(body.len() as u16 + 2).to_be_bytes(), body].concat();
     let side_bytes = side.to_be_bytes();

@@ -1,5 +1,5 @@
-//! How the gate reads what a connection brings, for comparison with other parsers: takes cases from standard input, each a length
-//! (four bytes, little endian) and so many bytes, and prints a line of JSON for each.
+//! Prints how the gate parses a connection, for comparison with other parsers: takes cases from standard input, each a length
+//! (four bytes, little endian) and that many bytes, and prints a line of JSON for each.
 
 use std::io::{Read, Write, stdin, stdout};
 

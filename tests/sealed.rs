@@ -1,11 +1,11 @@
-//! Templates that must not lie around in the clear, and what scores may tell of them.
+//! Tests sealed templates, and what scores may reveal about them.
 
 use crate::support::{Folder, Form, Reply, Service, command, picture, request};
 
 const EXTRACT: &str = "/v1/face/pattern/extract";
 const COMPARE: &str = "/v1/face/pattern/compare";
 
-/// A service with a key, and what else is set.
+/// A service with a key and these settings.
 fn sealed(folder: &Folder, more: &[&str]) -> Service {
     let keys = format!("templates.keys={}", folder.write("keys", &command(&["key", "new"]).1));
     let more = more.iter().flat_map(|setting| ["--set", setting]);
@@ -48,7 +48,7 @@ fn sealed_templates_are_good_for_this_service_alone() {
         assert!(reply.text().contains(told), "{}", reply.text());
     }
     drop(service);
-    // A new key for what is made from now on; the old ones still open what was made.
+    // A new key for new templates; the old ones still open earlier templates.
     let service = start(&format!("{new}{old}"), &["--set", "templates.unsealed=true"]);
     let again = service.template(&picture("collins.jpg"));
     assert_eq!(compare(&service, &sealed, &again).json()["score"], 1.0);
@@ -118,7 +118,7 @@ fn scores_of_sealed_templates_are_coarse_and_few() {
     assert_eq!(alike["decision"], "approved");
     let strangers = compare(&collins, &hopper).json();
     assert!(strangers["score"].as_f64().is_some_and(|score| score == 0.0 || score >= 0.3), "{strangers}");
-    // Two are spent; one request of four is over what is left, one of three is not.
+    // Two are spent; one request of four exceeds the rest, one of three does not.
     let many = |count| {
         (0..count).fold(Form::new().template("template_1", &collins), |form, _| form.template("templates_n", &dim))
     };
@@ -128,8 +128,53 @@ fn scores_of_sealed_templates_are_coarse_and_few() {
     assert!(reply.text().contains("comparisons_per_minute"), "{}", reply.text());
     assert_eq!(service.form("/v1/face/pattern/compare_n", &many(3)).status, 200);
     assert_eq!(compare(&collins, &dim).status, 503);
-    // What makes templates is not counted.
+    // Requests that make templates are not counted.
     assert_eq!(service.template(&picture("hopper.jpg")).len(), hopper.len());
+}
+
+#[test]
+fn what_is_joined_stays_sealed_and_bound() {
+    const JOIN: &str = "/v1/face/pattern/join";
+    let folder = Folder::new("joined");
+    let plain = Service::start(&["--workers", "1"]).template(&picture("collins.jpg"));
+    let service = sealed(&folder, &["templates.unsealed=true", "limits.comparisons_per_minute=8"]);
+    let pictures = ["collins.jpg", "collins_dim.png"].map(picture);
+    let extract = |subject: &str| {
+        let headers = [("Content-Type", "image/jpeg"), ("X-Subject", subject)];
+        pictures.clone().map(|bytes| service.send("POST", EXTRACT, &headers, &bytes).body)
+    };
+    let form = |templates: &[Vec<u8>]| {
+        templates.iter().fold(Form::new(), |form, template| form.template("templates_n", template))
+    };
+    let ann = extract("Ann");
+    let joined = posted(&service, JOIN, Some("Ann"), &form(&ann));
+    assert_eq!((joined.status, joined.body.len()), (200, 192), "{}", joined.text());
+    assert!(joined.body.starts_with(b"FPSL"));
+    let verify = Form::new().picture("sample", &pictures[0]).template("bio_template", &joined.body);
+    assert!(posted(&service, "/v1/face/pattern/verify", Some("Ann"), &verify).score() >= 0.85);
+    assert_eq!(posted(&service, "/v1/face/pattern/verify", Some("Bob"), &verify).code(), "BPE-002004");
+    // Not joined for another person or for none, though the parts name their person.
+    let head = "Content-Disposition: form-data; name=\"templates_n\"\r\nX-Subject: Ann";
+    let anns = Form::new().part(head, &ann[0]).part(head, &ann[1]);
+    assert_eq!(posted(&service, JOIN, Some("Ann"), &anns).status, 200);
+    // A plain template, which any client can make, is not sealed as if the service had made it, though it would be compared.
+    let free = service.template(&pictures[1]);
+    for (subject, form, told) in [
+        (Some("Bob"), anns.clone(), "is not that of the request"),
+        (None, anns, "is not that of the request"),
+        (Some("Bob"), form(&ann), "bound to another"),
+        (None, form(&ann), "bound to a person"),
+        (None, form(&[free, plain]), "joins sealed templates alone"),
+    ] {
+        let reply = posted(&service, JOIN, subject, &form);
+        assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"), "{told}: {}", reply.text());
+        assert!(reply.text().contains(told), "{}", reply.text());
+    }
+    // Each pair is a comparison: one verification and two joins took three of the eight, and four templates are six pairs.
+    let four = form(&[&extract("Ann")[..], &extract("Ann")[..]].concat());
+    let reply = posted(&service, JOIN, Some("Ann"), &four);
+    assert_eq!((reply.status, &*reply.code()), (503, "BPE-001001"), "{}", reply.text());
+    assert!(reply.text().contains("comparisons_per_minute"), "{}", reply.text());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the process tells a supervisor, and the socket that it takes from one.
+//! Tests what the process reports to a supervisor, and the socket that it takes from one.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -86,7 +86,7 @@ fn too_few_descriptors_are_told_at_start() {
 
 #[test]
 fn a_reader_of_the_log_that_hangs_keeps_nobody_waiting() {
-    // A pipe of which nobody reads more than the first lines.
+    // A pipe of which only the first lines are read.
     let mut child = binary()
         .args(["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--log", "debug"])
         .stderr(Stdio::piped())
@@ -107,7 +107,7 @@ fn a_reader_of_the_log_that_hangs_keeps_nobody_waiting() {
         stream.write_all(&request("GET", "/healthz", &[], b"")).unwrap();
         assert_eq!(Reply::read(&mut reader).status, 200);
     }
-    // It stops as well, though its last lines are for nobody.
+    // It stops as well, though its last lines are not read.
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
     drop(pipe);

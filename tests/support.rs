@@ -1,4 +1,4 @@
-//! The only harness: starts the real binary on a free port and speaks HTTP to it over raw sockets, so that a test can send
+//! The test harness: starts the real binary on a free port and sends HTTP over raw sockets, so that a test can send
 //! exactly the bytes that it means.
 
 use std::io::{BufRead, BufReader, Write};
@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
-/// The binary, started by the words of FACEPLATE_RUNNER if there are any: that of another processor needs an emulator.
+/// The binary, started through FACEPLATE_RUNNER if that is set: the binary of another processor needs an emulator.
 pub(crate) fn binary() -> Command {
     let runner = std::env::var("FACEPLATE_RUNNER").unwrap_or_default();
     let mut words = runner.split_whitespace().chain([env!("CARGO_BIN_EXE_faceplate")]);
     let mut command = Command::new(words.next().expect("the binary at least"));
     command.args(words);
+    command.env_remove("RUST_LOG"); // it is for the tests
     command
 }
 
@@ -24,7 +25,7 @@ pub(crate) fn is_emulated() -> bool {
     std::env::var_os("FACEPLATE_RUNNER").is_some()
 }
 
-/// A crowd of connections needs more than the usual 1,024.
+/// Many connections need more than the usual 1,024.
 fn take_all_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
@@ -35,7 +36,7 @@ fn take_all_descriptors() {
 pub(crate) struct Service {
     child: Child,
     pub(crate) address: String,
-    /// What it wrote to its log since it was ready.
+    /// Its log since it was ready.
     log: Arc<Mutex<String>>,
 }
 
@@ -44,9 +45,10 @@ impl Service {
         Self::spawned(binary().args(["serve", "--listen", "127.0.0.1:0"]).args(args))
     }
 
-    /// Starts what the command says, which is a service in the end.
+    /// Runs the command, which must start a service.
     pub(crate) fn spawned(command: &mut Command) -> Self {
         take_all_descriptors();
+        command.env_remove("RUST_LOG");
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
@@ -119,7 +121,7 @@ impl Service {
         self.status_kib("VmHWM:") / 1024
     }
 
-    /// Address space in MiB, whether memory is behind it or not.
+    /// Address space in MiB, whether mapped to memory or not.
     pub(crate) fn address_space_mib(&self) -> u64 {
         self.status_kib("VmSize:") / 1024
     }
@@ -129,7 +131,7 @@ impl Service {
         self.status_kib("Threads:")
     }
 
-    /// Descriptors of the process.
+    /// File descriptors of the process.
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
@@ -142,7 +144,7 @@ impl Service {
         line.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    /// The value of a metric with labels, which a token is needed for.
+    /// The value of a metric with labels, which needs a token.
     pub(crate) fn metric_with(&self, name: &str, token: &str) -> f64 {
         let text = self.send("GET", "/metrics", &[("Authorization", token)], b"").text();
         let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}: {text}"));
@@ -174,7 +176,7 @@ impl Drop for Service {
     }
 }
 
-/// A connection from an address of this machine's choice.
+/// A connection from the given address of this machine.
 pub(crate) fn connect_from(address: Ipv4Addr, to: &str) -> rustix::io::Result<TcpStream> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     bind(&socket, &SocketAddr::from((address, 0)))?;
@@ -255,7 +257,7 @@ impl Reply {
     }
 }
 
-/// A multipart body as a test wants it, each part with literal header lines.
+/// A multipart body with literal header lines for each part.
 #[derive(Clone)]
 pub(crate) struct Form {
     pub(crate) boundary: String,
@@ -360,7 +362,7 @@ impl Drop for Folder {
 }
 
 /// The frame of a picture file.
-pub(crate) fn decoded(picture: &[u8]) -> faceplate::media::Held {
+pub(crate) fn decoded(picture: &[u8]) -> faceplate::media::HeldMedia {
     use faceplate::ops::{Limits, Memory};
     let (limits, memory) = (Limits::default(), Memory::of(1 << 30));
     let means = faceplate::media::Means { limits: &limits, memory: &memory, stop: &|| false };

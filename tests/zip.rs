@@ -1,7 +1,7 @@
-//! Archives for tests and for the fuzzer.
+//! Makes archives for tests and for the fuzzer.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-/// A zip archive of stored files, as the format's specification (APPNOTE 6.3) lays it out.
+/// A zip archive of stored files, as the format's specification (APPNOTE 6.3) defines it.
 pub(crate) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     let (mut body, mut directory) = (vec![], vec![]);
     for (name, content) in files {

@@ -1,35 +1,51 @@
-//! A request's body, which its handler and the workers share: a picture or clip in it is not copied to be looked at elsewhere.
+//! Shares a request's body between its handler and the workers: a picture or clip in it is not copied for a worker.
 
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use crate::ops::Wiped;
+use crate::ops::{Content, SecretBytes};
 
 /// A whole body. Clones share it, and it is wiped with the last.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Body(Arc<Wiped>);
+pub(super) struct Body(Arc<SecretBytes>);
 
-/// Bytes of a body, or such as were made of them.
+/// Part of a body, or bytes that were decoded from it.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
-    whole: Arc<Wiped>,
+    whole: Arc<SecretBytes>,
     range: Range<usize>,
 }
 
 impl Body {
-    /// One of these bytes.
-    pub(super) fn new(bytes: Wiped) -> Self {
+    /// A piece that consists of these bytes.
+    pub(super) fn new(bytes: SecretBytes) -> Self {
         Self(Arc::new(bytes))
     }
 
-    /// The piece of the body that `bytes` are, or a copy of them if they are none.
-    pub(super) fn piece(&self, bytes: &[u8]) -> Piece {
+    /// The content, to be passed to a worker: decoded bytes are shared as the body is.
+    pub(super) fn share(&self, content: &Content<'_>) -> Piece {
+        match content {
+            Content::Sent(bytes) => self.piece(bytes),
+            Content::Made(bytes) => Piece { whole: Arc::clone(bytes), range: 0..bytes.len() },
+        }
+    }
+
+    /// The piece of the body that `bytes` is, or a copy if it lies outside of the body.
+    fn piece(&self, bytes: &[u8]) -> Piece {
         // No other allocation lies inside of this one.
         let start = bytes.as_ptr().addr().wrapping_sub(self.0.as_ptr().addr());
         match start.checked_add(bytes.len()) {
             Some(end) if end <= self.0.len() => Piece { whole: Arc::clone(&self.0), range: start..end },
-            _ => bytes.to_vec().into(),
+            _ => Piece { whole: Arc::new(bytes.into()), range: 0..bytes.len() },
         }
+    }
+}
+
+impl Piece {
+    /// Its first bytes, `most` at most.
+    pub(super) fn first(mut self, most: usize) -> Self {
+        self.range.end = self.range.end.min(self.range.start.saturating_add(most));
+        self
     }
 }
 
@@ -38,12 +54,6 @@ impl Deref for Body {
 
     fn deref(&self) -> &[u8] {
         &self.0
-    }
-}
-
-impl From<Vec<u8>> for Piece {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self { range: 0..bytes.len(), whole: Arc::new(bytes.into()) }
     }
 }
 
@@ -71,7 +81,11 @@ mod tests {
         let other = b"two".to_vec();
         let copied = body.piece(&other);
         assert!(*copied == *other && copied.as_ptr() != other.as_ptr());
-        drop(body);
-        assert_eq!(&*two, b"two");
+        let made = Content::from(SecretBytes::from(&b"decoded"[..]));
+        let shared = body.share(&made);
+        assert_eq!(shared.as_ptr(), made.as_ptr());
+        drop((body, made));
+        assert_eq!((&*two, &*two.clone().first(1), &*shared), (&b"two"[..], &b"t"[..], &b"decoded"[..]));
+        assert_eq!(&*shared.first(usize::MAX), b"decoded");
     }
 }

@@ -1,16 +1,16 @@
-//! How many comparisons with sealed templates each account may ask for in a minute.
+//! Limits how many comparisons with sealed templates each account may request in a minute.
 //!
-//! A score tells something of the templates that it compares: whoever can ask often enough learns a template that was sealed so that
-//! nobody could read it. SECURITY.md says how many comparisons that takes.
+//! A score reveals something of the templates that it compares: a client that requests enough of them can reconstruct a template that
+//! was sealed so that it can't be read. SECURITY.md says how many comparisons that takes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What all accounts asked for in this minute.
+/// The comparisons of all accounts in this minute.
 #[derive(Debug)]
 pub(super) struct Budget {
-    /// Comparisons of one account in a minute; 0 is any number.
+    /// Comparisons of one account in a minute; 0 means no limit.
     each: u64,
     spent: Mutex<Spent>,
 }
@@ -23,10 +23,10 @@ struct Spent {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Accounts that are told apart in a minute; all others together have the budget of one.
+/// Accounts that are counted separately in a minute; all others share the budget of one.
 const ACCOUNTS: usize = 4_096;
 
-/// The account of those.
+/// The account of these others.
 const OTHERS: u64 = u64::MAX;
 
 impl Budget {
@@ -34,8 +34,8 @@ impl Budget {
         Self { each, spent: Mutex::new(Spent { minute: Instant::now(), by: HashMap::new() }) }
     }
 
-    /// Takes `count` comparisons from what `account` has left in this minute; an error, with the seconds until the next, if that is
-    /// not enough.
+    /// Takes `count` comparisons from the budget that `account` has left in this minute; if that is not enough, an error with the seconds
+    /// until the next minute.
     pub(super) fn spend(&self, account: u64, count: u64, now: Instant) -> Result<(), u64> {
         if self.each == 0 || count == 0 {
             return Ok(());

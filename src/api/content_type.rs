@@ -1,4 +1,4 @@
-//! `Content-Type` and `Content-Disposition`: a value with parameters (RFC 9110, sections 5.6.6 and 8.3).
+//! Parses `Content-Type` and `Content-Disposition`: a value with parameters (RFC 9110, sections 5.6.6 and 8.3).
 //!
 //! Tolerant where clients of this API are known to need it: any case, spaces around the slash.
 
@@ -10,12 +10,12 @@ pub struct ContentType {
     parameters: Vec<(String, String)>,
 }
 
-/// Parameters that are read, the first ones: those that mean something here are some three. Each takes a hundred bytes of memory, and
-/// there may be thousands in a part's head.
+/// Most parameters that are read, the first ones: about three have a meaning here. Each takes a hundred bytes of memory, and there may
+/// be thousands in a part's head.
 const MOST_PARAMETERS: usize = 16;
 
 impl ContentType {
-    /// Reads a header value. Whatever cannot be understood is left out.
+    /// Parses a header value. Whatever can't be parsed is left out.
     pub fn parse(value: &str) -> Self {
         let mut rest = value;
         let end = rest.find(';').unwrap_or(rest.len());
@@ -38,7 +38,7 @@ impl ContentType {
         Self { essence, parameters }
     }
 
-    /// What is kept of that of a part: nobody asks for more, and there may be thousands.
+    /// The value without its parameters, which a part does not need: there may be thousands.
     pub fn without_parameters(self) -> Self {
         const LONGEST: usize = 64;
         let essence = match self.essence.len() {
@@ -51,6 +51,11 @@ impl ContentType {
     /// The first parameter of that name, which must be in lower case.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(n, _)| n == name).map(|(_, v)| &**v)
+    }
+
+    /// Whether it is plain text, as which some clients send base64.
+    pub fn is_plain_text(&self) -> bool {
+        self.essence == "text/plain"
     }
 
     /// Whether it is a picture type that the contract names, or the alias that clients often write.

@@ -1,4 +1,4 @@
-//! `Content-Transfer-Encoding: base64`, as clients write it.
+//! Decodes and encodes `Content-Transfer-Encoding: base64`, as clients write it.
 //!
 //! White space is ignored, padding is optional, both alphabets are read, and a `data:…;base64,` prefix is skipped.
 
@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::ops::Wiped;
+use crate::ops::SecretBytes;
 
 const TOLERANT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -22,17 +22,17 @@ pub struct NotBase64;
 /// Bytes of text that are cleaned and decoded at a time: a multiple of four, so that only the last piece has padding.
 const PIECE: usize = 12 << 10;
 
-/// Reads base64 text, piece by piece, so that a large body is not there once more without its line ends.
-pub fn decode_base64(text: &[u8]) -> Result<Vec<u8>, NotBase64> {
+/// Decodes base64 text piece by piece, so that a large body is not copied once more without its line ends.
+pub fn decode_base64(text: &[u8]) -> Result<SecretBytes, NotBase64> {
     let text = without_prefix(text);
     let mut letters = text.iter().filter(|b| !b.is_ascii_whitespace()).map(|b| match b {
         b'-' => b'+',
         b'_' => b'/',
         other => *other,
     });
-    let mut bytes = Wiped::with_capacity(text.len().div_ceil(4) * 3);
-    let mut piece = Wiped::from(vec![0; PIECE]);
-    let mut decoded = Wiped::from(vec![0; PIECE / 4 * 3]);
+    let mut bytes = SecretBytes::with_capacity(text.len().div_ceil(4) * 3);
+    let mut piece = SecretBytes::from(vec![0; PIECE]);
+    let mut decoded = SecretBytes::from(vec![0; PIECE / 4 * 3]);
     let mut is_over = false;
     loop {
         let mut count = 0;
@@ -42,7 +42,7 @@ pub fn decode_base64(text: &[u8]) -> Result<Vec<u8>, NotBase64> {
             piece[count] = letter;
             count += 1;
         }
-        // Nothing may follow a piece that ends before its room does, as one with padding does.
+        // Nothing may follow a piece that decodes to less than its full length, as one with padding does.
         let whole = count / 4 * 3;
         if count > 0 && is_over {
             return Err(NotBase64);
@@ -51,17 +51,22 @@ pub fn decode_base64(text: &[u8]) -> Result<Vec<u8>, NotBase64> {
         is_over = length < whole;
         bytes.push(&decoded[..length]);
         if count < PIECE {
-            return Ok(bytes.into_vec());
+            return Ok(bytes);
         }
     }
 }
 
-/// Writes base64 text, with padding.
+/// Encodes as base64 text, with padding.
 pub fn encode_base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// Skips `data:image/jpeg;base64,`. The header of a data URI is short; a comma far behind is not looked for.
+/// The same, as bytes that are wiped.
+pub(super) fn encode_base64_wiped(bytes: &[u8]) -> SecretBytes {
+    encode_base64(bytes).into_bytes().into()
+}
+
+/// Skips `data:image/jpeg;base64,`. The header of a data URI is short; a comma further behind is not searched for.
 fn without_prefix(text: &[u8]) -> &[u8] {
     const LONGEST: usize = 256;
     let text = text.trim_ascii_start();
@@ -72,7 +77,7 @@ fn without_prefix(text: &[u8]) -> &[u8] {
     memchr::memchr(b',', head).map_or(text, |comma| &text[comma + 1..])
 }
 
-/// Any bytes as base64 text: what is decoded is no longer than the text, and encoded again it is decoded to the same.
+/// Decodes any bytes as base64 text: the result is no longer than the text, and encoded again it decodes to the same.
 pub fn fuzz(text: &[u8]) {
     if let Ok(bytes) = decode_base64(text) {
         assert!(bytes.len() <= text.len());
@@ -96,9 +101,9 @@ mod tests {
             "data:image/png;base64,+/8AYQ==",
             "\nDATA:;base64,+/8AYQ=",
         ] {
-            assert_eq!(decode_base64(text.as_bytes()), Ok(vec![0xFB, 0xFF, 0, b'a']), "{text}");
+            assert_eq!(decode_base64(text.as_bytes()), Ok(vec![0xFB, 0xFF, 0, b'a'].into()), "{text}");
         }
-        assert_eq!(decode_base64(b""), Ok(vec![]));
+        assert_eq!(decode_base64(b""), Ok(SecretBytes::default()));
     }
 
     #[test]
@@ -113,15 +118,15 @@ mod tests {
         fn bytes_come_back(bytes: Vec<u8>, every in 1usize..80) {
             let lines: Vec<u8> =
                 encode_base64(&bytes).into_bytes().chunks(every).flat_map(|line| [line, b"\r\n"].concat()).collect();
-            prop_assert_eq!(decode_base64(&lines), Ok(bytes));
+            prop_assert_eq!(decode_base64(&lines), Ok(bytes.into()));
         }
 
-        /// The pieces are not seen: text of several is read as what it is at once.
+        /// Pieces make no difference: text of several decodes as it does in one.
         #[test]
         fn pieces_do_not_matter(length in 8_000_usize..40_000, end in "[A-Za-z0-9+/=]{0,5}", at in 0_usize..50_000) {
             let mut text = encode_base64(&vec![7; length]).into_bytes();
             text.extend_from_slice(end.as_bytes());
-            let whole = TOLERANT.decode(&text).map_err(|_| NotBase64);
+            let whole = TOLERANT.decode(&text).map(SecretBytes::from).map_err(|_| NotBase64);
             prop_assert_eq!(decode_base64(&text), whole);
             let at = at % text.len();
             text[at] = b'=';

@@ -1,4 +1,4 @@
-//! What went wrong, by who has to do something about it, and the one place where that becomes a status and a code.
+//! Defines the API's errors by who has to act on them, and maps each to its HTTP status and the contract's code.
 
 use serde::Serialize;
 
@@ -13,85 +13,87 @@ pub enum Family {
     Liveness,
 }
 
-/// The kinds of error that the contract knows.
+/// The kinds of error in the contract, by who has to act: the client, the person, the service, or its operator (policy).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The client's: the request's Content-Type.
+    /// Client: the request's Content-Type.
     ContentType,
-    /// The client's: the verb.
+    /// Client: the request's Content-Encoding.
+    ContentEncoding,
+    /// Client: the verb.
     Method {
         /// The right one.
         allow: &'static str,
     },
-    /// The client's: a sample that can't be read.
+    /// Client: a sample that can't be read.
     Sample,
-    /// The client's: a template that can't be read.
+    /// Client: a template that can't be read.
     Template,
-    /// The client's: the Content-Type of a part.
+    /// Client: the Content-Type of a part.
     PartType,
-    /// The client's: no such path.
+    /// Client: no such path.
     UnknownPath,
-    /// The person's: a face that no template can be made of.
+    /// Person: a face that no template can be made of.
     Unusable,
-    /// The person's: nobody in the picture.
+    /// Person: no face in the picture.
     NoFace,
-    /// The person's: somebody else in the picture.
+    /// Person: more than one face in the picture.
     SeveralFaces,
-    /// Ours.
+    /// Service: a fault of its own.
     Internal,
-    /// Ours: the models don't run.
+    /// Service: the models don't run.
     NotReady,
-    /// The client's: the query.
+    /// Client: the query.
     Parameter,
     /// The camera, or the person before it.
     Camera(CameraKind),
-    /// The client's: it did not get through the gate.
+    /// Client: rejected by the gate.
     Gate(GateKind),
-    /// Policy: too much to do.
+    /// Policy: too much load.
     Overloaded,
-    /// Policy: the body is over its limit. Carries the kind of what the body should have held.
+    /// Policy: the body is over its limit. Carries the kind of content that the body should have had.
     BodyTooLarge {
         /// Whether that is a template.
         template: bool,
     },
 }
 
-/// Why the camera gave no sample: codes of our own, which the contract leaves room for.
+/// Why the camera gave no sample: our own codes, for which the contract leaves room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CameraKind {
-    /// Ours: it gives no frames.
+    /// Service: it sends no frames.
     Absent,
-    /// Ours: another program has it.
+    /// Service: another program uses it.
     Busy,
-    /// The person's: nobody came in time.
+    /// Person: no person came in time.
     Nobody,
-    /// The person's: an attack.
+    /// Person: a presentation attack.
     Attack,
-    /// Policy: what it sees is not shown.
+    /// Policy: the preview is off.
     Private,
 }
 
-/// Why a request did not get through the gate.
+/// Why the gate rejected a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GateKind {
-    /// It is no request that can be served, for which HTTP has this status.
+    /// It can't be served as a request, for which HTTP has this status.
     Status(u16),
-    /// It has no token that is known.
+    /// It has no known token.
     Token,
-    /// Its token is good for something else.
+    /// Its token has another scope.
     Scope,
     /// Its address tried too many tokens.
     LockedOut,
 }
 
-/// An error reply in the making.
+/// An error reply before it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     family: Family,
     kind: Kind,
     detail: String,
     cause: Option<String>,
-    /// Seconds after which another try is worth it, if more than usual.
+    /// Seconds until a retry is useful, if more than usual.
     retry_s: Option<u64>,
 }
 
@@ -109,7 +111,7 @@ impl Error {
         Self { family, kind, detail: detail.into(), cause: None, retry_s: None }
     }
 
-    /// A fault of ours. The cause goes to the log with the request's id, not to the client.
+    /// A fault of the service. The cause goes to the log with the request's id, not to the client.
     pub fn internal(family: Family, cause: impl Into<String>) -> Self {
         let cause = Some(cause.into());
         let detail = "the log has the cause under this request's id".into();
@@ -130,27 +132,27 @@ impl Error {
         Self::new(Family::Pattern, kind, detail)
     }
 
-    /// The same in the other half of the contract.
+    /// The same in the given family.
     pub(super) fn of(self, family: Family) -> Self {
         Self { family, ..self }
     }
 
-    /// The same, not worth another try for so many seconds.
+    /// The same, with a retry after this many seconds.
     pub(super) fn for_seconds(self, seconds: u64) -> Self {
         Self { retry_s: Some(seconds), ..self }
     }
 
-    /// Seconds after which another try is worth it, if more than usual.
+    /// Seconds until a retry is useful, if more than usual.
     pub fn retry_s(&self) -> Option<u64> {
         self.retry_s
     }
 
-    /// What the log should say, if it is a fault of ours.
+    /// The cause for the log, if it is a fault of the service.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 
-    /// What kind it is.
+    /// Its kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -160,6 +162,7 @@ impl Error {
         match self.kind {
             Kind::UnknownPath => 404,
             Kind::BodyTooLarge { .. } => 413,
+            Kind::ContentEncoding => 415,
             Kind::Internal => 500,
             Kind::Overloaded | Kind::Camera(CameraKind::Absent | CameraKind::Busy) => 503,
             Kind::Camera(CameraKind::Private) | Kind::Gate(GateKind::Scope) => 403,
@@ -195,7 +198,7 @@ impl Error {
         serde_json::to_vec(&Body { code, message }).expect("two strings are JSON")
     }
 
-    /// Code and the page's wording for it.
+    /// The contract's code and wording.
     fn entry(&self) -> (&'static str, &'static str) {
         use Family::{Liveness, Pattern};
         match (self.family, self.kind) {
@@ -211,7 +214,7 @@ impl Error {
             (Pattern, Kind::Camera(kind)) => (kind.codes().0, kind.codes().2),
             (Liveness, Kind::Camera(kind)) => (kind.codes().1, kind.codes().2),
             (_, Kind::Gate(kind)) => kind.entry(self.family),
-            (Pattern, Kind::UnknownPath | Kind::Parameter) => ("BPE-002006", "Invalid request"),
+            (Pattern, Kind::UnknownPath | Kind::Parameter | Kind::ContentEncoding) => ("BPE-002006", "Invalid request"),
             (Pattern, Kind::Unusable) => ("BPE-003001", "Failed to retrieve the biometric template"),
             (Pattern, Kind::NoFace) => ("BPE-003002", "The biometric sample is missing face"),
             (Pattern, Kind::SeveralFaces) => ("BPE-003003", "More than one person is present on the biometric sample"),
@@ -220,7 +223,9 @@ impl Error {
             (Liveness, Kind::ContentType) => ("LDE-002001", "Invalid Content-Type of HTTP request"),
             (Liveness, Kind::Method { .. }) => ("LDE-002002", "Invalid HTTP request method"),
             (Liveness, Kind::PartType) => ("LDE-002005", "Invalid Content-Type of the multiparted HTTP request part"),
-            (Liveness, Kind::UnknownPath | Kind::Parameter) => ("LDE-002006", "Invalid request"),
+            (Liveness, Kind::UnknownPath | Kind::Parameter | Kind::ContentEncoding) => {
+                ("LDE-002006", "Invalid request")
+            }
             (Liveness, Kind::Internal | Kind::Overloaded) => {
                 ("LDE-001001", "Liveness detection processor internal error")
             }

@@ -1,4 +1,4 @@
-//! How the models are: the verdict of the last self-test, told at once, and when the next one is due.
+//! Reports the models' health: the result of the last self-test, returned at once, and starts the next one when it is due.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::reply::Reply;
 use crate::engine;
-use crate::work::{Failed, Ticket};
+use crate::work::{Failed, JobHandle};
 
-/// See above.
+/// The state of the self-test.
 pub(super) struct Health {
     /// Whether the last self-test passed. Read by every request, so not behind the lock.
     ready: AtomicBool,
@@ -23,27 +23,27 @@ struct Last {
     tested: Instant,
     verdict: Result<(), String>,
     /// The self-test that is being run.
-    running: Option<Ticket<Result<(), engine::Error>>>,
+    running: Option<JobHandle<Result<(), engine::Error>>>,
 }
 
 /// A self-test costs an inference; health calls within this time share one, so that polling can't starve the work.
 const FRESH: Duration = Duration::from_secs(1);
 
 impl Health {
-    /// As a first self-test found it.
+    /// The state after a first self-test.
     pub(super) fn new(verdict: Result<(), String>) -> Self {
         let ready = AtomicBool::new(verdict.is_ok());
         Self { ready, last: Mutex::new(Last { tested: Instant::now(), verdict, running: None }) }
     }
 
-    /// Whether the models gave the known answer when they were last asked.
+    /// Whether the last self-test passed.
     pub(super) fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
     }
 
-    /// The verdict of the last self-test that ended, and its age in seconds (RFC 9111, 5.1). Lets `test` begin another one if it is not
-    /// fresh, and waits for none: health calls need no token, and workers may be at long work. `test` begins none if they are too busy.
-    pub(super) fn tell(&self, test: impl FnOnce() -> Option<Ticket<Result<(), engine::Error>>>) -> Reply {
+    /// The result of the last self-test that ended, and its age in seconds (RFC 9111, 5.1). Lets `test` start another if it is not fresh,
+    /// without waiting for it: health calls need no token, and workers may have long jobs. `test` starts none if they are too busy.
+    pub(super) fn tell(&self, test: impl FnOnce() -> Option<JobHandle<Result<(), engine::Error>>>) -> Reply {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ticket) = &mut last.running
             && let Poll::Ready(done) = poll_once(ticket)
@@ -76,7 +76,9 @@ fn reply(verdict: &Result<(), String>) -> Reply {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::{Arc, mpsc};
+    use std::thread;
 
     use super::*;
     use crate::work::{Owner, Pool, block_on};
@@ -86,8 +88,8 @@ mod tests {
         let pool = Pool::start(1, 4, || ());
         let (give, verdict) = mpsc::channel();
         let health = Health::new(Err("a wrong answer".into()));
-        let told = |reply: &Reply| String::from_utf8(reply.body.clone()).unwrap();
-        // It is sick, so that another test begins, which takes its time.
+        let told = |reply: &Reply| String::from_utf8(reply.body.to_vec()).unwrap();
+        // The last test failed, so that another starts, which takes its time.
         let test = move |(): &mut (), _: &dyn Fn() -> bool| verdict.recv().unwrap();
         let reply = health.tell(|| pool.submit(&Owner::default(), test).ok());
         assert_eq!(told(&reply), r#"{"status":3,"message":"a wrong answer"}"#);
@@ -97,5 +99,28 @@ mod tests {
         block_on(pool.submit(&Owner::default(), |(), _| ()).unwrap()).unwrap();
         assert_eq!(told(&health.tell(|| panic!("that one is fresh"))), r#"{"status":0,"message":""}"#);
         assert!(health.is_ready());
+    }
+
+    #[test]
+    fn many_that_ask_at_once_begin_one_self_test_and_none_waits() {
+        let pool = Pool::start(1, 16, || ());
+        let (_hold, verdict) = mpsc::channel();
+        let begun = AtomicUsize::new(0);
+        let health = Health::new(Ok(()));
+        health.last.lock().unwrap().tested -= Duration::from_secs(7);
+        let verdict = Mutex::new(verdict);
+        let (health, pool, begun, verdict) = (&health, &pool, &begun, &Arc::new(verdict));
+        // The self-test ends only when this test does: a call that waited for it would wait for ever.
+        let ask = || {
+            let verdict = Arc::clone(verdict);
+            let reply = health.tell(|| {
+                begun.fetch_add(1, Ordering::Relaxed);
+                let test = move |(): &mut (), _: &dyn Fn() -> bool| verdict.lock().unwrap().recv().unwrap_or(Ok(()));
+                pool.submit(&Owner::default(), test).ok()
+            });
+            assert!(reply.headers.contains(&("Age", "7".into())) && *reply.body == *br#"{"status":0,"message":""}"#);
+        };
+        thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(ask))));
+        assert_eq!(begun.load(Ordering::Relaxed), 1);
     }
 }

@@ -1,11 +1,11 @@
-//! What is counted, and the text in which Prometheus reads it (exposition format 0.0.4). Nothing about persons.
+//! Counts requests and writes all metrics in the Prometheus text format (exposition format 0.0.4). Nothing about persons.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
 use super::route::Route;
-use crate::gate::Account;
+use crate::gate::AccessRecord;
 use crate::ops::Histogram;
 
 /// Counters of the process.
@@ -24,12 +24,12 @@ struct Counts {
 
 impl Metrics {
     /// Counts a request that has ended.
-    pub(super) fn count(&self, route: Option<Route>, account: &Account) {
+    pub(super) fn count(&self, route: Option<Route>, record: &AccessRecord) {
         let path = route.map_or("other", Route::path);
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.requests.entry((path, account.status)).or_default() += 1;
-        counts.took.entry(path).or_default().add(account.took);
-        if let Some(why) = account.refused {
+        *counts.requests.entry((path, record.status)).or_default() += 1;
+        counts.took.entry(path).or_default().add(record.took);
+        if let Some(why) = record.refused {
             *counts.refused.entry(why).or_default() += 1;
         }
     }
@@ -37,6 +37,12 @@ impl Metrics {
     /// Counts a connection that was dropped.
     pub(super) fn dropped(&self, why: &'static str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).dropped.entry(why).or_default() += 1;
+    }
+
+    /// Requests that have ended and connections that were dropped, together.
+    pub(super) fn ended(&self) -> u64 {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.requests.values().chain(counts.dropped.values()).sum()
     }
 
     /// Writes all of them.
@@ -79,7 +85,7 @@ impl Text {
         let _a_string_takes_all = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    /// One value.
+    /// Adds one value.
     pub(super) fn line(&mut self, name: &str, labels: &str, value: &dyn std::fmt::Display) {
         let labels = labels.trim_end_matches(',');
         let _a_string_takes_all = match labels {
@@ -88,19 +94,19 @@ impl Text {
         };
     }
 
-    /// A metric of one value.
+    /// Adds a metric of one value.
     pub(super) fn gauge(&mut self, name: &str, help: &str, value: &dyn std::fmt::Display) {
         self.head(name, "gauge", help);
         self.line(name, "", value);
     }
 
-    /// A histogram without labels.
+    /// Adds a histogram without labels.
     pub(super) fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
         self.head(name, "histogram", help);
         self.buckets(name, "", histogram);
     }
 
-    /// The lines of a histogram with `labels`, which end in a comma if there are any.
+    /// Adds the lines of a histogram with `labels`, which end in a comma if there are any.
     fn buckets(&mut self, name: &str, labels: &str, histogram: &Histogram) {
         for (bound, count) in histogram.buckets() {
             self.line(&format!("{name}_bucket"), &format!("{labels}le=\"{bound}\""), &count);
@@ -115,7 +121,7 @@ impl Text {
     }
 }
 
-/// A label's value with what its quotes do not hold taken out.
+/// A label's value without characters that may not be in its quotes.
 pub(super) fn label(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !['"', '\\'].contains(c)).collect()
 }
@@ -150,7 +156,7 @@ mod tests {
     #[test]
     fn requests_are_counted_by_path_status_and_reason() {
         let metrics = Metrics::default();
-        let account = |status, refused| Account {
+        let record = |status, refused| AccessRecord {
             id: "x".into(),
             method: "GET".into(),
             target: "/a/persons/name".into(),
@@ -159,8 +165,8 @@ mod tests {
             took: Duration::ZERO,
             refused,
         };
-        metrics.count(Some(Route::Version), &account(200, None));
-        metrics.count(None, &account(401, Some("no_token")));
+        metrics.count(Some(Route::Version), &record(200, None));
+        metrics.count(None, &record(401, Some("no_token")));
         metrics.dropped("crowded");
         let mut text = Text::default();
         metrics.write(&mut text);

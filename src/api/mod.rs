@@ -1,17 +1,24 @@
-//! The contract, API Lite: what a request means and what is answered. Handlers translate; they decide nothing of their own.
+//! Implements the contract, API Lite: the meaning of requests and their replies. Handlers only translate; they make no decisions.
 //!
-//! [`Service`] is free of sockets: a [`Head`] and a body go in, a [`Reply`] comes out. [`Server`] is the thin shell
-//! that connects it to the gate and to tiny_http.
+//! [`Service`] is free of sockets: it takes a [`Head`] and a body and returns a [`Reply`]. [`Server`] connects it to the gate and to
+//! tiny_http.
 
+mod admit;
 mod body;
 mod budget;
 pub mod camera;
+mod camera_query;
 mod content_type;
+mod context;
+#[cfg(test)]
+mod described;
+mod dispatch;
 mod encoding;
 mod error;
 mod form;
+mod gauges;
+mod handler;
 mod health;
-mod house;
 pub mod liveness;
 mod metrics;
 pub mod multipart;
@@ -21,15 +28,16 @@ mod reply;
 mod route;
 mod seal;
 mod server;
-mod service;
-mod state;
+mod text;
 
+pub use admit::Head;
+pub use camera_query::fuzz as fuzz_query;
 pub use content_type::ContentType;
+pub use context::Service;
 pub use encoding::{decode_base64, encode_base64, fuzz as fuzz_base64};
 pub use error::{CameraKind, Error, Family, GateKind, Kind};
 pub use probe::probe;
 pub use reply::Reply;
 pub use route::Route;
-pub use seal::{Error as SealError, Seals, fuzz as fuzz_seal, new_key};
-pub use server::{Server, places};
-pub use service::{Head, Service};
+pub use seal::{Error as SealError, TemplateSealer, fuzz as fuzz_seal, new_key};
+pub use server::{Server, slots};

@@ -1,8 +1,8 @@
-//! A request of the service to itself, through all that a client's request passes: gate, HTTP threads, queue, models.
+//! Sends a health request to the service itself, through all that a client's request passes: gate, HTTP threads, queue, models.
 
 use std::io::{self, Read, Write};
 
-/// Asks the service at the other end of `stream`, which has its timeouts, for its health; why not, if it isn't well.
+/// Requests the health of the service at the other end of `stream`, which has its timeouts; an error says why it isn't well.
 pub fn probe(stream: impl Read + Write) -> Result<(), String> {
     let reply = ask(stream).map_err(|e| format!("no answer to its own request: {e}"))?;
     match reply.split_once("\r\n\r\n") {
@@ -29,7 +29,7 @@ mod tests {
 
     use super::*;
 
-    /// What the probe says of a peer that answers with `reply`, or never for `None`.
+    /// The probe's result for a peer that answers with `reply`, or never for `None`.
     fn verdict(reply: Option<&'static str>) -> Result<(), String> {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(Duration::from_millis(if reply.is_some() { 5000 } else { 50 }))).unwrap();

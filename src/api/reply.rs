@@ -1,10 +1,11 @@
-//! What goes back.
+//! Defines the reply to a request.
 
 use std::io::Read;
 
 use serde::Serialize;
 
-use super::error::Error;
+use super::error::{Error, Kind};
+use crate::ops::SecretBytes;
 use crate::ops::memory::Reserved;
 
 /// A whole reply, ready to be sent.
@@ -17,37 +18,37 @@ pub struct Reply {
     /// Further headers.
     pub headers: Vec<(&'static str, String)>,
     /// Body, unless it is live.
-    pub body: Vec<u8>,
-    /// A body without an end that is known, made while it is read.
-    pub live: Option<Live>,
-    /// What the log should say under the request's id; not sent.
+    pub body: SecretBytes,
+    /// A body of unknown length, made while it is read.
+    pub live: Option<LiveBody>,
+    /// The cause for the log under the request's id; not sent.
     pub cause: Option<String>,
-    /// The memory that it takes, until it is sent.
+    /// The memory reserved for it, until it is sent.
     pub room: Option<Reserved>,
 }
 
 /// The bytes of a live body.
-pub struct Live(pub Box<dyn Read + Send>);
+pub struct LiveBody(pub Box<dyn Read + Send>);
 
-impl std::fmt::Debug for Live {
+impl std::fmt::Debug for LiveBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Live")
+        f.write_str("LiveBody")
     }
 }
 
 impl Reply {
     /// 200 with a body that is made while it is read.
     pub fn live(content_type: impl Into<String>, body: Box<dyn Read + Send>) -> Self {
-        Self { live: Some(Live(body)), ..Self::ok(content_type, vec![]) }
+        Self { live: Some(LiveBody(body)), ..Self::ok(content_type, SecretBytes::default()) }
     }
 
     /// 200 with a body.
-    pub fn ok(content_type: impl Into<String>, body: Vec<u8>) -> Self {
+    pub fn ok(content_type: impl Into<String>, body: impl Into<SecretBytes>) -> Self {
         Self {
             status: 200,
             content_type: content_type.into(),
             headers: vec![],
-            body,
+            body: body.into(),
             live: None,
             cause: None,
             room: None,
@@ -66,7 +67,7 @@ impl Reply {
     }
 }
 
-/// Seconds after which an overloaded service is worth another try.
+/// Seconds after which a retry to an overloaded service is useful.
 const RETRY_AFTER_S: u64 = 1;
 
 impl From<Error> for Reply {
@@ -76,6 +77,9 @@ impl From<Error> for Reply {
         reply.cause = error.cause().map(str::to_owned);
         if let Some(allow) = error.allow() {
             reply = reply.with("Allow", if allow == "GET" { "GET, HEAD" } else { allow });
+        }
+        if error.kind() == Kind::ContentEncoding {
+            reply = reply.with("Accept-Encoding", "identity"); // what is accepted: RFC 9110, section 12.5.3
         }
         if reply.status == 503 {
             let seconds = error.retry_s().unwrap_or(RETRY_AFTER_S);

@@ -1,9 +1,9 @@
-//! What a request line asks for.
+//! Maps a request line to its route.
 
 use super::error::{Error, Family, Kind};
 use super::form::{Field, Form};
 
-/// Every path that the service answers.
+/// The paths of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
     /// `GET /version`
@@ -32,6 +32,8 @@ pub enum Route {
     VerifyN,
     /// `POST /v1/face/pattern/extract_and_compare_n`
     ExtractAndCompareN,
+    /// `POST /v1/face/pattern/join`
+    Join,
     /// `GET /v1/face/liveness/health`
     LivenessHealth,
     /// `POST /v1/face/liveness/detect`
@@ -52,7 +54,7 @@ pub enum Route {
     CameraVerifyN,
 }
 
-/// The content types that a route reads.
+/// The content types that a route accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accepts {
     /// No body: it is called with `GET`.
@@ -71,7 +73,7 @@ pub(super) enum Accepts {
 
 impl Route {
     /// All routes.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Version,
         Self::OpenApi,
         Self::Alive,
@@ -85,6 +87,7 @@ impl Route {
         Self::CompareN,
         Self::VerifyN,
         Self::ExtractAndCompareN,
+        Self::Join,
         Self::LivenessHealth,
         Self::LivenessDetect,
         Self::Camera,
@@ -112,6 +115,7 @@ impl Route {
             Self::CompareN => "/v1/face/pattern/compare_n",
             Self::VerifyN => "/v1/face/pattern/verify_n",
             Self::ExtractAndCompareN => "/v1/face/pattern/extract_and_compare_n",
+            Self::Join => "/v1/face/pattern/join",
             Self::LivenessHealth => "/v1/face/liveness/health",
             Self::LivenessDetect => "/v1/face/liveness/detect",
             Self::Camera => "/v1/camera",
@@ -142,7 +146,7 @@ impl Route {
             Self::CameraExtract => Accepts::NoSample,
             Self::CameraDetect => Accepts::Payload,
             Self::CameraVerify => form(&[("bio_template", Template)], None),
-            Self::CameraVerifyN => form(&[], Some(("templates_n", Template))),
+            Self::CameraVerifyN | Self::Join => form(&[], Some(("templates_n", Template))),
             Self::Extract => Accepts::Picture,
             Self::LivenessDetect => Accepts::PictureOrForm,
             Self::Compare => form(&[("bio_feature", Template), ("bio_template", Template)], None),
@@ -154,7 +158,7 @@ impl Route {
         }
     }
 
-    /// The parameters that its query may have; none if the query is not looked at, as the contract's own methods don't.
+    /// The parameters that its query may have; none if the query is ignored, as the contract's own methods do.
     pub(super) fn parameters(self) -> Option<&'static [&'static str]> {
         match self {
             Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN => {
@@ -166,7 +170,7 @@ impl Route {
         }
     }
 
-    /// Whose error codes it uses.
+    /// The family of its error codes.
     pub fn family(self) -> Family {
         Family::of(self.path())
     }

@@ -1,23 +1,22 @@
-//! Templates sealed for storage (AES-256-GCM): whoever steals them can't use them, whoever changes one is found out.
+//! Seals templates for storage (AES-256-GCM): a stolen template can't be used, and a changed one is detected.
 //!
-//! A sealed template has 44 bytes more than a plain one. `docs/ref/template.md` gives the layout. Keys come from a file; where they
-//! are kept and when they are changed is not decided here.
+//! A sealed template has 44 bytes more than a plain one. `docs/ref/template.md` gives the layout. Keys come from a file; this module
+//! does not decide where they are kept or when they are changed.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
-use crate::ops::{hex, settings};
+use crate::ops::{Content, SecretBytes, hex, settings};
 
 /// First bytes of every sealed template.
 const MAGIC: [u8; 4] = *b"FPSL";
 /// Version of the layout.
 const VERSION: u8 = 1;
-/// The byte behind the version of one that is bound to a person.
+/// The byte after the version of a template that is bound to a person.
 const BOUND: u8 = 1;
 /// Magic, version, whether it is bound, two zeros and the key's id.
 const HEAD: usize = 8 + ID;
@@ -25,9 +24,9 @@ const ID: usize = 8;
 
 /// The keys of the settings.
 #[derive(Default)]
-pub struct Seals {
+pub struct TemplateSealer {
     keys: Vec<Key>,
-    /// Whether templates that are not sealed are taken, though there are keys.
+    /// Whether templates that are not sealed are accepted, though there are keys.
     unsealed: bool,
 }
 
@@ -41,13 +40,13 @@ struct Key {
 pub enum Error {
     /// There are keys, and it has no seal.
     Unsealed,
-    /// It is sealed with a key that is not there.
+    /// It is sealed with a key that is not in the file.
     UnknownKey,
     /// It is bound to a person, and the request names none.
     Bound,
-    /// It is bound to nobody, and the request names a person.
+    /// It is bound to no person, and the request names one.
     Unbound,
-    /// It was damaged or changed, or is bound to somebody else.
+    /// It was damaged or changed, or is bound to another person.
     Broken,
 }
 
@@ -65,12 +64,12 @@ impl fmt::Display for Error {
     }
 }
 
-/// A new key as the file has it.
+/// A new key in the format of the file.
 pub fn new_key() -> Zeroizing<String> {
     Zeroizing::new(format!("{:032x}{:032x}", crate::ops::random(), crate::ops::random()))
 }
 
-impl Seals {
+impl TemplateSealer {
     /// Reads the keys that the settings name; without any, nothing is sealed.
     pub fn load(settings: &settings::Templates) -> Result<Self, String> {
         let Some(path) = &settings.keys else { return Ok(Self::default()) };
@@ -85,33 +84,42 @@ impl Seals {
         }
     }
 
-    /// Whether templates go out as they are.
+    /// Whether templates are returned unsealed.
     pub fn is_plain(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// A template for its way out, bound to the person that `subject` names, if it does.
-    pub fn seal(&self, mut template: Vec<u8>, subject: Option<&str>) -> Vec<u8> {
+    /// Whether this template is sealed. Without keys none is.
+    pub fn is_sealed(&self, bytes: &[u8]) -> bool {
+        !self.keys.is_empty() && bytes.starts_with(&MAGIC)
+    }
+
+    /// Seals a template to be returned, bound to the person that `subject` names, if it does.
+    pub fn seal(&self, template: SecretBytes, subject: Option<&str>) -> SecretBytes {
         let Some(Key { id, cipher }) = self.keys.first() else { return template };
         let bound = if subject.is_some() { BOUND } else { 0 };
-        let mut sealed = [&MAGIC[..], &[VERSION, bound, 0, 0], id].concat();
+        let mut sealed = SecretBytes::with_capacity(HEAD + NONCE_LEN + template.len() + MAX_TAG_LEN);
+        sealed.push(&MAGIC);
+        sealed.push(&[VERSION, bound, 0, 0]);
+        sealed.push(id);
         let nonce: [u8; NONCE_LEN] = std::array::from_fn({
             let random = crate::ops::random().to_le_bytes();
             move |i| random[i]
         });
         let aad = Aad::from(associated(&sealed, subject));
-        let done = cipher.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut template);
-        done.expect("a template is shorter than the 64 GiB that the cipher takes");
-        sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(&template);
+        sealed.push(&nonce);
+        sealed.push(&template);
+        let text = &mut sealed[HEAD + NONCE_LEN..];
+        let tag = cipher.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, text);
+        sealed.push(tag.expect("a template is shorter than the 64 GiB that the cipher takes").as_ref());
         sealed
     }
 
-    /// A template on its way in, which is bound to the person that `subject` names, if it does.
-    pub fn open<'a>(&self, bytes: &'a [u8], subject: Option<&str>) -> Result<Cow<'a, [u8]>, Error> {
-        if self.keys.is_empty() || !bytes.starts_with(&MAGIC) {
+    /// Opens a template from a client, which is bound to the person that `subject` names, if it does.
+    pub fn open<'a>(&self, bytes: &'a [u8], subject: Option<&str>) -> Result<Content<'a>, Error> {
+        if !self.is_sealed(bytes) {
             return if self.keys.is_empty() || self.unsealed || bytes.is_empty() {
-                Ok(Cow::Borrowed(bytes))
+                Ok(Content::Sent(bytes))
             } else {
                 Err(Error::Unsealed)
             };
@@ -126,18 +134,18 @@ impl Seals {
         }
         let key = self.keys.iter().find(|key| key.id == head[8..]).ok_or(Error::UnknownKey)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Error::Broken)?;
-        let mut plain = sealed.to_vec();
+        let mut plain = SecretBytes::from(sealed);
         let length = key
             .cipher
             .open_in_place(nonce, Aad::from(associated(head, subject)), &mut plain)
             .map_err(|_| Error::Broken)?
             .len();
         plain.truncate(length);
-        Ok(Cow::Owned(plain))
+        Ok(plain.into())
     }
 }
 
-/// What is authenticated with a template: the front of the seal, and whom it is bound to.
+/// The associated data of a template: the front of the seal, and the person it is bound to.
 fn associated(head: &[u8], subject: Option<&str>) -> Vec<u8> {
     [head, subject.unwrap_or_default().as_bytes()].concat()
 }
@@ -159,13 +167,13 @@ fn warn_if_public(path: &Path) {
     }
 }
 
-/// Any bytes as a template to a service with keys: they open or don't.
+/// Opens any bytes as a template of a service with keys.
 pub fn fuzz(bytes: &[u8]) {
     let key = Key::parse(&"07".repeat(32)).expect("64 hexadecimal digits are a key");
-    let seals = Seals { keys: vec![key], unsealed: false };
+    let seals = TemplateSealer { keys: vec![key], unsealed: false };
     for subject in [None, Some("a")] {
         assert!(!seals.open(bytes, subject).is_ok_and(|plain| !plain.is_empty()), "nobody guesses a seal");
-        assert_eq!(seals.open(&seals.seal(bytes.to_vec(), subject), subject).as_deref(), Ok(bytes));
+        assert_eq!(seals.open(&seals.seal(bytes.into(), subject), subject).as_deref(), Ok(bytes));
     }
 }
 
@@ -173,19 +181,19 @@ pub fn fuzz(bytes: &[u8]) {
 mod tests {
     use super::*;
 
-    fn seals(keys: &[&str], unsealed: bool) -> Seals {
-        Seals { keys: keys.iter().map(|digits| Key::parse(&digits.repeat(32)).unwrap()).collect(), unsealed }
+    fn seals(keys: &[&str], unsealed: bool) -> TemplateSealer {
+        TemplateSealer { keys: keys.iter().map(|digits| Key::parse(&digits.repeat(32)).unwrap()).collect(), unsealed }
     }
 
     #[test]
     fn what_is_sealed_is_opened_with_the_same_key_alone() {
         let (old, both, other) = (seals(&["01"], false), seals(&["02", "01"], false), seals(&["03"], true));
-        let sealed = old.seal(b"template".to_vec(), None);
+        let sealed = old.seal((&b"template"[..]).into(), None);
         assert_eq!((sealed.len(), &sealed[..5]), (8 + 44, &b"FPSL\x01"[..]));
-        assert_ne!(sealed, old.seal(b"template".to_vec(), None));
+        assert_ne!(sealed, old.seal((&b"template"[..]).into(), None));
         assert_eq!(both.open(&sealed, None).as_deref(), Ok(&b"template"[..]));
         assert_eq!(other.open(&sealed, None), Err(Error::UnknownKey));
-        assert_eq!(Seals::default().open(&sealed, None).as_deref(), Ok(&*sealed));
+        assert_eq!(TemplateSealer::default().open(&sealed, None).as_deref(), Ok(&*sealed));
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
@@ -197,7 +205,8 @@ mod tests {
     #[test]
     fn what_is_bound_to_one_person_is_no_other_s() {
         let seals = seals(&["01"], false);
-        let (bound, free) = (seals.seal(b"template".to_vec(), Some("Ann")), seals.seal(b"template".to_vec(), None));
+        let (bound, free) =
+            (seals.seal((&b"template"[..]).into(), Some("Ann")), seals.seal((&b"template"[..]).into(), None));
         assert_eq!(bound.len(), free.len());
         assert_eq!(seals.open(&bound, Some("Ann")).as_deref(), Ok(&b"template"[..]));
         for (sealed, subject, error) in [
@@ -216,7 +225,7 @@ mod tests {
     #[test]
     fn what_is_not_sealed_is_taken_where_the_settings_say_so() {
         assert_eq!(seals(&["01"], false).open(b"FPLT...", None), Err(Error::Unsealed));
-        for seals in [Seals::default(), seals(&["01"], true)] {
+        for seals in [TemplateSealer::default(), seals(&["01"], true)] {
             assert_eq!(seals.open(b"FPLT...", None).as_deref(), Ok(&b"FPLT..."[..]));
         }
     }
@@ -226,7 +235,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("faceplate-keys-{:x}", crate::ops::random()));
         let load = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            Seals::load(&settings::Templates { keys: Some(path.clone()), unsealed: false })
+            TemplateSealer::load(&settings::Templates { keys: Some(path.clone()), unsealed: false })
         };
         let key = new_key();
         assert_eq!(load(&format!("# of 2026\n{}\n\n{}\n", *key, "0A".repeat(32))).unwrap().keys.len(), 2);

@@ -1,5 +1,5 @@
-//! The shell around [`Service`]: the gate takes requests from strangers, tiny_http reads them and writes replies, a fixed
-//! number of threads waits for what they ask. Nothing that reaches tiny_http here came from a stranger as it is.
+//! Connects [`Service`] to HTTP: the gate takes requests from peers, tiny_http reads them and writes replies, and a fixed number of
+//! threads answers them. No bytes of a peer reach tiny_http as the peer sent them.
 
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,62 +9,65 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tiny_http::{Header, Method, Request, Response, StatusCode};
 
+use super::admit::Head;
 use super::body::Body;
+use super::context::Service;
 use super::error::{Error, Family, Kind};
-use super::reply::{Live, Reply};
-use super::service::{Head, Service};
-use crate::gate::{Access, CALL, Callers, Door, Gate, Opening, PROTECTION, Places, Tls, http_date};
+use super::reply::{LiveBody, Reply};
+use crate::gate::{
+    Access, Gate, GateConfig, InFlightRequests, Listener, PROTECTION, REQUEST_NUMBER, SlotLimits, Tls, http_date,
+};
 use crate::ops::shutdown::{IDLE, Shutdown};
-use crate::ops::{Settings, Wiped};
+use crate::ops::{SecretBytes, Settings};
 use crate::work::thread_cpu_time;
 
-/// An open gate and the threads behind it.
+/// A running gate and its threads.
 pub struct Server {
     gate: Arc<Gate>,
     http: Arc<tiny_http::Server>,
     threads: Vec<JoinHandle<()>>,
-    /// How long requests may still take when it stops.
-    patience: Duration,
+    /// Time that in-flight requests may still take at shutdown.
+    wait_limit: Duration,
     shutdown: Shutdown,
 }
 
-/// Requests that cost nothing and are answered beside each other: monitors and the service's own. Others wait for their turn.
-const LIGHT: usize = 4;
+/// Slots for probes: requests that cost nothing, such as those of monitors and the service's own. Further ones wait.
+const PROBES: usize = 4;
 
-/// Requests that wait for the camera at once: there is room for few people before it, and two streams.
+/// Slots for requests that wait for the camera: few people fit before it, and there are two streams.
 const CAMERA: usize = 4;
 
 /// Descriptors of a connection to tiny_http: one here, two there.
 const DESCRIPTORS_EACH: usize = 3;
 
-/// Descriptors for doors, cameras, files and the process itself.
+/// Descriptors for listeners, cameras, files and the process itself.
 const DESCRIPTORS_ELSE: usize = 32;
 
-/// Connections without which there would be no service.
+/// Fewest connections with which the service starts.
 const FEWEST_CONNECTIONS: usize = 8;
 
-/// What is left of the request time for the reply, when the service stops.
+/// Time for writing the reply, added to the request time at shutdown.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// How many requests are answered at once under `settings`.
-pub fn places(settings: &Settings) -> Places {
-    Places { light: LIGHT, work: settings.requests(), camera: CAMERA }
+/// The slots for in-flight requests under `settings`.
+pub fn slots(settings: &Settings) -> SlotLimits {
+    SlotLimits { probe: PROBES, inference: settings.requests(), camera: CAMERA }
 }
 
 impl Server {
-    /// Serves what comes in by `doors` until `shutdown`, in a process that may have so many `descriptors`.
+    /// Serves the listeners in `listeners` until `shutdown`, in a process that may have this many `descriptors`.
     pub fn start(
-        doors: Vec<Door>,
+        listeners: Vec<Listener>,
         service: &Arc<Service>,
         settings: &Settings,
         tls: Option<Tls>,
         descriptors: u64,
         shutdown: &Shutdown,
     ) -> io::Result<Self> {
-        let places = places(settings);
+        let slots = slots(settings);
         let mut limits = settings.limits.clone();
-        // Out of descriptors, tiny_http gives up for good: it must never come to that.
-        let others = DESCRIPTORS_EACH * places.all() + DESCRIPTORS_ELSE;
+        // Without free descriptors, tiny_http stops for good, so connections are limited.
+        let others = DESCRIPTORS_EACH * slots.all() + DESCRIPTORS_ELSE;
         let left = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(others);
         if left < FEWEST_CONNECTIONS {
             let least = others + FEWEST_CONNECTIONS;
@@ -79,23 +82,23 @@ impl Server {
             );
             limits.connections = left;
         }
-        let opening = Opening {
-            house: Arc::clone(service) as _,
+        let config = GateConfig {
+            handler: Arc::clone(service) as _,
             access: Access::new(&settings.access),
             tls,
             limits,
-            places,
-            figures: Arc::clone(&service.figures),
+            slots,
+            gauges: Arc::clone(&service.gauges),
         };
-        let (gate, listener) = Gate::open(doors, opening)?;
+        let (gate, listener) = Gate::open(listeners, config)?;
         let http = Arc::new(tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?);
         let start = |number| {
             let (http, service, shutdown) = (Arc::clone(&http), Arc::clone(service), shutdown.clone());
-            let callers = gate.callers().clone();
+            let in_flight_requests = gate.in_flight_requests().clone();
             let work = move || {
                 loop {
                     match http.recv() {
-                        Ok(request) => serve(&service, request, &callers),
+                        Ok(request) => serve(&service, request, &in_flight_requests),
                         Err(_) if shutdown.requested() => break, // unblocked by `join`
                         Err(error) => shutdown.fail(&format!("the listener failed: {error}")),
                     }
@@ -103,27 +106,27 @@ impl Server {
             };
             thread::Builder::new().name(format!("http-{number}")).spawn(work)
         };
-        let threads = (0..places.all()).map(start).collect::<io::Result<_>>()?;
-        let patience = settings.limits.request_time() + LAST_WORDS;
-        Ok(Self { gate: Arc::new(gate), http, threads, patience, shutdown: shutdown.clone() })
+        let threads = (0..slots.all()).map(start).collect::<io::Result<_>>()?;
+        let wait_limit = settings.limits.request_time() + LAST_WORDS;
+        Ok(Self { gate: Arc::new(gate), http, threads, wait_limit, shutdown: shutdown.clone() })
     }
 
-    /// The gate in front.
+    /// The gate of this server.
     pub fn gate(&self) -> &Arc<Gate> {
         &self.gate
     }
 
-    /// Waits for the shutdown, doing `meanwhile` now and then, and until requests that are being answered are.
+    /// Waits for the shutdown, calling `meanwhile` periodically, and then until in-flight requests have ended.
     pub fn join(self, meanwhile: impl Fn()) {
-        // One thread looks for all of them, so that a service that has nothing to do does nothing.
+        // One thread polls for all of them, so that an idle service does nothing.
         while !self.shutdown.requested() {
             self.shutdown.sleep(IDLE);
             meanwhile();
-            if self.gate.is_deaf() {
+            if self.gate.has_stopped() {
                 self.shutdown.fail("the gate's thread has ended");
             }
         }
-        self.gate.close(self.patience);
+        self.gate.close(self.wait_limit);
         self.threads.iter().for_each(|_| self.http.unblock());
         for thread in self.threads {
             let _panicked_outside_a_request = thread.join();
@@ -132,13 +135,13 @@ impl Server {
     }
 }
 
-fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
+fn serve(service: &Arc<Service>, mut request: Request, in_flight_requests: &InFlightRequests) {
     let start = Instant::now();
     let head = head(&request);
     let id = head.header("X-Request-ID").unwrap_or_default().to_owned();
-    let number = head.header(CALL).and_then(|number| number.parse().ok());
-    // A request that has no caller is for nobody: it went before its turn came.
-    let Some(caller) = number.and_then(|number| callers.find(number)) else { return };
+    let number = head.header(REQUEST_NUMBER).and_then(|number| number.parse().ok());
+    // A request that is not in flight any more needs no answer: its client left before it was read.
+    let Some(caller) = number.and_then(|number| in_flight_requests.find(number)) else { return };
     let (owner, before) = (caller.owner.clone(), thread_cpu_time());
     let reply = catch_unwind(AssertUnwindSafe(|| -> io::Result<Reply> {
         let call = match service.admit(&head) {
@@ -146,7 +149,7 @@ fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
             Err(error) => return Ok(error.into()),
         };
         let length = request.body_length();
-        let body = match Wiped::read(request.as_reader(), length.unwrap_or_default()) {
+        let body = match SecretBytes::read(request.as_reader(), length.unwrap_or_default()) {
             Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
                 return Ok(Error::new(
                     Family::of(&head.target),
@@ -165,7 +168,7 @@ fn serve(service: &Arc<Service>, mut request: Request, callers: &Callers) {
     owner.charge(thread_cpu_time().saturating_sub(before));
     let reply = match reply {
         Ok(Ok(reply)) => reply,
-        Ok(Err(_)) => return, // it went while its request was handed over
+        Ok(Err(_)) => return, // the client left while its request was read
         Err(_) => Error::internal(Family::of(&head.target), "the handler panicked").into(),
     };
     let (status, ms) = (reply.status, start.elapsed().as_millis());
@@ -186,7 +189,7 @@ fn head(request: &Request) -> Head {
     }
 }
 
-/// A live body whose failure is its end: after an error tiny_http would leave the reply without one.
+/// A live body that ends when it fails: after an error tiny_http would leave the reply without an end.
 struct Ending(Box<dyn Read + Send>);
 
 impl Read for Ending {
@@ -201,7 +204,7 @@ fn send(request: Request, reply: Reply, id: &str) -> io::Result<()> {
         header("Content-Type", &reply.content_type)?,
         header("X-Request-ID", id)?,
         header("Server", "faceplate")?,
-        // tiny_http's own would end the thread where the clock is before 1970 or after 9999.
+        // tiny_http's own header would end the thread where the clock is before 1970 or after 9999.
         header("Date", &http_date(SystemTime::now()))?,
     ];
     for (name, value) in PROTECTION {
@@ -213,7 +216,7 @@ fn send(request: Request, reply: Reply, id: &str) -> io::Result<()> {
     let status = StatusCode(reply.status);
     let _until_it_is_sent = reply.room;
     match reply.live {
-        Some(Live(body)) if *request.method() != Method::Head => {
+        Some(LiveBody(body)) if *request.method() != Method::Head => {
             request.respond(Response::new(status, headers, Ending(body), None, None))
         }
         Some(_) => request.respond(Response::new(status, headers, io::empty(), Some(0), None)),

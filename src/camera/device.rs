@@ -1,6 +1,7 @@
-//! A Video4Linux device by the crate `v4l`: mapped buffers, a timeout for each frame, what the driver really agreed to.
+//! Reads frames from a Video4Linux device by the crate `v4l`: mapped buffers, a timeout for each frame, the format that the driver
+//! really agreed to.
 //!
-//! Devices with several planes a buffer (MPLANE) are not known to that crate: cameras behind libcamera are reached through its
+//! That crate does not support devices with several planes a buffer (MPLANE): cameras behind libcamera are used through its
 //! Video4Linux compatibility layer. See docs/guide/boards.md.
 
 use std::io;
@@ -17,10 +18,10 @@ use v4l::prelude::MmapStream;
 use v4l::video::Capture;
 use v4l::{FourCC, Fraction};
 
-use super::controls;
+use super::controls::{self, Lowering};
 use super::fault::Fault;
-use super::keeper::guarded;
-use super::source::{Captured, FrameSource, Identity};
+use super::source::{FrameSource, Identity, RawFrame, STALL};
+use super::supervisor::guarded;
 use crate::media::Matrix;
 use crate::media::raw::{Layout, PixelFormat};
 use crate::ops::{Limits, settings};
@@ -28,17 +29,19 @@ use crate::ops::{Limits, settings};
 /// Buffers that the driver may fill while one is read.
 const BUFFERS: u32 = 4;
 
-/// Up to this many pixels raw formats are preferred: they cost no decoding. Above, USB 2 has no room for them at a useful rate.
+/// Up to this many pixels, raw formats are preferred: they cost no decoding. Above, USB 2 can't carry them at a useful rate.
 const MOST_RAW_PIXELS: usize = 640 * 480;
 
-/// A driver's time that lies further back is by another clock than ours.
+/// A driver timestamp older than this is taken to be by another clock than ours.
 const OLDEST: Duration = Duration::from_secs(60);
 
 struct Device {
     identity: Identity,
     stream: MmapStream<'static>,
     /// Lives as long as the stream.
-    _device: v4l::Device,
+    device: v4l::Device,
+    /// None where the settings or the camera don't allow changes.
+    lowering: Option<Lowering>,
 }
 
 /// Opens the device that the settings name, or with `auto` the first that captures.
@@ -48,10 +51,10 @@ pub(super) fn open(name: &str, settings: &settings::Camera, limits: &Limits) -> 
     }
     let (mut first, mut unsupported) = (None, None);
     for (number, _) in super::discover::listed() {
-        // Each for itself: a device whose answers make the bindings panic must not hide the next.
+        // Each by itself: a device whose answers make the bindings panic must not hide the next.
         match guarded(|| start(format!("/dev/video{number}").into(), settings, limits)) {
             Ok(device) => return Ok(Box::new(device)),
-            // Webcams have a second node for metadata; it must not hide why the first did not open.
+            // Webcams have a second node for metadata; its error must not hide why the first did not open.
             Err(fault @ Fault::Unsupported(_)) => unsupported = unsupported.or(Some(fault)),
             Err(fault) => first = first.or(Some(fault)),
         }
@@ -66,7 +69,7 @@ fn start(path: PathBuf, settings: &settings::Camera, limits: &Limits) -> Result<
         move |e: io::Error| Fault::from_io(&e, &format!("{place}: {doing}"))
     };
     let device = v4l::Device::with_path(&path).map_err(|e| match Fault::from_io(&e, &place) {
-        Fault::Gone => Fault::Absent(format!("{place}: no such device")),
+        Fault::Unplugged => Fault::Absent(format!("{place}: no such device")),
         other => other,
     })?;
     let able = device.query_caps().map_err(fault("asking what it can do"))?;
@@ -76,7 +79,7 @@ fn start(path: PathBuf, settings: &settings::Camera, limits: &Limits) -> Result<
     let (format, width, height) = choose(&device, settings)?;
     let wanted = v4l::Format::new(width, height, FourCC::new(code(format)));
     device.set_format(&wanted).map_err(fault("setting the format"))?;
-    // What the driver says now is what it will send, whatever was asked for.
+    // The format that the driver reports now is what it will send, whatever was requested.
     let agreed = device.format().map_err(fault("asking for the format"))?;
     let layout = layout(&agreed).ok_or_else(|| {
         Fault::Unsupported(format!("{place} sends {}, which is not supported", printable(&agreed.fourcc.repr)))
@@ -86,16 +89,16 @@ fn start(path: PathBuf, settings: &settings::Camera, limits: &Limits) -> Result<
     if pixels == 0 || pixels > limits.video_pixels || !fits {
         return Err(Fault::Unsupported(format!("{place} sends frames of {}x{} pixels", layout.width, layout.height)));
     }
-    // A device that can't change its rate says so by an error; its own rate will do.
+    // A device that can't change its rate returns an error; its own rate will do.
     let fps = device.set_params(&v4l::video::capture::Parameters::new(Fraction::new(1, settings.fps)));
     let fps = fps.map_or(0.0, |p| f64::from(p.interval.denominator) / f64::from(p.interval.numerator.max(1)));
-    controls::apply(&device, settings)?;
+    let lowering = controls::apply(&device, settings)?;
     let stream = MmapStream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(fault("reserving buffers"))?;
     let identity = Identity { place, name: printable(able.card.as_bytes()), layout, fps };
-    Ok(Device { identity, stream, _device: device })
+    Ok(Device { identity, stream, device, lowering })
 }
 
-/// Format and size that come closest to the settings among those that the device offers.
+/// The format and size closest to the settings among those that the device offers.
 fn choose(device: &v4l::Device, settings: &settings::Camera) -> Result<(PixelFormat, u32, u32), Fault> {
     let offered = device.enum_formats().map_err(|e| Fault::from_io(&e, "asking for the formats"))?;
     let known: Vec<PixelFormat> =
@@ -128,7 +131,7 @@ fn choose(device: &v4l::Device, settings: &settings::Camera) -> Result<(PixelFor
     Ok((format, width, height))
 }
 
-/// The format to ask for: that of the settings, or the best of those that the camera has.
+/// The format to request: that of the settings, or the best of those that the camera has.
 fn preferred(known: &[PixelFormat], settings: &settings::Camera) -> Option<PixelFormat> {
     let mut ranked = PixelFormat::ALL.to_vec();
     if settings.width as usize * settings.height as usize > MOST_RAW_PIXELS {
@@ -163,7 +166,7 @@ fn layout(agreed: &v4l::Format) -> Option<Layout> {
         _ => Matrix::Bt601,
     };
     let (width, height, stride) = (agreed.width as usize, agreed.height as usize, agreed.stride as usize);
-    // A stride that can't hold a row is a driver that does not fill it in.
+    // A stride too small for a row comes from a driver that does not fill it in.
     let stride = if stride < format.row_bytes(width) { 0 } else { stride };
     Some(Layout { stride, full_range, matrix, ..Layout::new(format, width, height) })
 }
@@ -173,10 +176,10 @@ impl FrameSource for Device {
         &self.identity
     }
 
-    fn next(&mut self, deadline: Instant) -> Result<Captured, Fault> {
+    fn next(&mut self, deadline: Instant) -> Result<RawFrame, Fault> {
         self.stream.set_timeout(deadline.saturating_duration_since(Instant::now()));
         let (buffer, about) = self.stream.next().map_err(|e| match e.kind() {
-            io::ErrorKind::TimedOut => Fault::Stalled,
+            io::ErrorKind::TimedOut => Fault::Stalled(STALL),
             _ => Fault::from_io(&e, &format!("{}: waiting for a frame", self.identity.place)),
         })?;
         let layout = self.identity.layout;
@@ -188,18 +191,24 @@ impl FrameSource for Device {
         if bytes.len() < layout.least_bytes().unwrap_or(4) {
             return Err(Fault::Damaged(format!("{} bytes are too few", bytes.len())));
         }
-        Ok(Captured { bytes: bytes.to_vec().into(), layout, sequence: about.sequence, taken: taken(about) })
+        Ok(RawFrame { bytes: bytes.to_vec().into(), layout, sequence: about.sequence, taken: taken(about) })
+    }
+
+    fn expose(&mut self, steps: u32) -> Result<u32, Fault> {
+        let Some(lowering) = &mut self.lowering else { return Ok(0) };
+        let doing = || format!("{}: setting the exposure", self.identity.place);
+        lowering.set(&self.device, steps).map_err(|e| Fault::from_io(&e, &doing()))
     }
 }
 
 impl Drop for Device {
     fn drop(&mut self) {
-        // The stream stops itself again and panics if that fails; a device that stopped once does so gladly.
+        // The stream stops itself again when dropped and panics if that fails; a device that was stopped once does not fail.
         let _gone_already = self.stream.stop();
     }
 }
 
-/// When the frame was taken. The driver's time counts if it is by the clock that ours counts by.
+/// When the frame was taken. The driver's timestamp counts if it is by the clock that ours uses.
 fn taken(about: &v4l::buffer::Metadata) -> Instant {
     let now = Instant::now();
     if !about.flags.contains(Flags::TIMESTAMP_MONOTONIC) {
@@ -218,7 +227,7 @@ fn code(format: PixelFormat) -> &'static [u8; 4] {
     format.four_characters().as_bytes().try_into().expect("it has four")
 }
 
-/// What a driver calls something, without what a terminal or a log would stumble over.
+/// A name reported by a driver, without characters that would disturb a terminal or a log.
 fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(80).collect()
 }

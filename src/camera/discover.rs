@@ -1,6 +1,6 @@
-//! Which cameras there are and what they can do, by `nokhwa`, which knows the camera systems of other platforms too.
+//! Lists the cameras and what they can do, by `nokhwa`.
 //!
-//! A camera must not be in use by anybody while it is asked: nokhwa opens it.
+//! No program may be using a camera while it is queried: nokhwa opens it.
 
 use std::panic::catch_unwind;
 
@@ -12,15 +12,15 @@ use nokhwa::utils::{ApiBackend, CameraIndex, RequestedFormat, RequestedFormatTyp
 pub struct Found {
     /// Its number: N in `/dev/videoN`.
     pub number: u32,
-    /// What it calls itself.
+    /// The name that it reports.
     pub name: String,
-    /// What it sends, or why it could not be asked.
+    /// Its modes, or why it could not be queried.
     pub modes: Result<Vec<Mode>, String>,
-    /// Its controls with their ranges, a line each.
+    /// Its controls with their ranges, one line each.
     pub controls: Vec<String>,
 }
 
-/// What a camera can be asked to send.
+/// A mode that a camera offers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mode {
     /// Four characters of its format.
@@ -31,7 +31,7 @@ pub struct Mode {
     pub fps: u32,
 }
 
-/// All cameras by their numbers, each asked for what it can do.
+/// All cameras by their numbers, with what they can do.
 pub fn find() -> Vec<Found> {
     listed().into_iter().map(|(number, name)| ask(number, name)).collect()
 }

@@ -1,49 +1,48 @@
-//! Why a camera gives no frame.
+//! The reasons why a camera gives no frame.
 
 use std::fmt;
-
-use super::keeper::STALL;
+use std::time::Duration;
 
 /// What is wrong with a camera, by what has to be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The settings say `off`.
     Off,
-    /// There is none, or not the one that the settings name: plug it in.
+    /// There is no camera, or not the one that the settings name: plug it in.
     Absent(String),
-    /// The system refuses: the service's user is not in the group of cameras.
+    /// The system denies access: the service's user is not in the group of cameras.
     Denied(String),
-    /// Another program has it.
+    /// Another program uses it.
     Busy,
-    /// It went away while it was used.
-    Gone,
-    /// No frame came for three seconds (`STALL`).
-    Stalled,
-    /// A frame came damaged; the next may be whole.
+    /// It was unplugged while it was used.
+    Unplugged,
+    /// No frame came for this long.
+    Stalled(Duration),
+    /// A frame arrived damaged; the next may be whole.
     Damaged(String),
-    /// It cannot what is needed.
+    /// It does not support what is needed.
     Unsupported(String),
-    /// A setting that it does not take, with the range.
+    /// It does not support the value of a setting; with the range.
     Setting(String),
-    /// Whatever else the driver said.
+    /// Any other error of the driver.
     Driver(String),
 }
 
 impl Fault {
-    /// Whether it may pass by itself within the time of a request: then a request goes on waiting.
+    /// Whether it may pass by itself within the time of a request: then the request keeps waiting.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Gone | Self::Stalled | Self::Damaged(_) | Self::Driver(_))
+        matches!(self, Self::Unplugged | Self::Stalled(_) | Self::Damaged(_) | Self::Driver(_))
     }
 
-    /// One word for it.
+    /// One word for it, as `/v1/camera` reports it.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Off => "off",
             Self::Absent(_) => "absent",
             Self::Denied(_) => "denied",
             Self::Busy => "busy",
-            Self::Gone => "gone",
-            Self::Stalled => "stalled",
+            Self::Unplugged => "gone",
+            Self::Stalled(_) => "stalled",
             Self::Damaged(_) => "damaged",
             Self::Unsupported(_) => "unsupported",
             Self::Setting(_) => "setting",
@@ -51,7 +50,7 @@ impl Fault {
         }
     }
 
-    /// The fault behind an error of the operating system, met while doing something with the device.
+    /// The fault for an error of the operating system that happened while doing something with the device.
     pub(super) fn from_io(error: &std::io::Error, doing: &str) -> Self {
         use std::io::ErrorKind;
         // By number, since the standard library has no name for ENODEV, ENXIO.
@@ -60,7 +59,7 @@ impl Fault {
         const ENODEV: i32 = 19;
         match (error.raw_os_error(), error.kind()) {
             (Some(EBUSY), _) => Self::Busy,
-            (Some(ENODEV | ENXIO), _) => Self::Gone,
+            (Some(ENODEV | ENXIO), _) => Self::Unplugged,
             (_, ErrorKind::NotFound) => Self::Absent(format!("{doing}: no such device")),
             (_, ErrorKind::PermissionDenied) => Self::Denied(format!("{doing}: permission denied")),
             _ => Self::Driver(format!("{doing}: {error}")),
@@ -78,8 +77,8 @@ impl fmt::Display for Fault {
             | Self::Setting(what)
             | Self::Driver(what) => f.write_str(what),
             Self::Busy => f.write_str("another program uses the camera"),
-            Self::Gone => f.write_str("the camera went away"),
-            Self::Stalled => write!(f, "the camera sent no frame for {} seconds", STALL.as_secs()),
+            Self::Unplugged => f.write_str("the camera went away"),
+            Self::Stalled(time) => write!(f, "the camera sent no frame for {} seconds", time.as_secs()),
             Self::Damaged(what) => write!(f, "the camera sent a damaged frame: {what}"),
         }
     }

@@ -1,10 +1,10 @@
-//! A picture, a clip or a folder of pictures in place of a camera: for demonstrations and tests, over and over.
+//! Plays a picture, a clip or a folder of pictures in a loop in place of a camera, for demonstrations and tests.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::fault::Fault;
-use super::source::{Captured, FrameSource, Identity};
+use super::source::{FrameSource, Identity, RawFrame, STALL};
 use crate::media::raw::{Layout, PixelFormat};
 use crate::media::{Frame, Means, Medium};
 use crate::ops::{Limits, Memory, settings};
@@ -23,13 +23,22 @@ const FRAMES: usize = 64;
 impl Files {
     pub(super) fn open(path: &Path, settings: &settings::Camera, limits: &Limits) -> Result<Self, Fault> {
         let mut frames = vec![];
+        let is_folder = path.is_dir();
         for file in files(path)? {
             let bytes = std::fs::read(&file).map_err(|e| Fault::from_io(&e, &file.display().to_string()))?;
             let unreadable = |why: String| Fault::Unsupported(format!("{}: {why}", file.display()));
-            // Files that the owner of the machine chose, before there are requests: no others need the memory.
+            // Files that the owner of the machine chose, read before there are requests: nothing else needs the memory.
             let memory = Memory::new(limits);
             let means = Means { limits, memory: &memory, stop: &|| false };
-            let medium = Medium::open(&bytes, &means).map_err(|e| unreadable(e.to_string()))?;
+            let medium = match Medium::open(&bytes, &means) {
+                Ok(medium) => medium,
+                // Folders may also hold notes.
+                Err(why) if is_folder => {
+                    log::warn!("{}: left out, it is no picture or clip: {why}", file.display());
+                    continue;
+                }
+                Err(why) => return Err(unreadable(why.to_string())),
+            };
             let mut each = |frame| {
                 frames.push(frame);
                 std::ops::ControlFlow::Continue(())
@@ -50,7 +59,7 @@ impl Files {
     }
 }
 
-/// The file itself, or the files in a folder in the order of their names.
+/// The file itself, or the files in a folder ordered by name.
 fn files(path: &Path) -> Result<Vec<std::path::PathBuf>, Fault> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -69,18 +78,18 @@ impl FrameSource for Files {
         &self.identity
     }
 
-    fn next(&mut self, deadline: Instant) -> Result<Captured, Fault> {
+    fn next(&mut self, deadline: Instant) -> Result<RawFrame, Fault> {
         let now = Instant::now();
         if deadline < self.due {
             std::thread::sleep(deadline.saturating_duration_since(now));
-            return Err(Fault::Stalled);
+            return Err(Fault::Stalled(STALL));
         }
         std::thread::sleep(self.due.saturating_duration_since(now));
         let frame = &self.frames[self.sequence as usize % self.frames.len()];
         let taken = Instant::now();
         self.due = (self.due + self.interval).max(taken);
         self.sequence = self.sequence.wrapping_add(1);
-        Ok(Captured {
+        Ok(RawFrame {
             bytes: frame.pixels().to_vec().into(),
             layout: Layout::new(PixelFormat::Rgb3, frame.width(), frame.height()),
             sequence: self.sequence,

@@ -1,31 +1,31 @@
-//! Cameras to frames: one thread owns the device, and the newest frame is there for whoever asks.
+//! Takes frames from a camera: one thread owns the device, and all callers share the newest frame. It does not interpret frames.
 //!
-//! [`Camera`] is what others use: they hold a [`Lease`] while they want frames, which switches the device on, and wait for the
-//! next frame as a future. `keeper` decides when to open, to give up and to try again; it knows no device and no clock, so
-//! that a day passes in a test in seconds. A [`FrameSource`] is a device (`device`, by the crate `v4l`), files (`file`), or,
-//! where there is no Video4Linux, whatever `nokhwa` finds (`elsewhere`).
+//! [`Camera`] is the interface. A caller holds a [`Lease`] while it wants frames, which switches the device on, and waits for the
+//! next frame as a future. `supervisor` decides when to open, to give up and to retry; it uses no device and no clock, so that a
+//! test simulates a day in seconds. `exposure` decides in the same way when the camera has to expose less for the face. A
+//! [`FrameSource`] is a device (`device`, by the crate `v4l`) or files (`file`).
 //!
-//! Frames are kept as the camera sent them: whoever wants pixels decodes them, on a worker. Only the newest is kept, in memory
-//! alone, and it is dropped when the camera goes off. What is in a frame is nobody's business here.
+//! Frames are kept as the camera sent them and decoded only on a worker that needs pixels. Only the newest is kept, in memory
+//! alone, and it is dropped when the camera goes off.
 
-#[cfg(target_os = "linux")]
 mod controls;
-#[cfg(target_os = "linux")]
 mod device;
 mod discover;
-#[cfg(not(target_os = "linux"))]
-mod elsewhere;
+mod exposure;
 mod fault;
 mod file;
-mod keeper;
+#[cfg(test)]
+mod scene;
 #[cfg(test)]
 mod simulation;
 mod slot;
 mod source;
+mod supervisor;
 mod thread;
 
 pub use discover::{Found, Mode, find, listed};
+pub use exposure::Light;
 pub use fault::Fault;
 pub use slot::{Counts, Status};
-pub use source::{Captured, FrameSource, Identity};
-pub use thread::{Camera, Lease, MAX_AGE, Report};
+pub use source::{FrameSource, Identity, RawFrame};
+pub use thread::{Camera, Lease, MAX_AGE, Report, try_open};

@@ -1,6 +1,6 @@
-//! A day before a camera that has everything happen to it, by a made-up clock and a seed.
+//! Simulates a day of a camera with all kinds of faults, with a simulated clock and a seed.
 //!
-//! The keeper, the slot and the futures are the real ones; the source and the clock are not.
+//! The supervisor, the slot and the futures are the real ones; the source and the clock are not.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,15 +10,15 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use super::fault::Fault;
-use super::keeper::{Keeper, MAX_AGE, Open, Policy, Step};
 use super::slot::{Slot, Status, Watch};
-use super::source::{Captured, FrameSource, Identity};
+use super::source::{FrameSource, Identity, RawFrame, STALL};
+use super::supervisor::{MAX_AGE, Open, Policy, Step, Supervisor};
 use crate::media::raw::{Layout, PixelFormat};
 
-/// Time and chance, shared by all who take part. Only one thread does, but sources must be able to move to another.
+/// Time and randomness, shared by all participants. Only one thread uses them, but sources must be able to move to another.
 #[derive(Clone)]
-struct World {
-    start: Instant,
+pub(super) struct World {
+    pub(super) start: Instant,
     microseconds: Arc<AtomicU64>,
     state: Arc<AtomicU64>,
     /// Sources that are alive.
@@ -26,20 +26,20 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let number = |n| Arc::new(AtomicU64::new(n));
         Self { start: Instant::now(), microseconds: number(0), state: number(seed), sources: Arc::default() }
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         self.start + Duration::from_micros(self.microseconds.load(Ordering::Relaxed))
     }
 
-    fn pass(&self, time: Duration) {
+    pub(super) fn pass(&self, time: Duration) {
         self.microseconds.fetch_add(time.as_micros() as u64, Ordering::Relaxed);
     }
 
-    fn pass_until(&self, then: Instant) {
+    pub(super) fn pass_until(&self, then: Instant) {
         self.pass(then.saturating_duration_since(self.now()));
     }
 
@@ -60,18 +60,19 @@ struct Synthetic {
     world: World,
     identity: Identity,
     sequence: u32,
-    /// Damaged frames to come.
+    /// Damaged frames still to be sent.
     damaged: u32,
     useless: bool,
 }
 
-const INTERVAL: Duration = Duration::from_micros(66_667);
+/// Time from one frame to the next.
+pub(super) const INTERVAL: Duration = Duration::from_micros(66_667);
 
 impl Synthetic {
     fn open(world: &World) -> Result<Self, Fault> {
         world.pass(Duration::from_millis(200 + world.draw(400) as u64));
         if world.one_in(3) {
-            return Err([Fault::Busy, Fault::Absent("none".into()), Fault::Gone][world.draw(3)].clone());
+            return Err([Fault::Busy, Fault::Absent("none".into()), Fault::Unplugged][world.draw(3)].clone());
         }
         world.sources.fetch_add(1, Ordering::Relaxed);
         let layout = Layout::new(PixelFormat::Grey, 4, 4);
@@ -91,18 +92,18 @@ impl FrameSource for Synthetic {
         &self.identity
     }
 
-    fn next(&mut self, deadline: Instant) -> Result<Captured, Fault> {
+    fn next(&mut self, deadline: Instant) -> Result<RawFrame, Fault> {
         assert!(!self.useless, "a source that failed is not asked again");
         let world = &self.world;
         world.pass(INTERVAL);
         if world.one_in(9_000) {
             self.useless = true;
             world.pass_until(deadline);
-            return Err(Fault::Stalled);
+            return Err(Fault::Stalled(STALL));
         }
         if world.one_in(15_000) {
             self.useless = true;
-            return Err(Fault::Gone);
+            return Err(Fault::Unplugged);
         }
         if world.one_in(40_000) {
             self.useless = true;
@@ -123,7 +124,7 @@ impl FrameSource for Synthetic {
         }
         let age = if world.one_in(2_000) { 501 + world.draw(5_000) } else { world.draw(60) };
         let taken = world.now().checked_sub(Duration::from_millis(age as u64)).unwrap_or(world.start);
-        Ok(Captured { bytes: vec![0; 16].into(), layout: self.identity.layout, sequence: self.sequence, taken })
+        Ok(RawFrame { bytes: vec![0; 16].into(), layout: self.identity.layout, sequence: self.sequence, taken })
     }
 }
 
@@ -136,12 +137,12 @@ impl Wake for Flag {
     }
 }
 
-/// One who comes now and then, wants frames for a while, and judges each as slowly as a board does.
+/// A consumer that comes now and then, wants frames for a while, and takes as long to judge each as a board does.
 struct Consumer {
     world: World,
     lease: bool,
     until: Instant,
-    /// When it wanted the frame that it waits for, and whether it was woken since it looked.
+    /// When it wanted the frame that it waits for, and whether it was woken since its last poll.
     waits_since: Instant,
     woken: Arc<Flag>,
     number: u64,
@@ -166,7 +167,7 @@ impl Consumer {
         }
     }
 
-    /// Does what it does at this time.
+    /// Does what is due at this time.
     fn live(&mut self, slot: &Slot) {
         let now = self.world.now();
         if now >= self.until {
@@ -184,7 +185,7 @@ impl Consumer {
             return;
         }
         self.longest_wait = self.longest_wait.max(now - self.waits_since);
-        // Who is not woken does not look: a forgotten waker would show as a long wait.
+        // Without a wake it does not poll: a forgotten waker would show as a long wait.
         if !self.woken.0.swap(false, Ordering::Relaxed) {
             return;
         }
@@ -212,13 +213,13 @@ impl Consumer {
     }
 }
 
-/// Lets that much time pass before a camera.
+/// Lets this much time pass.
 fn day(seed: u64, policy: Policy, length: Duration) -> (Consumer, Slot) {
     let world = World::new(seed);
     let slot = Slot::default();
     let mine = world.clone();
     let open: Open = Box::new(move || Ok(Box::new(Synthetic::open(&mine)?)));
-    let mut keeper = Keeper::new(open, policy, world.now());
+    let mut supervisor = Supervisor::new(open, policy, world.now());
     let mut consumer = Consumer::new(&world);
     let end = world.start + length;
     let clock = {
@@ -227,7 +228,7 @@ fn day(seed: u64, policy: Policy, length: Duration) -> (Consumer, Slot) {
     };
     while world.now() < end {
         let before = world.now();
-        let step = keeper.step(&slot, &clock);
+        let step = supervisor.step(&slot, &clock);
         consumer.live(&slot);
         assert!(world.sources.load(Ordering::Relaxed) <= 1, "a device is opened once at a time");
         assert!(slot.waiting() <= 1, "wakers pile up");
@@ -241,8 +242,8 @@ fn day(seed: u64, policy: Policy, length: Duration) -> (Consumer, Slot) {
     (consumer, slot)
 }
 
-/// Longest time without an answer that a camera can cause which fails and comes back: a stall, then tries that fail, each later
-/// than the one before, and a start.
+/// Longest time without an answer that a failing and recovering camera can cause: a stall, then failed retries, each later than the
+/// one before, and a start.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3 + 8 + 8 + 2);
 
 #[test]
@@ -269,23 +270,23 @@ fn nothing_is_held_once_nobody_wants_frames() {
     let mine = world.clone();
     let open: Open = Box::new(move || Ok(Box::new(Synthetic::open(&mine)?)));
     let policy = Policy { warm: false, linger: Duration::from_secs(1) };
-    let mut keeper = Keeper::new(open, policy, world.now());
+    let mut supervisor = Supervisor::new(open, policy, world.now());
     let clock = {
         let world = world.clone();
         move || world.now()
     };
-    assert_eq!(keeper.step(&slot, &clock), Step::Wait(None));
+    assert_eq!(supervisor.step(&slot, &clock), Step::Wait(None));
     slot.take();
     while slot.lock().newest.is_none() {
-        if let Step::Wait(Some(until)) = keeper.step(&slot, &clock) {
+        if let Step::Wait(Some(until)) = supervisor.step(&slot, &clock) {
             world.pass_until(until);
         }
     }
     let frame = Arc::downgrade(&slot.lock().newest.as_ref().unwrap().1);
     slot.release(world.now());
-    assert_eq!(keeper.step(&slot, &clock), Step::Again, "it lingers");
+    assert_eq!(supervisor.step(&slot, &clock), Step::Again, "it lingers");
     world.pass(Duration::from_secs(1));
-    assert_eq!(keeper.step(&slot, &clock), Step::Wait(None));
+    assert_eq!(supervisor.step(&slot, &clock), Step::Wait(None));
     assert_eq!(world.sources.load(Ordering::Relaxed), 0);
     assert!(slot.lock().newest.is_none() && frame.upgrade().is_none(), "a frame is kept");
     assert_eq!(slot.lock().status, Status::Off);
@@ -302,23 +303,23 @@ fn a_call_has_the_next_try_at_once() {
         Err(Fault::Busy)
     });
     let policy = Policy { warm: true, linger: Duration::ZERO };
-    let mut keeper = Keeper::new(open, policy, world.now());
+    let mut supervisor = Supervisor::new(open, policy, world.now());
     let clock = {
         let world = world.clone();
         move || world.now()
     };
     for _ in 0..12 {
-        if let Step::Wait(Some(until)) = keeper.step(&slot, &clock) {
+        if let Step::Wait(Some(until)) = supervisor.step(&slot, &clock) {
             world.pass_until(until);
         }
     }
-    keeper.step(&slot, &clock);
+    supervisor.step(&slot, &clock);
     let before = tries.load(Ordering::Relaxed);
     world.pass(Duration::from_secs(1));
-    keeper.step(&slot, &clock);
+    supervisor.step(&slot, &clock);
     assert_eq!(tries.load(Ordering::Relaxed), before, "eight seconds are to pass");
     slot.take();
-    keeper.step(&slot, &clock);
+    supervisor.step(&slot, &clock);
     assert_eq!(tries.load(Ordering::Relaxed), before + 1);
     assert_eq!(slot.lock().status, Status::Failing(Fault::Busy));
 }

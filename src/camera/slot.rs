@@ -1,4 +1,4 @@
-//! The newest frame, who wants frames, and how the camera is. The camera's thread writes, everybody reads.
+//! Shares the newest frame, the leases and the camera's state: the camera's thread writes, all others read.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,47 +6,50 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use super::exposure::Light;
 use super::fault::Fault;
-use super::source::{Captured, Identity};
+use super::source::{Identity, RawFrame};
 
-/// How the camera is.
+/// State of the camera.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Status {
-    /// Nobody wants frames.
+    /// No lease is held.
     #[default]
     Off,
-    /// It is being opened, or was and has sent nothing yet.
+    /// It is being opened, or was opened and has sent nothing yet.
     Starting,
     /// It sends frames.
     On,
-    /// It failed, and will be tried again.
+    /// It failed and will be retried.
     Failing(Fault),
 }
 
 /// What happened since the service started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Frames that were taken over.
+    /// Frames that were accepted.
     pub frames: u64,
-    /// Frames that the driver's numbers tell of and that never came.
+    /// Frames that are missing by the driver's sequence numbers.
     pub missed: u64,
-    /// Frames that came damaged.
+    /// Frames that arrived damaged.
     pub damaged: u64,
-    /// Frames that were too old when they came.
+    /// Frames that were too old when they arrived.
     pub stale: u64,
     /// How often the device was opened.
     pub opened: u64,
-    /// How often it failed, while it was opened or later.
+    /// How often it failed, while being opened or later.
     pub failed: u64,
+    /// How often its exposure was changed for a face.
+    pub exposed: u64,
 }
 
 /// A frame and its number since the service started, which only grows.
-pub(super) type Numbered = (u64, Arc<Captured>);
+pub(super) type Numbered = (u64, Arc<RawFrame>);
 
 #[derive(Default)]
 pub(super) struct Slot {
     inner: Mutex<Inner>,
-    /// For the camera's thread: somebody wants frames, or it shall end.
+    /// For the camera's thread: a lease begins, or the thread has to end.
     called: Condvar,
 }
 
@@ -54,10 +57,12 @@ pub(super) struct Slot {
 pub(super) struct Inner {
     pub(super) newest: Option<Numbered>,
     pub(super) status: Status,
-    /// What went wrong since the last frame, also when nobody wants frames any more.
+    /// What went wrong since the last frame, kept when the last lease ends.
     pub(super) fault: Option<Fault>,
     pub(super) identity: Option<Identity>,
     pub(super) counts: Counts,
+    /// The face in the last analyzed frame and when that was taken, until the camera's thread has read it.
+    pub(super) face: Option<(Light, Instant)>,
     /// Leases that are held.
     pub(super) leases: usize,
     /// When the last one ended.
@@ -81,7 +86,7 @@ impl Slot {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes something that those who wait want to know.
+    /// Changes something that waiting futures check, and wakes them.
     pub(super) fn change(&self, change: impl FnOnce(&mut Inner)) {
         let mut inner = self.lock();
         change(&mut inner);
@@ -90,7 +95,7 @@ impl Slot {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Counts a new lease and calls the camera's thread.
+    /// Counts a new lease and wakes the camera's thread.
     pub(super) fn take(&self) {
         let mut inner = self.lock();
         inner.leases += 1;
@@ -105,19 +110,19 @@ impl Slot {
         inner.released = Some(now);
     }
 
-    /// How many wait.
+    /// Number of waiting futures.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.lock().waiting.len()
     }
 
-    /// Has the camera's thread end.
+    /// Ends the camera's thread.
     pub(super) fn end(&self) {
         self.change(|inner| inner.ending = true);
         self.called.notify_all();
     }
 
-    /// Sleeps until `until`, or until a lease begins or the end is called for; false at the end.
+    /// Sleeps until `until`, or until a lease begins or [`Self::end`] is called; false after the latter.
     pub(super) fn sleep(&self, until: Option<Instant>) -> bool {
         let mut inner = self.lock();
         loop {
@@ -136,7 +141,7 @@ impl Slot {
     }
 }
 
-/// Ready when `look` finds what it looks for.
+/// Ready when `look` returns a value.
 pub(super) struct Watch<'a, F> {
     pub(super) slot: &'a Slot,
     pub(super) look: F,

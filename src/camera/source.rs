@@ -1,50 +1,68 @@
-//! Where frames come from, whatever it is.
+//! The interface of a frame source, such as a device or a file.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::fault::Fault;
 use crate::media::raw::Layout;
-use crate::ops::Wiped;
+use crate::ops::SecretBytes;
 
-/// Something that gives one frame after another. Dropping it lets go of the device.
+/// A source of frames. Dropping it closes the device.
 pub trait FrameSource: Send {
     /// What it is.
     fn identity(&self) -> &Identity;
 
-    /// The next frame, or a fault at the `deadline` at the latest. After any fault but [`Fault::Damaged`] the source is of no
-    /// use any more.
-    fn next(&mut self, deadline: Instant) -> Result<Captured, Fault>;
+    /// The next frame, or a fault at the `deadline` at the latest. After any fault but [`Fault::Damaged`] the source can't be used any
+    /// more.
+    fn next(&mut self, deadline: Instant) -> Result<RawFrame, Fault>;
+
+    /// Exposes by `steps` steps less than automatic exposure; with 0, automatic exposure takes over again. Returns the steps that are in
+    /// force: fewer where the range of its control ends, 0 where it has none or the settings forbid it.
+    fn expose(&mut self, steps: u32) -> Result<u32, Fault> {
+        let _no_such_control = steps;
+        Ok(0)
+    }
 }
 
-/// What a source is, for people.
+/// Without a frame for this long, the device is reopened. The slowest rate of common cameras is five frames a second, and the first
+/// frame after a start may take most of a second.
+pub(super) const STALL: Duration = Duration::from_secs(3);
+
+/// Description of a source, for people.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     /// Where it was found, such as `/dev/video0`.
     pub place: String,
-    /// What it calls itself.
+    /// The name that it reports.
     pub name: String,
-    /// What its frames are.
+    /// Layout of its frames.
     pub layout: Layout,
-    /// Frames a second that were agreed on; 0 if the driver does not tell.
+    /// Agreed frames a second; 0 if the driver does not report them.
     pub fps: f64,
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Layout { format, width, height, .. } = self.layout;
+        write!(f, "{}, {width}x{height} {}", self.place, format.four_characters())
+    }
 }
 
 /// One frame as the camera sent it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Captured {
-    /// The buffer, without what lies behind the frame.
-    pub bytes: Wiped,
-    /// What lies in it.
+pub struct RawFrame {
+    /// The buffer, without the bytes after the frame.
+    pub bytes: SecretBytes,
+    /// Layout of the frame.
     pub layout: Layout,
-    /// The driver's number of the frame: a jump tells of lost ones.
+    /// The driver's number of the frame: a jump means lost frames.
     pub sequence: u32,
-    /// When it was taken: by the driver's clock if that can be told, else when it arrived.
+    /// When it was taken: by the driver's clock if that is usable, else when it arrived.
     pub taken: Instant,
 }
 
-impl std::fmt::Debug for Captured {
+impl std::fmt::Debug for RawFrame {
     /// No pixels: a picture is personal data and never enters a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Captured({} bytes of {:?}, number {})", self.bytes.len(), self.layout, self.sequence)
+        write!(f, "RawFrame({} bytes of {:?}, number {})", self.bytes.len(), self.layout, self.sequence)
     }
 }

@@ -1,60 +1,61 @@
-//! The camera as others see it, and the thread behind it.
+//! The camera's public interface, and the thread that runs the camera.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::exposure::Light;
 use super::fault::Fault;
 use super::file;
-pub use super::keeper::MAX_AGE;
-use super::keeper::{Keeper, Open, Policy, Step};
 use super::slot::{Counts, Numbered, Slot, Status, Watch};
 use super::source::{FrameSource, Identity};
-use crate::media::Turn;
+pub use super::supervisor::MAX_AGE;
+use super::supervisor::{Open, Policy, Step, Supervisor};
+use crate::media::Rotation;
 use crate::media::raw::Mounting;
 use crate::ops::{Limits, settings};
 
-/// The one camera of this machine. Its device is open only while somebody wants frames, unless it is kept warm.
+/// The one camera of this machine. Its device is open only while a lease is held, unless it is kept warm.
 pub struct Camera {
     slot: Arc<Slot>,
     mounting: Mounting,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Somebody wants frames; the camera is on for as long as one of these is held.
+/// A request for frames; the camera is on for as long as one of these is held.
 pub struct Lease {
     slot: Arc<Slot>,
-    /// Failures before this lease: a failure after it was met for its sake.
+    /// Failures before this lease: a later failure happened while opening for it.
     failed_before: u64,
     /// Number of the newest frame before this lease.
     before: u64,
 }
 
-/// How the camera is.
+/// State of the camera.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// How it is.
+    /// Its status.
     pub status: Status,
     /// What went wrong since the last frame.
     pub fault: Option<Fault>,
-    /// What it is, if it was ever opened.
+    /// Its identity, if it was ever opened.
     pub identity: Option<Identity>,
-    /// What happened so far.
+    /// Counts since the service started.
     pub counts: Counts,
     /// Age of the newest frame.
     pub age: Option<Duration>,
 }
 
 impl Camera {
-    /// Starts the thread that the settings ask for. No device is opened until somebody wants frames, or the settings say so.
+    /// Starts the thread that the settings ask for. No device is opened until a lease is held, unless the settings say so.
     pub fn start(settings: &settings::Camera, limits: &Limits) -> Self {
         let policy = Policy { warm: settings.warm, linger: Duration::from_millis(settings.linger_ms) };
         let (mine, limits) = (settings.clone(), limits.clone());
         let turn = match settings.rotate {
-            90 => Turn::Right,
-            180 => Turn::Half,
-            270 => Turn::Left,
-            _ => Turn::None,
+            90 => Rotation::Right,
+            180 => Rotation::Half,
+            270 => Rotation::Left,
+            _ => Rotation::None,
         };
         let mounting = Mounting { mirror: settings.mirror, turn };
         let policy = if settings.device == "off" { Policy { warm: false, ..policy } } else { policy };
@@ -63,10 +64,10 @@ impl Camera {
 
     fn run(open: Open, policy: Policy, mounting: Mounting) -> Self {
         let slot = Arc::new(Slot::default());
-        let mut keeper = Keeper::new(open, policy, Instant::now());
+        let mut supervisor = Supervisor::new(open, policy, Instant::now());
         let mine = Arc::clone(&slot);
         let work = move || {
-            while match keeper.step(&mine, &Instant::now) {
+            while match supervisor.step(&mine, &Instant::now) {
                 Step::Again => !mine.lock().ending,
                 Step::Wait(until) => mine.sleep(until),
             } {}
@@ -76,19 +77,19 @@ impl Camera {
         Self { slot, mounting, thread: Some(thread) }
     }
 
-    /// Switches the camera on, if it is not, until the lease is dropped.
+    /// Switches the camera on, if it is off, until the lease is dropped.
     pub fn lease(&self) -> Lease {
         let Counts { failed, frames, .. } = self.slot.lock().counts;
         self.slot.take();
         Lease { slot: Arc::clone(&self.slot), failed_before: failed, before: frames }
     }
 
-    /// How its frames come to stand upright.
+    /// How its frames have to be turned to be upright.
     pub fn mounting(&self) -> Mounting {
         self.mounting
     }
 
-    /// How it is, without switching it on.
+    /// Its state, without switching it on.
     pub fn report(&self) -> Report {
         let inner = self.slot.lock();
         Report {
@@ -100,7 +101,7 @@ impl Camera {
         }
     }
 
-    /// A reader of the newest frame that a worker can take along.
+    /// A reader of the newest frame that can be moved to a worker.
     pub fn newest(&self) -> impl Fn(u64) -> Option<Numbered> + Send + use<> {
         let slot = Arc::clone(&self.slot);
         move |after| slot.lock().newer(after, oldest(Instant::now()))
@@ -117,8 +118,8 @@ impl Drop for Camera {
 }
 
 impl Lease {
-    /// Waits for a frame after number `after`; ends with a fault that will not pass by itself, if the camera was tried for this
-    /// lease and failed so.
+    /// Waits for a frame after number `after`; ends with a fault that will not pass by itself, if the camera was tried for this lease
+    /// and failed with it.
     pub async fn newer(&self, after: u64) -> Result<(), Fault> {
         let look = |inner: &super::slot::Inner| match &inner.status {
             Status::Failing(fault) if inner.counts.failed > self.failed_before && !fault.may_pass() => {
@@ -127,6 +128,11 @@ impl Lease {
             _ => inner.newer(after, oldest(Instant::now())).map(|_| Ok(())),
         };
         Watch { slot: &self.slot, look }.await
+    }
+
+    /// Reports the brightness of the face in a frame taken at that time, so that the camera can expose for it.
+    pub fn tell(&self, light: Light, taken: Instant) {
+        self.slot.lock().face = Some((light, taken));
     }
 
     /// Number of the newest frame before this lease began.
@@ -149,9 +155,14 @@ impl Drop for Lease {
     }
 }
 
-/// When a frame must have been taken to be used now; none if the clock began later than that.
+/// Earliest time at which a frame may have been taken to be used now; none if that is before the clock began.
 fn oldest(now: Instant) -> Option<Instant> {
     now.checked_sub(MAX_AGE)
+}
+
+/// Opens what the settings name and closes it again; returns its identity.
+pub fn try_open(settings: &settings::Camera, limits: &Limits) -> Result<Identity, Fault> {
+    super::supervisor::guarded(|| open(settings, limits)).map(|source| source.identity().clone())
 }
 
 /// Opens what the settings name.
@@ -160,10 +171,7 @@ fn open(settings: &settings::Camera, limits: &Limits) -> Result<Box<dyn FrameSou
         "off" => Err(Fault::Off),
         device => match device.strip_prefix("file:") {
             Some(path) => Ok(Box::new(file::Files::open(path.as_ref(), settings, limits)?)),
-            #[cfg(target_os = "linux")]
             None => super::device::open(device, settings, limits),
-            #[cfg(not(target_os = "linux"))]
-            None => super::elsewhere::open(device, settings, limits),
         },
     }
 }

@@ -1,305 +1,228 @@
-//! What the user typed, before it touches anything.
+//! Defines the commands and their arguments. The manual pages and the completions of docs/ are generated from this.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
-use lexopt::prelude::*;
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::Role;
 use crate::ops::settings::Scope;
-use crate::ops::{Settings, settings};
 
-pub(super) const HELP: &str = "\
-faceplate: face verification and liveness over HTTP, on this machine alone
+const EXIT_STATUS: &str = "\
+Settings are read from the file, then from the environment (FACEPLATE__SECTION__KEY), then from the command line.
 
-Usage: faceplate [COMMAND] [OPTIONS]
+Exit status: 0 if all is well, 1 if something is wrong, 2 if the command line is.";
 
-Commands:
-  serve                     answer requests (the default)
-  doctor                    check models, CPU and settings, and say what was found
-  cameras                   which cameras there are and what they can do
-  bench FILE                CPU time of each step on a picture or clip with a face
-  bench models              CPU time of one inference of each model
-  template show FILE        what a template file holds
-  token new NAME SCOPE...   a token for clients, and what the settings need; scopes: pattern, compare, liveness, camera,
-                            metrics
-  key new                   a key with which templates are sealed
-  eval verification         accuracy on a set of labelled pairs
-  eval knots                the score curve that a set of identities gives
-  eval liveness             error rates of attack detection, by species
-  eval detection            which faces are found, and what the service makes of them
-
-Settings, each also in the file and as FACEPLATE__SECTION__KEY in the environment:
-  --settings FILE           TOML file; docs/ref/settings.md lists the keys
-  --set SECTION.KEY=VALUE   any key
-  --listen ADDR:PORT        server.listen
-  --models DIR              inference.models: other models than the embedded ones
-  --log LEVEL               log.level
-  --check                   read settings and models, then stop
-  --print-settings          print the settings in force, then stop
-
-Measuring:
-  --step NAME               only this one: extract, compare, liveness (bench), detector, embedder, attack-model (bench models)
-  --runs N                  how often each step is timed (bench)
-
-Evaluation:
-  --root DIR                pictures; for identities one folder each
-  --pairs CSV               columns file_a,file_b,same and optionally fold
-  --aliases CSV             columns name_a,name_b: identities that are one person
-  --counts CSV              columns file,true_faces
-  --csv FILE                write a line for each file (liveness)
-  --workers N               inference.workers
-  --json                    print JSON
-
-  -h, --help                this text
-  -V, --version             the version
-";
-
-/// A command line that makes no sense.
-#[derive(Debug)]
-pub(super) struct Usage(pub(super) String);
-
-impl From<lexopt::Error> for Usage {
-    fn from(error: lexopt::Error) -> Self {
-        Self(error.to_string())
-    }
+/// Face verification and liveness detection over HTTP, on one machine
+#[derive(Debug, Parser)]
+#[command(name = "faceplate", version, after_help = EXIT_STATUS)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) serve: Serve,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Subcommand)]
 pub(super) enum Command {
-    Serve,
-    Check,
-    PrintSettings,
-    Doctor,
+    /// Answer requests (the default)
+    Serve(Serve),
+    /// Check models, processor, settings and surroundings, and report
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask the running service whether it is healthy; fail if it is not
+    Healthcheck,
+    /// List the cameras and what they can do
     Cameras,
+    /// Measure the processor time of each step
     Bench(Bench),
-    BenchModels(Bench),
-    TemplateShow { file: PathBuf },
-    TokenNew { name: String, scopes: Vec<Scope> },
-    KeyNew,
-    EvalVerification(Eval),
-    EvalKnots(Eval),
-    EvalLiveness(Eval),
-    EvalDetection(Eval),
-    Help,
-    Version,
+    /// Show templates, or join those of one person
+    #[command(subcommand)]
+    Template(Template),
+    /// Fit the score curve to an installation site
+    #[command(subcommand)]
+    Calibrate(Calibrate),
+    /// Make, list and revoke access tokens
+    #[command(subcommand)]
+    Token(Token),
+    /// Make keys that encrypt templates
+    #[command(subcommand)]
+    Key(Key),
+    /// Measure accuracy and attack detection on labeled files
+    #[command(subcommand)]
+    Eval(Eval),
 }
 
-/// What `bench` measures.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Args, Debug, Default, PartialEq)]
+pub(super) struct Serve {
+    /// Check settings, models and surroundings, and stop
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Print the settings in force and stop
+    #[arg(long, conflicts_with = "check")]
+    pub(super) print_settings: bool,
+    /// With each setting, print where its value comes from
+    #[arg(long, requires = "print_settings")]
+    pub(super) origin: bool,
+}
+
+#[derive(Args, Debug, PartialEq)]
 pub(super) struct Bench {
+    /// A picture or clip with a face, or the word "models" for one inference of each model
     pub(super) file: PathBuf,
-    /// All if there is none.
+    /// Measure this step alone
+    #[arg(long, value_name = "NAME")]
     pub(super) step: Option<Step>,
+    /// How often each step is timed
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) runs: Option<usize>,
 }
 
-/// What `bench --step` knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What `bench --step` knows: steps, then models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Step {
     Extract,
     Compare,
     Liveness,
-    /// One inference of a model.
-    Model(Role),
+    Detector,
+    Embedder,
+    AttackModel,
 }
 
-impl std::str::FromStr for Step {
-    type Err = Usage;
-
-    fn from_str(word: &str) -> Result<Self, Usage> {
-        match word {
-            "extract" => Ok(Self::Extract),
-            "compare" => Ok(Self::Compare),
-            "liveness" => Ok(Self::Liveness),
-            "detector" => Ok(Self::Model(Role::Detector)),
-            "embedder" => Ok(Self::Model(Role::Embedder)),
-            "attack-model" => Ok(Self::Model(Role::Liveness)),
-            _ => Err(Usage(format!(
-                "--step {word}: it is one of extract, compare, liveness, detector, embedder, attack-model"
-            ))),
+impl Step {
+    /// The model that it runs.
+    pub(super) fn model(self) -> Option<Role> {
+        match self {
+            Self::Detector => Some(Role::Detector),
+            Self::Embedder => Some(Role::Embedder),
+            Self::AttackModel => Some(Role::Liveness),
+            Self::Extract | Self::Compare | Self::Liveness => None,
         }
     }
 }
 
-/// Options of the eval commands.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Eval {
+#[derive(Debug, PartialEq, Subcommand)]
+pub(super) enum Template {
+    /// Show what a template file holds, without the values that identify a person
+    Show {
+        /// A template, as the service gives it for a picture
+        file: PathBuf,
+    },
+    /// Join templates of one person's pictures to one template
+    Join {
+        /// 2 to 16 template files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Write to this file instead of standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, PartialEq, Subcommand)]
+pub(super) enum Calibrate {
+    /// Measure non-mated scores on this site's pictures, and print the settings for them
+    Site {
+        /// Pictures or templates of at least 50 people, a folder for each
+        #[arg(long, value_name = "DIR")]
+        root: PathBuf,
+    },
+}
+
+#[derive(Debug, PartialEq, Subcommand)]
+pub(super) enum Token {
+    /// Make a token: print the secret to standard error, and the settings lines to standard output
+    New {
+        /// Name in the log and the settings
+        name: String,
+        /// What it allows
+        #[arg(required = true, value_name = "SCOPE", value_parser = scopes())]
+        scopes: Vec<Scope>,
+        /// Append the settings lines to this file instead
+        #[arg(long, value_name = "FILE")]
+        write: Option<PathBuf>,
+    },
+    /// List the tokens in the settings
+    List,
+    /// Remove a token from a settings file
+    Revoke {
+        /// Name of the token, as `token list` shows it
+        name: String,
+        /// The settings file
+        #[arg(long, value_name = "FILE")]
+        write: PathBuf,
+    },
+}
+
+#[derive(Debug, PartialEq, Subcommand)]
+pub(super) enum Key {
+    /// Print a new key
+    New,
+}
+
+#[derive(Debug, PartialEq, Subcommand)]
+pub(super) enum Eval {
+    /// Report accuracy on labeled pairs
+    Verification {
+        #[command(flatten)]
+        on: Pictures,
+        /// Columns file_a, file_b, same, and fold if there are any
+        #[arg(long, value_name = "CSV")]
+        pairs: PathBuf,
+        /// Columns name_a, name_b: identities that are one person
+        #[arg(long, value_name = "CSV")]
+        aliases: Option<PathBuf>,
+    },
+    /// Report the score curve that pictures of many people give
+    Knots {
+        #[command(flatten)]
+        on: Pictures,
+        /// Columns name_a, name_b: identities that are one person
+        #[arg(long, value_name = "CSV")]
+        aliases: Option<PathBuf>,
+    },
+    /// Report error rates of attack detection, by species
+    Liveness {
+        #[command(flatten)]
+        on: Pictures,
+        /// Write a line for each file
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+    },
+    /// Report which faces are found, and which one is chosen
+    Detection {
+        #[command(flatten)]
+        on: Pictures,
+        /// Columns file, true_faces
+        #[arg(long, value_name = "CSV")]
+        counts: Option<PathBuf>,
+    },
+    /// Report false matches on degraded pictures
+    Degradation {
+        #[command(flatten)]
+        on: Pictures,
+        /// Number of people
+        #[arg(long, value_name = "N")]
+        people: Option<usize>,
+    },
+}
+
+/// Options of every `eval` command.
+#[derive(Args, Debug, PartialEq)]
+pub(super) struct Pictures {
+    /// Folder of the files; of people, one folder each
+    #[arg(long, value_name = "DIR")]
     pub(super) root: PathBuf,
-    pub(super) pairs: Option<PathBuf>,
-    pub(super) aliases: Option<PathBuf>,
-    pub(super) counts: Option<PathBuf>,
-    pub(super) csv: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
     pub(super) json: bool,
 }
 
-#[derive(Debug)]
-pub(super) struct Line {
-    pub(super) command: Command,
-    settings_file: Option<PathBuf>,
-    overrides: Vec<(String, String)>,
-}
-
-impl Line {
-    /// The settings of this line, the environment and the file.
-    pub(super) fn settings(&self) -> Result<Settings, settings::Error> {
-        let environment = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        Settings::load(self.settings_file.as_deref(), environment, &self.overrides)
-    }
-}
-
-pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, Usage> {
-    let mut parser = lexopt::Parser::from_args(args);
-    let mut words: Vec<OsString> = vec![];
-    let mut overrides = vec![];
-    let mut settings_file = None;
-    let mut instead = None;
-    let mut eval = Eval::default();
-    let mut eval_options = false;
-    let mut bench = Bench::default();
-    while let Some(arg) = parser.next()? {
-        let mut set = |key: &str, value: String| overrides.push((key.to_owned(), value));
-        match arg {
-            Value(word) => words.push(word),
-            Short('h') | Long("help") => instead = Some(Command::Help),
-            Short('V') | Long("version") => instead = Some(Command::Version),
-            Long("check") => instead = Some(Command::Check),
-            Long("print-settings") => instead = Some(Command::PrintSettings),
-            Long("settings") => settings_file = Some(parser.value()?.into()),
-            Long("set") => {
-                let pair = parser.value()?.string()?;
-                let (key, value) = pair.split_once('=').ok_or_else(|| Usage(format!("--set {pair}: no '='")))?;
-                set(key, value.to_owned());
-            }
-            Long("listen") => set("server.listen", parser.value()?.string()?),
-            Long("models") => set("inference.models", parser.value()?.string()?),
-            Long("log") => set("log.level", parser.value()?.string()?),
-            Long("workers") => set("inference.workers", parser.value()?.string()?),
-            Long(name @ ("root" | "pairs" | "aliases" | "counts" | "csv")) => {
-                let name = name.to_owned();
-                let path = PathBuf::from(parser.value()?);
-                eval_options = true;
-                match &*name {
-                    "root" => eval.root = path,
-                    "pairs" => eval.pairs = Some(path),
-                    "aliases" => eval.aliases = Some(path),
-                    "csv" => eval.csv = Some(path),
-                    _ => eval.counts = Some(path),
-                }
-            }
-            Long("step") => bench.step = Some(parser.value()?.string()?.parse()?),
-            Long("runs") => bench.runs = Some(parser.value()?.parse()?),
-            Long("json") => (eval.json, eval_options) = (true, true),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let words: Option<Vec<&str>> = words.iter().map(|word| word.to_str()).collect();
-    let words = words.ok_or_else(|| Usage("an argument is not UTF-8".into()))?;
-    let command = match instead {
-        Some(command) => command,
-        None => command(&words, eval, eval_options, bench)?,
-    };
-    Ok(Line { command, settings_file, overrides })
-}
-
-fn command(words: &[&str], eval: Eval, eval_options: bool, bench: Bench) -> Result<Command, Usage> {
-    if eval_options && words.first() != Some(&"eval") {
-        return Err(Usage("--root, --pairs, --aliases, --counts, --csv and --json belong to eval".into()));
-    }
-    if bench != Bench::default() && words.first() != Some(&"bench") {
-        return Err(Usage("--step and --runs belong to bench".into()));
-    }
-    if bench.runs == Some(0) {
-        return Err(Usage("--runs is at least 1".into()));
-    }
-    let rooted = |eval: Eval| match eval.root.as_os_str().is_empty() {
-        true => Err(Usage("eval needs --root DIR".into())),
-        false => Ok(eval),
-    };
-    match words {
-        [] | ["serve"] => Ok(Command::Serve),
-        ["help"] => Ok(Command::Help),
-        ["doctor"] => Ok(Command::Doctor),
-        ["cameras"] => Ok(Command::Cameras),
-        ["bench", "models"] => Ok(Command::BenchModels(bench)),
-        ["bench", file] => Ok(Command::Bench(Bench { file: file.into(), ..bench })),
-        ["template", "show", file] => Ok(Command::TemplateShow { file: file.into() }),
-        ["token", "new", name, scopes @ ..] if !scopes.is_empty() => {
-            let scopes = scopes.iter().map(|word| scope(word)).collect::<Result<_, _>>()?;
-            Ok(Command::TokenNew { name: (*name).to_owned(), scopes })
-        }
-        ["token", "new", ..] => Err(Usage("token new needs a name and what it is good for".into())),
-        ["key", "new"] => Ok(Command::KeyNew),
-        ["eval", "verification"] if eval.pairs.is_none() => Err(Usage("eval verification needs --pairs CSV".into())),
-        ["eval", "verification"] => Ok(Command::EvalVerification(rooted(eval)?)),
-        ["eval", "knots"] => Ok(Command::EvalKnots(rooted(eval)?)),
-        ["eval", "liveness"] => Ok(Command::EvalLiveness(rooted(eval)?)),
-        ["eval", "detection"] => Ok(Command::EvalDetection(rooted(eval)?)),
-        ["bench"] => Err(Usage("bench needs a picture with a face".into())),
-        _ => Err(Usage(format!("no command '{}'", words.join(" ")))),
-    }
-}
-
-fn scope(word: &str) -> Result<Scope, Usage> {
-    match word {
-        "pattern" => Ok(Scope::Pattern),
-        "compare" => Ok(Scope::Compare),
-        "liveness" => Ok(Scope::Liveness),
-        "camera" => Ok(Scope::Camera),
-        "metrics" => Ok(Scope::Metrics),
-        _ => Err(Usage(format!("{word}: it is one of pattern, compare, liveness, camera, metrics"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(text: &str) -> Result<Line, Usage> {
-        parse(text.split_whitespace().map(OsString::from))
-    }
-
-    #[test]
-    fn commands_are_told_apart() {
-        for (text, want) in [
-            ("", Command::Serve),
-            ("serve --listen 127.0.0.1:1", Command::Serve),
-            ("doctor", Command::Doctor),
-            ("cameras", Command::Cameras),
-            ("--check", Command::Check),
-            ("serve --print-settings", Command::PrintSettings),
-            ("bench a.jpg", Command::Bench(Bench { file: "a.jpg".into(), ..Bench::default() })),
-            (
-                "bench a.jpg --step compare --runs 3",
-                Command::Bench(Bench { file: "a.jpg".into(), step: Some(Step::Compare), runs: Some(3) }),
-            ),
-            ("template show a.bin", Command::TemplateShow { file: "a.bin".into() }),
-            ("token new door camera", Command::TokenNew { name: "door".into(), scopes: vec![Scope::Camera] }),
-            ("key new", Command::KeyNew),
-            ("eval --help", Command::Help),
-            ("-V", Command::Version),
-        ] {
-            assert_eq!(line(text).unwrap().command, want, "{text}");
-        }
-    }
-
-    #[test]
-    fn nonsense_is_refused_with_its_name() {
-        for (text, told) in [
-            ("dance", "dance"),
-            ("--nonsense", "nonsense"),
-            ("serve --json", "eval"),
-            ("serve --runs 3", "bench"),
-            ("bench a.jpg --step dance", "liveness"),
-            ("bench a.jpg --runs 0", "at least 1"),
-            ("bench a.jpg --runs many", "many"),
-            ("eval verification --root x", "--pairs"),
-            ("eval knots", "--root"),
-            ("--set a.b", "'='"),
-            ("token new door", "what it is good for"),
-            ("token new door doors", "pattern"),
-        ] {
-            assert!(line(text).unwrap_err().0.contains(told), "{text}");
-        }
-    }
+fn scopes() -> impl TypedValueParser<Value = Scope> {
+    PossibleValuesParser::new(Scope::ALL.map(Scope::name)).map(|typed| {
+        Scope::ALL.into_iter().find(|scope| scope.name() == typed).expect("these are all that are possible")
+    })
 }

@@ -1,24 +1,24 @@
-//! `bench`: what one extraction or one liveness verdict costs, step by step, and how fast templates compare.
+//! Measures the cost of one extraction or one liveness verdict, step by step, and how fast templates compare (`bench`).
 //!
-//! CPU time of the thread, so that other load on the machine does not count. With one step and a number of runs it is also
-//! what instructions are counted of: the difference between two numbers of runs is what the runs cost.
+//! CPU time of the thread, so that other load on the machine does not count. With one step and a number of runs it also serves to
+//! count instructions: the difference between two numbers of runs is the cost of the additional runs.
 
 use std::error::Error;
 use std::time::Duration;
 
 use super::args::{Bench, Step};
 use crate::engine::{Role, self_test_picture};
-use crate::face::{Curve, Effort, Extractor, Stages, Template};
+use crate::face::{Comparator, Effort, Extractor, Stages, Template};
 use crate::media::{self, Kind};
-use crate::ops::Settings;
+use crate::ops::{Settings, counted};
 
-/// Extractions that are timed unless told otherwise, after one that warms the caches.
+/// Extractions that are timed by default, after one that warms the caches.
 const RUNS: usize = 20;
-/// Verdicts that are timed unless told otherwise, after one that warms the caches.
+/// Verdicts that are timed by default, after one that warms the caches.
 const CLIP_RUNS: usize = 5;
-/// Inferences that are timed unless told otherwise, after one that warms the caches.
+/// Inferences that are timed by default, after one that warms the caches.
 const MODEL_RUNS: usize = 50;
-/// Times that a gallery of this many templates is compared with unless told otherwise.
+/// Times that a gallery of this many templates is compared with by default.
 const COMPARE_RUNS: usize = 2_000;
 const GALLERY: usize = 10_000;
 
@@ -33,8 +33,9 @@ pub(super) fn run(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn Erro
             extraction(&mut extractor, &bytes, runs(RUNS))?;
         }
         if wanted(Step::Compare) {
-            let (template, curve) = (extractor.extract(&bytes, &|| false)?, Curve::new(&faces.embedder().knots));
-            let rate = compare(&template, &curve, runs(COMPARE_RUNS))?;
+            let (template, comparator) =
+                (extractor.extract(&bytes, &|| false)?, Comparator::of(faces.embedder(), settings)?);
+            let rate = compare(&template, &comparator, runs(COMPARE_RUNS))?;
             println!("compare to a score           {:8.1} million a second on one core", rate / 1e6);
         }
     }
@@ -46,7 +47,7 @@ pub(super) fn models(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn E
     let (models, arithmetic) = (super::models(settings)?, super::arithmetic(settings)?);
     let times = bench.runs.unwrap_or(MODEL_RUNS);
     title("one inference", times);
-    for role in Role::ALL.into_iter().filter(|role| bench.step.is_none_or(|step| step == Step::Model(*role))) {
+    for role in Role::ALL.into_iter().filter(|role| bench.step.is_none_or(|step| step.model() == Some(*role))) {
         let info = models.get(role).info();
         for &side in &info.input.sides {
             let mut session = models.get(role).plan(side, arithmetic)?.session()?;
@@ -60,14 +61,14 @@ pub(super) fn models(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn E
             }
             row(&format!("{} {side}", info.name), runs);
             if bench.step.is_some() {
-                break; // for counts of instructions: one size
+                break; // one size, for counts of instructions
             }
         }
     }
     Ok(())
 }
 
-/// Times the way from a picture to a template.
+/// Times the extraction of a template from a picture.
 fn extraction(extractor: &mut Extractor, bytes: &[u8], times: usize) -> Result<(), Box<dyn Error>> {
     extractor.extract(bytes, &|| false)?;
     let mut runs = vec![];
@@ -78,9 +79,10 @@ fn extraction(extractor: &mut Extractor, bytes: &[u8], times: usize) -> Result<(
     let row = |name: &str, part: fn(&Stages) -> Duration| row(name, runs.iter().map(part).collect());
     row("decode", |s| s.decode);
     row("detect", |s| s.detect);
+    row("second look", |s| s.confirm);
     row("align and measure", |s| s.align);
     row("embed", |s| s.embed);
-    row("all", |s| s.decode + s.detect + s.align + s.embed);
+    row("all", |s| s.decode + s.detect + s.confirm + s.align + s.embed);
     Ok(())
 }
 
@@ -93,7 +95,7 @@ fn verdict(extractor: &mut Extractor, bytes: &[u8], times: usize) -> Result<(), 
         let (_, effort) = extractor.judge_timed(bytes, true, &|| false, cpu_time)?;
         runs.push((cpu_time() - start, effort));
     }
-    title(&format!("liveness, {} frames", finding.frames), times);
+    title(&format!("liveness, {}", counted(finding.frames, "frame", "frames")), times);
     let row = |name: &str, part: fn(&(Duration, Effort)) -> Duration| row(name, runs.iter().map(part).collect());
     row("decode, choose frames, encode", |(all, e)| *all - e.detect - e.align - e.live - e.embed);
     row("detect", |(_, e)| e.detect);
@@ -114,8 +116,8 @@ fn row(name: &str, mut times: Vec<Duration>) {
     println!("{name:30} {:8.2} {:7.2} {:7.2}", ms(0), ms(times.len() / 2), ms(times.len() - 1));
 }
 
-/// Comparisons a second, each up to its score, against a gallery as large as a 1:N request may bring.
-fn compare(probe: &Template, curve: &Curve, runs: usize) -> Result<f64, Box<dyn Error>> {
+/// Comparisons a second, each up to its score, against a gallery as large as a 1:N request may send.
+fn compare(probe: &Template, comparator: &Comparator, runs: usize) -> Result<f64, Box<dyn Error>> {
     let mut state = 1u32;
     let mut noise = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -130,7 +132,7 @@ fn compare(probe: &Template, curve: &Curve, runs: usize) -> Result<f64, Box<dyn 
     let start = cpu_time();
     let mut best = None;
     for _ in 0..runs {
-        best = std::hint::black_box(&gallery).iter().map(|t| curve.compare(probe, t)).max().max(best);
+        best = std::hint::black_box(&gallery).iter().map(|t| comparator.compare(probe, t)).max().max(best);
     }
     std::hint::black_box(best);
     Ok((runs * GALLERY) as f64 / (cpu_time() - start).as_secs_f64())

@@ -1,4 +1,4 @@
-//! `cameras`: which there are and what they can do.
+//! Lists the cameras and what they can do (`cameras`).
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ pub(super) fn run(settings: &Settings) {
     let found = camera::find();
     if found.is_empty() {
         println!("no camera was found");
-        println!("on Linux: is there a /dev/video*, and is this user in the group video?");
+        println!("is there a /dev/video*, and is this user in the group video?");
     }
     for camera in &found {
         println!("/dev/video{}  {}", camera.number, camera.name);
@@ -30,7 +30,7 @@ pub(super) fn run(settings: &Settings) {
             println!("    {control}");
         }
     }
-    println!("settings: camera.device = {:?}", settings.camera.device);
+    println!("settings: camera.device = \"{}\"", settings.camera.device.escape_debug());
 }
 
 type Sizes = BTreeMap<(u32, u32), Vec<u32>>;

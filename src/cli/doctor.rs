@@ -1,12 +1,13 @@
-//! `doctor`: what this machine and these models are, and whether they work.
+//! Reports on this machine and these models, and whether they work (`doctor`).
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use super::surroundings::{self, Finding};
 use crate::camera;
-use crate::engine::Isa;
-use crate::ops::Settings;
+use crate::engine::{Isa, Role};
+use crate::ops::{Settings, counted, settings};
 
 pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
     println!("faceplate {} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
@@ -24,10 +25,10 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
     println!("models     loaded in {} ms", start.elapsed().as_millis());
     for model in faces.models() {
         println!(
-            "           {} {} ({:?}, {}, sha256 {})",
+            "           {} {} ({}, {}, sha256 {})",
             model.name,
             model.version,
-            model.role,
+            role(model.role),
             model.license,
             &model.sha256[..16]
         );
@@ -44,7 +45,9 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
         "limits     body {} bytes, picture {} bytes and {} pixels",
         l.body_bytes, l.picture_bytes, l.picture_pixels
     );
-    println!("           {} templates and {} pictures a request, {} ms", l.templates, l.samples, l.request_ms);
+    let (templates, pictures) =
+        (counted(l.templates, "template", "templates"), counted(l.samples, "picture", "pictures"));
+    println!("           {templates} and {pictures} a request, {} ms", l.request_ms);
     println!("listen     {}", settings.server.listen);
     let tokens: Vec<&str> = settings.access.tokens.iter().map(|token| &*token.name).collect();
     let who = if tokens.is_empty() { "everybody who reaches it".to_owned() } else { tokens.join(", ") };
@@ -55,8 +58,95 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
     };
     let sealed = if settings.templates.keys.is_some() { "templates are sealed" } else { "templates are not sealed" };
     println!("access     {who}; {tls}; {sealed}");
+    println!("site       {}", site(settings.site.as_ref()));
     let cameras: Vec<String> = camera::listed().iter().map(|(n, name)| format!("/dev/video{n} {name}")).collect();
     let there = if cameras.is_empty() { "none is there".to_owned() } else { cameras.join(", ") };
     println!("camera     {}: {there}", settings.camera.device);
-    Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let findings = surroundings::look(settings);
+    for Finding { about, found } in &findings {
+        match found {
+            Ok(found) => println!("{about}: {found}"),
+            Err(why) => println!("{about}: FAILED: {why}"),
+        }
+    }
+    let is_good = verdict.is_ok() && findings.iter().all(|finding| finding.found.is_ok());
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// For programs: `version`, `ok`, and `findings`, each with `about`, `ok` and `found`.
+pub(super) fn print_json(settings: &Settings) -> ExitCode {
+    let models = super::faces(settings).and_then(|faces| faces.self_test()).map_err(|e| e.to_string());
+    let mut findings = vec![Finding { about: "models", found: models.map(|()| "the self-test passed".into()) }];
+    findings.extend(surroundings::look(settings));
+    let is_good = findings.iter().all(|finding| finding.found.is_ok());
+    let findings: Vec<serde_json::Value> = findings
+        .iter()
+        .map(|Finding { about, found }| {
+            let text = found.as_ref().unwrap_or_else(|why| why);
+            serde_json::json!({ "about": about, "ok": found.is_ok(), "found": text })
+        })
+        .collect();
+    println!("{}", serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "ok": is_good, "findings": findings }));
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Detector => "detector",
+        Role::Embedder => "embedder",
+        Role::Liveness => "liveness",
+    }
+}
+
+/// Reports how well the false match rates hold at this site.
+fn site(site: Option<&settings::Site>) -> String {
+    let Some(site) = site else {
+        return "not measured; faceplate calibrate site does, from 50 people on".into();
+    };
+    let people = counted(site.people, "person", "people");
+    let (before, after) = (site.share_before, site.share_after);
+    let known = format!(
+        "{people} on {}: {after:.1e} of strangers reach 0.85, {before:.1e} by the curve as it is shipped",
+        site.date
+    );
+    // With fewer pairs than one false match is expected in, one is no evidence.
+    let least = 1.0 / site.held_pairs.max(1) as f64;
+    match after > (FAR_OVER * PROMISED).max(least) {
+        true => format!("{known}; WARNING: 1e-4 is promised. Set decision.approved higher, or measure again"),
+        false => known,
+    }
+}
+
+/// Share of pairs of different people that may reach 0.85.
+const PROMISED: f64 = 1e-4;
+/// Multiple of that share from which it is a fault.
+const FAR_OVER: f64 = 3.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_who_are_too_alike_are_told() {
+        let measured = |share_after, held_pairs| settings::Site {
+            date: "2026-11-29".into(),
+            model: 1,
+            people: 60,
+            held_pairs,
+            share_before: 2e-3,
+            share_after,
+            shift: 0.0,
+            scale: 1.0,
+            mean: vec![],
+        };
+        assert!(site(None).contains("not measured"));
+        assert_eq!(
+            site(Some(&measured(2e-4, 20_000))),
+            "60 people on 2026-11-29: 2.0e-4 of strangers reach 0.85, 2.0e-3 by the curve as it is shipped"
+        );
+        assert!(site(Some(&measured(4e-4, 20_000))).contains("WARNING"));
+        // One pair in a thousand.
+        assert!(!site(Some(&measured(1e-3, 1_000))).contains("WARNING"));
+        assert!(site(Some(&measured(2e-3, 1_000))).contains("WARNING"));
+    }
 }

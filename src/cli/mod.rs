@@ -1,32 +1,36 @@
-//! The command line: one file a command. Commands print to standard output; what goes wrong goes to standard error.
+//! Runs the command line, with one file a command. Commands print to standard output, errors go to standard error.
 
 mod args;
 mod bench;
+mod calibrate;
 mod cameras;
 mod doctor;
 mod eval;
-mod secret;
+mod healthcheck;
+mod line;
 mod serve;
+mod surroundings;
 mod template;
+mod token;
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use args::{Command, Line, Usage};
+use args::{Bench, Calibrate, Command, Eval, Key, Serve, Template, Token};
+use line::Line;
 
-use crate::api::Seals;
+use crate::api::new_key;
 use crate::engine::{self, Arithmetic, Isa, ModelSet};
-use crate::face::Faces;
-use crate::gate::Tls;
+use crate::face::{Comparator, FacePipeline, SecondPerson};
 use crate::ops::{self, Settings};
 
-/// At the end, so long the last lines of the log are waited for, should nobody read them.
+/// Longest wait at exit for the last lines of the log, in case its reader does not read them.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Runs the command line of the process.
 pub fn run() -> ExitCode {
-    match args::parse(std::env::args_os().skip(1)) {
+    match line::parse(std::env::args_os().skip(1)) {
         Ok(line) => {
             let result = dispatch(&line);
             ops::flush_log(LAST_LINES);
@@ -35,46 +39,82 @@ pub fn run() -> ExitCode {
                 ExitCode::FAILURE
             })
         }
-        Err(Usage(what)) => {
-            eprintln!("faceplate: {what}\nTry 'faceplate --help'.");
-            ExitCode::from(2)
-        }
+        // Help and the version are also here; they go to standard output with exit status 0.
+        Err(told) => match told.print() {
+            Ok(()) => ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2)),
+            // The output is closed.
+            Err(_) => ExitCode::FAILURE,
+        },
     }
 }
 
+/// The command line as clap describes it, for manual pages and completions.
+pub fn described() -> clap::Command {
+    line::described()
+}
+
 fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
+    // Commands that need no settings must not fail because of them.
     let settings = match line.command {
-        Command::Help | Command::Version | Command::TokenNew { .. } | Command::KeyNew => Settings::default(),
+        Command::Token(Token::New { .. } | Token::Revoke { .. }) | Command::Key(_) => Settings::default(),
         _ => line.settings()?,
     };
     ops::init_log(&settings.log);
-    if !matches!(line.command, Command::Serve) {
+    if !matches!(line.command, Command::Serve(Serve { check: false, print_settings: false, .. })) {
         ops::shutdown::end_with_reader()?;
     }
     match &line.command {
-        Command::Help => print!("{}", args::HELP),
-        Command::Version => println!("faceplate {}", env!("CARGO_PKG_VERSION")),
-        Command::Check => {
-            Tls::load(&settings.tls)?;
-            Seals::load(&settings.templates)?;
-            faces(&settings)?.self_test()?;
-            println!("settings and models are good");
+        Command::Serve(Serve { check: true, .. }) => check(&settings)?,
+        Command::Serve(Serve { print_settings: true, origin: false, .. }) => print!("{}", settings.to_toml()),
+        Command::Serve(Serve { print_settings: true, .. }) => {
+            let (settings, origins) = line.settings_with_origins()?;
+            print!("{}", settings.to_toml_with_origins(&origins));
         }
-        Command::PrintSettings => print!("{}", settings.to_toml()),
-        Command::Serve => serve::run(&settings, || line.settings())?,
-        Command::Doctor => return doctor::run(&settings),
+        Command::Serve(_) => serve::run(&settings, || line.settings())?,
+        Command::Doctor { json: false } => return doctor::run(&settings),
+        Command::Doctor { json: true } => return Ok(doctor::print_json(&settings)),
+        Command::Healthcheck => {
+            healthcheck::run(&settings)?;
+            println!("healthy");
+        }
         Command::Cameras => cameras::run(&settings),
+        Command::Bench(bench @ Bench { file, .. }) if file == "models" => bench::models(&settings, bench)?,
         Command::Bench(bench) => bench::run(&settings, bench)?,
-        Command::BenchModels(bench) => bench::models(&settings, bench)?,
-        Command::TemplateShow { file } => template::show(&settings, file)?,
-        Command::TokenNew { name, scopes } => secret::token(name, scopes),
-        Command::KeyNew => secret::key(),
-        Command::EvalVerification(options) => eval::verification(&settings, options)?,
-        Command::EvalKnots(options) => eval::knots(&settings, options)?,
-        Command::EvalLiveness(options) => eval::liveness(&settings, options)?,
-        Command::EvalDetection(options) => eval::detection(&settings, options)?,
+        Command::Template(Template::Show { file }) => template::show(&settings, file)?,
+        Command::Template(Template::Join { files, out }) => template::join(&settings, files, out.as_deref())?,
+        Command::Calibrate(Calibrate::Site { root }) => calibrate::site(&settings, root)?,
+        Command::Token(Token::New { name, scopes, write }) => token::new(name, scopes, write.as_deref())?,
+        Command::Token(Token::List) => token::list(&settings),
+        Command::Token(Token::Revoke { name, write }) => token::revoke(name, write)?,
+        Command::Key(Key::New) => println!("{}", *new_key()),
+        Command::Eval(eval) => evaluate(&settings, eval)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn evaluate(settings: &Settings, eval: &Eval) -> Result<(), Box<dyn Error>> {
+    match eval {
+        Eval::Verification { on, pairs, aliases } => eval::verification(settings, on, pairs, aliases.as_deref()),
+        Eval::Knots { on, aliases } => eval::knots(settings, on, aliases.as_deref()),
+        Eval::Liveness { on, csv } => eval::liveness(settings, on, csv.as_deref()),
+        Eval::Detection { on, counts } => eval::detection(settings, on, counts.as_deref()),
+        Eval::Degradation { on, people } => eval::degradation(settings, on, *people),
+    }
+}
+
+/// Whether a service with these settings would start.
+fn check(settings: &Settings) -> Result<(), Box<dyn Error>> {
+    for finding in surroundings::look(settings) {
+        match finding.found {
+            Ok(found) => println!("{}: {found}", finding.about),
+            Err(why) => return Err(format!("{}: {why}", finding.about).into()),
+        }
+    }
+    let faces = faces(settings)?;
+    Comparator::of(faces.embedder(), settings)?;
+    faces.self_test()?;
+    println!("settings and models are good");
+    Ok(())
 }
 
 /// The models that the settings name.
@@ -86,8 +126,11 @@ fn models(settings: &Settings) -> Result<ModelSet, engine::Error> {
 }
 
 /// The models that the settings name, planned.
-fn faces(settings: &Settings) -> Result<Faces, engine::Error> {
-    Faces::new(models(settings)?, settings.limits.clone(), settings.inference.mirror, arithmetic(settings)?)
+fn faces(settings: &Settings) -> Result<FacePipeline, engine::Error> {
+    let second_person =
+        SecondPerson { submitted: settings.face.second_person_percent, camera: settings.camera.second_person_percent };
+    let (limits, mirror) = (settings.limits.clone(), settings.inference.mirror);
+    FacePipeline::new(models(settings)?, limits, second_person, mirror, arithmetic(settings)?)
 }
 
 /// The arithmetic that the settings name.

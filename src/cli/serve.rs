@@ -1,4 +1,4 @@
-//! `serve`: load, open the gate, answer until told to stop.
+//! Runs the service (`serve`): loads the models, opens the gate, and serves requests until it is stopped.
 
 use std::error::Error;
 use std::os::unix::net::UnixStream;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::api::{Seals, Server, Service, places, probe};
-use crate::gate::{self, Access, Door, Gate, Tls};
-use crate::ops::settings::Place;
+use crate::api::{Server, Service, TemplateSealer, probe, slots};
+use crate::gate::{self, Access, Gate, Listener, Tls};
+use crate::ops::settings::ListenAddr;
 use crate::ops::shutdown::Shutdown;
-use crate::ops::{self, Settings, settings, supervisor};
+use crate::ops::{self, Settings, counted, service_manager, settings};
 
-/// Serves under `settings`; `again` reads them anew when SIGHUP asks for it.
+/// Serves under `settings`; `again` rereads them on SIGHUP.
 pub(super) fn run(
     settings: &Settings,
     again: impl Fn() -> Result<Settings, settings::Error>,
@@ -28,33 +28,34 @@ pub(super) fn run(
     let descriptors = ops::harden();
     ops::heap::map_large_blocks();
     let shutdown = Shutdown::on_signals()?;
-    let doors = doors(settings)?;
-    let places_open = doors.iter().map(Door::place).collect::<Result<Vec<_>, _>>()?;
+    let listeners = listeners(settings)?;
+    let open_addresses = listeners.iter().map(Listener::place).collect::<Result<Vec<_>, _>>()?;
     let tls = Tls::load(&settings.tls)?;
-    let seals = Seals::load(&settings.templates)?;
+    let seals = TemplateSealer::load(&settings.templates)?;
     let is_plain = tls.is_none();
     if settings.access.tokens.is_empty() && settings.access.open {
         log::warn!("open to everybody who reaches it: access.open is set and there are no tokens");
     }
-    let callers = places(settings).all();
-    let service = Arc::new(Service::start(super::faces(settings)?, settings, seals, callers, shutdown.clone())?);
-    let server = Server::start(doors, &service, settings, tls, descriptors, &shutdown)?;
-    let addresses = addresses(&places_open, is_plain);
+    let most_requests = slots(settings).all();
+    let service = Arc::new(Service::start(super::faces(settings)?, settings, seals, most_requests, shutdown.clone())?);
+    let server = Server::start(listeners, &service, settings, tls, descriptors, &shutdown)?;
+    let addresses = addresses(&open_addresses, is_plain);
     let ms = start.elapsed().as_millis();
     // Tests and scripts read the port from this line.
-    log::info!("ready on {addresses} after {ms} ms, {} inference workers", settings.workers());
-    supervisor::ready(&format!("answering on {addresses}"));
+    let workers = counted(settings.workers(), "inference worker", "inference workers");
+    log::info!("ready on {addresses} after {ms} ms, {workers}");
+    service_manager::ready(&format!("answering on {addresses}"));
     let (watched, gate) = (Arc::clone(&service), Arc::clone(server.gate()));
-    let alive = move |time| watched.stuck().and_then(|()| knock(&gate, time));
-    let watchdog = supervisor::watch(&shutdown, alive)?;
+    let alive = move |time| watched.stuck().and_then(|()| self_probe(&gate, time));
+    let watchdog = service_manager::watch(&shutdown, alive)?;
     let (hangup, gate) = (shutdown.hangup(), Arc::clone(server.gate()));
     server.join(|| {
         service.tidy();
         if hangup.swap(false, Ordering::Relaxed) {
-            reload(again(), given, &places_open, &service, &gate);
+            reload(again(), given, &open_addresses, &service, &gate);
         }
     });
-    supervisor::stopping();
+    service_manager::stopping();
     if let Some(thread) = watchdog {
         let _panicked = thread.join();
     }
@@ -63,46 +64,52 @@ pub(super) fn run(
 }
 
 /// The supervisor's sockets if there are any, else those of the settings.
-fn doors(settings: &Settings) -> Result<Vec<Door>, Box<dyn Error>> {
-    let given = supervisor::sockets().map_err(|e| format!("cannot use the sockets of the supervisor: {e}"))?;
+fn listeners(settings: &Settings) -> Result<Vec<Listener>, Box<dyn Error>> {
+    let given = service_manager::sockets().map_err(|e| format!("cannot use the sockets of the supervisor: {e}"))?;
     if given.is_empty() {
         let open = |place| gate::open(place).map_err(|e| format!("cannot listen on {place}: {e}").into());
         return settings.server.listen.0.iter().map(open).collect();
     }
-    let doors = given.into_iter().map(Door::try_from).collect::<Result<Vec<_>, _>>()?;
-    for door in &doors {
-        settings.may_listen(&door.place()?)?;
+    let listeners = given.into_iter().map(Listener::try_from).collect::<Result<Vec<_>, _>>()?;
+    for listener in &listeners {
+        settings.may_listen(&listener.place()?)?;
     }
-    Ok(doors)
+    Ok(listeners)
 }
 
-fn addresses(places: &[Place], is_plain: bool) -> String {
+fn addresses(listening: &[ListenAddr], is_plain: bool) -> String {
     let scheme = if is_plain { "http" } else { "https" };
-    let address = |place: &Place| match place {
-        Place::Tcp(address) => format!("{scheme}://{address}"),
-        Place::Unix(_) => place.to_string(),
+    let address = |place: &ListenAddr| match place {
+        ListenAddr::Tcp(address) => format!("{scheme}://{address}"),
+        ListenAddr::Unix(_) => place.to_string(),
     };
-    places.iter().map(address).collect::<Vec<_>>().join(" and ")
+    listening.iter().map(address).collect::<Vec<_>>().join(" and ")
 }
 
-/// A request of the service to itself, from just behind its doors: strangers must not be able to crowd it out.
-fn knock(gate: &Gate, time: Duration) -> Result<(), String> {
+/// A request of the service to itself that bypasses the listeners: other peers must not be able to crowd it out.
+fn self_probe(gate: &Gate, time: Duration) -> Result<(), String> {
     let limited = |stream: UnixStream| {
         stream.set_read_timeout(Some(time))?;
         stream.set_write_timeout(Some(time)).map(|()| stream)
     };
-    let stream = gate.visit().and_then(limited).map_err(|e| format!("its own door is shut: {e}"))?;
+    let stream = gate.connect().and_then(limited).map_err(|e| format!("its own door is shut: {e}"))?;
     probe(stream)
 }
 
-/// Takes over what can be changed while the service runs, or nothing at all if anything in the settings is wrong.
-fn reload(again: Result<Settings, settings::Error>, before: &Settings, open: &[Place], service: &Service, gate: &Gate) {
+/// Applies what can be changed while the service runs, or nothing at all if anything in the settings is wrong.
+fn reload(
+    again: Result<Settings, settings::Error>,
+    before: &Settings,
+    open: &[ListenAddr],
+    service: &Service,
+    gate: &Gate,
+) {
     let read = again.map_err(|e| e.to_string()).and_then(|new| Ok((Tls::load(&new.tls)?, new)));
     let (tls, new) = match read {
         Ok(read) => read,
         Err(why) => return log::error!("the settings stay as they were: {why}"),
     };
-    // The doors that are open may be others than the new settings name.
+    // The open listeners may differ from those in the new settings.
     if let Some(why) = open.iter().find_map(|place| new.may_listen(place).err()) {
         return log::error!("the settings stay as they were: {why}");
     }

@@ -1,4 +1,4 @@
-//! `models.toml`: what each model is for, where it comes from, what goes in and what comes out.
+//! Reads `models.toml`: the purpose, source, input and output of each model.
 //!
 //! `docs/ref/models.md` describes the format for integrators who bring their own models.
 
@@ -25,7 +25,7 @@ pub enum Role {
     Detector,
     /// Turns an aligned face into an embedding.
     Embedder,
-    /// Tells a face in front of the camera from a picture or a mask of one.
+    /// Liveness model (PAD): tells a bona fide face in front of the camera from a picture or a mask of one.
     Liveness,
 }
 
@@ -55,19 +55,22 @@ pub struct ModelInfo {
     pub license: String,
     /// Its text, beside the manifest.
     pub license_file: String,
-    /// Where the weights come from.
+    /// Source of the weights.
     pub source: Source,
-    /// What goes in.
+    /// The input tensor.
     pub input: Input,
-    /// What comes out.
+    /// The outputs and how they are decoded.
     pub output: Decoding,
-    /// How it was quantized; for people.
+    /// How it was quantized; documentation only.
     pub quantization: Quantization,
-    /// The known answer.
+    /// The self-test's known answer.
     pub self_test: SelfTest,
-    /// An embedder's cosine at each false match rate, rates falling.
+    /// An embedder's cosine at each false match rate, in order of falling rates.
     #[serde(default, rename = "knot")]
     pub knots: Vec<Knot>,
+    /// The same where one of the two templates is joined from several samples; if empty, the knots above apply.
+    #[serde(default, rename = "joined_knot")]
+    pub joined_knots: Vec<Knot>,
 }
 
 /// The package that a model was converted from.
@@ -122,32 +125,32 @@ pub enum Channels {
     Bgr,
 }
 
-/// How outputs are read.
+/// How outputs are decoded.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "decoding", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Decoding {
     /// YuNet's maps for strides 8, 16 and 32: `cls_S`, `obj_S` (logits, 1 channel), `bbox_S` (4), `kps_S` (10).
     Yunet {
-        /// Least certainty of a face, 0..1.
+        /// Least face score, 0..1.
         score: f32,
-        /// Intersection over union above which the less certain of two boxes is dropped.
+        /// Intersection over union above which the lower-scored of two boxes is dropped.
         overlap: f32,
     },
-    /// One vector, of any length; its direction counts.
+    /// One vector, of any length; only its direction counts.
     Embedding {
-        /// Numbers in it.
+        /// Number of dimensions.
         dimension: usize,
     },
-    /// Logits of classes, one of which stands for a live person; the others are kinds of attack.
+    /// Logits of classes, one of which stands for a bona fide presentation; the others are kinds of attack presentations.
     Liveness {
         /// Number of classes.
         classes: usize,
-        /// Place of the live class among them, from 0.
+        /// Index of the live class, from 0.
         live: usize,
     },
 }
 
-/// How the model was made int8; documentation that travels with it.
+/// How the model was made int8; documentation only.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quantization {
@@ -225,12 +228,13 @@ impl ModelInfo {
                 if self.id == 0 {
                     return Err("an embedder needs an id from 1".into());
                 }
-                let rising = self.knots.windows(2).all(|k| k[0].fmr > k[1].fmr && k[0].cosine < k[1].cosine);
-                if self.knots.len() < 2 || !rising {
-                    return Err("knots must be two or more, with falling fmr and rising cosine".into());
-                }
-                if self.knots.iter().any(|k| !(k.fmr > 0.0 && k.fmr <= 1.0 && k.cosine.abs() < 1.0)) {
-                    return Err("knots need fmr in (0, 1] and cosine in (-1, 1)".into());
+                check_knots(&self.knots)?;
+                let rates = |knots: &[Knot]| knots.iter().map(|k| k.fmr).collect::<Vec<_>>();
+                if !self.joined_knots.is_empty() {
+                    check_knots(&self.joined_knots)?;
+                    if rates(&self.joined_knots) != rates(&self.knots) {
+                        return Err("joined knots must be at the rates of the others".into());
+                    }
                 }
                 Ok(())
             }
@@ -243,4 +247,15 @@ impl ModelInfo {
             (role, _) => Err(format!("this decoding does not fit the role {role:?}")),
         }
     }
+}
+
+fn check_knots(knots: &[Knot]) -> Result<(), String> {
+    let rising = knots.windows(2).all(|k| k[0].fmr > k[1].fmr && k[0].cosine < k[1].cosine);
+    if knots.len() < 2 || !rising {
+        return Err("knots must be two or more, with falling fmr and rising cosine".into());
+    }
+    if knots.iter().any(|k| !(k.fmr > 0.0 && k.fmr <= 1.0 && k.cosine.abs() < 1.0)) {
+        return Err("knots need fmr in (0, 1] and cosine in (-1, 1)".into());
+    }
+    Ok(())
 }

@@ -1,13 +1,15 @@
-//! Neural networks: which ones, from which file, and how they run. It knows tensors, not faces.
+//! Loads and runs neural networks. It knows tensors, not faces.
 //!
-//! # The seam
+//! # Where arithmetic is chosen
 //! A model file is standard ONNX with QuantizeLinear/DequantizeLinear wherever an int8 engine stores a value. `engine/ops` reads
-//! these as operators of our own, so that the loaded graph still says exactly what is quantized and how. One transform then
-//! decides on the arithmetic ([`Arithmetic`]); an integer path is one more transform there. Callers see pixels go in (u8)
-//! and maps of numbers come out ([`Session::run`]), whatever happens in between.
+//! these as our own operators, so that the loaded graph still says exactly what is quantized and how. One transform then
+//! chooses the arithmetic ([`Arithmetic`]); an integer path is one more transform there. Callers pass pixels (u8) and get
+//! maps of numbers ([`Session::run`]) with any arithmetic.
 
+mod arithmetic;
 mod int8;
 mod manifest;
+mod map;
 mod model;
 mod ops;
 mod self_test;
@@ -15,20 +17,22 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+pub use arithmetic::Arithmetic;
 pub use int8::Isa;
 pub use manifest::{Channels, Decoding, Knot, Manifest, ModelInfo, Role};
-pub use model::{Arithmetic, Model, ModelSet, Plan};
+pub use map::Map;
+pub use model::{Model, ModelSet, Plan};
 pub use self_test::picture as self_test_picture;
-pub use session::{Map, Session};
+pub use session::Session;
 
-/// Why models can't be used. All of these are ours or the integrator's to mend, never a client's.
+/// Why models can't be used. The service or the integrator has to fix these, never a client.
 #[derive(Debug)]
 pub enum Error {
-    /// The folder of models, its manifest or a file in it is not as it must be.
+    /// The folder of models, its manifest or a file in it is invalid.
     Models(String),
     /// tract could not load or run a graph that passed all checks.
     Run(String),
-    /// A model gave another answer than the one that its manifest records.
+    /// A model's answer differs from the one in its manifest.
     SelfTest(String),
 }
 

@@ -1,4 +1,4 @@
-//! From bytes to something that runs: embedded or read from a folder, checked, planned by tract.
+//! Loads models: embedded or read from a folder, checked against the manifest, planned by tract.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tract_onnx::prelude::*;
 
 use super::manifest::{Manifest, ModelInfo, Role};
 use super::ops::Runnable;
-use super::{Error, Isa, Session, ops};
+use super::{Arithmetic, Error, Session, ops};
 use crate::ops::hex;
 
 /// The models of one manifest, their bytes checked against it.
@@ -25,18 +25,7 @@ pub struct Model {
     onnx: Vec<u8>,
 }
 
-/// Which arithmetic a plan uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arithmetic {
-    /// Integers, with the kernels of an instruction set: the same answer on every processor.
-    Integer(Isa),
-    /// int8 weights, activations left in f32 between blocks.
-    Float,
-    /// Activations rounded to u8 where the file says so, each block computed in f32: slowly what integers answer on a square.
-    Emulated,
-}
-
-/// A model made ready for one input size. Weights are shared by all its sessions.
+/// A model prepared for one input size. All its sessions share the weights.
 pub struct Plan {
     runnable: Runnable,
     arithmetic: Arithmetic,
@@ -47,7 +36,7 @@ pub struct Plan {
 }
 
 const EMBEDDED_MANIFEST: &str = include_str!("../../models-quantized/models.toml");
-/// Deflated by `build.rs`.
+/// A file that `build.rs` deflated.
 macro_rules! embedded {
     ($name:literal) => {
         ($name, include_bytes!(concat!(env!("OUT_DIR"), "/", $name)))
@@ -60,7 +49,7 @@ const EMBEDDED_FILES: [(&str, &[u8]); 3] = [
     embedded!("face_liveness_minifasnetv2se.int8.onnx"),
 ];
 
-/// A model file over this is refused before it is read: ten times the largest that is shipped.
+/// A model file over this is refused before it is read. Ten times the largest that is shipped.
 const MAX_FILE_BYTES: u64 = 100 << 20;
 
 impl ModelSet {
@@ -104,7 +93,7 @@ impl ModelSet {
         Ok(Self { models: manifest.models.into_iter().map(load).collect::<Result<_, _>>()? })
     }
 
-    /// The model of a role; every set has one of each.
+    /// The model for a role; every set has one for each.
     pub fn get(&self, role: Role) -> &Model {
         self.models.iter().find(|m| m.info.role == role).expect("the manifest was checked for every role")
     }
@@ -114,7 +103,7 @@ impl ModelSet {
         self.models.iter().map(|m| &m.info)
     }
 
-    /// What is known of them, without their files.
+    /// The models' descriptions without their files.
     pub fn into_infos(self) -> Vec<ModelInfo> {
         self.models.into_iter().map(|m| m.info).collect()
     }
@@ -147,25 +136,8 @@ impl Model {
     }
 }
 
-impl Default for Arithmetic {
-    fn default() -> Self {
-        Self::Integer(Isa::best())
-    }
-}
-
-impl Arithmetic {
-    /// `float`, `emulated`, or the name of an instruction set that this processor has.
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "float" => Some(Self::Float),
-            "emulated" => Some(Self::Emulated),
-            _ => Isa::available().into_iter().find(|isa| isa.name() == name).map(Self::Integer),
-        }
-    }
-}
-
 impl Plan {
-    /// How it is computed, for people: which blocks in integers, and which not and why.
+    /// How it is computed, for display: which blocks in integers, which not, and why.
     pub fn arithmetic(&self) -> String {
         let isa = match self.arithmetic {
             Arithmetic::Integer(isa) => isa.name(),

@@ -1,6 +1,6 @@
-//! The known answer: a picture made by a formula, and what each model must say of it.
+//! Compares each model's output on a synthetic picture with a known answer.
 //!
-//! It catches a wrong kernel, a damaged weight or a mixed-up channel; it is no measure of accuracy. The expected values come
+//! It catches a wrong kernel, a damaged weight or a mixed-up channel; it does not measure accuracy. The expected values come
 //! from the script that quantized the model.
 
 use super::Map;
@@ -8,7 +8,7 @@ use super::Map;
 /// Least cosine between the answer and the expected one. Float and integer arithmetic agree to 0.998 here.
 const LEAST_COSINE: f32 = 0.98;
 
-/// The picture, rows of pixels: two waves of triangles, `60 + 2 |(3x + 2y + 20c) mod 96 - 48| + |(2y - x) mod 64 - 32|`.
+/// The picture, rows of pixels: two triangle waves, `60 + 2 |(3x + 2y + 20c) mod 96 - 48| + |(2y - x) mod 64 - 32|`.
 pub fn picture(side: usize) -> Vec<u8> {
     let side = side as i32;
     let value = |c: i32, y: i32, x: i32| {

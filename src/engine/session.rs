@@ -1,4 +1,4 @@
-//! What one thread runs a plan with: from pixels to maps.
+//! Runs a plan on one thread: from pixels to maps.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tract_onnx::tract_core::plan::SimpleState;
 use super::int8::{Network, Sizes, State};
 use super::manifest::{Decoding, ModelInfo};
 use super::ops::Runnable;
-use super::{Error, self_test};
+use super::{Error, Map, self_test};
 
 /// The state that one thread needs to run a plan.
 pub struct Session {
@@ -21,21 +21,6 @@ pub struct Session {
 enum Running {
     Whole(Arc<Network>, State),
     Graph(SimpleState<TypedFact, Box<dyn TypedOp>>),
-}
-
-/// One output: a map of `channels` planes of `rows` x `columns`, CHW.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Map {
-    /// Name in the graph.
-    pub name: String,
-    /// Planes.
-    pub channels: usize,
-    /// Height.
-    pub rows: usize,
-    /// Width.
-    pub columns: usize,
-    /// `channels * rows * columns` values.
-    pub values: Vec<f32>,
 }
 
 impl Session {
@@ -52,8 +37,8 @@ impl Session {
         self.side
     }
 
-    /// Whether it can run on a picture of so many rows and columns. Any session can on a square of its side; on smaller ones only if
-    /// all of the model is computed in integers, and if its layers can go over them.
+    /// Whether it can run on a picture of so many rows and columns. Any session accepts a square of its side; smaller pictures only if
+    /// the whole model is computed in integers and its layers can process them.
     pub fn accepts(&self, rows: usize, columns: usize) -> bool {
         match &self.state {
             Running::Whole(network, _) => Sizes::of(network, rows, columns).is_some(),
@@ -66,7 +51,7 @@ impl Session {
         self.run_on(pixels, self.side, self.side)
     }
 
-    /// Runs the model on `3 * rows * columns` bytes, a size that it must accept.
+    /// Runs the model on `3 * rows * columns` bytes, a size that [`Self::accepts`] allows.
     pub fn run_on(&mut self, pixels: &[u8], rows: usize, columns: usize) -> Result<Vec<Map>, Error> {
         let refused = || Error::Run(format!("{} bytes are no picture of {columns}x{rows} that it takes", pixels.len()));
         if pixels.len() != 3 * rows * columns {
@@ -96,7 +81,7 @@ impl Session {
         }
     }
 
-    /// Runs the self-test picture and holds the outputs against the manifest's known answer.
+    /// Runs the self-test picture and compares the outputs with the manifest's known answer.
     pub fn self_test(&mut self, info: &ModelInfo) -> Result<(), Error> {
         let maps = self.run(&self_test::picture(self.side))?;
         let found: usize = maps.iter().map(|m| m.values.len()).sum();

@@ -1,13 +1,13 @@
-//! The shipped models, whole: every kernel gives the same bytes, and the answer is that of the definition in floats.
+//! Tests the shipped models: every kernel gives the same bytes, and the answer is that of the definition in floats.
 
 use super::int8::Isa;
 use super::{Arithmetic, Map, ModelSet, Role, self_test};
 
-/// All plans that the service has: role and side of the input in pixels.
+/// All plans that the service uses: role and side of the input in pixels.
 const PLANS: [(Role, usize); 4] =
     [(Role::Detector, 320), (Role::Detector, 640), (Role::Embedder, 112), (Role::Liveness, 128)];
 
-/// Noise that no layer can predict.
+/// Random pixels without any structure.
 fn noise(side: usize) -> Vec<u8> {
     let mut state = 1u32;
     let mut next = || {
@@ -47,8 +47,8 @@ fn integers_answer_what_rounded_floats_do() {
             assert_eq!((&a.name, a.channels, a.rows, a.columns), (&b.name, b.channels, b.rows, b.columns));
             let energy: f32 = b.values.iter().map(|v| v * v).sum();
             let error: f32 = a.values.iter().zip(&b.values).map(|(a, b)| (a - b) * (a - b)).sum();
-            // Sums of floats have errors of their own and biases are rounded, which changes a byte here and there, and later layers
-            // spread it.
+            // Sums of floats have rounding errors and biases are rounded, which changes single bytes, and later layers spread
+            // the difference.
             assert!(error < 2e-2 * energy, "{plan:?} {}: {error} of {energy}", a.name);
         }
     }
@@ -76,7 +76,7 @@ fn a_smaller_picture_needs_no_other_plan() {
     let (wide, high) = (&large[..3 * 320 * 96], &large[..3 * 320 * 256]);
     let portable = detector.plan(320, Arithmetic::Integer(Isa::Portable)).expect("a plan");
     let mut reference = portable.session().expect("a session");
-    // What a run leaves must not be seen by the next.
+    // A run must not depend on the state that the run before left.
     for _ in 0..2 {
         assert!(session.run_on(&small, 192, 192).expect("an answer") == want);
         for (pixels, rows, columns) in [(&large[..], 320, 320), (wide, 96, 320), (high, 320, 256)] {

@@ -1,4 +1,4 @@
-//! The face, turned and scaled to where the recognizer expects eyes, nose and mouth.
+//! Aligns the face: turns and scales it so that eyes, nose and mouth are where the recognizer expects them.
 //!
 //! The similarity transform (turn, scale, shift) that brings the five points closest to ArcFace's (Deng et al. 2019) in the
 //! least-squares sense, then sampling in integers: bilinear, or, when the face is shrunk, the mean of a grid of bilinear
@@ -6,71 +6,109 @@
 
 use super::geometry::{Point, SUB};
 use crate::media::Frame;
-use crate::ops::Wiped;
+use crate::ops::SecretBytes;
 
 /// Width and height of the crop in pixels.
 pub(super) const SIDE: usize = 112;
 
 /// Where the five points belong in the crop, in pixels.
-const TARGET: [(f64, f64); 5] =
+pub(super) const TARGET: Target =
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)];
 
-/// At most this many samples across one pixel of the crop: beyond, a face 900 pixels wide, blur is no concern.
+/// Most samples across one pixel of the crop: beyond, with a face 900 pixels wide, blur does not matter.
 const MOST_SAMPLES: i64 = 8;
 
 /// From crop to picture: `picture = (a + ib) * crop + (x + iy)`, all in 1/65536 pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Similarity {
+pub(super) struct Similarity {
     a: i64,
     b: i64,
     x: i64,
     y: i64,
 }
 
+/// Where the five points belong in a crop, in pixels.
+pub(super) type Target = [(f64, f64); 5];
+
 const FIXED: f64 = 65536.0;
 /// Bound on the parts of a transform: 16,384 pixels of the picture for one of the crop. Their products stay in an `i64`.
 const FAR: f64 = (1u64 << 30) as f64;
 
 /// The 112x112 crop, rows of RGB pixels. Black where it reaches out of the picture.
-pub(super) fn align(frame: &Frame, points: &[Point; 5]) -> Wiped {
-    sample(frame, similarity(points)).into()
+pub(super) fn align(frame: &Frame, points: &[Point; 5]) -> SecretBytes {
+    sample(frame, Similarity::fit(points, &TARGET), SIDE).into()
 }
 
-/// Fits the transform. Points that coincide give a crop of one color, which no quality check passes.
-fn similarity(points: &[Point; 5]) -> Similarity {
-    let source = points.map(|p| (f64::from(p.x) / f64::from(SUB), f64::from(p.y) / f64::from(SUB)));
-    let mean = |p: &[(f64, f64); 5]| {
-        let sum = p.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
-        (sum.0 / 5.0, sum.1 / 5.0)
-    };
-    let (ms, mt) = (mean(&source), mean(&TARGET));
-    // Least squares over complex numbers: m = sum(t * conj(s)) / sum(|s|^2) maps picture to crop; its inverse is wanted.
-    let (mut re, mut im, mut energy) = (0.0, 0.0, 0.0);
-    for (s, t) in source.iter().zip(&TARGET) {
-        let (s, t) = ((s.0 - ms.0, s.1 - ms.1), (t.0 - mt.0, t.1 - mt.1));
-        re += t.0 * s.0 + t.1 * s.1;
-        im += t.1 * s.0 - t.0 * s.1;
-        energy += s.0 * s.0 + s.1 * s.1;
+impl Similarity {
+    /// Fits the transform. Points that coincide give a crop of one color, which no quality check passes.
+    pub(super) fn fit(points: &[Point; 5], target: &Target) -> Self {
+        let source = points.map(|p| (f64::from(p.x) / f64::from(SUB), f64::from(p.y) / f64::from(SUB)));
+        let mean = |p: &[(f64, f64); 5]| {
+            let sum = p.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
+            (sum.0 / 5.0, sum.1 / 5.0)
+        };
+        let (ms, mt) = (mean(&source), mean(target));
+        // Least squares over complex numbers: m = sum(t * conj(s)) / sum(|s|^2) maps picture to crop; the result is its inverse.
+        let (mut re, mut im, mut energy) = (0.0, 0.0, 0.0);
+        for (s, t) in source.iter().zip(target) {
+            let (s, t) = ((s.0 - ms.0, s.1 - ms.1), (t.0 - mt.0, t.1 - mt.1));
+            re += t.0 * s.0 + t.1 * s.1;
+            im += t.1 * s.0 - t.0 * s.1;
+            energy += s.0 * s.0 + s.1 * s.1;
+        }
+        let norm = re * re + im * im;
+        let (a, b) = if norm > 0.0 { (re * energy / norm, -im * energy / norm) } else { (0.0, 0.0) };
+        let fixed = |v: f64| (v * FIXED).round().clamp(-FAR, FAR) as i64;
+        let shift = |v: f64| (v * FIXED).round().clamp(-FAR * FIXED, FAR * FIXED) as i64;
+        Self {
+            a: fixed(a),
+            b: fixed(b),
+            x: shift(ms.0 - (a * mt.0 - b * mt.1)),
+            y: shift(ms.1 - (b * mt.0 + a * mt.1)),
+        }
     }
-    let norm = re * re + im * im;
-    let (a, b) = if norm > 0.0 { (re * energy / norm, -im * energy / norm) } else { (0.0, 0.0) };
-    let fixed = |v: f64| (v * FIXED).round().clamp(-FAR, FAR) as i64;
-    let shift = |v: f64| (v * FIXED).round().clamp(-FAR * FIXED, FAR * FIXED) as i64;
-    Similarity {
-        a: fixed(a),
-        b: fixed(b),
-        x: shift(ms.0 - (a * mt.0 - b * mt.1)),
-        y: shift(ms.1 - (b * mt.0 + a * mt.1)),
+
+    /// Picture pixels for one of the crop, in 1/65536, rounded down.
+    pub(super) fn scale_fixed(self) -> i64 {
+        (self.a * self.a + self.b * self.b).isqrt()
+    }
+
+    /// The same in whole pixels.
+    pub(super) fn scale(self) -> i64 {
+        self.scale_fixed() >> 16
+    }
+
+    /// The same transform into the part of the picture from column `left` and row `top` on, reduced `times` times.
+    pub(super) fn in_part(self, left: usize, top: usize, times: usize) -> Self {
+        let times = times as i64;
+        // The first pixel of the reduced part is the mean of the first `times` ones, centered between them.
+        let shift = |v: i64, start: usize| (v - ((start as i64) << 16) - ((times - 1) << 15)).div_euclid(times);
+        Self { a: self.a / times, b: self.b / times, x: shift(self.x, left), y: shift(self.y, top) }
+    }
+
+    /// Where a point of the crop lies in the picture.
+    pub(super) fn place(self, p: Point) -> Point {
+        // Points are within 2^30 units and the parts within 2^30: their products stay in an `i64`.
+        let (x, y) = (i64::from(p.x), i64::from(p.y));
+        let back = |product: i64, shift: i64| {
+            let units = (product / i64::from(SUB) + shift + 128) >> 8;
+            units.clamp(-MOST_UNITS, MOST_UNITS) as i32
+        };
+        Point { x: back(self.a * x - self.b * y, self.x), y: back(self.b * x + self.a * y, self.y) }
     }
 }
 
-fn sample(frame: &Frame, m: Similarity) -> Vec<u8> {
-    let mut crop = vec![0; 3 * SIDE * SIDE];
+/// Bound on where a point of the crop may lie in the picture, in 1/256 pixel.
+const MOST_UNITS: i64 = 1 << 30;
+
+/// The crop of `side` x `side` pixels.
+pub(super) fn sample(frame: &Frame, m: Similarity, side: usize) -> Vec<u8> {
+    let mut crop = vec![0; 3 * side * side];
     // Picture pixels per crop pixel, rounded down: that many samples in each direction see every one of them.
-    let n = ((m.a * m.a + m.b * m.b).isqrt() >> 16).clamp(1, MOST_SAMPLES);
+    let n = m.scale().clamp(1, MOST_SAMPLES);
     let mean = Mean::new((n * n) as u32);
-    for (y, row) in crop.chunks_exact_mut(3 * SIDE).enumerate() {
-        let mut sums = [[0u32; 3]; SIDE];
+    for (y, row) in crop.chunks_exact_mut(3 * side).enumerate() {
+        let mut sums = vec![[0u32; 3]; side];
         for j in 0..n {
             // The grid, in halves of 1/n crop pixel: along a row, `v` stays and `u` grows by 2.
             let (u, v) = (1 - n, 2 * n * y as i64 + 2 * j + 1 - n);
@@ -90,7 +128,7 @@ fn sample(frame: &Frame, m: Similarity) -> Vec<u8> {
     crop
 }
 
-/// Makes gray levels of sums of as many samples in 1/256 of one, to nearest.
+/// Converts sums of that many samples in 1/256 gray level to gray levels, rounded to nearest.
 struct Mean {
     half: u32,
     /// 2^32 / count, rounded up: sums are under 2^22 and counts 64 at the most, so that the product is off by less than 1 / count.
@@ -107,7 +145,7 @@ impl Mean {
     }
 }
 
-/// The quotients, rounded down, of numbers that grow by the same each time: with one division for all of them.
+/// The quotients, rounded down, of numbers in arithmetic progression, with one division for all of them.
 struct Quotients {
     next: i64,
     rest: i64,
@@ -145,7 +183,7 @@ fn bilinear(frame: &Frame, x: i64, y: i64) -> [u32; 3] {
     let (fx, fy) = ((x >> 8 & 0xFF) as u32, (y >> 8 & 0xFF) as u32);
     let (width, height) = (frame.width() as i64, frame.height() as i64);
     let pixels = |row: i64, column: i64| frame.pixels()[((row * width + column) * 3) as usize..].first_chunk();
-    // In the middle of the picture, which nearly all are.
+    // In the inner part of the picture, the most common case.
     if (0..width - 1).contains(&column)
         && (0..height - 1).contains(&row)
         && let (Some(above), Some(below)) = (pixels(row, column), pixels(row + 1, column))

@@ -1,4 +1,4 @@
-//! The aligned face as a point on the unit sphere.
+//! Computes the embedding of an aligned face: a point on the unit sphere.
 
 use super::align::SIDE;
 use crate::engine::{Decoding, Error, ModelInfo, Plan, Session};
@@ -11,6 +11,15 @@ pub(super) struct Embedder {
     mirror: bool,
 }
 
+/// The embedder's result for a crop.
+pub(super) struct Embedding {
+    /// Of length 1.
+    pub(super) vector: Vec<f64>,
+    /// The length before: how much of a face the model recognizes. It is long for clear faces and short for what is no face, is blurred,
+    /// noisy or covered (Meng et al.: MagFace, 2021, trains for that; with other losses it holds as well).
+    pub(super) norm: f64,
+}
+
 impl Embedder {
     pub(super) fn new(info: &ModelInfo, plan: &Plan, mirror: bool) -> Result<Self, Error> {
         let session = plan.session()?;
@@ -20,19 +29,19 @@ impl Embedder {
         }
     }
 
-    /// The unit vector of a crop (rows of RGB pixels, 112x112), averaged with that of the mirrored crop if so set.
-    pub(super) fn embed(&mut self, crop: &[u8]) -> Result<Vec<f64>, Error> {
-        let mut vector = self.one(crop)?;
+    /// The embedding of a crop (rows of RGB pixels, 112x112), averaged with that of the mirrored crop if so set.
+    pub(super) fn embed(&mut self, crop: &[u8]) -> Result<Embedding, Error> {
+        let mut embedding = self.one(crop)?;
         if self.mirror {
-            for (v, m) in vector.iter_mut().zip(self.one(&mirrored(crop, SIDE))?) {
-                *v += m;
-            }
-            normalize(&mut vector);
+            let other = self.one(&mirrored(crop, SIDE))?;
+            embedding.vector.iter_mut().zip(other.vector).for_each(|(v, m)| *v += m);
+            normalize(&mut embedding.vector);
+            embedding.norm = f64::midpoint(embedding.norm, other.norm);
         }
-        Ok(vector)
+        Ok(embedding)
     }
 
-    fn one(&mut self, crop: &[u8]) -> Result<Vec<f64>, Error> {
+    fn one(&mut self, crop: &[u8]) -> Result<Embedding, Error> {
         let maps = self.session.run(crop)?;
         let mut vector: Vec<f64> = maps.iter().flat_map(|m| m.values.iter().map(|v| f64::from(*v))).collect();
         if vector.len() != self.dimension {
@@ -42,15 +51,16 @@ impl Embedder {
                 self.dimension
             )));
         }
-        normalize(&mut vector);
-        Ok(vector)
+        let norm = normalize(&mut vector);
+        Ok(Embedding { vector, norm })
     }
 }
 
-/// Scales to length 1. A vector of zeros stays as it is and is refused as a template.
-fn normalize(vector: &mut [f64]) {
+/// Scales to length 1 and returns the length before. A vector of zeros stays as it is and is refused as a template.
+fn normalize(vector: &mut [f64]) -> f64 {
     let length = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
     if length > 0.0 {
         vector.iter_mut().for_each(|v| *v /= length);
     }
+    length
 }

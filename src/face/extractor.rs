@@ -1,22 +1,25 @@
-//! The whole way from a file to a template, for one thread.
+//! Extracts a template from a picture file: runs all steps on one thread.
 
 use std::time::Duration;
 
 use super::align::align;
-use super::detect::{Detector, Face};
-use super::embed::Embedder;
-use super::liveness::Model;
-use super::quality::{Flaw, Quality};
+use super::detect::Detector;
+use super::embed::{Embedder, Embedding};
+use super::error::{Error, on_time};
+use super::found::Face;
+use super::light::lit;
+use super::pad_model::PadModel;
+use super::quality::{Quality, QualityDefect};
 use super::score::Curve;
-use super::select::{Choice, choose, most_central};
+use super::select::{Choice, SecondPerson, choose, most_central};
 use super::template::Template;
 use crate::engine::{self, Arithmetic, ModelInfo, ModelSet, Plan, Role};
-use crate::media::{self, Frame, Held, Means, MediumError};
+use crate::media::{self, Frame, HeldMedia, Means};
 use crate::ops::memory::Reserved;
-use crate::ops::{Limits, Memory};
+use crate::ops::{Limits, Memory, counted};
 
-/// The plans that every thread shares: weights are in memory once.
-pub struct Faces {
+/// The model plans that all threads share: weights are in memory once.
+pub struct FacePipeline {
     models: Vec<ModelInfo>,
     coarse: Plan,
     fine: Plan,
@@ -25,17 +28,19 @@ pub struct Faces {
     limits: Limits,
     memory: Memory,
     mirror: bool,
+    second_person: SecondPerson,
 }
 
-/// What one thread needs to make templates and to judge whether a face is live.
+/// The state of one thread that makes templates and judges whether a face is live.
 pub struct Extractor {
     pub(super) detector: Detector,
-    pub(super) embedder: Embedder,
-    pub(super) liveness: Model,
-    /// How alike faces of one medium are.
+    embedder: Embedder,
+    pub(super) liveness: PadModel,
+    /// The score curve for faces of one medium.
     pub(super) curve: Curve,
     pub(super) model: u16,
     pub(super) limits: Limits,
+    pub(super) second_person: SecondPerson,
     /// Shared by all threads.
     pub(super) memory: Memory,
 }
@@ -47,54 +52,12 @@ pub struct Stages {
     pub decode: Duration,
     /// Frame to faces.
     pub detect: Duration,
+    /// Second detection of the face.
+    pub confirm: Duration,
     /// Face to crop, with the quality measures.
     pub align: Duration,
     /// Crop to template.
     pub embed: Duration,
-}
-
-/// Why there is no template or no judgement, by who has to do something about it.
-#[derive(Debug)]
-pub enum Error {
-    /// The bytes are no picture that can be read: the client's.
-    Picture(media::Error),
-    /// The bytes are no medium that can be judged: the client's.
-    Medium(MediumError),
-    /// Nobody is in it: the client's.
-    NoFace,
-    /// So many comparable people are in it: the client's.
-    SeveralFaces(usize),
-    /// A face that no template can be made of: the client's, and the person can mend it.
-    Unusable(Flaw),
-    /// The face can be judged in too few frames of a clip: the client's, and the person can mend it.
-    TooFewFrames {
-        /// Frames in which it can.
-        usable: usize,
-        /// Frames that were looked at.
-        of: usize,
-    },
-    /// The time ran out: policy.
-    Late,
-    /// The system has no memory for it now: ours.
-    NoMemory,
-    /// The models failed: ours.
-    Engine(engine::Error),
-}
-
-impl From<engine::Error> for Error {
-    fn from(error: engine::Error) -> Self {
-        Self::Engine(error)
-    }
-}
-
-impl From<MediumError> for Error {
-    fn from(error: MediumError) -> Self {
-        match error {
-            MediumError::Late => Self::Late,
-            MediumError::NoMemory => Self::NoMemory,
-            other => Self::Medium(other),
-        }
-    }
 }
 
 impl From<media::Error> for Error {
@@ -112,12 +75,13 @@ impl std::fmt::Display for Error {
         match self {
             Self::Picture(error) => error.fmt(f),
             Self::NoFace => f.write_str("no face was found"),
-            Self::SeveralFaces(n) => write!(f, "{n} people of comparable size are in the picture"),
-            Self::Unusable(flaw) => flaw.fmt(f),
+            Self::SeveralFaces(n) => write!(f, "{n} people are in the picture; there must be one"),
+            Self::Unusable(defect) => defect.fmt(f),
             Self::Medium(error) => error.fmt(f),
             Self::TooFewFrames { usable, of } => write!(
                 f,
-                "a face can be judged in {usable} of {of} frames only; keep it in the picture and look at the camera"
+                "a face can be judged in {usable} of {} only; keep it in the picture and look at the camera",
+                counted(of, "frame", "frames")
             ),
             Self::Late => f.write_str("it took too long"),
             Self::NoMemory => media::Error::NoMemory.fmt(f),
@@ -128,14 +92,20 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl Faces {
+impl FacePipeline {
     /// Plans the models. `mirror` averages the embedding with that of the mirrored crop.
-    pub fn new(models: ModelSet, limits: Limits, mirror: bool, arithmetic: Arithmetic) -> Result<Self, engine::Error> {
+    pub fn new(
+        models: ModelSet,
+        limits: Limits,
+        second_person: SecondPerson,
+        mirror: bool,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, engine::Error> {
         let detector = models.get(Role::Detector);
         let sides = &detector.info().input.sides;
         let (coarse, fine) = (sides[0], sides[sides.len() - 1]);
         let (embedder, liveness) = (models.get(Role::Embedder), models.get(Role::Liveness));
-        // Planning is most of a start, and there are several processors.
+        // Planning is most of the start time, and there are several processors.
         let [coarse, fine, embed, liveness] = std::thread::scope(|scope| {
             [
                 (detector, coarse),
@@ -154,13 +124,14 @@ impl Faces {
             memory: Memory::new(&limits),
             limits,
             mirror,
+            second_person,
             models: models.into_infos(), // the files are not needed any more
         };
-        faces.extractor()?; // models that don't fit together are told now, and later ones can be expected to be made
+        faces.extractor()?; // models that don't fit together are reported now, and later extractors can be expected to succeed
         Ok(faces)
     }
 
-    /// How much memory decoding may take.
+    /// The memory budget for decoding.
     pub fn memory(&self) -> &Memory {
         &self.memory
     }
@@ -171,10 +142,11 @@ impl Faces {
         Ok(Extractor {
             detector: Detector::new(self.info(Role::Detector), &self.coarse, &self.fine)?,
             embedder: Embedder::new(embedder, &self.embed, self.mirror)?,
-            liveness: Model::new(self.info(Role::Liveness), &self.liveness)?,
+            liveness: PadModel::new(self.info(Role::Liveness), &self.liveness)?,
             curve: Curve::new(&embedder.knots),
             model: embedder.id,
             limits: self.limits.clone(),
+            second_person: self.second_person,
             memory: self.memory.clone(),
         })
     }
@@ -186,7 +158,7 @@ impl Faces {
         self.liveness.session()?.self_test(self.info(Role::Liveness))
     }
 
-    /// How a model is computed, for people.
+    /// The arithmetic of a model, for people.
     pub fn arithmetic(&self, role: Role) -> String {
         match role {
             Role::Detector => self.coarse.arithmetic(),
@@ -211,25 +183,25 @@ impl Faces {
 }
 
 impl Extractor {
-    /// The template of the one person in a picture file. `stop` is asked now and then whether to give up with
+    /// The template of the one person in a picture file. `stop` is called between steps; once it returns true, this ends with
     /// [`Error::Late`].
     pub fn extract(&mut self, bytes: &[u8], stop: &dyn Fn() -> bool) -> Result<Template, Error> {
         let frame = self.decode(bytes, stop)?;
         on_time(stop)?;
-        match choose(&self.detector.find(&frame)?, &frame) {
+        match choose(&self.detector.find(&frame)?, &frame, self.second_person.submitted) {
             Choice::None => Err(Error::NoFace),
             Choice::Several(n) => Err(Error::SeveralFaces(n)),
             Choice::One(face) => self.template(&frame, face, stop),
         }
     }
 
-    /// Waits for memory for something else than a picture file, but for no more than there is.
+    /// Waits for memory for something other than a picture file, but for no more than there is.
     pub fn reserve(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<Reserved, Error> {
         self.memory.decode.reserve_most(bytes, stop).map_err(|_| Error::Late)
     }
 
-    /// The frame of a picture file, which holds its part of the memory's budget.
-    pub fn decode(&self, bytes: &[u8], stop: &dyn Fn() -> bool) -> Result<Held, Error> {
+    /// The frame of a picture file, with its part of the memory budget reserved.
+    pub fn decode(&self, bytes: &[u8], stop: &dyn Fn() -> bool) -> Result<HeldMedia, Error> {
         Ok(media::decode(bytes, &Means { limits: &self.limits, memory: &self.memory, stop })?)
     }
 
@@ -237,20 +209,31 @@ impl Extractor {
     pub fn extract_central(&mut self, bytes: &[u8]) -> Result<(Template, bool), Error> {
         let frame = self.decode(bytes, NEVER)?;
         let faces = self.detector.find(&frame)?;
-        let several = matches!(choose(&faces, &frame), Choice::Several(_));
+        let several = matches!(choose(&faces, &frame, self.second_person.submitted), Choice::Several(_));
         let face = most_central(&faces, &frame).ok_or(Error::NoFace)?;
         Ok((self.template(&frame, face, NEVER)?, several))
+    }
+
+    /// The most central face in a frame, as the first detection finds it.
+    pub fn central(&mut self, frame: &Frame) -> Result<Face, Error> {
+        most_central(&self.detector.find(frame)?, frame).ok_or(Error::NoFace)
+    }
+
+    /// The template of the most central person in a frame.
+    pub fn extract_frame(&mut self, frame: &Frame) -> Result<Template, Error> {
+        let face = self.central(frame)?;
+        self.template(frame, face, NEVER)
     }
 
     /// All faces of a picture file, the largest first, and the choice among them.
     pub fn detect(&mut self, bytes: &[u8]) -> Result<(Vec<Face>, Choice), Error> {
         let frame = self.decode(bytes, NEVER)?;
         let faces = self.detector.find(&frame)?;
-        let choice = choose(&faces, &frame);
+        let choice = choose(&faces, &frame, self.second_person.submitted);
         Ok((faces, choice))
     }
 
-    /// Extracts with a clock, which is read around each step.
+    /// Extracts with a clock that is read around each step.
     pub fn extract_timed(&mut self, bytes: &[u8], clock: impl Fn() -> Duration) -> Result<Stages, Error> {
         let start = clock();
         let frame = self.decode(bytes, NEVER)?;
@@ -258,40 +241,56 @@ impl Extractor {
         let faces = self.detector.find(&frame)?;
         let detected = clock();
         let face = faces.first().ok_or(Error::NoFace)?;
+        let face = self.confirmed(&frame, face)?;
+        let confirmed = clock();
         let crop = align(&frame, &face.points);
-        let quality = Quality::measure(face, &crop);
+        let quality = Quality::measure(&face, &crop);
         let aligned = clock();
         self.embed(&crop, &quality)?;
         Ok(Stages {
             decode: decoded - start,
             detect: detected - decoded,
-            align: aligned - detected,
+            confirm: confirmed - detected,
+            align: aligned - confirmed,
             embed: clock() - aligned,
         })
     }
 
     fn template(&mut self, frame: &Frame, face: Face, stop: &dyn Fn() -> bool) -> Result<Template, Error> {
         on_time(stop)?;
+        let face = self.confirmed(frame, &face)?;
+        on_time(stop)?;
         let crop = align(frame, &face.points);
         let quality = Quality::measure(&face, &crop);
-        if let Some(flaw) = quality.flaw() {
-            return Err(Error::Unusable(flaw));
+        if let Some(defect) = quality.defect() {
+            return Err(Error::Unusable(defect));
         }
         on_time(stop)?;
-        Ok(self.embed(&crop, &quality)?)
+        self.embed(&crop, &quality)
     }
 
-    pub(super) fn embed(&mut self, crop: &[u8], quality: &Quality) -> Result<Template, engine::Error> {
-        let vector = self.embedder.embed(crop)?;
-        Template::new(self.model, quality.score(), &vector)
-            .map_err(|_| engine::Error::Run("the embedder gave no direction".into()))
+    /// The face as the second detection finds it, or why there is none.
+    pub(super) fn confirmed(&mut self, frame: &Frame, face: &Face) -> Result<Face, Error> {
+        let confirmed = self.detector.confirm(frame, face)?;
+        confirmed.ok_or_else(|| Error::Unusable(QualityDefect::of_unconfirmed(frame, face)))
+    }
+
+    /// The embedding of an aligned face, with more light if it is dark.
+    pub(super) fn embedding(&mut self, crop: &[u8], quality: &Quality) -> Result<Embedding, engine::Error> {
+        let brighter = lit(crop, quality);
+        self.embedder.embed(brighter.as_deref().unwrap_or(crop))
+    }
+
+    /// The template of an aligned face, unless the embedder finds too little of a face in it.
+    pub(super) fn embed(&mut self, crop: &[u8], quality: &Quality) -> Result<Template, Error> {
+        let embedding = self.embedding(crop, quality)?;
+        if let Some(defect) = quality.defect_of_embedding(embedding.norm) {
+            return Err(Error::Unusable(defect));
+        }
+        let template = Template::new(self.model, quality.score(embedding.norm), &embedding.vector);
+        Ok(template.map_err(|_| engine::Error::Run("the embedder gave no direction".into()))?)
     }
 }
 
-/// For measurements, which have all the time that they need.
+/// For measurements, which have no time limit.
 const NEVER: &dyn Fn() -> bool = &|| false;
-
-/// Whether there is still time.
-pub(super) fn on_time(stop: &dyn Fn() -> bool) -> Result<(), Error> {
-    if stop() { Err(Error::Late) } else { Ok(()) }
-}

@@ -6,10 +6,10 @@
 /// Units in a pixel.
 pub const SUB: i32 = 256;
 
-/// A place in a picture: `x` to the right, `y` down, in 1/256 pixel.
+/// A point in a picture: `x` to the right, `y` down, in 1/256 pixel.
 ///
-/// The detector's own convention is kept, in which a pixel's place is that of its number: scaling moves points by up to half
-/// a pixel of the network's input, as it does in the reference implementation that the recognizer was trained behind.
+/// Uses the detector's convention, in which a pixel's position is its index: scaling moves points by up to half a pixel of the
+/// network's input, as it does in the reference implementation that the recognizer was trained behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Point {
     /// To the right.
@@ -18,7 +18,7 @@ pub struct Point {
     pub y: i32,
 }
 
-/// A box between two corners, in 1/256 pixel; may reach out of the picture.
+/// A box between two corners, in 1/256 pixel; may extend beyond the picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rect {
     /// Top left corner.
@@ -36,6 +36,15 @@ impl Point {
 }
 
 impl Rect {
+    /// The smallest box around points, of which there is at least one.
+    pub(super) fn around(points: &[Point]) -> Self {
+        let bound = |of: fn(&Point) -> i32| {
+            (points.iter().map(of).min().unwrap_or(0), points.iter().map(of).max().unwrap_or(0))
+        };
+        let ((left, right), (top, bottom)) = (bound(|p| p.x), bound(|p| p.y));
+        Self { min: Point { x: left, y: top }, max: Point { x: right, y: bottom } }
+    }
+
     /// Width in 1/256 pixel, not negative.
     pub fn width(self) -> i64 {
         (i64::from(self.max.x) - i64::from(self.min.x)).max(0)
@@ -59,14 +68,14 @@ impl Rect {
         }
     }
 
-    /// Whether what both cover is at least so many percent of what either covers.
+    /// Whether the intersection is at least `percent` percent of the union.
     pub fn overlaps(self, other: Self, percent: i64) -> bool {
         let shared = self.intersection(other).area();
         let union = self.area() + other.area() - shared;
         shared * 100 >= union * percent
     }
 
-    /// Its middle.
+    /// Its center.
     pub fn center(self) -> Point {
         Point { x: self.min.x.midpoint(self.max.x), y: self.min.y.midpoint(self.max.y) }
     }

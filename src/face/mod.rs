@@ -1,28 +1,55 @@
-//! What the product knows: from a frame to the person in it, a template of that person, and how alike two templates are.
+//! Recognizes faces: from a frame to the person in it, a template of that person, and the similarity of two templates.
 //!
-//! [`Extractor`] goes the whole way; the steps are modules of their own:
-//! detect -> select -> align -> quality -> embed -> [`Template`]; [`Curve`] turns two templates into a [`Score`].
+//! [`Extractor`] runs all steps, which are modules of their own:
+//! detect -> select -> confirm -> align -> quality -> light -> embed -> [`Template`]; [`Curve`] turns two templates into a [`Score`].
 //!
 //! From decoded pixels on everything is deterministic. All geometry is in 1/256 pixel integers, all sampling in integer
-//! arithmetic; what is left in floating point uses only operations that IEEE 754 defines exactly, and `libm` for the rest.
+//! arithmetic; the rest, in floating point, uses only operations that IEEE 754 defines exactly, and `libm`.
 
 mod align;
+mod cells;
+mod compare;
+mod confirm;
+mod context;
 mod detect;
 mod embed;
+mod error;
 mod extractor;
+mod found;
 mod geometry;
+mod glasses;
+mod join;
+mod light;
 mod liveness;
+mod pad_model;
 mod quality;
-mod resample;
 mod score;
 mod select;
+mod site;
 mod template;
 
-pub use detect::{Detector, Face};
-pub use extractor::{Error, Extractor, Faces, Stages};
+use crate::media::resample;
+
+pub use compare::Comparator;
+pub use detect::Detector;
+pub use error::Error;
+pub use extractor::{Extractor, FacePipeline, Stages};
+pub use found::Face;
 pub use geometry::{Point, Rect, SUB};
-pub use liveness::{Effort, Finding, Live, Sat, Sitting};
-pub use quality::{Flaw, Quality};
+pub use join::Unjoined;
+pub use liveness::{Capture, CaptureSession, Effort, PadResult, PadVerdict};
+pub use quality::{Quality, QualityDefect};
 pub use score::{Curve, Decision, Score, Thresholds};
-pub use select::{Choice, choose, most_central};
-pub use template::{Damage, Template, fuzz};
+pub use select::{Choice, SecondPerson, choose, most_central};
+pub use site::{OtherModel, Site};
+pub use template::{Template, TemplateError, fuzz};
+
+/// One with the embedded models.
+#[cfg(test)]
+fn extractor_for_tests() -> Extractor {
+    let models = crate::engine::ModelSet::embedded().expect("the embedded models");
+    let (limits, arithmetic) = (crate::ops::Limits::default(), crate::engine::Arithmetic::default());
+    let second_person = SecondPerson { submitted: 6, camera: 25 };
+    let faces = FacePipeline::new(models, limits, second_person, false, arithmetic).expect("models that fit together");
+    faces.extractor().expect("models that fit together")
+}

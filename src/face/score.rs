@@ -1,22 +1,21 @@
-//! How alike two people are, as a number that says how rarely strangers get it.
+//! Turns the similarity of two templates into a score that says how rarely two different people reach it.
 //!
 //! The score is a stored, monotone map of -log10 of the false match rate (FMR): see `docs/ref/scores.md`.
 
 use std::fmt;
 
-use super::template::Template;
 use crate::engine::Knot;
 
-/// A similarity from 0 to 1, in millionths: exact, so that the number that a client reads is the one that was judged.
+/// A score from 0 to 1, in millionths: exact, so that the number that a client reads is the one that was compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Score(u32);
 
-/// What to do about a score.
+/// The decision for a score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The faces match.
     Approved,
-    /// A person should look.
+    /// A person has to decide.
     OperatorRequired,
     /// The faces don't match.
     Declined,
@@ -40,7 +39,7 @@ const SCORE_AT: [(f64, f64); 7] =
     [(1.0, 0.0), (1e-1, 0.30), (1e-2, 0.55), (1e-3, 0.75), (1e-4, 0.85), (1e-5, 0.92), (1e-6, 0.97)];
 
 impl Score {
-    /// The nearest score; outside 0..1 it is clamped, and what is no number is 0.
+    /// The nearest score; outside 0..1 it is clamped, and NaN is 0.
     pub fn new(value: f64) -> Self {
         Self((value.clamp(0.0, 1.0) * 1e6).round() as u32)
     }
@@ -50,21 +49,21 @@ impl Score {
         f64::from(self.0) / 1e6
     }
 
-    /// The score in steps of a hundredth, and 0 below the score of one impostor pair in ten: so many strangers are less alike that it
-    /// matters for nobody, but each such score would tell as much of a template as a high one. Rounded down, so that no score seems to
-    /// reach a threshold that it does not reach.
+    /// The score in steps of a hundredth, and 0 below the score of one impostor pair in ten: differences among such low scores matter to no
+    /// decision, but each would reveal as much of a template as a high one. Rounded down, so that no score seems to reach a threshold that
+    /// it does not reach.
     pub fn coarse(self) -> Self {
         const STEP: u32 = 10_000;
         let least = Self::new(SCORE_AT[1].1);
         if self < least { Self(0) } else { Self(self.0 / STEP * STEP) }
     }
 
-    /// What is missing to 1.
+    /// Its difference to 1.
     pub fn complement(self) -> Self {
         Self(1_000_000 - self.0)
     }
 
-    /// The decision that the thresholds make of it.
+    /// The decision for it by the thresholds.
     pub fn decide(self, thresholds: Thresholds) -> Decision {
         if self >= thresholds.approved {
             Decision::Approved
@@ -109,14 +108,9 @@ impl Curve {
         let ((x0, y0), (x1, y1)) = (self.0[above - 1], self.0[above]);
         Score::new(y0 + (y1 - y0) * ((cosine - x0) / (x1 - x0)).clamp(0.0, 1.0))
     }
-
-    /// The score of two templates of this model.
-    pub fn compare(&self, a: &Template, b: &Template) -> Score {
-        self.score(a.cosine(b))
-    }
 }
 
-/// The score that stands for a false match rate.
+/// The score for a false match rate.
 fn score_at(fmr: f64) -> f64 {
     let rate = -libm::log10(fmr);
     let decade = (rate.floor().max(0.0) as usize).min(SCORE_AT.len() - 2);

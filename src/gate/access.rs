@@ -1,37 +1,43 @@
-//! Who may come in: tokens, known by their hashes alone.
+//! Access control: bearer tokens, known by their hashes alone, and the checks of `Host` and `Origin` where there are none.
 
 use ring::digest::{SHA256, digest};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::Why;
 use super::head::{Head, Page};
+use super::origins::Origins;
+use super::{RejectReason, Tls};
 use crate::ops::hex;
 use crate::ops::settings::{self, Scope};
 
-/// The tokens of the settings, and the names by which this machine may be called where there are none.
+/// The tokens of the settings, and the names of this machine that requests may use where there are no tokens.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     tokens: Vec<(String, Token, Vec<Scope>)>,
     /// In lower case.
     hosts: Vec<String>,
+    /// Whether every peer that reaches the service may use it.
+    open: bool,
+    origins: Origins,
+    /// TLS of connections over TCP, if they are encrypted.
+    tls: Option<Tls>,
 }
 
 /// The SHA-256 of a token.
 pub(super) type Token = [u8; 32];
 
-/// By what right a request came in.
+/// The grant under which a request was admitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pass {
-    /// What it needed a token for, if for anything.
+    /// The scope that it needed, if any.
     pub(super) scope: Option<Scope>,
-    /// The token that it came with and that was good for it.
+    /// The token that it came with, which has that scope.
     pub(super) token: Option<Token>,
 }
 
-/// What a token begins with, so that it is recognized where it was leaked.
+/// Prefix of all tokens, so that a leaked one is recognized.
 const PREFIX: &str = "faceplate_";
 
-/// A new token with 256 random bits, and what the settings know of it.
+/// A new token with 256 random bits, and its entry for the settings.
 pub fn new_token(name: &str, scopes: &[Scope]) -> (String, settings::Token) {
     let token = format!("{PREFIX}{:032x}{:032x}", crate::ops::random(), crate::ops::random());
     let sha256 = hex::digits(digest(&SHA256, token.as_bytes()).as_ref());
@@ -39,29 +45,40 @@ pub fn new_token(name: &str, scopes: &[Scope]) -> (String, settings::Token) {
 }
 
 impl Access {
-    /// Those of the settings, whose hashes are known to be hashes.
+    /// Access by the settings, whose hashes are known to be valid.
     pub fn new(settings: &settings::Access) -> Self {
         let hash = |token: &settings::Token| hex::bytes(&token.sha256).expect("the settings were validated");
         let tokens = settings.tokens.iter().map(|t| (t.name.clone(), hash(t), t.scopes.clone())).collect();
         let own = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
         let names = [format!("{own}.local"), own].into_iter().filter(|name| !name.starts_with('.') && !name.is_empty());
         let given = settings.hosts.iter().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
-        Self { tokens, hosts: names.chain(given).collect() }
+        Self {
+            tokens,
+            hosts: names.chain(given).collect(),
+            open: settings.open,
+            origins: Origins::new(settings),
+            tls: None,
+        }
     }
 
-    /// Whether nobody needs a token.
+    /// The same behind TLS, whose certificate has names as well.
+    pub(super) fn behind(self, tls: Option<&Tls>) -> Self {
+        Self { tls: tls.cloned(), ..self }
+    }
+
+    /// Whether no request needs a token.
     pub fn is_open(&self) -> bool {
         self.tokens.is_empty()
     }
 
-    /// Whether the request's token is good for `scope`, and which it is.
-    pub fn check(&self, head: &Head, scope: Option<Scope>) -> Result<Pass, Why> {
+    /// Whether the request's token has `scope`; returns the grant.
+    pub fn check(&self, head: &Head, scope: Option<Scope>) -> Result<Pass, RejectReason> {
         let Some(wanted) = scope.filter(|_| !self.is_open()) else { return Ok(Pass { scope, token: None }) };
-        let Some(given) = &head.authorization else { return Err(Why::NoToken) };
+        let Some(given) = &head.authorization else { return Err(RejectReason::NoToken) };
         let bearer = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
-        let Some((_, token)) = bearer else { return Err(Why::NoToken) };
+        let Some((_, token)) = bearer else { return Err(RejectReason::NoToken) };
         let hash = digest(&SHA256, token.trim().as_bytes());
-        // All are compared, in the same time whichever it is.
+        // All are compared, in the same time whichever matches.
         let (mut known, mut good) = (Choice::from(0), Choice::from(0));
         for (_, stored, scopes) in &self.tokens {
             let is_it = hash.as_ref().ct_eq(&stored[..]);
@@ -70,12 +87,12 @@ impl Access {
         }
         match (bool::from(known), bool::from(good)) {
             (true, true) => Ok(Pass { scope, token: hash.as_ref().try_into().ok() }),
-            (true, false) => Err(Why::WrongScope),
-            (false, _) => Err(Why::WrongToken),
+            (true, false) => Err(RejectReason::WrongScope),
+            (false, _) => Err(RejectReason::WrongToken),
         }
     }
 
-    /// Whether what came in by `pass` would still come in.
+    /// Whether a request admitted under `pass` would still be admitted.
     pub(super) fn admits(&self, pass: &Pass) -> bool {
         let Some(scope) = pass.scope.filter(|_| !self.is_open()) else { return true };
         let is_good =
@@ -83,23 +100,42 @@ impl Access {
         self.tokens.iter().any(is_good)
     }
 
-    /// Whether a request for that host is meant for this machine. Where nobody needs a token, a web page must not reach the service by
-    /// a name of its own that it lets point here (DNS rebinding): addresses, `localhost`, this machine's name and those of the
-    /// settings are taken, and a request without a host, which no browser sends.
-    pub fn is_ours(&self, host: Option<&str>) -> bool {
-        let Some(host) = host.filter(|_| self.is_open()) else { return true };
+    /// The web pages of other origins that may send requests.
+    pub(super) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// Whether the `Host` of a request, which needs a token for `scope` if there are any, may stand for this machine.
+    ///
+    /// Where no token is needed, a web page must not reach the service by a name of its own that it lets point here (DNS rebinding).
+    /// Where tokens are needed, the page has none; where clients need a certificate, a browser has checked the service's own before it
+    /// shows one. Where access is open to all, two kinds of request pass under any name: those that no page can have sent (browsers name
+    /// the origin of whatever posts), and those that need no token anyway.
+    pub(super) fn host_is_allowed(&self, head: &Head, scope: Option<Scope>) -> bool {
+        let is_guarded = !self.is_open() || self.tls.as_ref().is_some_and(Tls::asks_for_certificates);
+        let Page { origin, site, referer, .. } = &head.page;
+        let is_of_page = origin.is_some() || site.is_some() || referer.is_some();
+        let may_be_called_anything = self.open && (scope.is_none() || head.method == "POST" && !is_of_page);
+        is_guarded || may_be_called_anything || self.is_own_name(head.host.as_deref())
+    }
+
+    /// Whether it is an address, `localhost`, this machine's name, or one of the settings or of the certificate; or absent: no browser
+    /// omits it.
+    fn is_own_name(&self, host: Option<&str>) -> bool {
+        let Some(host) = host else { return true };
         let name = host.strip_suffix('.').unwrap_or(host);
         let is_v6 = || name.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok();
         name == "localhost"
             || name.parse::<std::net::Ipv4Addr>().is_ok()
             || is_v6().is_some()
             || self.hosts.iter().any(|known| known == name)
+            || self.tls.as_ref().is_some_and(|tls| tls.is_for(name))
     }
 
-    /// Whether no page of another site made a browser ask. Where nobody needs a token, such a page could have pictures compared or the
-    /// camera switched on, though it could not read the reply. What no browser sends is not looked for.
+    /// Whether the request was not sent on behalf of a page of another site. Where no token is needed, such a page could have pictures
+    /// compared or the camera switched on, though it could not read the reply. Only headers that browsers send are checked.
     pub fn is_own_page(&self, head: &Head) -> bool {
-        if !self.is_open() {
+        if !self.is_open() || self.origins.allowed(head).is_some() {
             return true;
         }
         let is_same = |url: &str| {
@@ -107,7 +143,7 @@ impl Access {
                 url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
             authority.eq_ignore_ascii_case(&head.authority)
         };
-        let Page { origin, site, referer } = &head.page;
+        let Page { origin, site, referer, .. } = &head.page;
         site.as_deref().is_none_or(|site| ["same-origin", "none"].contains(&site))
             && origin.as_deref().is_none_or(is_same)
             && referer.as_deref().is_none_or(is_same)
@@ -120,6 +156,12 @@ mod tests {
 
     fn head(lines: &str) -> Head {
         Head::parse(format!("GET / HTTP/1.1\r\nHost: h:8080\r\n{lines}\r\n\r\n").as_bytes()).unwrap()
+    }
+
+    /// A request for `host` that would need a token.
+    fn host_is_allowed(access: &Access, host: &str) -> bool {
+        let host = Head { host: Some(host.to_owned()), ..head("A: b") };
+        access.host_is_allowed(&host, Some(Scope::Pattern))
     }
 
     fn guarded(tokens: Vec<settings::Token>) -> Access {
@@ -136,21 +178,21 @@ mod tests {
         let bearer = format!("Authorization: bearer  {token}");
         let pass = ask(&bearer, Some(Scope::Camera)).unwrap();
         assert!(pass.token.is_some() && access.admits(&pass));
-        assert_eq!(ask(&bearer, Some(Scope::Metrics)), Err(Why::WrongScope));
-        assert_eq!(ask(&bearer, Some(Scope::Compare)), Err(Why::WrongScope));
-        assert_eq!(ask("A: b", Some(Scope::Pattern)), Err(Why::NoToken));
+        assert_eq!(ask(&bearer, Some(Scope::Metrics)), Err(RejectReason::WrongScope));
+        assert_eq!(ask(&bearer, Some(Scope::Compare)), Err(RejectReason::WrongScope));
+        assert_eq!(ask("A: b", Some(Scope::Pattern)), Err(RejectReason::NoToken));
         assert_eq!(ask("A: b", None), Ok(Pass::default()));
         for wrong in [&other, "x", &token[..73], &token.to_uppercase()] {
             assert_eq!(
                 ask(&format!("Authorization: Bearer {wrong}"), Some(Scope::Pattern)),
-                Err(Why::WrongToken),
+                Err(RejectReason::WrongToken),
                 "{wrong}"
             );
         }
-        assert_eq!(ask(&format!("Authorization: Basic {token}"), Some(Scope::Pattern)), Err(Why::NoToken));
+        assert_eq!(ask(&format!("Authorization: Basic {token}"), Some(Scope::Pattern)), Err(RejectReason::NoToken));
         let open = Access::default().check(&head("A: b"), Some(Scope::Pattern)).unwrap();
         assert!(open.token.is_none() && Access::default().admits(&open));
-        // What came in before the settings changed.
+        // A request admitted before the settings changed.
         let fewer = guarded(vec![settings::Token { scopes: vec![Scope::Pattern], ..stored }]);
         let others = guarded(vec![new_token("b", &[Scope::Pattern, Scope::Camera]).1]);
         assert!(!fewer.admits(&pass) && !others.admits(&pass) && !access.admits(&open));
@@ -172,9 +214,9 @@ mod tests {
             "kiosk.example.com.",
             &own,
         ] {
-            assert!(open.is_ours(Some(&name.to_ascii_lowercase())), "{name}");
+            assert!(host_is_allowed(&open, &name.to_ascii_lowercase()), "{name}");
         }
-        assert!(open.is_ours(None));
+        assert!(open.host_is_allowed(&Head { host: None, ..head("A: b") }, Some(Scope::Pattern)));
         for name in [
             "",
             ".",
@@ -195,9 +237,60 @@ mod tests {
             "localhost.evil.com",
             "localhost..",
         ] {
-            assert!(!open.is_ours(Some(name)), "{name}");
+            assert!(!host_is_allowed(&open, name), "{name}");
         }
-        assert!(guarded(vec![new_token("a", &[]).1]).is_ours(Some("door.example.com")));
+        assert!(host_is_allowed(&guarded(vec![new_token("a", &[]).1]), "door.example.com"));
+    }
+
+    #[test]
+    fn where_everybody_may_come_in_any_name_will_do_but_for_what_a_page_can_send() {
+        let open = Access::new(&settings::Access { open: true, ..settings::Access::default() });
+        let asked = |method: &str, lines: &str, scope| {
+            open.host_is_allowed(&Head { method: method.into(), ..head(lines) }, scope)
+        };
+        let scope = Some(Scope::Pattern);
+        assert!(asked("POST", "A: b", scope) && asked("GET", "A: b", None));
+        assert!(!asked("GET", "A: b", Some(Scope::Camera)), "a page leaves its origin out where it gets");
+        for lines in ["Origin: http://h:8080", "Origin: null", "Sec-Fetch-Site: same-origin", "Referer: http://h:8080/"]
+        {
+            assert!(!asked("POST", lines, scope), "{lines}");
+        }
+        assert!(!Access::default().host_is_allowed(&Head { method: "POST".into(), ..head("A: b") }, scope));
+    }
+
+    #[test]
+    fn behind_tls_the_names_of_its_certificate_are_ours_and_all_are_where_clients_need_one() {
+        let folder = std::env::temp_dir().join(format!("faceplate-names-{:032x}", crate::ops::random()));
+        std::fs::create_dir(&folder).unwrap();
+        let names = ["door.example.com", "*.doors.example.com"].map(String::from);
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let (certificate, key) = (folder.join("server.pem"), folder.join("server.key"));
+        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let settings = |clients: Option<&std::path::PathBuf>| settings::Tls {
+            certificate: Some(certificate.clone()),
+            key: Some(key.clone()),
+            clients: clients.cloned(),
+        };
+        let access = |settings: &settings::Tls| {
+            let tls = Tls::load(settings).unwrap();
+            Access::new(&settings::Access::default()).behind(tls.as_ref())
+        };
+        let (server, both) = (access(&settings(None)), access(&settings(Some(&certificate))));
+        std::fs::remove_dir_all(folder).unwrap();
+        for (host, is_its_own) in [
+            ("door.example.com", true),
+            ("door.example.com.", true),
+            ("a.doors.example.com", true),
+            ("a.b.doors.example.com", false),
+            ("example.com", false),
+            ("evil.example.com", false),
+            ("", false),
+        ] {
+            assert_eq!((host_is_allowed(&server, host), host_is_allowed(&both, host)), (is_its_own, true), "{host}");
+        }
+        // A page of another site makes a browser show its certificate all the same.
+        assert!(!both.is_own_page(&head("Origin: https://evil.example")));
     }
 
     #[test]

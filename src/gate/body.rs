@@ -1,11 +1,11 @@
-//! The body of a request: where it ends, and what of the bytes on the wire belongs to it (RFC 9112, 6 and 7.1).
+//! Parser of a request's body: where it ends, and which bytes on the wire belong to it (RFC 9112, 6 and 7.1).
 //!
-//! A chunk's extensions are read over (quoted ones are refused: servers differ on them), trailers are thrown away, both within
-//! limits; everything else that is not to the letter is refused. Nothing is collected here.
+//! A chunk's extensions are skipped (quoted ones are refused: servers differ on them), trailers are dropped, both within limits;
+//! everything else that departs from the grammar is refused. Nothing is stored here.
 
 use super::head::{Framing, Malformed};
 
-/// Reads the bytes of one body.
+/// State of reading one body.
 #[derive(Clone, Debug)]
 pub(super) struct Body {
     state: State,
@@ -15,7 +15,7 @@ pub(super) struct Body {
     name: [u8; LONGEST_NAME],
 }
 
-/// Trailers that say what only the head may say (RFC 9110, 6.5.1): framing, routing, who asks, what follows on the connection. Some
+/// Trailers that say what only the head may say (RFC 9110, 6.5.1): framing, routing, authentication, what follows on the connection. Some
 /// servers act on them.
 const FORBIDDEN: [&[u8]; 8] = [
     b"authorization",
@@ -32,7 +32,7 @@ const LONGEST_NAME: usize = 18;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// So many bytes of data are to come; `chunked` ones have a line end behind them.
+    /// So many bytes of data are to come; `chunked` ones are followed by a line end.
     Data {
         left: u64,
         chunked: bool,
@@ -51,7 +51,7 @@ enum State {
     SizeEnd {
         value: u64,
     },
-    /// The line end behind a chunk's data.
+    /// The line end after a chunk's data.
     DataEnd {
         cr: bool,
     },
@@ -68,17 +68,17 @@ enum State {
 
 /// What the next bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(super) struct Span {
     /// So many bytes at the front are not data.
     pub skip: usize,
-    /// After these, so many are.
+    /// So many bytes after these are.
     pub data: usize,
 }
 
-/// Digits of a chunk's size: 4 GiB, far over any limit.
+/// Most digits of a chunk's size: 4 GiB, far over any limit.
 const MOST_DIGITS: u8 = 8;
 
-/// Bytes of all extensions and trailers of one body.
+/// Most bytes of all extensions and trailers of one body.
 const MOST_OVERHEAD: usize = 8 << 10;
 
 const fn bad(why: &'static str) -> Malformed {
@@ -101,8 +101,8 @@ impl Body {
         self.state == State::End
     }
 
-    /// Reads up to the end of the next data in `bytes`, or of `bytes`, or of the body. What was read is gone for good.
-    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<Piece, Malformed> {
+    /// Reads up to the end of the next data in `bytes`, or of `bytes`, or of the body. The caller must not pass the same bytes again.
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<Span, Malformed> {
         let mut skip = 0;
         loop {
             let rest = &bytes[skip..];
@@ -113,10 +113,10 @@ impl Body {
                     0 => State::End,
                     left => State::Data { left, chunked },
                 };
-                return Ok(Piece { skip, data: data as usize });
+                return Ok(Span { skip, data: data as usize });
             }
             if self.state == State::End || rest.is_empty() {
-                return Ok(Piece { skip, data: 0 });
+                return Ok(Span { skip, data: 0 });
             }
             self.state = self.step(rest[0])?;
             skip += 1;
@@ -178,7 +178,7 @@ impl Body {
         }
     }
 
-    /// Goes on in `state` after a byte that only costs.
+    /// Counts a byte of overhead and goes on in `state`.
     fn count(&mut self, state: State) -> Result<State, Malformed> {
         self.overhead += 1;
         if self.overhead > MOST_OVERHEAD { Err(bad("too many bytes beside the chunks' data")) } else { Ok(state) }
@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    /// The data in `bytes` when they come in pieces, whether that was all of the body, and what lies behind it.
+    /// The data in `bytes` when they come in pieces, whether that was all of the body, and the offset at which reading stopped.
     fn read(framing: Framing, bytes: &[u8], pieces: &[usize]) -> Result<(Vec<u8>, bool, usize), Malformed> {
         let (mut body, mut data, mut at) = (Body::new(framing), vec![], 0);
         let mut pieces = pieces.iter().copied().chain(std::iter::repeat(usize::MAX));
@@ -204,7 +204,7 @@ mod tests {
             let mut piece = &bytes[at..bytes.len().min(at.saturating_add(pieces.next().unwrap()))];
             at += piece.len();
             while !piece.is_empty() && !body.is_whole() {
-                let Piece { skip, data: length } = body.next(piece)?;
+                let Span { skip, data: length } = body.next(piece)?;
                 data.extend_from_slice(&piece[skip..skip + length]);
                 piece = &piece[skip + length..];
             }

@@ -1,17 +1,17 @@
-//! The gate's parsers without sockets: what would be passed on of the bytes of one connection.
+//! Fuzz entry points of the gate's parsers, without sockets: which requests the bytes of one connection would pass on.
 
 use std::time::Instant;
 
 use super::access::Pass;
-use super::conversation::{Admitted, Conversation, DISCARDED_BYTES, Refused, Request, Rules};
+use super::connection::{Admitted, Connection, DISCARDED_BYTES, Rejected, Request, Rules};
 use super::head::{Framing, Head};
-use super::{Class, LocalReply, Why};
+use super::{Class, LocalReply, RejectReason};
 use crate::ops::Limits;
 
-/// Bytes that the gate below takes of one body.
+/// Most bytes of one body in these runs.
 const MOST_BODY: usize = 1 << 20;
 
-/// Lets everybody in who comes with a verb that the service knows.
+/// Rules that admit every request with a verb that the service knows.
 #[derive(Default)]
 pub(super) struct Everybody {
     pub(super) held: usize,
@@ -20,54 +20,58 @@ pub(super) struct Everybody {
 }
 
 impl Rules for Everybody {
-    fn admit(&mut self, head: &Head) -> Result<(Admitted, Pass), Refused> {
+    fn admit(&mut self, head: &Head) -> Result<(Admitted, Pass), Rejected> {
         if !["GET", "HEAD", "POST"].contains(&&*head.method) {
             let reply = LocalReply { status: 400, headers: vec![], body: vec![] };
-            return Err(Refused { reply, why: "verb", spared: DISCARDED_BYTES });
+            return Err(Rejected { reply, why: "verb", spared: DISCARDED_BYTES });
         }
-        Ok((Admitted { class: Class::Work, body_bytes: MOST_BODY }, Pass::default()))
+        Ok((Admitted { class: Class::Inference, body_bytes: MOST_BODY }, Pass::default()))
     }
 
     fn reply(&mut self, _: &Head) -> LocalReply {
         LocalReply { status: 200, headers: vec![], body: b"{}".to_vec() }
     }
 
-    fn refuse(&mut self, _: &str, why: Why) -> LocalReply {
+    fn shares(&mut self, _: &Head) -> String {
+        String::new()
+    }
+
+    fn refuse(&mut self, _: &str, why: RejectReason) -> LocalReply {
         let status = match why {
-            Why::Malformed(malformed) => malformed.status,
-            Why::LargeHead(_) => 431,
-            Why::LargeBody(_) => 413,
-            Why::Slow => 408,
+            RejectReason::Malformed(malformed) => malformed.status,
+            RejectReason::LargeHead(_) => 431,
+            RejectReason::LargeBody(_) => 413,
+            RejectReason::Slow => 408,
             _ => 503,
         };
         self.refused = Some(status);
         LocalReply { status, headers: vec![], body: b"{}".to_vec() }
     }
 
-    fn hold(&mut self, bytes: usize, _: usize) -> bool {
+    fn reserve_bytes(&mut self, bytes: usize, _: usize) -> bool {
         self.held += bytes;
         true
     }
 
-    fn release(&mut self, bytes: usize) {
+    fn release_bytes(&mut self, bytes: usize) {
         self.held -= bytes;
     }
 }
 
-/// The requests that would be passed on when a peer sends `bytes` in pieces of `piece` and then ends; and the status with which
-/// what comes behind them would be refused.
+/// The requests that would be passed on when a peer sends `bytes` in pieces of `piece` and then ends, and the status with which what
+/// follows them would be refused.
 pub fn requests(bytes: &[u8], piece: usize) -> (Vec<(Head, Vec<u8>)>, Option<u16>) {
     let (now, mut rules, mut all) = (Instant::now(), Everybody::default(), vec![]);
-    let mut talk = Conversation::new(&Limits::default(), now);
+    let mut connection = Connection::new(&Limits::default(), now);
     let mut pieces = bytes.chunks(piece.max(1));
-    while !talk.is_closed() {
-        if talk.wants_input() {
+    while !connection.is_closed() {
+        if connection.wants_input() {
             match pieces.next() {
-                Some(piece) => talk.receive(piece, now),
-                None => talk.end_input(),
+                Some(piece) => connection.receive(piece, now),
+                None => connection.end_input(),
             }
         }
-        while let Some(Request { head, mut body, .. }) = talk.advance(now, &mut rules) {
+        while let Some(Request { head, mut body, .. }) = connection.advance(now, &mut rules) {
             let mut whole = vec![];
             while !body.is_empty() {
                 whole.extend_from_slice(body.front());
@@ -78,25 +82,25 @@ pub fn requests(bytes: &[u8], piece: usize) -> (Vec<(Head, Vec<u8>)>, Option<u16
                 _ => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
             };
             all.push((head, whole));
-            assert_eq!(talk.answer(reply, now, &mut rules), Ok(true), "a reply is one whatever was asked");
-            flush(&mut talk, now);
+            assert_eq!(connection.answer(reply, now, &mut rules), Ok(true), "a reply is one whatever was asked");
+            flush(&mut connection, now);
         }
-        flush(&mut talk, now);
-        talk.ends_output();
+        flush(&mut connection, now);
+        connection.should_shutdown_write();
     }
-    talk.account();
-    talk.abort(&mut rules);
+    connection.take_access_record();
+    connection.abort(&mut rules);
     assert_eq!(rules.held, 0, "what was held is given back");
     (all, rules.refused)
 }
 
-fn flush(talk: &mut Conversation, now: Instant) {
-    while !talk.output().is_empty() {
-        talk.sent(talk.output().len(), now);
+fn flush(connection: &mut Connection, now: Instant) {
+    while !connection.output().is_empty() {
+        connection.sent(connection.output().len(), now);
     }
 }
 
-/// Whatever a connection brings: it ends, nothing of it stays, the pieces don't matter, and what is passed on is what was read.
+/// Checks, for any bytes, that the connection ends, nothing stays held, the pieces don't matter, and what is passed on is what was read.
 pub fn fuzz(bytes: &[u8]) {
     let whole = requests(bytes, bytes.len());
     assert_eq!(whole, requests(bytes, 1), "the pieces don't matter");
@@ -126,6 +130,25 @@ mod tests {
         let seen: Vec<_> = all.iter().map(|(head, body)| (&*head.target, &**body)).collect();
         assert_eq!(seen, [("/a", &b"hello"[..]), ("/b", b""), ("/c", b"abc"), ("/d", b"")]);
         assert_eq!(refused, None);
+    }
+
+    #[test]
+    fn a_line_end_behind_a_body_is_skipped_and_a_second_one_is_not() {
+        let post = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
+        let get = "GET /b HTTP/1.1\r\nHost: h\r\n\r\n";
+        for piece in 1..9 {
+            let read = |text: String| {
+                let (all, refused) = requests(text.as_bytes(), piece);
+                (all.into_iter().map(|(head, _)| head.target).collect::<Vec<_>>(), refused)
+            };
+            let both = vec!["/a".to_owned(), "/b".to_owned()];
+            assert_eq!(read(format!("{post}\r\n{get}")), (both.clone(), None));
+            assert_eq!(read(format!("{post}\r\n{get}\r\n")), (both, None));
+            assert_eq!(read(format!("{post}\r\n")), (vec!["/a".to_owned()], None));
+            assert_eq!(read(format!("{post}\r\n\r\n{get}")), (vec!["/a".to_owned()], Some(400)));
+            assert_eq!(read(format!("{post}\n{get}")), (vec!["/a".to_owned()], Some(400)));
+            assert_eq!(read(format!("\r\n{get}")), (vec![], Some(400)));
+        }
     }
 
     #[test]

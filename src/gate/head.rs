@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-/// A request's head: what is needed of it, and nothing else goes further.
+/// A request's head, reduced to what is needed of it: nothing else is passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Verb.
@@ -14,11 +14,11 @@ pub struct Head {
     pub target: String,
     /// Whether the peer speaks HTTP/1.1; else 1.0.
     pub is_11: bool,
-    /// What the authority was called, in lower case and without port; none if an old client named none.
+    /// Host of the authority, in lower case and without port; none if an old client sent none.
     pub host: Option<String>,
     /// The same with its port, as it was written but for case.
     pub authority: String,
-    /// What a browser tells of the page that asks: `Origin`, `Sec-Fetch-Site` and `Referer`.
+    /// What a browser says of the page that asks: `Origin`, `Sec-Fetch-Site` and `Referer`.
     pub page: Page,
     /// How long the body is.
     pub framing: Framing,
@@ -28,15 +28,17 @@ pub struct Head {
     pub keep_alive: bool,
     /// The `Authorization` header.
     pub authorization: Option<String>,
-    /// The headers that are kept and are there, once each, as (name, value).
+    /// The headers that are kept, as far as they are present, once each, as (name, value).
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// What a browser tells of the page that made it ask.
+/// What a browser says of the page that made it ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// `Origin` (RFC 6454).
     pub origin: Option<String>,
+    /// Whether there is an `Access-Control-Request-Method`: a browser asks whether a page may send another request.
+    pub asks_for_method: bool,
     /// `Sec-Fetch-Site` (W3C Fetch Metadata).
     pub site: Option<String>,
     /// `Referer`.
@@ -52,12 +54,12 @@ pub enum Framing {
     Chunked,
 }
 
-/// Why a head is refused, with the status that says so.
+/// Why a head is refused, with the status of the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// 400, 417, 431, 501 or 505.
     pub status: u16,
-    /// For the client.
+    /// The explanation for the client.
     pub why: &'static str,
 }
 
@@ -67,21 +69,22 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// The headers that reach the service. All others mean nothing to it.
-pub(super) const KEPT: [&str; 4] = ["Content-Type", "Content-Transfer-Encoding", "X-Request-ID", "X-Subject"];
+/// The headers that are passed on. The upstream uses no others.
+pub(super) const KEPT: [&str; 5] =
+    ["Content-Type", "Content-Encoding", "Content-Transfer-Encoding", "X-Request-ID", "X-Subject"];
 
 /// Header lines of one request: clients send some ten, browsers some twenty.
 const MOST_HEADERS: usize = 64;
 
-/// The verbs of RFC 9110 and RFC 5789. A request with another one is its connection's last: some servers don't read on behind a verb
-/// that they don't know. (The service behind the gate refuses all but three.)
+/// The verbs of RFC 9110 and RFC 5789. A request with another one is its connection's last: some servers don't read on after a verb that
+/// they don't know. (The upstream refuses all but three.)
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
 const fn bad(why: &'static str) -> Malformed {
     Malformed { status: 400, why }
 }
 
-/// Finds the end of a head in bytes that arrive piece by piece, and refuses at the first that can't be part of one.
+/// Finds the end of a head in bytes that arrive in pieces, and refuses at the first byte that can't be part of one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scanner {
     seen: usize,
@@ -89,7 +92,7 @@ pub(super) struct Scanner {
 }
 
 impl Scanner {
-    /// Looks at `bytes`, which are those of before and more. The length of the head with its empty line, once it is there.
+    /// Scans `bytes`, which are those of the last call and more. Returns the length of the head with its empty line, once it is there.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
         while self.seen < bytes.len() {
             let at = self.seen;
@@ -107,7 +110,7 @@ impl Scanner {
                 }
                 _ if at > 0 && bytes[at - 1] == b'\r' => return Err(bad("a CR that ends no line")),
                 b' ' | b'\t' if at == self.line => return Err(bad("a line begins with white space")),
-                // Node takes no length with a tab behind it, others do.
+                // Node accepts no length followed by a tab, others do.
                 b'\r' if at > 0 && bytes[at - 1] == b'\t' => return Err(bad("a line ends in a tab")),
                 b'\r' | b'\t' => {}
                 0..0x20 | 0x7f => return Err(bad("a control character in the head")),
@@ -120,7 +123,7 @@ impl Scanner {
 }
 
 impl Head {
-    /// Reads a whole head, which a scanner has found.
+    /// Parses a whole head, whose end a scanner has found.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
@@ -146,7 +149,12 @@ impl Head {
             is_11,
             host: authority.map(host_name).transpose()?,
             authority: authority.unwrap_or_default().to_ascii_lowercase(),
-            page: Page { origin: text("Origin")?, site: text("Sec-Fetch-Site")?, referer: text("Referer")? },
+            page: Page {
+                origin: text("Origin")?,
+                asks_for_method: headers.one("Access-Control-Request-Method")?.is_some(),
+                site: text("Sec-Fetch-Site")?,
+                referer: text("Referer")?,
+            },
             framing: headers.framing(is_11)?,
             expects: headers.expects(is_11)?,
             // Not in HTTP/1.0, where it was never specified.
@@ -154,7 +162,7 @@ impl Head {
             authorization: text("Authorization")?,
             headers: vec![],
         };
-        // It stays with HTTP. Some servers take what follows for the other protocol, so nothing may follow.
+        // The connection stays HTTP. Some servers take what follows for the other protocol, so nothing may follow.
         head.keep_alive &= !headers.says("Connection", "upgrade") && METHODS.contains(&method) && method != "CONNECT";
         for name in KEPT {
             head.headers.extend(headers.one(name)?.map(|value| (name, value.to_owned())));
@@ -162,7 +170,7 @@ impl Head {
         Ok(head)
     }
 
-    /// A header that is kept.
+    /// The value of a header that is kept.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
     }
@@ -214,7 +222,7 @@ impl<'b> Headers<'_, 'b> {
         self.0.iter().filter(move |h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value)
     }
 
-    /// The value of a header that may be there once.
+    /// The value of a header that may be present once.
     fn one(&self, name: &str) -> Result<Option<&'b str>, Malformed> {
         let mut values = self.all(name);
         let Some(value) = values.next() else { return Ok(None) };

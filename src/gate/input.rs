@@ -1,18 +1,18 @@
-//! Bytes of a peer that were received and not read yet, and are wiped as they are read.
+//! Input buffer of a connection: bytes that were received and not read yet, wiped as they are read.
 //!
-//! Reading moves an offset; the rest moves to the front only when as much was read as is left, so that many small requests in
-//! one segment, or a body in one-byte chunks, cost time linear in their bytes.
+//! Reading moves an offset. The rest moves to the front only when as much was read as is left, so that many small requests in one
+//! segment, or a body in one-byte chunks, cost time linear in their bytes.
 
 use std::ops::Deref;
 
 use zeroize::Zeroize;
 
-use crate::ops::Wiped;
+use crate::ops::SecretBytes;
 
-/// See above.
+/// The buffer; see the module's documentation.
 #[derive(Default)]
 pub(super) struct Input {
-    bytes: Wiped,
+    bytes: SecretBytes,
     /// Bytes at the front that were read.
     read: usize,
 }
@@ -27,7 +27,7 @@ impl Input {
         self.bytes.push(bytes);
     }
 
-    /// Takes the first `count` bytes away.
+    /// Removes the first `count` bytes.
     ///
     /// # Panics
     /// If there are fewer.
@@ -35,12 +35,12 @@ impl Input {
         self.bytes[self.read..self.read + count].zeroize();
         self.read += count;
         if self.read == self.bytes.len() {
-            // What a body went through is not kept for the next one.
+            // Memory that a body grew is not kept for the next one.
             *self = Self::default();
         }
     }
 
-    /// Takes all bytes away.
+    /// Removes all bytes.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

@@ -1,91 +1,95 @@
-//! The front door: connections of strangers come in, whole well-formed requests go on, replies come back.
+//! HTTP front end: accepts connections from untrusted peers, passes whole, well-formed requests on to tiny_http and carries the replies
+//! back. It knows no routes: [`Handler`] does.
 //!
-//! One thread waits for all sockets and holds what each peer is at ([`Conversation`], free of sockets and clocks). It takes a
-//! connection over TCP, TLS or a Unix socket, bounds what a peer may send, how slowly, and how much of everybody's is held,
-//! asks whether he may come in, and passes a request on only when all of it is there, over a private socket to tiny_http, which
-//! thus never meets a stranger's byte. What has no place is refused at once. It knows no routes: [`House`] does.
+//! One thread waits for all sockets and keeps the state of each connection ([`Connection`], free of sockets and clocks). Connections come
+//! over TCP, TLS or a Unix socket. The gate bounds what a peer may send, how slowly, and how many bytes are held for all peers together.
+//! It checks access, and passes a request on only when all of it is there, over a Unix socket without a name: tiny_http never serves a
+//! peer's connection. What finds no slot is refused at once.
 
 mod access;
-mod backend;
+mod admission;
 mod body;
-mod caller;
-mod conversation;
-mod desk;
-mod doors;
+mod byte_queue;
+mod command;
+mod connection;
+mod event_loop;
+mod forwarder;
 mod fuzz;
-mod hall;
+mod handle;
 mod head;
-mod held;
+mod in_flight;
 mod input;
-mod onward;
-mod open;
+mod listener;
+mod origins;
 mod pace;
 mod peers;
 mod price;
-mod rotation;
+mod round_robin;
 mod tls;
 mod transport;
+mod upstream;
 
 pub use access::{Access, Pass, new_token};
-pub use caller::{CALL, Caller, Callers};
-pub use conversation::{Account, Admitted, Conversation, Refused, Request, Rules};
-pub use desk::Places;
-pub use doors::{Door, open};
+pub use admission::SlotLimits;
+pub use command::{GateConfig, Gauges};
+pub use connection::{AccessRecord, Admitted, Connection, Rejected, Request, Rules};
 pub use fuzz::{fuzz, requests};
+pub use handle::Gate;
 pub use head::{Framing, Head, Malformed, Page};
-pub use open::{Figures, Gate, Opening};
+pub use in_flight::{InFlightRequest, InFlightRequests, REQUEST_NUMBER};
+pub use listener::{Listener, open};
 pub use tls::Tls;
 
 use std::time::{Duration, SystemTime};
 
 use crate::ops::settings::Scope;
 
-/// Headers of every reply, of the gate's own and of those of the service behind it: no cache keeps a reply, no page of another site
-/// embeds one, no browser takes one for something else.
+/// Headers of every reply, of the gate's own and of those of the upstream: no cache keeps a reply, no page of another site embeds one, no
+/// browser takes one for another content type.
 pub const PROTECTION: [(&str, &str); 3] = [
     ("Cache-Control", "no-store"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
 ];
 
-/// The value of `Date`. A clock before 1970 or after 9999, as of a board that lost its battery, shows the nearest time that HTTP can
-/// tell.
+/// The value of `Date`. A clock before 1970 or after 9999, as on a board whose battery failed, yields the nearest time that HTTP can
+/// express.
 pub fn http_date(now: SystemTime) -> String {
     const LAST: Duration = Duration::from_secs(253_402_300_799);
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since)
 }
 
-/// What stands behind the gate and knows what requests mean.
-pub trait House: Send + Sync {
-    /// What a token must be good for; none if everybody may ask.
+/// The service behind the gate, which knows what requests mean.
+pub trait Handler: Send + Sync {
+    /// The scope that a token needs for this request; none if it needs no token.
     fn scope(&self, head: &Head) -> Option<Scope>;
     /// Judges a request by its head.
     fn admit(&self, head: &Head) -> Result<Admitted, LocalReply>;
     /// The reply to an admitted request of [`Class::Gate`].
     fn reply(&self, head: &Head) -> LocalReply;
     /// The refusal of a request to `target`, which is empty where it is not known.
-    fn refuse(&self, target: &str, why: Why) -> LocalReply;
-    /// What became of a request, one that was refused too.
-    fn account(&self, account: &Account);
-    /// A connection was dropped without an answer, for this reason.
-    fn dropped(&self, why: &'static str);
+    fn refuse(&self, target: &str, why: RejectReason) -> LocalReply;
+    /// Called with the access record of every finished request, refused ones included.
+    fn on_request_done(&self, record: &AccessRecord);
+    /// Called when a connection is dropped without an answer, with the reason.
+    fn on_connection_dropped(&self, why: &'static str);
 }
 
-/// Whose place a request takes while it is answered.
+/// The kind of slot that a request holds while it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     /// Answered by the gate itself: whether the process is alive.
     Gate,
-    /// Costs nothing and waits for nothing: health, metrics, versions. It always has a place, and its turn after one of each peer.
-    Light,
+    /// Light and never waits: health, metrics, versions. It always has a slot; its turn comes after one request of each peer.
+    Probe,
     /// Needs the inference workers.
-    Work,
+    Inference,
     /// Waits for the camera.
     Camera,
 }
 
-/// A short reply that passes by the service behind the gate: JSON, made by the house.
+/// A short reply that bypasses the upstream: JSON, made by the handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalReply {
     /// HTTP status.
@@ -98,37 +102,37 @@ pub struct LocalReply {
 
 /// Why the gate refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// It is no request.
+pub enum RejectReason {
+    /// It is not a request.
     Malformed(Malformed),
-    /// The head is over so many bytes.
+    /// The head has more than this many bytes.
     LargeHead(usize),
-    /// The body is over so many bytes.
+    /// The body has more than this many bytes.
     LargeBody(usize),
     /// It did not arrive in time.
     Slow,
-    /// There is no place for it.
+    /// There is no slot or no memory for it.
     Full(&'static str),
     /// It needs a token.
     NoToken,
     /// Its token is not known.
     WrongToken,
-    /// Its token is good for other things.
+    /// Its token lacks the scope.
     WrongScope,
-    /// Its address tried too many tokens; seconds that it has to wait.
+    /// Its address tried too many wrong tokens; seconds until it may try again.
     LockedOut(u64),
-    /// It asks for a name that is not this machine's.
+    /// Its `Host` is not a name of this machine.
     WrongHost,
-    /// A page of another site made a browser ask.
+    /// A browser sent it on behalf of a page of another site.
     OtherSite,
-    /// The service behind the gate broke off.
+    /// The upstream broke the connection off.
     Broken,
     /// The service is about to end.
     Ending,
 }
 
-impl Why {
-    /// One word for counting.
+impl RejectReason {
+    /// The name of the reason in metrics and access records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed",

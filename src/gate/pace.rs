@@ -1,4 +1,4 @@
-//! Whether bytes move fast enough: in every window some must.
+//! Measures whether bytes move fast enough: in every window some must.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ pub(super) struct Pace {
     pub begun: Instant,
     window: Instant,
     moved: usize,
-    /// Bytes of the window before, once there was one.
+    /// Bytes of the last whole window, if there was one.
     last: Option<usize>,
 }
 
-/// So long a transfer has no rate yet.
+/// How long a transfer has no rate yet.
 const FIRST: Duration = Duration::from_secs(2);
 
-/// Long enough for a network to stumble, short enough that a peer that stands still is soon gone.
+/// Length of a window: long enough for a network to stumble, short enough that a stalled peer is soon gone.
 const WINDOW: Duration = Duration::from_secs(5);
 
 impl Pace {
@@ -25,17 +25,17 @@ impl Pace {
         Self { begun: now, window: now, moved: 0, last: None }
     }
 
-    /// So many bytes went through.
+    /// Counts bytes that went through.
     pub(super) fn moved(&mut self, bytes: usize) {
         self.moved += bytes;
     }
 
-    /// When it has to be judged.
+    /// When it has to be judged next.
     pub(super) fn due(&self) -> Instant {
         self.window + WINDOW
     }
 
-    /// Judges the window that is over and begins a new one: whether bytes moved at `least` bytes a second.
+    /// Ends the window and begins a new one; returns whether bytes moved at `least` bytes a second or more.
     pub(super) fn renew(&mut self, now: Instant, least: usize) -> bool {
         let enough = self.moved >= least.saturating_mul(WINDOW.as_secs() as usize);
         (self.window, self.last, self.moved) = (now, Some(self.moved), 0);
@@ -53,13 +53,13 @@ impl Pace {
         self.moved > 0 && self.moved as f64 >= rate as f64 * time
     }
 
-    /// Bytes a second of late: over the last whole window and the one that is open. What went through before does not help one that
-    /// has become slow. Nobody is judged in the first moments.
+    /// Recent bytes a second: over the last whole window and the open one. Earlier bytes do not help a transfer that has become slow. In
+    /// its first moments a transfer is not judged.
     pub(super) fn rate(&self, now: Instant) -> usize {
         self.rate_after(FIRST, now)
     }
 
-    /// The same where one is judged after so long.
+    /// The same, judged after `first`.
     pub(super) fn rate_after(&self, first: Duration, now: Instant) -> usize {
         if now.saturating_duration_since(self.begun) < first {
             return usize::MAX;

@@ -1,15 +1,15 @@
-//! How many connections each peer has, and who tried too many tokens.
+//! Counts the connections of each peer, and locks out peers that tried too many wrong tokens.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Who is at the other end: an address, a /64 network of IPv6, or this machine over a Unix socket.
+/// The other end of a connection: an address, a /64 network of IPv6, or this machine over a Unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Peer {
     /// IPv4.
     V4([u8; 4]),
-    /// The network of an IPv6 address: one customer has all of it.
+    /// The /64 network of an IPv6 address: one customer has all of it.
     V6([u16; 4]),
     /// A program on this machine.
     Local,
@@ -37,7 +37,7 @@ impl std::fmt::Display for Peer {
     }
 }
 
-/// All peers that matter now.
+/// All peers with connections or wrong tokens.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     connections: HashMap<Peer, usize>,
@@ -50,17 +50,17 @@ struct Wrong {
     last: Instant,
 }
 
-/// Wrong tokens after which a peer is locked out. A token of 256 bits is not guessed; this keeps the log and the network quiet.
+/// Wrong tokens after which a peer is locked out. A token of 256 bits can't be guessed; this keeps the log and the network quiet.
 const TRIES: u32 = 10;
 
-/// For so long, and so long a wrong token is remembered.
+/// How long a peer is locked out, and how long a wrong token is remembered.
 const LOCK: Duration = Duration::from_secs(60);
 
-/// Peers whose wrong tokens are remembered.
+/// Most peers whose wrong tokens are remembered.
 const REMEMBERED: usize = 4_096;
 
 impl Peers {
-    /// A connection of `peer` was made; how many it has now.
+    /// Counts a new connection of `peer`; returns how many it has now.
     pub(super) fn came(&mut self, peer: Peer) -> usize {
         let count = self.connections.entry(peer).or_default();
         *count += 1;
@@ -72,13 +72,13 @@ impl Peers {
         self.connections.get(&peer).copied().unwrap_or_default()
     }
 
-    /// Whether `peer` has many more connections than `newcomer`: over twice as many, and more than a pool.
+    /// Whether `peer` has many more connections than `newcomer`: over twice as many, and more than a connection pool.
     pub(super) fn is_greedy(&self, peer: Peer, newcomer: Option<Peer>) -> bool {
         const POOL: usize = 8;
         self.count(peer) > POOL.max(2 * newcomer.map_or(0, |newcomer| self.count(newcomer)))
     }
 
-    /// A connection of `peer` has ended.
+    /// Counts a closed connection of `peer`.
     pub(super) fn went(&mut self, peer: Peer) {
         if let Some(count) = self.connections.get_mut(&peer) {
             *count -= 1;
@@ -95,18 +95,18 @@ impl Peers {
         Some(left.as_secs() + 1)
     }
 
-    /// Lets everybody try again: what was wrong may be right now.
+    /// Forgets all wrong tokens: what was wrong may be right under new settings.
     pub(super) fn forgive(&mut self) {
         self.wrong.clear();
     }
 
-    /// `peer` tried a wrong token; whether that locks it out.
+    /// Counts a wrong token of `peer`; returns whether that locks it out.
     pub(super) fn was_wrong(&mut self, peer: Peer, now: Instant) -> bool {
         if self.wrong.len() >= REMEMBERED {
             self.wrong.retain(|_, wrong| now.saturating_duration_since(wrong.last) < LOCK);
         }
         if self.wrong.len() >= REMEMBERED && !self.wrong.contains_key(&peer) {
-            return false; // from so many addresses at once that locking out helps nobody
+            return false; // so many addresses at once that a lockout would not help
         }
         let wrong = self.wrong.entry(peer).or_insert(Wrong { tokens: 0, last: now });
         if now.saturating_duration_since(wrong.last) >= LOCK {

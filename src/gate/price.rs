@@ -1,7 +1,7 @@
-//! What each client's requests cost of late, so that under a crowd those who ask for little come before those who ask for much.
+//! Tracks what each client's requests have cost recently, so that under load cheap requests come before dear ones.
 //!
-//! It is the dearest request that counts, not their sum: a door that asks often and for little is not to lose its place to many that
-//! each ask for much and wait long, nor can somebody who asks for much hide that among many small requests.
+//! The dearest recent request counts, not the sum: a terminal that asks often and cheaply must not lose its slot to many clients that
+//! each ask for much and wait long, nor can a client hide a dear request among many small ones.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,29 +9,29 @@ use std::time::{Duration, Instant};
 use super::access::Token;
 use super::peers::Peer;
 
-/// Whose a request is: a peer's, and one of its tokens' if it has several. Doors that share a token are not one client, nor are
-/// clients of a proxy that have tokens of their own.
+/// A client: a peer, and the token that it uses, if any. Terminals that share a token are separate clients, and so are clients behind a
+/// proxy that have tokens of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Holder {
     pub(super) peer: Peer,
     pub(super) token: Option<Token>,
 }
 
-/// Seconds that the dearest request of each client took, which fade.
+/// Seconds that the dearest request of each client took, decaying with time.
 #[derive(Debug, Default)]
 pub(super) struct Prices(HashMap<Holder, (f64, Instant)>);
 
-/// In this time a price falls to its half: a request of five seconds counts for a minute.
+/// Time in which a price falls to half: a request of five seconds counts for a minute.
 const HALF_LIFE: Duration = Duration::from_secs(10);
 
-/// Seconds that a client is taken to need that was not seen of late: more than a picture takes, less than a clip.
+/// Seconds that a client without recent requests is expected to need: more than a picture takes, less than a clip.
 pub(super) const UNKNOWN: f64 = 0.1;
 
-/// Clients that are remembered; when there are more, the cheapest are forgotten.
+/// Most clients that are remembered; when there are more, the cheapest are forgotten.
 const REMEMBERED: usize = 4_096;
 
 impl Prices {
-    /// A request of `holder` took `time`.
+    /// Records that a request of `holder` took `time`.
     pub(super) fn add(&mut self, holder: Holder, time: Duration, now: Instant) {
         if self.0.len() >= REMEMBERED {
             self.0.retain(|_, (seconds, since)| faded(*seconds, *since, now) > UNKNOWN);
@@ -43,7 +43,7 @@ impl Prices {
         *entry = (faded(entry.0, entry.1, now).max(time.as_secs_f64()), now);
     }
 
-    /// Seconds that a request of `holder` is taken to need.
+    /// Seconds that a request of `holder` is expected to take.
     pub(super) fn of(&self, holder: Holder, now: Instant) -> f64 {
         self.0.get(&holder).map_or(UNKNOWN, |(seconds, since)| faded(*seconds, *since, now))
     }

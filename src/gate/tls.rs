@@ -5,20 +5,23 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use ring::digest::{SHA256, digest};
+use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use crate::ops::settings;
 
-/// What is needed to take TLS connections.
+/// What is needed to accept TLS connections.
 #[derive(Clone, Debug)]
 pub struct Tls {
     config: Arc<ServerConfig>,
-    /// The SHA-256 of the authorities whose certificates clients must have, if they must have one.
+    /// SHA-256 of the authorities whose certificates clients must have, if they must have one.
     authorities: Option<[u8; 32]>,
+    /// The certificate that clients are shown.
+    certificate: CertificateDer<'static>,
 }
 
 impl Tls {
@@ -40,22 +43,37 @@ impl Tls {
                 builder.with_client_cert_verifier(verifier.map_err(|e| at(path, &e))?)
             }
         };
-        let private = PrivateKeyDer::from_pem_file(key).map_err(|e| at(key, &e))?;
-        let mut config =
-            builder.with_single_cert(certificates(certificate)?, private).map_err(|e| at(certificate, &e))?;
+        let upstream_socket = PrivateKeyDer::from_pem_file(key).map_err(|e| at(key, &e))?;
+        let chain = certificates(certificate)?;
+        let own = chain.first().cloned().ok_or_else(|| at(certificate, &"no certificate in it"))?;
+        let mut config = builder.with_single_cert(chain, upstream_socket).map_err(|e| at(certificate, &e))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let authorities =
             settings.clients.as_ref().map(|path| std::fs::read(path).map_err(|e| at(path, &e))).transpose()?;
         let authorities = authorities.and_then(|pem| digest(&SHA256, &pem).as_ref().try_into().ok());
-        Ok(Some(Self { config: Arc::new(config), authorities }))
+        Ok(Some(Self { config: Arc::new(config), authorities, certificate: own }))
     }
 
-    /// What tells the authorities of clients' certificates from others.
+    /// Hash that tells one set of client authorities from another.
     pub(super) fn authorities(&self) -> Option<[u8; 32]> {
         self.authorities
     }
 
-    /// The session of a connection that was just made.
+    /// Whether clients must have certificates.
+    pub(super) fn asks_for_certificates(&self) -> bool {
+        self.authorities.is_some()
+    }
+
+    /// Whether the certificate is valid for `name`.
+    pub(super) fn is_for(&self, name: &str) -> bool {
+        let (Ok(certificate), Ok(name)) = (ParsedCertificate::try_from(&self.certificate), ServerName::try_from(name))
+        else {
+            return false;
+        };
+        verify_server_name(&certificate, &name).is_ok()
+    }
+
+    /// The session of a new connection.
     pub(super) fn session(&self) -> Result<ServerConnection, rustls::Error> {
         let mut session = ServerConnection::new(Arc::clone(&self.config))?;
         session.set_buffer_limit(Some(SESSION_BYTES));
@@ -63,7 +81,7 @@ impl Tls {
     }
 }
 
-/// The system's clock, also where it is before 1970, as on a board that lost its battery: rustls's own would panic then.
+/// The system's clock, also where it is before 1970, as on a board whose battery failed: rustls's own would panic then.
 #[derive(Debug)]
 struct Clock;
 
@@ -74,7 +92,7 @@ impl TimeProvider for Clock {
     }
 }
 
-/// Plain bytes that a session takes before the socket has taken them encrypted.
+/// Most plain bytes that a session holds before the socket has taken them encrypted.
 const SESSION_BYTES: usize = 32 << 10;
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -1,8 +1,8 @@
-//! Zip archives of pictures: from the bytes of an archive to the files in it, one at a time.
+//! Reads zip archives of pictures: from the bytes of an archive to the files in it, one at a time.
 //!
-//! The central directory rules (PKWARE APPNOTE 6.3, section 4.3.12); what local headers say of themselves is not
-//! believed. Nothing is ever written, names are never opened as paths, and no size that is claimed is allocated before
-//! it is held against the limits. Not read: encrypted archives, methods other than stored and deflate, zip64, archives
+//! The central directory is authoritative (PKWARE APPNOTE 6.3, section 4.3.12); local headers are not
+//! trusted. Nothing is ever written, names are never opened as paths, and no claimed size is allocated before
+//! it is checked against the limits. Not read: encrypted archives, methods other than stored and deflate, zip64, archives
 //! in archives.
 
 use std::borrow::Cow;
@@ -11,28 +11,46 @@ use std::io::Read;
 
 use flate2::bufread::DeflateDecoder;
 
-use crate::ops::Limits;
+use super::still;
+use crate::ops::{Limits, counted};
 
-/// How many times its size in the archive a file may be. Pictures are compressed already: a photo comes to 1, a
-/// screenshot as an uncompressed PNG to 20. Deflate ends at 1,032.
+/// Largest ratio of a file's size to its size in the archive. Pictures are already compressed: a photo has a ratio of 1, a
+/// screenshot as an uncompressed PNG one of 20. Deflate can reach 1,032.
 const RATIO: u64 = 200;
 
-/// Bytes up to which the ratio is of no interest: a tiny picture of one color may have any.
+/// Bytes up to which the ratio is not checked: a tiny picture of one color may have any.
 const RATIO_FREE: u64 = 1 << 20;
 
-/// The method of a file that is not compressed.
+/// Compression methods: stored and deflate.
 const STORED: u16 = 0;
+const DEFLATED: u16 = 8;
 
-/// Why bytes are no archive of pictures. The text is for the client: it holds nothing of the payload.
+/// Flag of a file that is encrypted.
+const ENCRYPTED: u16 = 1;
+
+/// Files whose first bytes are inflated to check whether they are pictures. Each takes about ten microseconds, and a directory may
+/// list 65,535.
+const MOST_LOOKS: usize = 1_000;
+
+/// Bytes needed to recognize a picture: a PNG's eight.
+const LONGEST_SIGNATURE: usize = 8;
+
+/// File name extensions of pictures, unsupported formats included: a file meant as a picture must not be overlooked.
+const PICTURE_ENDINGS: [&[u8]; 14] = [
+    b".jpg", b".jpeg", b".jpe", b".jfif", b".png", b".heic", b".heif", b".avif", b".webp", b".gif", b".bmp", b".tif",
+    b".tiff", b".jp2",
+];
+
+/// Why bytes are not an archive of pictures. The text is for the client: it contains nothing of the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// The archive is damaged or ends early.
     Damaged(&'static str),
-    /// The archive is sound, but it holds no files that could be pictures.
-    NoPictures,
-    /// The archive is sound, but it uses what is not read here.
+    /// The archive is valid but contains no pictures. The name of a file that it contains instead, if there is one.
+    NoPictures(Option<String>),
+    /// The archive is valid but uses an unsupported feature.
     Unsupported(String),
-    /// Policy: it holds more files or more bytes than the limits allow.
+    /// Policy: it contains more files or more bytes than the limits allow.
     TooLarge(String),
 }
 
@@ -41,7 +59,10 @@ impl std::fmt::Display for Error {
         f.write_str("the archive ")?;
         match self {
             Self::Damaged(what) => f.write_str(what),
-            Self::NoPictures => f.write_str("holds no pictures"),
+            Self::NoPictures(None) => f.write_str("holds no pictures"),
+            Self::NoPictures(Some(name)) => {
+                write!(f, "holds no pictures, but files such as '{name}'; send JPEG or PNG")
+            }
             Self::Unsupported(what) | Self::TooLarge(what) => f.write_str(what),
         }
     }
@@ -49,31 +70,31 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Whether the bytes begin as an archive does, an empty one included.
+/// Whether the bytes begin like an archive, an empty one included.
 pub(super) fn sniff(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }
 
-/// The files of an archive in the order of their names, folders included; numbers in names count as numbers, so that
-/// `frame2` comes before `frame10`. It ends after the first error.
+/// Iterates over the pictures of an archive in the order of their names, folders included. Numbers in names compare as numbers, so
+/// that `frame2` comes before `frame10`. The iterator ends after the first error.
 ///
-/// Skipped are folders, files whose name or folder begins with a dot, `__MACOSX`, `Thumbs.db` and `desktop.ini`.
-/// Whether the rest are pictures is not asked here.
+/// A file is a picture if it begins like one or is named like one, so that a damaged picture fails instead of being overlooked. It
+/// skips other files, folders, and files whose name or folder begins with a dot or is `__MACOSX`.
 pub struct Archive<'a> {
     bytes: &'a [u8],
     files: std::vec::IntoIter<Listed<'a>>,
-    /// Bytes that a file may have.
+    /// Byte limit of one file.
     each: u64,
-    /// Bytes that all files may have, and those that are left of them.
+    /// Byte limit of all files together, and the bytes that remain of it.
     all: (u64, u64),
 }
 
 /// A file of an archive.
 #[derive(PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// Its name without folders, for messages: printable, but chosen by the client.
+    /// Its name without folders, for messages: printable, but the client chose it.
     pub name: String,
-    /// Its bytes, which match their checksum.
+    /// Its bytes; their checksum was verified.
     pub data: Cow<'a, [u8]>,
 }
 
@@ -81,19 +102,34 @@ pub struct Entry<'a> {
 pub(super) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Archive<'a>, Error> {
     let (directory, count) = directory(bytes)?;
     let mut rest = directory;
-    let mut files = Vec::new();
+    let (mut files, mut other, mut looks) = (Vec::new(), None, 0);
     for _ in 0..count {
         let file = Listed::take(&mut rest).ok_or(DIRECTORY)?;
-        if file.is_skipped() {
+        if file.is_hidden() {
             continue;
         }
+        if !file.is_named_picture() {
+            looks += 1;
+            if looks > MOST_LOOKS {
+                return Err(Error::TooLarge(format!(
+                    "holds more than {MOST_LOOKS} files that are not named as pictures"
+                )));
+            }
+            if !file.begins_as_picture(bytes).unwrap_or(true) {
+                other.get_or_insert_with(|| file.printable_name());
+                continue;
+            }
+        }
         if files.len() == limits.archive_entries {
-            return Err(Error::TooLarge(format!("holds more than {} files", limits.archive_entries)));
+            return Err(Error::TooLarge(format!(
+                "holds more than {}",
+                counted(limits.archive_entries, "file", "files")
+            )));
         }
         files.push(file);
     }
     if files.is_empty() {
-        return Err(Error::NoPictures);
+        return Err(Error::NoPictures(other));
     }
     files.sort_by(|a, b| natural(a.name, b.name));
     if files.windows(2).any(|two| two[0].name == two[1].name) {
@@ -108,8 +144,8 @@ pub(super) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Archive<'a>, 
 const DIRECTORY: Error = Error::Damaged("has a damaged directory");
 const ENTRY: Error = Error::Damaged("holds a damaged file");
 
-/// The central directory and the number of files in it, by the record at the end (section 4.3.16): the last one that
-/// fits.
+/// Finds the central directory and the number of files in it through the end record (section 4.3.16): the last one that
+/// is consistent.
 fn directory(bytes: &[u8]) -> Result<(&[u8], u16), Error> {
     /// Bytes of the record without its comment.
     const RECORD: usize = 22;
@@ -140,9 +176,9 @@ fn directory(bytes: &[u8]) -> Result<(&[u8], u16), Error> {
     Err(Error::Damaged("has no directory at its end: it was cut off while being sent"))
 }
 
-/// What the central directory says of a file.
+/// A file's entry in the central directory.
 struct Listed<'a> {
-    /// With folders.
+    /// Name, with folders.
     name: &'a [u8],
     flags: u16,
     method: u16,
@@ -177,22 +213,37 @@ impl<'a> Listed<'a> {
         })
     }
 
-    /// Whether it is a folder or one of the files that systems leave behind.
-    fn is_skipped(&self) -> bool {
-        let mut parts = self.name.split(is_separator).peekable();
-        while let Some(part) = parts.next() {
-            let last = parts.peek().is_none();
-            let left_behind =
-                [b"thumbs.db".as_slice(), b"desktop.ini"].iter().any(|name| part.eq_ignore_ascii_case(name));
-            let hidden = part.starts_with(b".") && !matches!(part, b"." | b"..");
-            if hidden || part == b"__MACOSX" || last && (part.is_empty() || left_behind) {
-                return true;
-            }
-        }
-        false
+    /// Whether it is a folder, or lies where operating systems store files of their own, which may look like pictures.
+    fn is_hidden(&self) -> bool {
+        let hidden = |part: &[u8]| part.starts_with(b".") && !matches!(part, b"." | b"..");
+        self.name.ends_with(b"/")
+            || self.name.ends_with(b"\\")
+            || self.name.split(is_separator).any(|part| hidden(part) || part == b"__MACOSX")
     }
 
-    /// The name without folders and without what could break a line of text.
+    fn is_named_picture(&self) -> bool {
+        let ends = |ending: &&[u8]| {
+            self.name.len().checked_sub(ending.len()).is_some_and(|at| self.name[at..].eq_ignore_ascii_case(ending))
+        };
+        PICTURE_ENDINGS.iter().any(ends)
+    }
+
+    /// Whether its content begins like a supported picture; `None` if that cannot be determined.
+    fn begins_as_picture(&self, bytes: &[u8]) -> Option<bool> {
+        let (packed, _) = self.packed(bytes)?;
+        let mut start = Vec::with_capacity(LONGEST_SIGNATURE);
+        match self.method {
+            _ if self.flags & ENCRYPTED != 0 => return None,
+            STORED => start.extend_from_slice(&packed[..packed.len().min(LONGEST_SIGNATURE)]),
+            DEFLATED => {
+                DeflateDecoder::new(packed).take(LONGEST_SIGNATURE as u64).read_to_end(&mut start).ok()?;
+            }
+            _ => return None,
+        }
+        Some(still::is_picture(&start))
+    }
+
+    /// The name without folders and without characters that could break a line of text.
     fn printable_name(&self) -> String {
         const MOST: usize = 64;
         let last = self.name.rsplit(is_separator).next().unwrap_or_default();
@@ -214,7 +265,7 @@ fn is_separator(byte: &u8) -> bool {
     matches!(byte, b'/' | b'\\')
 }
 
-/// Refuses files that share bytes: a small archive could be a large one that way.
+/// Refuses files that share bytes: a small archive could expand to a large one that way.
 fn check_places(bytes: &[u8], files: &[Listed<'_>]) -> Result<(), Error> {
     let mut places = Vec::with_capacity(files.len());
     for file in files {
@@ -248,15 +299,13 @@ impl<'a> Iterator for Archive<'a> {
 impl ExactSizeIterator for Archive<'_> {}
 
 impl<'a> Archive<'a> {
-    /// Bytes that the largest of the files takes in memory when it is inflated; one that is stored takes none.
+    /// Bytes of memory that the largest file needs when it is inflated; a stored file needs none.
     pub(super) fn largest(&self) -> u64 {
         let files = self.files.as_slice().iter().filter(|file| file.method != STORED);
         files.map(|file| u64::from(file.size)).max().unwrap_or_default().min(self.each)
     }
 
     fn unpack(&mut self, file: &Listed<'_>) -> Result<Entry<'a>, Error> {
-        const ENCRYPTED: u16 = 1;
-        const DEFLATED: u16 = 8;
         if file.flags & ENCRYPTED != 0 {
             return Err(Error::Unsupported("is encrypted".into()));
         }
@@ -265,7 +314,7 @@ impl<'a> Archive<'a> {
         let data = match file.method {
             STORED => Cow::Borrowed(packed),
             DEFLATED => {
-                // One byte more than claimed tells a file that is longer from one that is not.
+                // One byte more than claimed, to detect a file that is longer.
                 let mut data = Vec::with_capacity(usize::try_from(file.size).map_err(|_| ENTRY)?);
                 let mut inflater = DeflateDecoder::new(packed).take(u64::from(file.size) + 1);
                 inflater.read_to_end(&mut data).map_err(|_| ENTRY)?;
@@ -285,22 +334,25 @@ impl<'a> Archive<'a> {
         Ok(Entry { name: file.printable_name(), data })
     }
 
-    /// Holds the claimed size of a file against the limits. It is kept to when the file is inflated.
+    /// Checks the claimed size of a file against the limits. Inflating enforces the claimed size.
     fn check_size(&self, file: &Listed<'_>, size: u64) -> Result<(), Error> {
         if size > self.each {
-            return Err(Error::TooLarge(format!("holds a file over the limit of {} bytes", self.each)));
+            return Err(Error::TooLarge(format!(
+                "holds a file over the limit of {}",
+                counted(self.each, "byte", "bytes")
+            )));
         }
         if size > RATIO_FREE && size > u64::from(file.packed) * RATIO {
             return Err(Error::TooLarge(format!("holds a file that inflates to over {RATIO} times its size")));
         }
         if size > self.all.1 {
-            return Err(Error::TooLarge(format!("holds more than {} bytes of files", self.all.0)));
+            return Err(Error::TooLarge(format!("holds more than {} of files", counted(self.all.0, "byte", "bytes"))));
         }
         Ok(())
     }
 }
 
-/// Byte by byte, but runs of digits by the number that they are.
+/// Compares byte by byte, but runs of digits by their numeric value.
 fn natural(a: &[u8], b: &[u8]) -> Ordering {
     let (mut left, mut right) = (a, b);
     while let (Some(x), Some(y)) = (left.first(), right.first()) {
@@ -359,7 +411,7 @@ mod tests {
 
     use super::*;
 
-    /// A file to be put into an archive, with what its headers say.
+    /// A file to be put into an archive, with the contents of its headers.
     #[derive(Clone)]
     struct File {
         name: Vec<u8>,
@@ -433,34 +485,65 @@ mod tests {
     }
 
     #[test]
-    fn what_systems_leave_behind_is_skipped() {
-        let skipped = ["a/", "__MACOSX/._a.jpg", ".DS_Store", "a/.hidden/b.jpg", "a/Thumbs.db", "DESKTOP.INI", "dir\\"];
-        let mut files: Vec<File> = skipped.iter().map(|name| stored(name, b"x")).collect();
+    fn other_files_are_skipped() {
+        let hidden = ["a/", "__MACOSX/._a.jpg", ".DS_Store", "a/.hidden/b.jpg", "dir.jpg\\"];
+        let mut files: Vec<File> = hidden.iter().map(|name| stored(name, b"x")).collect();
         assert_eq!(error(&files), "the archive holds no pictures");
+        files.push(deflated("a/notes.txt", b"taken on Monday"));
+        files.extend(["a/Thumbs.db", "DESKTOP.INI", "clip.mp4", "frame"].map(|name| stored(name, b"x")));
+        files.extend([stored("empty", b""), stored("a.zip", &zip(&[stored("a.jpg", b"picture")]))]);
+        let told = "the archive holds no pictures, but files such as 'notes.txt'; send JPEG or PNG";
+        assert_eq!(error(&files), told);
         files.push(stored("./a.jpg", b"picture"));
         files.push(stored("../../etc/b\n.jpg", b"picture"));
+        files.extend([
+            stored("frame1", b"\xFF\xD8\xFF"),
+            deflated("frame2", b"\x89PNG\r\n\x1A\n.."),
+            stored("c.HEIC", b""),
+        ]);
         let names: Vec<_> = unzip(&zip(&files), &Limits::default()).unwrap().into_iter().map(|file| file.0).collect();
-        assert_eq!(names, ["b.jpg", "a.jpg"]);
+        assert_eq!(names, ["b.jpg", "a.jpg", "c.HEIC", "frame1", "frame2"]);
         assert_eq!(error(&[]), "the archive holds no pictures");
+    }
+
+    #[test]
+    fn what_may_be_a_picture_is_not_overlooked() {
+        // A file that cannot be inspected fails; so does one that is named like a picture but is not one.
+        let file = deflated("a", b"\xFF\xD8\xFFsome picture");
+        let damaged = File { packed: vec![0xFF; 9], ..file.clone() };
+        for (odd, told) in [
+            (File { flags: 1, ..file.clone() }, "encrypted"),
+            (File { method: 9, ..file }, "method 9"),
+            (damaged, "damaged"),
+        ] {
+            let told_of = error(&[stored("b.jpg", b"picture"), odd]);
+            assert!(told_of.contains(told), "{told_of}");
+        }
+        let many: Vec<File> = (0..=MOST_LOOKS).map(|n| stored(&n.to_string(), b"x")).collect();
+        assert_eq!(error(&many), "the archive holds more than 1000 files that are not named as pictures");
+        assert!(error(&many[1..]).contains("no pictures"));
     }
 
     #[test]
     fn limits_hold() {
         let limits = Limits { archive_entries: 2, archive_bytes: 100, picture_bytes: 60, ..Limits::default() };
         let text = |files: &[File]| unzip(&zip(files), &limits).map(|files| files.len()).map_err(|e| e.to_string());
-        let [a, b, c] = ["a", "b", "c"].map(|name| deflated(name, &[7; 50]));
+        let [a, b, c] = ["a.jpg", "b.jpg", "c.jpg"].map(|name| deflated(name, &[7; 50]));
         assert_eq!(text(&[a.clone(), b.clone()]), Ok(2));
         assert_eq!(text(&[a.clone(), b, c]), Err("the archive holds more than 2 files".into()));
-        let long = deflated("b", &[7; 51]);
+        let long = deflated("b.jpg", &[7; 51]);
         assert_eq!(text(&[a, long]), Err("the archive holds more than 100 bytes of files".into()));
-        assert_eq!(text(&[stored("b", &[7; 61])]), Err("the archive holds a file over the limit of 60 bytes".into()));
-        let bomb = deflated("a", &vec![0; 2 << 20]);
+        assert_eq!(
+            text(&[stored("b.jpg", &[7; 61])]),
+            Err("the archive holds a file over the limit of 60 bytes".into())
+        );
+        let bomb = deflated("a.png", &vec![0; 2 << 20]);
         assert_eq!(error(&[bomb]), "the archive holds a file that inflates to over 200 times its size");
     }
 
     #[test]
     fn lies_are_found_out() {
-        let honest = deflated("a", b"some text, some text");
+        let honest = deflated("a.jpg", b"some text, some text");
         let damaged = "the archive holds a damaged file";
         for lie in [
             File { size: 19, ..honest.clone() },
@@ -474,19 +557,19 @@ mod tests {
         ] {
             assert_eq!(error(&[lie]), damaged);
         }
-        let length = 30 + 1 + 2 + honest.packed.len() as i32;
-        let twice = File { name: b"b".to_vec(), shift: -length, ..honest.clone() };
+        let length = 30 + 5 + 2 + honest.packed.len() as i32;
+        let twice = File { name: b"b.jpg".to_vec(), shift: -length, ..honest.clone() };
         assert_eq!(error(&[honest.clone(), twice]), "the archive has files that overlap each other");
         assert_eq!(error(&[honest.clone(), honest]), "the archive has two files of the same name");
     }
 
     #[test]
     fn what_is_not_read_is_named() {
-        let file = stored("a", b"data");
+        let file = stored("a.jpg", b"data");
         assert_eq!(error(&[File { flags: 1, ..file.clone() }]), "the archive is encrypted");
         let text = "the archive uses method 14 of compression, which is not supported";
         assert_eq!(error(&[File { method: 14, ..file.clone() }]), text);
-        let inner = stored("b", &zip(std::slice::from_ref(&file)));
+        let inner = stored("b.jpg", &zip(std::slice::from_ref(&file)));
         assert_eq!(error(&[inner]), "the archive holds another archive, which is not supported");
         let mut large = zip(&[file]);
         let count = large.len() - 7 - 12;
@@ -497,7 +580,7 @@ mod tests {
 
     #[test]
     fn every_prefix_is_refused() {
-        let bytes = zip(&[stored("a", b"data"), deflated("b", b"datadatadata")]);
+        let bytes = zip(&[stored("a.jpg", b"data"), deflated("b.png", b"datadatadata")]);
         for end in 0..bytes.len() {
             fuzz(&bytes[..end]);
             assert!(unzip(&bytes[..end], &Limits::default()).is_err(), "{end}");
@@ -511,12 +594,14 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             fuzz(&bytes);
-            fuzz(&zip(&[File { packed: bytes, method: 8, ..stored("a", &[0; 100]) }]));
+            for name in ["a", "a.jpg"] {
+                fuzz(&zip(&[File { packed: bytes.clone(), method: 8, ..stored(name, &[0; 100]) }]));
+            }
         }
 
         #[test]
         fn any_damage_is_survived(damage in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
-            let mut bytes = zip(&[stored("a2", b"data"), deflated("a10", b"datadatadata"), stored(".b", b"")]);
+            let mut bytes = zip(&[stored("a2.jpg", b"data"), deflated("a10", b"\xFF\xD8datadatadata"), stored(".b", b"")]);
             for (at, value) in damage {
                 let at = usize::from(at) % bytes.len();
                 bytes[at] = value;

@@ -1,19 +1,19 @@
-//! A decoded picture.
+//! Defines the decoded picture and its rotations.
 
-use crate::ops::Wiped;
+use crate::ops::SecretBytes;
 
 /// An upright picture: 8-bit RGB, rows from top to bottom, HWC interleaved, no padding.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     width: usize,
     height: usize,
-    pixels: Wiped,
+    pixels: SecretBytes,
 }
 
-/// A clockwise turn by a multiple of 90 degrees.
+/// A clockwise rotation by a multiple of 90 degrees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Turn {
-    /// As it is.
+pub enum Rotation {
+    /// No rotation.
     #[default]
     None,
     /// 90 degrees clockwise.
@@ -57,7 +57,7 @@ impl Frame {
     /// The part of `width` x `height` pixels whose top left corner is at `(x, y)`.
     ///
     /// # Panics
-    /// If it reaches out of the picture.
+    /// If it extends beyond the picture.
     pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
         let mut pixels = Vec::with_capacity(width * height * 3);
         for y in y..y + height {
@@ -71,10 +71,16 @@ impl Frame {
         Self { width: self.width, height: self.height, pixels: mirrored(&self.pixels, self.width) }
     }
 
-    /// The picture turned clockwise.
-    pub fn turned(&self, turn: Turn) -> Self {
+    /// The picture mirrored left to right if `mirrored`, then rotated clockwise.
+    pub fn oriented(self, mirrored: bool, turn: Rotation) -> Self {
+        let frame = if mirrored { self.mirrored() } else { self };
+        if turn == Rotation::None { frame } else { frame.turned(turn) }
+    }
+
+    /// The picture rotated clockwise.
+    pub fn turned(&self, turn: Rotation) -> Self {
         let (w, h) = (self.width, self.height);
-        let (width, height) = if matches!(turn, Turn::Left | Turn::Right) { (h, w) } else { (w, h) };
+        let (width, height) = if matches!(turn, Rotation::Left | Rotation::Right) { (h, w) } else { (w, h) };
         let mut pixels = Vec::with_capacity(self.pixels.len());
         for y in 0..height {
             for x in 0..width {
@@ -87,26 +93,45 @@ impl Frame {
 }
 
 /// Rows of `width` RGB pixels mirrored left to right.
-pub fn mirrored(pixels: &[u8], width: usize) -> Wiped {
-    let mut mirrored = Wiped::with_capacity(pixels.len());
+pub fn mirrored(pixels: &[u8], width: usize) -> SecretBytes {
+    let mut mirrored = SecretBytes::with_capacity(pixels.len());
     for row in pixels.chunks_exact((width * 3).max(1)) {
         row.rchunks_exact(3).for_each(|pixel| mirrored.push(pixel));
     }
     mirrored
 }
 
-impl Turn {
-    /// All four, the upright one first.
+impl Rotation {
+    /// All four, the upright one first, the half turn last.
     pub const ALL: [Self; 4] = [Self::None, Self::Right, Self::Left, Self::Half];
 
-    /// This turn and then another one.
+    /// Degrees, clockwise.
+    pub fn degrees(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Right => 90,
+            Self::Half => 180,
+            Self::Left => 270,
+        }
+    }
+
+    /// The rotation that undoes this one.
+    pub fn back(self) -> Self {
+        match self {
+            Self::Right => Self::Left,
+            Self::Left => Self::Right,
+            other => other,
+        }
+    }
+
+    /// This rotation followed by another one.
     pub fn then(self, next: Self) -> Self {
-        const CLOCKWISE: [Turn; 4] = [Turn::None, Turn::Right, Turn::Half, Turn::Left];
+        const CLOCKWISE: [Rotation; 4] = [Rotation::None, Rotation::Right, Rotation::Half, Rotation::Left];
         let quarters = |turn: Self| CLOCKWISE.iter().position(|t| *t == turn).unwrap_or_default();
         CLOCKWISE[(quarters(self) + quarters(next)) % 4]
     }
 
-    /// Where the pixel `(x, y)` of the turned picture lay in one of `width` x `height`.
+    /// The position of pixel `(x, y)` of the rotated picture in the original of `width` x `height`.
     fn source(self, x: usize, y: usize, width: usize, height: usize) -> (usize, usize) {
         match self {
             Self::None => (x, y),
@@ -135,12 +160,12 @@ mod tests {
         //            6 3
         let frame = |w, h, v: &[u8]| Frame::new(w, h, v.iter().flat_map(|&p| [p; 3]).collect());
         let upright = frame(3, 2, &[1, 2, 3, 4, 5, 6]);
-        assert_eq!(upright.turned(Turn::None), upright);
-        assert_eq!(upright.turned(Turn::Right), frame(2, 3, &[4, 1, 5, 2, 6, 3]));
-        assert_eq!(upright.turned(Turn::Half), frame(3, 2, &[6, 5, 4, 3, 2, 1]));
-        assert_eq!(upright.turned(Turn::Left), frame(2, 3, &[3, 6, 2, 5, 1, 4]));
-        assert_eq!(upright.turned(Turn::Right).turned(Turn::Left), upright);
-        for (a, b) in Turn::ALL.iter().flat_map(|a| Turn::ALL.map(|b| (*a, b))) {
+        assert_eq!(upright.turned(Rotation::None), upright);
+        assert_eq!(upright.turned(Rotation::Right), frame(2, 3, &[4, 1, 5, 2, 6, 3]));
+        assert_eq!(upright.turned(Rotation::Half), frame(3, 2, &[6, 5, 4, 3, 2, 1]));
+        assert_eq!(upright.turned(Rotation::Left), frame(2, 3, &[3, 6, 2, 5, 1, 4]));
+        assert_eq!(upright.turned(Rotation::Right).turned(Rotation::Left), upright);
+        for (a, b) in Rotation::ALL.iter().flat_map(|a| Rotation::ALL.map(|b| (*a, b))) {
             assert_eq!(upright.turned(a).turned(b), upright.turned(a.then(b)), "{a:?} {b:?}");
         }
     }

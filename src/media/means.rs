@@ -1,38 +1,38 @@
-//! What decoding may use: limits, memory, and time.
+//! Bundles what decoding may use: limits, memory and time.
 
 use crate::ops::memory::{Refused, Reserved, can_have};
 use crate::ops::{Limits, Memory};
 
-/// What decoding may use.
+/// What decoding may use: limits, memory and time.
 #[derive(Clone, Copy)]
 pub struct Means<'a> {
-    /// Caps on what is decoded.
+    /// Limits on what is decoded.
     pub limits: &'a Limits,
-    /// What all workers together may hold.
+    /// The memory budget that all workers share.
     pub memory: &'a Memory,
-    /// Asked from time to time whether to give up.
+    /// Polled while decoding: returns true to stop.
     pub stop: &'a dyn Fn() -> bool,
 }
 
-/// Why there is no memory.
+/// Why memory was not reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoRoom {
-    /// So many bytes are wanted of at most so many.
+    /// The bytes wanted exceed the whole budget: wanted, budget.
     Never(u64, u64),
-    /// The system has none at the moment.
+    /// The system does not have enough at the moment.
     Now,
-    /// The caller said to stop.
+    /// The caller's `stop` returned true while waiting.
     Late,
 }
 
 impl Means<'_> {
-    /// Reserves bytes for decoding, and sees that the system has them.
+    /// Reserves bytes for decoding, and checks that the system has them.
     pub(super) fn room(&self, bytes: u64) -> Result<Reserved, NoRoom> {
         let reserved = self.memory.decode.reserve(bytes, self.stop);
         granted(bytes, reserved)
     }
 
-    /// Reserves bytes for what is kept while something is decoded.
+    /// Reserves bytes for data that is kept while something else is decoded.
     pub(super) fn kept(&self, bytes: u64) -> Result<Reserved, NoRoom> {
         granted(bytes, self.memory.kept.reserve(bytes, self.stop))
     }
@@ -46,11 +46,11 @@ fn granted(bytes: u64, reserved: Result<Reserved, Refused>) -> Result<Reserved, 
     if can_have(bytes) { Ok(reserved) } else { Err(NoRoom::Now) }
 }
 
-/// What a client is told of something that never fits.
+/// The message to the client for something that exceeds the whole budget.
 pub(super) fn too_much(what: &str, bytes: u64, most: u64) -> String {
     let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
     format!("{what} takes {} MB of memory to decode, and there are {}", megabytes(bytes), most / 1_000_000)
 }
 
-/// What a client is told where the system has no memory.
+/// The message to the client when the system has no memory.
 pub(super) const NO_MEMORY: &str = "there is not enough memory to decode it now; try again";

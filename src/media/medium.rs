@@ -1,17 +1,18 @@
-//! Whatever may show a person: a picture, a video or an archive of pictures, told by its bytes and seen as frames.
+//! Opens pictures, videos and archives of pictures, recognized by their bytes, and reads their frames.
 //!
-//! Labels and file names lie and are not looked at.
+//! Content types and file names are unreliable and not used.
 
 use std::fmt;
 use std::ops::ControlFlow;
 
 use super::archive::{self, Archive};
+use super::formats;
 use super::frame::Frame;
 use super::means::{Means, NO_MEMORY, NoRoom, too_much};
-use super::still::{self, Held};
+use super::still::{self, HeldMedia};
 use super::video::{self, Clip, Info};
 
-/// What bytes look like from their start.
+/// The kind of medium, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// JPEG or PNG.
@@ -25,14 +26,14 @@ pub enum Kind {
 /// A medium, opened but not decoded, except for a picture.
 pub enum Medium<'a> {
     /// One frame, with its media type.
-    Picture(Held, &'static str),
+    Picture(HeldMedia, &'static str),
     /// A video.
     Video(Box<Clip<'a>>),
     /// Pictures in the order of their names.
     Archive(Archive<'a>),
 }
 
-/// What is known of a medium without judging it.
+/// Properties of a medium, without a verdict on it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Details {
     /// A picture, upright.
@@ -56,17 +57,17 @@ pub enum Details {
 /// Why a medium gives no frames. The text is for the client.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Error {
-    /// Neither picture nor video nor archive, and what it is instead, if known.
+    /// Neither picture nor video nor archive; its format, if recognized.
     Unknown(Option<&'static str>),
-    /// A picture, alone or in an archive, and its name there.
+    /// A picture, alone or in an archive, with its name in the archive.
     Picture(Option<String>, still::Error),
     /// A video.
     Video(video::Error),
     /// An archive.
     Archive(archive::Error),
-    /// Policy: it takes more memory than decoding may have.
+    /// Policy: decoding it takes more memory than is allowed.
     TooLarge(String),
-    /// Ours: the system has no memory for it now.
+    /// Service: the system has no memory for it now.
     NoMemory,
     /// The caller ran out of time.
     Late,
@@ -92,7 +93,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Error {
-    /// That of a picture, alone or in an archive.
+    /// The error of a picture, alone or in an archive.
     fn of_picture(name: Option<String>, error: still::Error) -> Self {
         match error {
             still::Error::Late => Self::Late,
@@ -112,11 +113,11 @@ impl From<NoRoom> for Error {
     }
 }
 
-/// Tells by the first bytes what a medium is; `None` if it is nothing that can be judged.
+/// The kind of medium by its first bytes; `None` if it is unsupported. A HEIC has the structure of a video but is not one.
 pub fn kind(bytes: &[u8]) -> Option<Kind> {
     if still::is_picture(bytes) {
         Some(Kind::Picture)
-    } else if video::is_video(bytes) {
+    } else if formats::heif(bytes).is_none() && video::is_video(bytes) {
         Some(Kind::Video)
     } else if archive::sniff(bytes) {
         Some(Kind::Archive)
@@ -125,11 +126,11 @@ pub fn kind(bytes: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Bytes a pixel that are reserved for a picture: it may be turned, which takes another copy.
+/// Bytes a pixel that are reserved for a picture: rotating it takes another copy.
 const TURNED: u64 = 2 * still::BYTES;
 
 impl<'a> Medium<'a> {
-    /// Reads what describes the medium. Decodes it if it is a picture.
+    /// Reads the medium's description. Decodes it if it is a picture.
     pub fn open(bytes: &'a [u8], means: &Means<'_>) -> Result<Self, Error> {
         match kind(bytes) {
             Some(Kind::Picture) => {
@@ -141,11 +142,11 @@ impl<'a> Medium<'a> {
             }
             Some(Kind::Archive) => archive::open(bytes, means.limits).map(Self::Archive).map_err(Error::Archive),
             None if bytes.is_empty() => Err(Error::Picture(None, still::Error::Empty)),
-            None => Err(Error::Unknown(still::other_format(bytes))),
+            None => Err(Error::Unknown(formats::name(bytes))),
         }
     }
 
-    /// What it is.
+    /// Its properties.
     pub fn details(&self) -> Details {
         match self {
             Self::Picture(held, mime) => Details::Picture { mime, width: held.width(), height: held.height() },
@@ -154,8 +155,8 @@ impl<'a> Medium<'a> {
         }
     }
 
-    /// Hands out at most `count` frames in order, spread over the whole; fewer if `each` breaks off. Memory is reserved as
-    /// for one frame and a turned copy of it, and for `keep` bytes that `each` keeps.
+    /// Passes at most `count` frames to `each` in order, spread over the whole; fewer if `each` breaks. Reserves memory for
+    /// one frame and a rotated copy of it, and for `keep` bytes that `each` keeps.
     pub fn frames(
         self,
         count: usize,
@@ -164,7 +165,7 @@ impl<'a> Medium<'a> {
         mut each: impl FnMut(Frame) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         match self {
-            Self::Picture(Held { frame, room: _until_the_end }, _) => {
+            Self::Picture(HeldMedia { frame, room: _until_the_end }, _) => {
                 let _only_one = each(frame);
                 Ok(())
             }
@@ -185,18 +186,36 @@ impl<'a> Medium<'a> {
                         return Err(Error::Late);
                     }
                     let entry = entry.map_err(Error::Archive)?;
-                    // The middle picture of each of `count` slots.
+                    // The middle picture of each of `count` equal parts.
                     if !(0..count).any(|slot| (2 * slot + 1) * pictures / (2 * count) == number) {
                         continue;
                     }
-                    let Held { frame, room: _until_it_was_seen } = still::decode_for(&entry.data, means, TURNED)
-                        .map_err(|e| Error::of_picture(Some(entry.name), e))?;
+                    let HeldMedia { frame, room: _until_it_was_seen } =
+                        still::decode_for(&entry.data, means, TURNED)
+                            .map_err(|e| Error::of_picture(Some(entry.name), e))?;
                     if each(frame).is_break() {
                         break;
                     }
                 }
                 Ok(())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heic_is_no_video() {
+        for (start, expected) in [
+            (&b"\0\0\0\x18ftypisom\0\0\0\0isommp42"[..], Some(Kind::Video)),
+            (b"\0\0\0\x18ftypheix\0\0\0\0isommif1", None),
+            (b"\0\0\0\x18ftypmsf1\0\0\0\0isomhevc", None),
+            (b"\0\0\0\x18ftypavis\0\0\0\0iso8msf1", None),
+        ] {
+            assert_eq!(kind(start), expected, "{start:?}");
         }
     }
 }

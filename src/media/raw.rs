@@ -1,13 +1,13 @@
-//! What a camera delivers: one buffer of packed or planar samples, or a JPEG, to an upright RGB frame.
+//! Converts a camera buffer to an upright RGB frame: packed or planar samples, or a JPEG.
 //!
-//! A buffer that is too short for its size, or a JPEG that is not whole, gives no frame: half of a face must not be compared.
-//! Where the samples lie is what the Linux kernel documents for each format ("Image Formats" of the Video4Linux manual).
+//! A buffer that is too short for its size, or an incomplete JPEG, gives no frame: half a face must not be compared.
+//! The sample layout of each format is that of the Linux kernel documentation ("Image Formats" of the Video4Linux manual).
 
-use super::frame::{Frame, Turn};
+use super::frame::{Frame, Rotation};
 use super::video;
 use super::yuv::{Chroma, Matrix, Picture, Plane};
 
-/// How pixels lie in a camera's buffer.
+/// Pixel format of a camera's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PixelFormat {
     /// A JPEG for each frame, often without Huffman tables.
@@ -16,7 +16,7 @@ pub enum PixelFormat {
     Yuyv,
     /// Cb Y0 Cr Y1.
     Uyvy,
-    /// A plane of Y, then one of Cb and Cr in turn, which has half of the rows.
+    /// A plane of Y, then one of interleaved Cb and Cr with half as many rows.
     Nv12,
     /// Y alone.
     Grey,
@@ -24,30 +24,30 @@ pub enum PixelFormat {
     Rgb3,
 }
 
-/// Size and kind of a camera's buffers.
+/// Size and format of a camera's buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// How pixels lie in it.
+    /// Pixel format.
     pub format: PixelFormat,
     /// Pixels in a row.
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// Bytes from one row to the next; 0 if rows have no padding. Of no meaning for a JPEG.
+    /// Bytes from one row to the next; 0 if rows have no padding. Not used for a JPEG.
     pub stride: usize,
-    /// Whether samples take the range 0 to 255, and not 16 to 235 for luma. Of no meaning for RGB and JPEG.
+    /// Whether samples use the range 0 to 255 instead of 16 to 235 for luma. Not used for RGB and JPEG.
     pub full_range: bool,
-    /// What luma is made of. Of no meaning for gray, RGB and JPEG.
+    /// Conversion matrix. Not used for gray, RGB and JPEG.
     pub matrix: Matrix,
 }
 
-/// How a camera is mounted: what has to be done to its frames for people to stand upright.
+/// How a camera is mounted: how to transform its frames so that people stand upright.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mounting {
-    /// Mirror left to right, first.
+    /// Mirror left to right, before the rotation.
     pub mirror: bool,
-    /// Turn clockwise, then.
-    pub turn: Turn,
+    /// Clockwise rotation.
+    pub turn: Rotation,
 }
 
 /// Why a buffer gives no frame.
@@ -63,10 +63,10 @@ impl std::fmt::Display for Damaged {
 impl std::error::Error for Damaged {}
 
 impl PixelFormat {
-    /// All of them; the ones that cost least to decode for what they hold first.
+    /// All formats, those that are cheapest to decode for their content first.
     pub const ALL: [Self; 6] = [Self::Yuyv, Self::Uyvy, Self::Nv12, Self::Mjpg, Self::Rgb3, Self::Grey];
 
-    /// The kernel's four characters for it.
+    /// The kernel's four-character code for it.
     pub fn four_characters(self) -> &'static str {
         match self {
             Self::Mjpg => "MJPG",
@@ -78,7 +78,7 @@ impl PixelFormat {
         }
     }
 
-    /// The format of four characters, if it is one of these.
+    /// The format for a four-character code, if it is supported.
     pub fn from_four_characters(code: &[u8]) -> Option<Self> {
         match code {
             b"JPEG" => Some(Self::Mjpg),
@@ -86,7 +86,7 @@ impl PixelFormat {
         }
     }
 
-    /// Bytes that a row of `width` pixels takes without padding; of NV12 a row of Y. 0 for a JPEG.
+    /// Bytes of a row of `width` pixels without padding; for NV12 a row of Y. 0 for a JPEG.
     pub fn row_bytes(self, width: usize) -> usize {
         match self {
             Self::Mjpg => 0,
@@ -99,7 +99,7 @@ impl PixelFormat {
 }
 
 impl Layout {
-    /// A layout without padding, in the limited range of Rec. ITU-R BT.601 that cameras use if they don't say more.
+    /// A layout without padding, in the limited range of Rec. ITU-R BT.601, the default of cameras.
     pub fn new(format: PixelFormat, width: usize, height: usize) -> Self {
         Self { format, width, height, stride: 0, full_range: false, matrix: Matrix::Bt601 }
     }
@@ -108,7 +108,7 @@ impl Layout {
         if self.stride == 0 { self.format.row_bytes(self.width) } else { self.stride }
     }
 
-    /// Bytes that a whole buffer has at least; `None` for a JPEG, or if no memory could hold it.
+    /// Least size of a complete buffer in bytes; `None` for a JPEG, or if it exceeds the address space.
     pub fn least_bytes(&self) -> Option<usize> {
         let rows = match self.format {
             PixelFormat::Mjpg => return None,
@@ -119,14 +119,14 @@ impl Layout {
         rows.checked_sub(1)?.checked_mul(self.stride())?.checked_add(self.format.row_bytes(self.width))
     }
 
-    /// Bytes that a frame takes at most while it is made, turned and looked at.
+    /// Most bytes that a frame takes while it is decoded, rotated and analyzed.
     pub fn bytes(&self) -> u64 {
-        /// Coefficients of a Motion JPEG, its samples in one and in three planes, a frame, and copies mirrored and turned.
+        /// Bytes: coefficients of a Motion JPEG, its samples in one and in three planes, a frame, and copies mirrored and rotated.
         const PIXEL: u64 = 6 + 3 + 3 + 3 * 3;
         (self.width as u64).saturating_mul(self.height as u64).saturating_mul(PIXEL)
     }
 
-    /// The frame in a buffer. Not more than `most_pixels` are decoded. `stop` is asked whether to give up.
+    /// Decodes the frame in a buffer. Decodes at most `most_pixels`. `stop` is polled and returns true to stop.
     pub fn to_frame(
         &self,
         bytes: &[u8],
@@ -139,7 +139,10 @@ impl Layout {
             let (width, height) = (self.width, self.height);
             return Err(Damaged(format!("{width}x{height} pixels are not in 1..={most_pixels}")));
         }
-        let short = || Damaged(format!("{} bytes are too few for {self:?}", bytes.len()));
+        let short = || {
+            let (width, height, format) = (self.width, self.height, self.format.four_characters());
+            Damaged(format!("{} bytes are too few for {width}x{height} pixels of {format}", bytes.len()))
+        };
         let Mounting { mirror, turn } = mounting;
         match self.format {
             PixelFormat::Mjpg => {
@@ -151,7 +154,7 @@ impl Layout {
                 let whole = Plane::from_rows(bytes, self.stride(), row, self.height).ok_or_else(short)?;
                 let frame = Frame::new(self.width, self.height, whole.samples.into_vec());
                 let frame = if mirror { frame.mirrored() } else { frame };
-                Ok(if turn == Turn::None { frame } else { frame.turned(turn) })
+                Ok(if turn == Rotation::None { frame } else { frame.turned(turn) })
             }
             format => {
                 let planes = match format {
@@ -165,22 +168,22 @@ impl Layout {
                     PixelFormat::Grey => Chroma::Gray,
                     _ => Chroma::C422,
                 };
-                // A gray sensor has no black to leave room for.
+                // Gray sensors always use the full range.
                 let full_range = self.full_range || format == PixelFormat::Grey;
                 let planes = planes.ok_or_else(short)?;
-                Ok(Picture { chroma, planes, full_range, matrix: self.matrix }.to_frame(turn, mirror))
+                Ok(Picture { chroma, planes, full_range, matrix: self.matrix, shape: None }.to_frame(turn, mirror))
             }
         }
     }
 
-    /// Planes of a format that has two pixels in four bytes: where the two Y lie in them, and where Cb and Cr.
+    /// Planes of a format with two pixels in four bytes: `luma` has the offsets of the two Y, `chroma` those of Cb and Cr.
     fn packed(&self, bytes: &[u8], luma: [usize; 2], chroma: [usize; 2]) -> Option<Vec<Plane>> {
         let whole = Plane::from_rows(bytes, self.stride(), PixelFormat::Yuyv.row_bytes(self.width), self.height)?;
         let (pairs, _) = whole.samples.as_chunks::<4>();
         let half = self.width.div_ceil(2);
         let both: Vec<[u8; 2]> = pairs.iter().map(|pair| luma.map(|at| pair[at])).collect();
         let both = Plane { width: 2 * half, height: self.height, samples: both.into_flattened().into() };
-        // An odd width leaves one over in each row.
+        // An odd width leaves one extra sample in each row.
         let luma = match both.width == self.width {
             true => both,
             false => Plane::from_rows(&both.samples, both.width, self.width, self.height)?,
@@ -205,13 +208,13 @@ impl Layout {
     }
 }
 
-/// The JPEG from its start: some cameras put bytes of their own before it.
+/// The JPEG from its start: some cameras put their own bytes before it.
 fn from_start(bytes: &[u8]) -> &[u8] {
     let at = memchr::memmem::find(bytes, b"\xFF\xD8\xFF").unwrap_or_default();
     &bytes[at..]
 }
 
-/// Reads any bytes as a buffer of a camera: the target of the fuzzer and of the property tests. The first eight say what kind
+/// Reads any bytes as a camera buffer: the target of the fuzzer and of the property tests. The first eight say what kind
 /// of buffer it is.
 pub fn fuzz(bytes: &[u8]) {
     let Some((&[format, width, height, stride, range, turn, mirror, _], rest)) = bytes.split_first_chunk::<8>() else {
@@ -223,7 +226,7 @@ pub fn fuzz(bytes: &[u8]) {
         full_range: range % 2 == 1,
         ..Layout::new(format, usize::from(width), usize::from(height))
     };
-    let mounting = Mounting { mirror: mirror % 2 == 1, turn: Turn::ALL[usize::from(turn) % 4] };
+    let mounting = Mounting { mirror: mirror % 2 == 1, turn: Rotation::ALL[usize::from(turn) % 4] };
     let Ok(frame) = layout.to_frame(rest, mounting, 1 << 14, &|| false) else { return };
     assert!(frame.width() * frame.height() <= 1 << 14);
     if let Some(least) = layout.least_bytes() {
@@ -249,7 +252,7 @@ mod tests {
         rgb.map(|v| v.clamp(0.0, 255.0))
     }
 
-    /// Y, Cb and Cr of a pixel, from where the kernel's manual says they lie.
+    /// Y, Cb and Cr of a pixel, at the offsets in the kernel's manual.
     fn sample(layout: &Layout, bytes: &[u8], x: usize, y: usize) -> [u8; 3] {
         let stride = layout.stride();
         let row = &bytes[y * stride..];
@@ -368,8 +371,8 @@ mod tests {
         let layout = Layout::new(PixelFormat::Rgb3, 2, 1);
         let frame =
             |mirror, turn| layout.to_frame(&[1, 1, 1, 2, 2, 2], Mounting { mirror, turn }, MOST, &|| false).unwrap();
-        assert_eq!(frame(true, Turn::None).pixels(), [2, 2, 2, 1, 1, 1]);
-        let turned = frame(false, Turn::Right);
+        assert_eq!(frame(true, Rotation::None).pixels(), [2, 2, 2, 1, 1, 1]);
+        let turned = frame(false, Rotation::Right);
         assert_eq!((turned.width(), turned.height(), turned.pixels()), (1, 2, &[1, 1, 1, 2, 2, 2][..]));
     }
 

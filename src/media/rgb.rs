@@ -1,14 +1,14 @@
-//! Pixels of any kind to 8-bit RGB, in the place where they are: two copies of a large picture are more than there is room for.
+//! Converts pixels of any color type to 8-bit RGB in place: there is not enough memory for two copies of a large picture.
 
 use image::ColorType;
 
-/// Bytes in which `pixels` pixels of a kind can become RGB.
+/// Bytes needed to convert `pixels` pixels of a color type to RGB in place.
 pub(super) fn bytes(pixels: u64, color: ColorType) -> u64 {
     pixels * u64::from(color.bytes_per_pixel().max(3))
 }
 
-/// Turns the pixels at the front of `buffer` into RGB and cuts off what is left. Transparency is shown on white; of 16 bits, in
-/// the order of this machine, the nearest of 8 is taken; gray is in all three. `None` if the kind is not known.
+/// Converts the pixels at the front of `buffer` to RGB and truncates the rest. Transparency is shown on white; 16-bit values, in
+/// native byte order, are rounded to 8 bits; gray is copied to all three. `None` if the color type is not supported.
 pub(super) fn convert(buffer: &mut Vec<u8>, pixels: usize, color: ColorType) -> Option<()> {
     match color {
         ColorType::Rgb8 => {}
@@ -27,14 +27,14 @@ pub(super) fn convert(buffer: &mut Vec<u8>, pixels: usize, color: ColorType) -> 
         }),
         _ => return None,
     }
-    // What is cut off shows the picture as well.
+    // The truncated bytes show the picture as well.
     buffer[pixels * 3..].fill(0);
     buffer.truncate(pixels * 3);
     buffer.shrink_to_fit();
     Some(())
 }
 
-/// From `N` bytes a pixel to three; from the back where that is more, so that nothing is overwritten before it is read.
+/// From `N` bytes a pixel to three; backward where pixels grow, so that nothing is overwritten before it is read.
 fn each<const N: usize>(buffer: &mut [u8], pixels: usize, rgb: impl Fn(&[u8; N]) -> [u8; 3]) {
     let mut one = |pixel: usize| {
         let Some(from) = buffer[pixel * N..].first_chunk() else { return };

@@ -1,36 +1,38 @@
-//! JPEG and PNG of any kind to an upright RGB frame.
+//! Decodes JPEG and PNG pictures of any kind to an upright RGB frame.
 //!
-//! Told by their bytes: labels and names lie. EXIF orientation is applied; transparency is shown on white, as a browser
-//! does; 16-bit, palette, gray and CMYK pictures become 8-bit RGB.
+//! Recognizes them by their bytes, not by content types or names. Applies EXIF orientation; shows transparency on white, as a
+//! browser does; converts 16-bit, palette, gray and CMYK pictures to 8-bit RGB.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
 
-use super::frame::{Frame, Turn};
-use super::jpeg::{self, Flaw, Layout, Stopped};
+use super::frame::{Frame, Rotation};
+use super::jpeg::{self, JpegDefect, Layout, Stopped};
 use super::means::{Means, NO_MEMORY, NoRoom, too_much};
-use super::{png, rgb};
+use super::{exif, formats, png, rgb};
 use crate::ops::memory::Reserved;
-use crate::ops::{Limits, Memory};
+use crate::ops::{Limits, Memory, SecretBytes};
 
-/// Why bytes are no picture. The text is for the client: it holds nothing of the payload.
+/// Why bytes are not a valid picture. The text is for the client: it contains nothing of the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Nothing was sent.
+    /// The payload is empty.
     Empty,
     /// Neither JPEG nor PNG. `looks_like` names another format that was recognized.
     Format {
         /// The format by its first bytes, if known.
         looks_like: Option<&'static str>,
     },
+    /// An unsupported kind of JPEG or PNG.
+    Unsupported(String),
     /// The file is damaged or ends early.
     Damaged(String),
     /// Policy: larger than the limits allow.
     TooLarge(String),
-    /// Ours: the system has no memory for it now.
+    /// Service: the system has no memory for it now.
     NoMemory,
-    /// The caller said to stop.
+    /// The caller's `stop` returned true.
     Late,
 }
 
@@ -40,7 +42,7 @@ impl std::fmt::Display for Error {
             Self::Empty => f.write_str("it is empty"),
             Self::Format { looks_like: Some(name) } => write!(f, "it is {name}; send JPEG or PNG"),
             Self::Format { looks_like: None } => f.write_str("the bytes are neither a JPEG nor a PNG"),
-            Self::Damaged(what) | Self::TooLarge(what) => f.write_str(what),
+            Self::Unsupported(what) | Self::Damaged(what) | Self::TooLarge(what) => f.write_str(what),
             Self::NoMemory => f.write_str(NO_MEMORY),
             Self::Late => f.write_str("it took too long"),
         }
@@ -59,10 +61,11 @@ impl From<NoRoom> for Error {
     }
 }
 
-impl From<Flaw> for Error {
-    fn from(flaw: Flaw) -> Self {
+impl From<JpegDefect> for Error {
+    fn from(flaw: JpegDefect) -> Self {
         match flaw {
-            Flaw::TooLarge(_) => Self::TooLarge(flaw.to_string()),
+            JpegDefect::TooLarge(_) => Self::TooLarge(flaw.to_string()),
+            JpegDefect::Unsupported(_) => Self::Unsupported(flaw.to_string()),
             _ => Self::Damaged(flaw.to_string()),
         }
     }
@@ -71,21 +74,20 @@ impl From<Flaw> for Error {
 impl From<Stopped> for Error {
     fn from(stopped: Stopped) -> Self {
         match stopped {
-            Stopped::Damaged(what) => Self::Damaged(format!("the JPEG is damaged ({what})")),
-            Stopped::Short => Flaw::EndsInScan.into(),
+            Stopped::Flawed(flaw) => flaw.into(),
             Stopped::Late => Self::Late,
         }
     }
 }
 
-/// A frame, and the part of the memory's budget that it holds.
+/// A frame, and its reservation of the memory budget.
 #[derive(Debug)]
-pub struct Held {
+pub struct HeldMedia {
     pub(super) frame: Frame,
     pub(super) room: Reserved,
 }
 
-impl std::ops::Deref for Held {
+impl std::ops::Deref for HeldMedia {
     type Target = Frame;
 
     fn deref(&self) -> &Frame {
@@ -95,7 +97,7 @@ impl std::ops::Deref for Held {
 
 const JPEG: &[u8] = b"\xFF\xD8";
 
-/// Whether bytes begin as a picture that [`decode`] reads.
+/// Whether bytes begin like a picture that [`decode`] reads.
 pub(super) fn is_picture(bytes: &[u8]) -> bool {
     bytes.starts_with(JPEG) || bytes.starts_with(png::SIGNATURE)
 }
@@ -105,16 +107,16 @@ pub(super) fn mime(bytes: &[u8]) -> &'static str {
     if bytes.starts_with(png::SIGNATURE) { "image/png" } else { "image/jpeg" }
 }
 
-/// Decodes one picture. Never allocates for a size that the limits forbid or that was not reserved.
-pub fn decode(bytes: &[u8], means: &Means<'_>) -> Result<Held, Error> {
+/// Decodes one picture. Never allocates for a size that exceeds the limits or was not reserved.
+pub fn decode(bytes: &[u8], means: &Means<'_>) -> Result<HeldMedia, Error> {
     decode_for(bytes, means, BYTES)
 }
 
 /// Bytes of a pixel of a frame.
 pub(super) const BYTES: u64 = 3;
 
-/// The same with at least so many bytes a pixel reserved, also afterwards, for what is done with the frame.
-pub(super) fn decode_for(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<Held, Error> {
+/// The same, reserving at least `each` bytes a pixel, also after decoding, for what is done with the frame.
+pub(super) fn decode_for(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<HeldMedia, Error> {
     if bytes.is_empty() {
         return Err(Error::Empty);
     }
@@ -126,22 +128,22 @@ pub(super) fn decode_for(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<H
     } else if bytes.starts_with(png::SIGNATURE) {
         decode_png(bytes, means, each)?
     } else {
-        return Err(Error::Format { looks_like: other_format(bytes) });
+        return Err(Error::Format { looks_like: formats::name(bytes) });
     };
     let pixels = (held.frame.width() * held.frame.height()) as u64;
     held.room.shrink(pixels * each.max(BYTES));
     Ok(held)
 }
 
-fn decode_jpeg(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<Held, Error> {
+fn decode_jpeg(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<HeldMedia, Error> {
     let layout = Layout::read(bytes)?;
     let pixels = check_size(layout.width.into(), layout.height.into(), means.limits)?;
     layout.check(means.limits.picture_pixels)?;
-    let exif = layout.exif.clone().and_then(|exif| Orientation::from_exif_chunk(&bytes[exif]));
+    let exif = layout.exif.clone().and_then(|exif| exif::orientation(&bytes[exif]));
     let turn = exif.unwrap_or(Orientation::NoTransforms);
     let out = pixels * BYTES;
     let room = means.room((layout.working_bytes() + out).max(pixels * afterwards(turn, each)))?;
-    let opened = jpeg::open(bytes, &layout, &[], means.stop)?;
+    let opened = jpeg::open(bytes, &layout, means.stop)?;
     let color = if opened.color() == jpeg::Color::Gray { ColorType::L8 } else { ColorType::Rgb8 };
     let mut buffer = zeros(out)?;
     let count = buffer.len() / 3 * usize::from(color.bytes_per_pixel());
@@ -149,10 +151,15 @@ fn decode_jpeg(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<Held, Error
     finish(buffer, (layout.width.into(), layout.height.into()), color, turn, room)
 }
 
-fn decode_png(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<Held, Error> {
+fn decode_png(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<HeldMedia, Error> {
     let limits = means.limits;
-    let told = |error: ImageError| if (means.stop)() { Error::Late } else { damaged("PNG", &error) };
-    let mut decoder = png::open(bytes, allocation(limits), means.stop).map_err(told)?;
+    let told = |error: ImageError| if (means.stop)() { Error::Late } else { damaged(&error) };
+    let chunks = png::walk(bytes);
+    if let Some(what) = chunks.unsupported {
+        return Err(Error::Unsupported(what.into()));
+    }
+    let turn = chunks.orientation.unwrap_or(Orientation::NoTransforms);
+    let mut decoder = png::open(chunks, allocation(limits), means.stop).map_err(told)?;
     let (width, height) = decoder.dimensions();
     let pixels = check_size(width, height, limits)?;
     if decoder.total_bytes() > pixel_bytes(limits) {
@@ -161,7 +168,6 @@ fn decode_png(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<Held, Error>
         )));
     }
     decoder.set_limits(allocation(limits)).map_err(told)?;
-    let turn = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let color = decoder.color_type();
     let out = rgb::bytes(pixels, color);
     let room = means.room((png::working_bytes(&decoder) + out).max(pixels * afterwards(turn, each)))?;
@@ -171,7 +177,7 @@ fn decode_png(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<Held, Error>
     finish(buffer, (width, height), color, turn, room)
 }
 
-/// How many pixels there are, if the limits allow them.
+/// The number of pixels, if the limits allow it.
 fn check_size(width: u32, height: u32, limits: &Limits) -> Result<u64, Error> {
     let pixels = u64::from(width) * u64::from(height);
     if width == 0 || height == 0 {
@@ -187,14 +193,14 @@ fn check_size(width: u32, height: u32, limits: &Limits) -> Result<u64, Error> {
     Ok(pixels)
 }
 
-/// Bytes a pixel that are held at once after decoding: a turn by a quarter needs a copy.
+/// Bytes a pixel that are held at once after decoding: a rotation by 90 degrees needs a copy.
 fn afterwards(turn: Orientation, each: u64) -> u64 {
     use Orientation::{FlipHorizontal, FlipVertical, NoTransforms, Rotate180};
     let in_place = matches!(turn, NoTransforms | FlipHorizontal | FlipVertical | Rotate180);
     each.max(if in_place { BYTES } else { 2 * BYTES })
 }
 
-/// Memory for pixels. Another thread may have taken it since the system was asked.
+/// Allocates memory for pixels. This can fail: another thread may have taken it since the check.
 fn zeros(bytes: u64) -> Result<Vec<u8>, Error> {
     let bytes = usize::try_from(bytes).map_err(|_| Error::NoMemory)?;
     let mut zeros = Vec::new();
@@ -209,81 +215,57 @@ fn finish(
     color: ColorType,
     turn: Orientation,
     room: Reserved,
-) -> Result<Held, Error> {
+) -> Result<HeldMedia, Error> {
     let unknown = || Error::Damaged("the picture has a kind of color that is not supported".into());
     rgb::convert(&mut buffer, width as usize * height as usize, color).ok_or_else(unknown)?;
     let picture = RgbImage::from_raw(width, height, buffer).ok_or_else(unknown)?;
     let mut picture = DynamicImage::ImageRgb8(picture);
     picture.apply_orientation(turn);
     let rgb = picture.into_rgb8();
-    Ok(Held { frame: Frame::new(rgb.width() as usize, rgb.height() as usize, rgb.into_raw()), room })
+    Ok(HeldMedia { frame: Frame::new(rgb.width() as usize, rgb.height() as usize, rgb.into_raw()), room })
 }
 
-/// Longest side in pixels: what a JPEG can have at most.
+/// Longest side in pixels: the most that JPEG allows.
 const MAX_SIDE: u32 = 65_535;
 
-/// Bytes of a decoded picture: four for each pixel that is allowed, so that 16-bit pictures may have half as many.
+/// Byte limit of a decoded picture: four for each allowed pixel, so that 16-bit pictures may have half as many.
 fn pixel_bytes(limits: &Limits) -> u64 {
     limits.picture_pixels.saturating_mul(4)
 }
 
-/// What a decoder may hold at once.
+/// Allocation limit of a decoder.
 fn allocation(limits: &Limits) -> image::Limits {
     let mut allowed = image::Limits::default();
     allowed.max_alloc = Some(pixel_bytes(limits));
     allowed
 }
 
-fn damaged(format: &str, error: &ImageError) -> Error {
+/// The message to the client for an error of the PNG decoder, whose own text is for programmers.
+fn damaged(error: &ImageError) -> Error {
     match error {
-        ImageError::Limits(_) => Error::TooLarge(format!("the {format} needs more memory than the limits allow")),
-        other => {
-            let mut reason: String = other.to_string().chars().filter(|c| !c.is_control()).take(120).collect();
-            if let Some(tail) = reason.find(": ") {
-                reason = reason.split_off(tail + 2);
-            }
-            Error::Damaged(format!("the {format} is damaged ({reason})"))
+        ImageError::Limits(_) => Error::TooLarge("the PNG needs more memory than the limits allow".into()),
+        ImageError::Unsupported(_) => {
+            Error::Unsupported("the PNG is of a kind that is not supported; send an ordinary PNG or JPEG".into())
         }
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Error::Damaged("the PNG is damaged (it ends early)".into())
+        }
+        _ => Error::Damaged("the PNG is damaged".into()),
     }
 }
 
-/// Names formats that people send by mistake.
-pub(super) fn other_format(bytes: &[u8]) -> Option<&'static str> {
-    const KNOWN: [(&[u8], usize, &str); 18] = [
-        (b"GIF8", 0, "a GIF"),
-        (b"WEBP", 8, "a WebP"),
-        (b"BM", 0, "a BMP"),
-        (b"II*\0", 0, "a TIFF"),
-        (b"MM\0*", 0, "a TIFF"),
-        (b"ftypavif", 4, "an AVIF"),
-        (b"ftypheic", 4, "a HEIC"),
-        (b"ftyp", 4, "a video"),
-        (b"\x1A\x45\xDF\xA3", 0, "a video"),
-        (b"jP  ", 4, "a JPEG 2000"),
-        (b"PK\x03\x04", 0, "a zip archive"),
-        (b"%PDF", 0, "a PDF"),
-        (b"\0\0\x01\xBA", 0, "an MPEG program stream"),
-        (b"\0\0\x01\xB3", 0, "an MPEG video stream"),
-        (b"FLV", 0, "a Flash video"),
-        (b"OggS", 0, "an Ogg stream"),
-        (b"\x30\x26\xB2\x75", 0, "a Windows Media file"),
-        (b"Rar!", 0, "a RAR archive"),
-    ];
-    KNOWN.iter().find(|(magic, at, _)| bytes.get(*at..).is_some_and(|b| b.starts_with(magic))).map(|k| k.2)
-}
-
-/// JPEG quality of what leaves the service: visually lossless for a face, a third of the size that 100 has.
+/// Quality of JPEGs that the service sends: visually lossless for a face, a third of the size that 100 gives.
 const JPEG_QUALITY: u8 = 90;
 
-/// The frame as JPEG; an error tells what the encoder said.
-pub fn to_jpeg(frame: &Frame) -> Result<Vec<u8>, String> {
+/// The frame as JPEG, or the encoder's error message.
+pub fn to_jpeg(frame: &Frame) -> Result<SecretBytes, String> {
     let side = |pixels: usize| u32::try_from(pixels).map_err(|e| e.to_string());
     let (width, height) = (side(frame.width())?, side(frame.height())?);
     let mut bytes = vec![];
     JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
         .encode(frame.pixels(), width, height, image::ExtendedColorType::Rgb8)
         .map_err(|e| e.to_string())?;
-    Ok(bytes)
+    Ok(bytes.into())
 }
 
 /// Reads any bytes as a picture with small limits: the target of the fuzzer and of the property tests.
@@ -301,7 +283,7 @@ pub fn fuzz(bytes: &[u8]) {
     if let Ok(held) = &result {
         let pixels = held.width() * held.height();
         assert!(pixels <= 1 << 16);
-        assert_eq!(held.turned(Turn::Half).turned(Turn::Half), **held);
+        assert_eq!(held.turned(Rotation::Half).turned(Rotation::Half), **held);
         assert_eq!(held.room.bytes(), pixels as u64 * BYTES);
     }
     drop(result);
@@ -314,7 +296,7 @@ pub fn fuzz(bytes: &[u8]) {
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8], memory: &Memory) -> Result<Held, Error> {
+    fn read(bytes: &[u8], memory: &Memory) -> Result<HeldMedia, Error> {
         decode(bytes, &Means { limits: &Limits::default(), memory, stop: &|| false })
     }
 
@@ -338,6 +320,36 @@ mod tests {
         let _other = busy.decode.reserve(busy.decode.total() - 1000, &|| false).unwrap();
         let late = decode(&jpeg, &Means { limits: &Limits::default(), memory: &busy, stop: &|| true }).unwrap_err();
         assert_eq!(late, Error::Late);
+    }
+
+    #[test]
+    fn refusals_are_in_words_of_users() {
+        let told = |bytes: &[u8]| read(bytes, &Memory::of(1 << 24)).unwrap_err();
+        let jpeg = to_jpeg(&Frame::new(70, 70, vec![90; 14_700])).unwrap();
+        let frame = jpeg.windows(2).position(|two| two == [0xFF, 0xC0]).unwrap();
+        let with = |at: usize, byte: u8| {
+            let mut bytes = jpeg.clone();
+            bytes[frame + at] = byte;
+            told(&bytes)
+        };
+        for (error, what) in [
+            (with(1, 0xC9), "the JPEG is arithmetic-coded, which is not supported; send baseline or progressive JPEG"),
+            (with(4, 12), "the JPEG has samples of 12 bits, which is not supported; send baseline or progressive JPEG"),
+        ] {
+            assert_eq!(error, Error::Unsupported(what.into()));
+        }
+        assert!(matches!(told(b"\0\0\0\x14ftypmif1\0\0\0\0heix"), Error::Format { looks_like: Some("a HEIC") }));
+        // A decoder's own message about damage is for programmers and is not passed on.
+        let png = include_bytes!("../../tests/pictures/nobody.png");
+        for (at, value) in [(8 + 4, b'J'), (8 + 8 + 3, 0xFF), (200, 0), (40, b'?')] {
+            let mut bytes = png.to_vec();
+            bytes[at] = value;
+            if let Err(error) = read(&bytes, &Memory::of(1 << 28)) {
+                let text = error.to_string();
+                assert!(!text.contains(['{', '"', ':']), "{text}");
+            }
+        }
+        assert_eq!(told(&png[..300]), Error::Damaged("the PNG is damaged (it ends early)".into()));
     }
 
     #[test]

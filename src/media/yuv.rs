@@ -1,35 +1,36 @@
-//! Luma and chroma planes to RGB: what video decoders give, and what a frame is made of.
+//! Converts luma and chroma planes, as video decoders give them, to RGB frames.
 //!
 //! The equations are those of ITU-T H.273, clause 8.3, for 8-bit samples, in integers, so that a clip gives the same pixels
-//! on every processor; each channel lies within one level of the same equations in real numbers. A chroma sample is shown
-//! on all the luma samples that it covers (2x2 in 4:2:0): no interpolation, as most players and OpenCV do it.
+//! on every processor; each channel is within one level of the same equations in real numbers. A chroma sample applies
+//! to all the luma samples that it covers (2x2 in 4:2:0): no interpolation, as in most players and OpenCV.
 //!
-//! Depths over 8 bits, and RGB or transparency stored in planes, are not known here.
+//! Depths over 8 bits, and RGB or transparency stored in planes, are not supported.
 
-use super::frame::{Frame, Turn};
-use crate::ops::Wiped;
+use super::frame::{Frame, Rotation};
+use super::shape::Shape;
+use crate::ops::SecretBytes;
 
-/// How many luma samples share a chroma sample.
+/// Chroma subsampling: how many luma samples share a chroma sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chroma {
     /// No chroma: one plane.
     Gray,
-    /// Two in each direction.
+    /// Two in each direction share one.
     C420,
-    /// Two in a row.
+    /// Two in a row share one.
     C422,
     /// Each has its own.
     C444,
 }
 
-/// The weights of red, green and blue in luma.
+/// Conversion matrix: the weights of red, green and blue in luma.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matrix {
-    /// Rec. ITU-R BT.601: JPEG, standard definition, and what is assumed of a stream that does not tell.
+    /// Rec. ITU-R BT.601: JPEG, standard definition, and the default for streams that do not state it.
     Bt601,
     /// Rec. ITU-R BT.709: high definition.
     Bt709,
-    /// Rec. ITU-R BT.2020 with non-constant luminance: what phones record with a high dynamic range.
+    /// Rec. ITU-R BT.2020 with non-constant luminance: high dynamic range recordings of phones.
     Bt2020,
 }
 
@@ -41,24 +42,26 @@ pub struct Plane {
     /// Rows.
     pub height: usize,
     /// `width * height` samples of 8 bits, rows from top to bottom, no padding.
-    pub samples: Wiped,
+    pub samples: SecretBytes,
 }
 
-/// A decoded picture: luma, and for anything but gray also the planes Cb and Cr of the size that [`Chroma`] tells, rounded up.
+/// A decoded picture: luma and, unless gray, the planes Cb and Cr of the size that [`Chroma`] gives, rounded up.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
-    /// Size of the chroma planes.
+    /// Chroma subsampling.
     pub chroma: Chroma,
     /// Y, Cb, Cr; Y alone if gray.
     pub planes: Vec<Plane>,
-    /// Whether samples take the full range 0 to 255, and not 16 to 235 for luma, 16 to 240 for chroma.
+    /// Whether samples use the full range 0 to 255 instead of 16 to 235 for luma and 16 to 240 for chroma.
     pub full_range: bool,
-    /// What luma is made of.
+    /// Conversion matrix.
     pub matrix: Matrix,
+    /// The pixel aspect ratio in the stream; `None` if it has none.
+    pub shape: Option<Shape>,
 }
 
 impl Matrix {
-    /// By the number of ITU-T H.273, table 4, which H.264 and HEVC carry.
+    /// The matrix for a code of ITU-T H.273, table 4, which H.264 and HEVC carry.
     pub fn from_h273(number: u8) -> Self {
         match number {
             1 => Self::Bt709,
@@ -69,7 +72,7 @@ impl Matrix {
 }
 
 impl Chroma {
-    /// Width and height of a chroma plane beside `width` x `height` luma samples; `None` if gray.
+    /// Width and height of a chroma plane for `width` x `height` luma samples; `None` if gray.
     pub fn size(self, width: usize, height: usize) -> Option<(usize, usize)> {
         match self {
             Self::Gray => None,
@@ -81,7 +84,7 @@ impl Chroma {
 }
 
 impl Plane {
-    /// The `width` x `height` samples from the start of `samples`, whose rows lie `stride` apart; `None` if they end before.
+    /// The `width` x `height` samples from the start of `samples`, whose rows are `stride` apart; `None` if there are too few.
     pub fn from_rows(samples: &[u8], stride: usize, width: usize, height: usize) -> Option<Self> {
         if width > stride {
             return None;
@@ -90,12 +93,12 @@ impl Plane {
         Some(Self::cut(samples.get(..end)?, stride, width, height))
     }
 
-    /// The same of samples that are known to be enough.
+    /// The same for samples that are known to be enough.
     ///
     /// # Panics
-    /// If a row ends before.
+    /// If there are too few samples.
     pub fn cut(samples: &[u8], stride: usize, width: usize, height: usize) -> Self {
-        let mut cut = Wiped::with_capacity(width * height);
+        let mut cut = SecretBytes::with_capacity(width * height);
         samples.chunks(stride.max(1)).take(height).for_each(|row| cut.push(&row[..width]));
         Self { width, height, samples: cut }
     }
@@ -117,7 +120,7 @@ impl Picture {
         self.planes[0].height
     }
 
-    /// Whether the planes are as many and as large as [`Chroma`] tells, with at least one sample.
+    /// Whether the number and sizes of the planes are those that [`Chroma`] gives, with at least one sample.
     pub fn is_whole(&self) -> bool {
         let Some((luma, chroma)) = self.planes.split_first() else { return false };
         let fits = |plane: &Plane| plane.width.checked_mul(plane.height) == Some(plane.samples.len());
@@ -128,11 +131,19 @@ impl Picture {
             && self.planes.iter().all(fits)
     }
 
-    /// The picture as RGB: mirrored left to right if asked for, then turned.
+    /// The picture as RGB, pixel by pixel: mirrored left to right if `mirrored`, then rotated.
     ///
     /// # Panics
-    /// If the picture is not whole.
-    pub fn to_frame(&self, turn: Turn, mirrored: bool) -> Frame {
+    /// If the picture is not whole ([`Self::is_whole`]).
+    pub fn to_frame(&self, turn: Rotation, mirrored: bool) -> Frame {
+        self.to_rgb().oriented(mirrored, turn)
+    }
+
+    /// The picture as RGB, pixel by pixel, as it is stored.
+    ///
+    /// # Panics
+    /// If the picture is not whole ([`Self::is_whole`]).
+    pub fn to_rgb(&self) -> Frame {
         assert!(self.is_whole(), "planes of a {:?} picture", self.chroma);
         let (width, height) = (self.width(), self.height());
         let weights = Weights::of(self.matrix, self.full_range);
@@ -146,11 +157,7 @@ impl Picture {
                 Chroma::C444 => weights.row::<1, 3>(luma, self.planes[1].row(y), self.planes[2].row(y), out),
             }
         }
-        let mut frame = Frame::new(width, height, pixels);
-        if mirrored {
-            frame = frame.mirrored();
-        }
-        if turn == Turn::None { frame } else { frame.turned(turn) }
+        Frame::new(width, height, pixels)
     }
 }
 
@@ -162,10 +169,10 @@ impl std::fmt::Debug for Plane {
 }
 
 impl std::fmt::Debug for Picture {
-    /// Only the kind and the size.
+    /// Only the subsampling and the size.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { chroma, planes, full_range, matrix } = self;
-        write!(f, "Picture({chroma:?}, {planes:?}, full range: {full_range}, {matrix:?})")
+        let Self { chroma, planes, full_range, matrix, shape } = self;
+        write!(f, "Picture({chroma:?}, {planes:?}, full range: {full_range}, {matrix:?}, {shape:?})")
     }
 }
 
@@ -173,7 +180,7 @@ impl std::fmt::Debug for Picture {
 /// than 1/100 of a level.
 const SHIFT: u32 = 16;
 
-/// What a sample adds to red, green and blue, in 1/2^16 levels.
+/// The contributions of a sample to red, green and blue, in 1/2^16 levels.
 struct Weights {
     /// Luma of black.
     black: i32,
@@ -193,7 +200,7 @@ impl Weights {
         };
         let kg = 1.0 - kr - kb;
         let (black, luma, chroma) = if full_range { (0, 1.0, 1.0) } else { (16, 255.0 / 219.0, 255.0 / 224.0) };
-        // Only products and quotients that IEEE 754 rounds alike everywhere.
+        // Only products and quotients, which IEEE 754 rounds alike everywhere.
         let fixed = |weight: f64| (weight * f64::from(1 << SHIFT) + 0.5) as i32;
         Self {
             black,
@@ -237,7 +244,7 @@ impl Weights {
     }
 }
 
-/// The level of a channel, limited to what 8 bits hold.
+/// The level of a channel, clamped to 8 bits.
 fn level(fixed: i32) -> u8 {
     (fixed >> SHIFT).clamp(0, 255) as u8
 }
@@ -270,8 +277,8 @@ mod tests {
                 for &cr in &steps {
                     let n = steps.len();
                     let planes = vec![plane(n, 1, steps.clone()), plane(n, 1, vec![cb; n]), plane(n, 1, vec![cr; n])];
-                    let frame =
-                        Picture { chroma: Chroma::C444, planes, full_range, matrix }.to_frame(Turn::None, false);
+                    let frame = Picture { chroma: Chroma::C444, planes, full_range, matrix, shape: None }
+                        .to_frame(Rotation::None, false);
                     for (&y, got) in steps.iter().zip(frame.pixels().chunks(3)) {
                         let want = reference(matrix, full_range, [y, cb, cr]);
                         let far = got.iter().zip(want).any(|(&g, w)| (f64::from(g) - w).abs() > 0.52);
@@ -290,7 +297,8 @@ mod tests {
             let (w, h) = size;
             let cr: Vec<u8> = (0..w * h).map(|i| 128 + 8 * i as u8).collect();
             let planes = vec![plane(3, 3, vec![100; 9]), plane(w, h, vec![128; w * h]), plane(w, h, cr.clone())];
-            let frame = Picture { chroma, planes, full_range: true, matrix: Matrix::Bt601 }.to_frame(Turn::None, false);
+            let frame = Picture { chroma, planes, full_range: true, matrix: Matrix::Bt601, shape: None }
+                .to_frame(Rotation::None, false);
             for y in 0..3 {
                 for x in 0..3 {
                     let at = (y * h / if h == 2 { 4 } else { 3 }) * w + x * w / if w == 2 { 4 } else { 3 };
@@ -301,22 +309,22 @@ mod tests {
             }
         }
         let planes = vec![plane(2, 1, vec![3, 200])];
-        let frame = Picture { chroma: Chroma::Gray, planes, full_range: true, matrix: Matrix::Bt601 }
-            .to_frame(Turn::None, false);
+        let frame = Picture { chroma: Chroma::Gray, planes, full_range: true, matrix: Matrix::Bt601, shape: None }
+            .to_frame(Rotation::None, false);
         assert_eq!(frame.pixels(), [gray(3), gray(200)].concat());
     }
 
     #[test]
     fn mirrored_comes_before_turned() {
         let planes = vec![plane(2, 1, vec![1, 2])];
-        let picture = Picture { chroma: Chroma::Gray, planes, full_range: true, matrix: Matrix::Bt601 };
+        let picture = Picture { chroma: Chroma::Gray, planes, full_range: true, matrix: Matrix::Bt601, shape: None };
         let row =
             |turn, mirrored| picture.to_frame(turn, mirrored).pixels().iter().step_by(3).copied().collect::<Vec<_>>();
-        assert_eq!(row(Turn::None, true), [2, 1]);
-        assert_eq!(row(Turn::Half, true), [1, 2]);
-        // The right end of a row comes to the bottom of a column.
-        assert_eq!(row(Turn::Right, true), [2, 1]);
-        assert_eq!(row(Turn::Left, true), [1, 2]);
+        assert_eq!(row(Rotation::None, true), [2, 1]);
+        assert_eq!(row(Rotation::Half, true), [1, 2]);
+        // The right end of a row becomes the bottom of a column.
+        assert_eq!(row(Rotation::Right, true), [2, 1]);
+        assert_eq!(row(Rotation::Left, true), [1, 2]);
     }
 
     #[test]
@@ -326,6 +334,7 @@ mod tests {
             planes: vec![plane(3, 3, vec![0; 9]), plane(2, 2, vec![0; 4]), plane(2, 2, vec![0; 4])],
             full_range: false,
             matrix: Matrix::Bt709,
+            shape: None,
         };
         assert!(good.is_whole());
         assert!(!Picture { chroma: Chroma::C422, ..good.clone() }.is_whole());

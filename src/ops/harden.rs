@@ -1,12 +1,12 @@
-//! What the process asks of the kernel for itself, before it handles anything that is worth protecting.
+//! Hardens the process by the kernel's means, before it handles anything that is worth protecting.
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
-/// Descriptors that the service may use where the system lets it: connections and cameras need one each.
+/// Descriptors that the service may use where the system permits it: connections and cameras need one each.
 const DESCRIPTORS: u64 = 4_096;
 
-/// No core dumps, no other process of the same user that looks into this one's memory, and more descriptors than the usual 1,024.
-/// What can't be had is told in the log, and lived without. Returns how many descriptors there are.
+/// Disables core dumps and access of other processes of the same user to this one's memory, and raises the number of descriptors from the
+/// usual 1,024. What the kernel denies is logged, and the process goes on. Returns how many descriptors there are.
 pub fn harden() -> u64 {
     let told = |what: &str, result: rustix::io::Result<()>| {
         if let Err(error) = result {

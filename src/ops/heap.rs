@@ -1,15 +1,14 @@
-//! What the C library's allocator keeps for itself.
+//! Makes the C library's allocator return freed memory to the system.
 //!
 //! glibc keeps freed memory in an arena for each thread, and maps less and less of it after each large block that is freed (mallopt(3),
-//! "dynamic mmap threshold"), so that a few large pictures on several threads would leave hundreds of megabytes behind. Elsewhere,
-//! nothing is done.
+//! "dynamic mmap threshold"), so that a few large pictures on several threads would leave hundreds of megabytes behind. With other C
+//! libraries, nothing is done.
 
-/// From this size on, in bytes, a block is mapped for itself and goes back to the system when it is freed.
+/// From this size on, in bytes, a block gets its own mapping and goes back to the system when it is freed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED_BYTES: libc::c_int = 256 << 10;
 
-/// Makes large blocks go back to the system when they are freed, whatever size they had before. To be called before other threads are
-/// there.
+/// Makes large blocks go back to the system when they are freed, whatever size came before. Must be called before other threads start.
 pub fn map_large_blocks() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "the allocator's own settings have no safe way in")]
@@ -19,7 +18,7 @@ pub fn map_large_blocks() {
     }
 }
 
-/// Gives back to the system what the arenas of all threads keep free.
+/// Gives the free memory in the arenas of all threads back to the system.
 pub fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "the allocator's own settings have no safe way in")]

@@ -1,4 +1,4 @@
-//! Keys and hashes of 32 bytes as people copy them: 64 hexadecimal digits.
+//! Reads and writes keys and hashes of 32 bytes as 64 hexadecimal digits.
 
 use std::fmt::Write as _;
 
@@ -36,7 +36,7 @@ mod tests {
         for wrong in ["", &text[2..], &format!("{text}00"), &text.replace('f', "g"), &format!("+1{}", &text[2..])] {
             assert_eq!(bytes(wrong), None, "{wrong}");
         }
-        // As many bytes, not as many characters.
+        // As many bytes, but fewer characters.
         assert_eq!(bytes(&format!("{}ä", &text[2..])), None);
     }
 }

@@ -1,8 +1,8 @@
-//! Durations, counted in buckets.
+//! Histogram of durations.
 
 use std::time::Duration;
 
-/// How many durations were how long.
+/// Counts of durations by bucket, their number and sum.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Histogram {
     buckets: [u64; BOUNDS.len()],
@@ -10,11 +10,11 @@ pub struct Histogram {
     sum: Duration,
 }
 
-/// Upper bounds of the buckets in seconds: from a comparison to the longest wait for a person.
+/// Upper bounds of the buckets in seconds: from one comparison to the longest wait for a face.
 const BOUNDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 impl Histogram {
-    /// Adds one.
+    /// Adds a duration.
     pub fn add(&mut self, took: Duration) {
         for (bucket, bound) in self.buckets.iter_mut().zip(BOUNDS) {
             *bucket += u64::from(took.as_secs_f64() <= bound);
@@ -23,17 +23,17 @@ impl Histogram {
         self.sum += took;
     }
 
-    /// For each upper bound in seconds, how many were no longer.
+    /// For each upper bound in seconds, how many durations were no longer.
     pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
         BOUNDS.into_iter().zip(self.buckets)
     }
 
-    /// How many there were.
+    /// Number of durations.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// All together.
+    /// Sum of the durations.
     pub fn sum(&self) -> Duration {
         self.sum
     }

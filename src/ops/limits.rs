@@ -63,7 +63,8 @@ pub struct Limits {
     pub connections_per_peer: usize,
     /// Bytes of request bodies that are held at once, for all connections together.
     pub held_bytes: usize,
-    /// Milliseconds that a request may wait for and spend in inference; then it is answered with 503.
+    /// Milliseconds that a request may wait for and spend in inference; then it is answered with 503. An hour at the most: a worker that
+    /// hangs is noticed after twice that, and a stop waits for what was begun.
     pub request_ms: u64,
 }
 
@@ -107,13 +108,13 @@ impl Limits {
         self.templates.max(self.samples).max(self.media) + 64
     }
 
-    /// These limits where bodies and replies have only so many `bytes` of memory; whether that makes a difference. Of these, nine
-    /// twentieths are for bodies, as three quarters of that may be there once more, decoded from base64, and a fifth is for replies.
+    /// Fits these limits to `bytes` of memory for bodies and replies; returns whether that changes them. Nine twentieths are for bodies,
+    /// as three quarters of that may be held once more, decoded from base64; a fifth is for replies.
     pub fn fit(&mut self, bytes: u64) -> bool {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         let before = (self.held_bytes, self.body_bytes);
         self.held_bytes = self.held_bytes.min(bytes / 20 * 9).max(1);
-        // Small ones have an eighth for themselves.
+        // Small bodies have an eighth for themselves.
         self.body_bytes = self.body_bytes.min(self.held_bytes - self.held_bytes / 8);
         before != (self.held_bytes, self.body_bytes)
     }
@@ -151,6 +152,7 @@ impl Limits {
             ("connections", number(self.connections), 65_536),
             ("connections_per_peer", number(self.connections_per_peer), 65_536),
             ("held_bytes", number(self.held_bytes), 1 << 40),
+            ("request_ms", self.request_ms, 3_600_000),
         ];
         if self.decode_bytes > 1 << 40 {
             return Some(format!("limits.decode_bytes: {} is not in 0..={}", self.decode_bytes, 1_u64 << 40));
@@ -188,6 +190,15 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_has_some_time_and_no_more_than_an_hour() {
+        let with = |request_ms| Limits { request_ms, ..Limits::default() }.out_of_range();
+        assert_eq!((with(1), with(3_600_000)), (None, None));
+        for wrong in [0, 3_600_001, u64::MAX] {
+            assert_eq!(with(wrong), Some(format!("limits.request_ms: {wrong} is not in 1..=3600000")));
+        }
+    }
 
     #[test]
     fn bodies_and_replies_fit_into_the_memory_that_there_is() {

@@ -1,38 +1,69 @@
-//! Log lines: for a person on a terminal, with a level that journald reads elsewhere, or JSON.
+//! Formats log lines: as text with a time; for journald, which keeps the time itself, with a priority instead; or as JSON.
 //!
 //! No picture, template, name or file of a client is ever logged; requests appear by their id.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, Record};
 
+use super::date::timestamp;
+use super::log_level;
 use super::log_writer::LogWriter;
 use super::settings::{Log, LogFormat};
+
+/// Form of a line: as in the settings, or for journald.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Timed,
+    Journald,
+    Json,
+}
 
 /// Starts logging to standard error as the settings say: a level, or env_logger's `module=level` list. A second call does
 /// nothing.
 pub fn init(settings: &Log) {
-    let (filter, format) = (&settings.level, settings.format);
-    let terminal = std::io::stderr().is_terminal();
+    let filter = &settings.level;
+    let form = match settings.format {
+        LogFormat::Json => Form::Json,
+        LogFormat::Text if is_journald() => Form::Journald,
+        LogFormat::Text => Form::Timed,
+    };
     let mut builder = env_logger::Builder::new();
-    // tract tells every optimization at info, tiny_http every connection at debug: theirs only on explicit wish.
-    builder.parse_filters("warn").parse_filters(&if filter.contains('=') {
-        filter.to_owned()
-    } else {
-        format!("warn,faceplate={filter}")
+    // tract logs every optimization at info, tiny_http every connection at debug: only if their modules are named in the filter.
+    builder.parse_filters("warn").parse_filters(&match log_level::is_level(filter) {
+        true => format!("warn,faceplate={filter}"),
+        false => filter.to_owned(),
     });
-    builder.format(move |out, record| match format {
-        LogFormat::Json => writeln!(out, "{}", json(record)),
-        LogFormat::Text if terminal => writeln!(out, "{:5} {}", record.level(), record.args()),
-        LogFormat::Text => writeln!(out, "<{}>{}", priority(record.level()), record.args()),
-    });
-    // Without a thread for it the log is written by whoever logs.
-    if let Ok(writer) = LogWriter::to_stderr() {
+    builder.format(move |out, record| write(out, form, record));
+    // Without a writer thread, each thread writes its own lines.
+    if let Ok(writer) = LogWriter::to_stderr(move |out, lost| write_lost(out, form, lost)) {
         builder.target(env_logger::Target::Pipe(Box::new(writer)));
     }
     let _already_started = builder.try_init();
+}
+
+/// Whether standard error goes to journald: systemd names the device and inode of its stream.
+fn is_journald() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    rustix::fs::fstat(io::stderr()).is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+fn write(out: &mut dyn Write, form: Form, record: &Record<'_>) -> io::Result<()> {
+    match form {
+        Form::Timed => {
+            writeln!(out, "{} {:5} {}", timestamp(SystemTime::now()), record.level(), record.args())
+        }
+        Form::Journald => writeln!(out, "<{}>{}", priority(record.level()), record.args()),
+        Form::Json => writeln!(out, "{}", json(record)),
+    }
+}
+
+/// The line about `lost` lines before it.
+fn write_lost(out: &mut dyn Write, form: Form, lost: usize) -> io::Result<()> {
+    let args = format_args!("{lost} lines of the log were dropped: nobody read it");
+    write(out, form, &Record::builder().level(Level::Warn).args(args).build())
 }
 
 /// The line as one JSON object: time in seconds since 1970, level, message, and what else is known by name.
@@ -81,5 +112,19 @@ mod tests {
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!((&read["id"], &read["ms"], &read["level"]), (&"7".into(), &12.into(), &"warn".into()));
         assert!(read["time"].as_f64().unwrap() > 1.7e9);
+    }
+    #[test]
+    fn a_line_has_a_time_except_for_journald() {
+        let line = |form| {
+            let mut out = vec![];
+            write_lost(&mut out, form, 3).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let told = "3 lines of the log were dropped: nobody read it\n";
+        assert_eq!(line(Form::Journald), format!("<4>{told}"));
+        let timed = line(Form::Timed);
+        assert!(timed.starts_with("20") && timed.ends_with(&format!("Z WARN  {told}")), "{timed}");
+        assert_eq!(timed.find(' '), Some("1970-01-01T00:00:00.000Z".len()));
+        assert!(line(Form::Json).starts_with('{'));
     }
 }

@@ -1,6 +1,6 @@
-//! The way of log lines to standard error, by a thread of its own: a reader that hangs keeps nobody waiting who has something to log.
+//! Writes log lines to standard error from a thread of its own, so that a reader that hangs does not block threads that log.
 //!
-//! Lines that find the queue full are dropped, and how many is told once there is room again.
+//! Lines that find the queue full are dropped; their number is logged once there is room again.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,46 +9,51 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Lines that wait: some 100 KB.
+/// Most lines in the queue: some 100 KB.
 const LINES: usize = 1_024;
 
-/// What the thread that writes has in common with those that log.
+/// Counts shared by the writer thread and the threads that log.
 #[derive(Debug, Default)]
 struct Counts {
-    /// Lines that wait or are being written.
+    /// Lines that are queued or being written.
     waiting: AtomicUsize,
     dropped: AtomicUsize,
 }
 
-/// Takes lines and never waits.
+/// Writes a line about so many dropped lines.
+pub(super) trait Lost: Fn(&mut dyn Write, usize) -> io::Result<()> + Send + 'static {}
+
+impl<F: Fn(&mut dyn Write, usize) -> io::Result<()> + Send + 'static> Lost for F {}
+
+/// Queues lines and never blocks.
 #[derive(Debug)]
 pub(super) struct LogWriter {
     lines: SyncSender<Vec<u8>>,
     counts: Arc<Counts>,
 }
 
-/// Those of the process's log, for [`flush`].
+/// Counts of the process's log, for [`flush`].
 static COUNTS: OnceLock<Arc<Counts>> = OnceLock::new();
 
 impl LogWriter {
-    /// One to standard error.
-    pub(super) fn to_stderr() -> io::Result<Self> {
-        let writer = Self::new(io::stderr())?;
+    /// A writer to standard error. `lost` writes how many lines were dropped.
+    pub(super) fn to_stderr(lost: impl Lost) -> io::Result<Self> {
+        let writer = Self::new(io::stderr(), lost)?;
         let _only_the_first_counts = COUNTS.set(Arc::clone(&writer.counts));
         Ok(writer)
     }
 
-    fn new(out: impl Write + Send + 'static) -> io::Result<Self> {
+    fn new(out: impl Write + Send + 'static, lost: impl Lost) -> io::Result<Self> {
         let (lines, queue) = sync_channel(LINES);
         let counts = Arc::<Counts>::default();
         let shared = Arc::clone(&counts);
-        thread::Builder::new().name("log".into()).spawn(move || write(out, &queue, &shared))?;
+        thread::Builder::new().name("log".into()).spawn(move || write(out, &lost, &queue, &shared))?;
         Ok(Self { lines, counts })
     }
 }
 
 impl Write for LogWriter {
-    /// Takes a whole line, or drops it.
+    /// Queues a whole line, or drops it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.counts.waiting.fetch_add(1, Ordering::SeqCst);
         if self.lines.try_send(line.to_vec()).is_err() {
@@ -63,14 +68,14 @@ impl Write for LogWriter {
     }
 }
 
-fn write(mut out: impl Write, queue: &Receiver<Vec<u8>>, counts: &Counts) {
+fn write(mut out: impl Write, lost: &impl Lost, queue: &Receiver<Vec<u8>>, counts: &Counts) {
     while let Ok(line) = queue.recv() {
-        // A reader that has gone changes nothing: nobody else could be told.
+        // A failure is ignored: there is no other place to report it.
         let _lost = out.write_all(&line);
         counts.waiting.fetch_sub(1, Ordering::SeqCst);
         let dropped = counts.dropped.swap(0, Ordering::SeqCst);
         if dropped > 0 {
-            let _lost = writeln!(out, "<4>{dropped} lines of the log were dropped: nobody read it");
+            let _lost = lost(&mut out, dropped);
         }
     }
 }
@@ -91,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes once it may.
+    /// Writes once it receives something.
     struct Slow(Receiver<()>, Arc<Mutex<Vec<u8>>>);
 
     impl Write for Slow {
@@ -110,7 +115,8 @@ mod tests {
     fn a_reader_that_hangs_keeps_nobody_waiting_and_lost_lines_are_counted() {
         let (may, waits) = mpsc::channel();
         let written = Arc::<Mutex<Vec<u8>>>::default();
-        let mut log = LogWriter::new(Slow(waits, Arc::clone(&written))).unwrap();
+        let mut log =
+            LogWriter::new(Slow(waits, Arc::clone(&written)), |out, lost| writeln!(out, "{lost} lost")).unwrap();
         for number in 0..2 * LINES {
             log.write_all(format!("line {number}\n").as_bytes()).unwrap();
         }
@@ -122,6 +128,6 @@ mod tests {
         }
         let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         assert!(text.starts_with("line 0\n"), "{text}");
-        assert!(text.contains(&format!("{dropped} lines of the log were dropped")), "{text}");
+        assert!(text.contains(&format!("{dropped} lost")), "{text}");
     }
 }

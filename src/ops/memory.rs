@@ -1,9 +1,9 @@
-//! How much memory decoding may take: one budget for all workers, which follows what the system grants this process.
+//! Memory budget of decoding: one for all workers, sized by what the system grants this process.
 //!
-//! Whoever decodes reserves first what the headers say that it takes. What does not fit now waits in turn; what never fits is
-//! refused. There are two parts: `decode` is for pictures and clips while they are decoded and looked at, `kept` for what a
-//! job keeps beside them, such as a file of an archive. A job takes from `kept` first and holds at most one reservation of
-//! each while it waits for another, so that no two jobs can wait for each other.
+//! A job first reserves what the headers say that decoding takes. What does not fit now waits its turn; what never fits is refused. There
+//! are two parts: `decode` is for pictures and clips while they are decoded and analyzed, `kept` for what a job keeps beside them, such
+//! as a file of an archive. A job reserves from `kept` first and holds at most one reservation of each while it waits for another, so
+//! that no two jobs can wait for each other.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -12,32 +12,31 @@ use std::time::Duration;
 
 use super::Limits;
 
-/// Bytes that the process takes without bodies and pictures: models, threads and inference, measured at 50 MiB with two
-/// workers, and as much again for more of them, connections and what the allocator cannot give back.
+/// Bytes that the process takes without bodies and pictures: models, threads and inference, measured at 50 MiB with two workers, and as
+/// much again for more workers, connections and memory that the allocator cannot give back.
 const BASE: u64 = 96 << 20;
 
 /// Least bytes for decoding, whatever the system grants: a clip of 640x480, or a picture of a few megapixels.
 const LEAST: u64 = 16 << 20;
 
-/// Bytes of `kept` that allow for any file of an archive under the default limits, and for best shots. It gets so much
-/// where that is no more than a quarter of the whole.
+/// Bytes of `kept`: enough for any file of an archive under the default limits, and for best shots. `kept` gets so many where that is no
+/// more than a quarter of the whole.
 const KEPT: u64 = 40 << 20;
 
-/// How often somebody who waits is asked whether to stop.
+/// How often a waiting job is asked whether to stop.
 const ASK: Duration = Duration::from_millis(20);
 
-/// What decoding may take.
+/// The budgets of decoding.
 #[derive(Clone, Debug)]
 pub struct Memory {
-    /// For pictures and clips while they are decoded and looked at.
+    /// For pictures and clips while they are decoded and analyzed.
     pub decode: Budget,
     /// For what a job keeps meanwhile.
     pub kept: Budget,
 }
 
 impl Memory {
-    /// As [`Limits::decode_bytes`] says, or four fifths of what the system grants beside the base: the last fifth is for
-    /// bodies and replies.
+    /// Sized by [`Limits::decode_bytes`], or to four fifths of what the system grants beyond the base: the rest is for bodies and replies.
     pub fn new(limits: &Limits) -> Self {
         match limits.decode_bytes {
             0 => Self::of(share(granted())),
@@ -45,7 +44,7 @@ impl Memory {
         }
     }
 
-    /// Of so many bytes.
+    /// Sized to so many bytes in total.
     pub fn of(bytes: u64) -> Self {
         let kept = (bytes / 8).max(KEPT.min(bytes / 4));
         Self { decode: Budget::new(bytes - kept), kept: Budget::new(kept) }
@@ -60,12 +59,15 @@ pub fn for_requests(limits: &Limits) -> u64 {
     }
 }
 
-/// Decoding's part of the bytes that this process may have.
+/// `MemoryMax=` of the unit file in the packages, in bytes.
+const UNIT: u64 = 512 << 20;
+
+/// Decoding's share of the bytes that this process may have.
 fn share(granted: u64) -> u64 {
     (granted.saturating_sub(BASE) / 5 * 4).max(LEAST)
 }
 
-/// Bytes that reservations are made of. Clones share them.
+/// A number of bytes to reserve from. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Shared>);
 
@@ -79,7 +81,7 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     free: u64,
-    /// Numbers of those who wait, in the order in which they came: nobody overtakes a large one with many small ones.
+    /// Tickets of waiting jobs in the order of arrival: many small reservations do not overtake a large one.
     waiting: VecDeque<u64>,
     next: u64,
 }
@@ -87,9 +89,9 @@ struct State {
 /// Why nothing was reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It is more than there is. Holds how much there is.
+    /// More than the whole budget, whose bytes this holds.
     Never(u64),
-    /// The caller said to stop while it waited.
+    /// The caller asked to stop while it waited.
     Late,
 }
 
@@ -105,15 +107,15 @@ impl Budget {
         self.0.total
     }
 
-    /// Bytes that nobody has reserved.
+    /// Bytes that are not reserved.
     pub fn free(&self) -> u64 {
         self.0.lock().free
     }
 
-    /// Waits its turn for so many bytes. `stop` is asked meanwhile whether to give up.
+    /// Waits its turn for so many bytes. Meanwhile `stop` is polled; true gives up.
     ///
     /// # Errors
-    /// If it is told to stop, or if it is more than the whole.
+    /// If `stop` returns true, or if `bytes` is more than the whole.
     pub fn reserve(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<Reserved, Refused> {
         if bytes > self.0.total {
             return Err(Refused::Never(self.0.total));
@@ -138,10 +140,10 @@ impl Budget {
         }
     }
 
-    /// Waits for so many bytes as [`Budget::reserve`] does, or for all if there are fewer: for what was estimated on the safe side.
+    /// Waits for so many bytes as [`Budget::reserve`] does, or for all if there are fewer: for estimates on the safe side.
     ///
     /// # Errors
-    /// If it is told to stop.
+    /// If `stop` returns true.
     pub fn reserve_most(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<Reserved, Refused> {
         self.reserve(bytes.min(self.0.total), stop)
     }
@@ -153,7 +155,7 @@ impl Shared {
     }
 }
 
-/// Bytes of a budget, given back when it goes.
+/// Reserved bytes of a budget, given back on drop.
 #[derive(Debug)]
 pub struct Reserved {
     budget: Budget,
@@ -161,7 +163,7 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    /// How many they are.
+    /// How many bytes are reserved.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -181,19 +183,19 @@ impl Drop for Reserved {
     }
 }
 
-/// Whether the system has so many bytes in one piece now. Decoders of others end the process where memory fails them, so that
-/// it has to be tried before.
+/// Whether the system can allocate so many bytes in one piece now. Third-party decoders end the process where an allocation fails, so
+/// that it has to be tried first.
 pub fn can_have(bytes: u64) -> bool {
     usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
 }
 
-/// Bytes that this process may have: the least limit of its control groups, or half of the machine's memory where there is
-/// none, since other programs live there too.
+/// Bytes that this process may have: the lowest limit of its control groups. Without one, half of the machine's memory, since other
+/// programs run there too, and no more than [`UNIT`]: what is accepted must not depend on how the process was started.
 fn granted() -> u64 {
     let file = |path: &Path| std::fs::read_to_string(path).ok();
     let machine = file(Path::new("/proc/meminfo")).and_then(|text| machine(&text)).unwrap_or(1 << 30);
     let groups = file(Path::new("/proc/self/cgroup")).unwrap_or_default();
-    group_limit(&groups, &file).filter(|&limit| limit < machine).unwrap_or(machine / 2)
+    group_limit(&groups, &file).filter(|&limit| limit < machine).unwrap_or_else(|| (machine / 2).min(UNIT))
 }
 
 /// The machine's memory in bytes, by `/proc/meminfo`.
@@ -202,8 +204,8 @@ fn machine(meminfo: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The least memory limit of the groups that `/proc/self/cgroup` lists and of those around them, for both versions of control
-/// groups. `file` reads a file; what it cannot read sets no limit.
+/// The lowest memory limit of the groups that `/proc/self/cgroup` lists and of their parents, for both versions of control groups. `file`
+/// reads a file; a file that it cannot read sets no limit.
 fn group_limit(groups: &str, file: &dyn Fn(&Path) -> Option<String>) -> Option<u64> {
     let mut least = None;
     for line in groups.lines() {

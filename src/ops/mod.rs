@@ -1,25 +1,32 @@
-//! What surrounds the product: limits, the budget of memory, settings, log lines, signals, the supervisor, random bits, hexadecimal digits. Nothing here knows a face or a request.
+//! Operations support: limits, the budget of memory, settings, log lines, signals, the service manager, random bits, hexadecimal digits,
+//! numbers in sentences. Nothing here depends on faces or requests.
 
+mod counted;
+pub mod date;
 mod harden;
 pub mod heap;
 pub mod hex;
 mod histogram;
 mod limits;
 mod log_format;
+mod log_level;
 mod log_writer;
 pub mod memory;
+mod nearest;
 mod random;
+mod secret_bytes;
+pub mod service_manager;
 pub mod settings;
 pub mod shutdown;
-pub mod supervisor;
-mod wiped;
 
+pub use counted::counted;
 pub use harden::harden;
 pub use histogram::Histogram;
 pub use limits::Limits;
 pub use log_format::init as init_log;
 pub use log_writer::flush as flush_log;
 pub use memory::Memory;
+pub use nearest::nearest;
 pub use random::random;
+pub use secret_bytes::{Content, SecretBytes};
 pub use settings::Settings;
-pub use wiped::Wiped;

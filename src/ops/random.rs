@@ -1,4 +1,4 @@
-//! Bits that nobody can guess.
+//! Random bits for tokens and ids.
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -7,7 +7,7 @@ pub fn random() -> u128 {
     let mut bytes = [0; 16];
     let mut got = 0;
     while got < bytes.len() {
-        // Only before the kernel is seeded, seconds after power on, does this wait.
+        // This blocks only before the kernel's generator is seeded, seconds after power on.
         match getrandom(&mut bytes[got..], GetRandomFlags::empty()) {
             Ok(count) => got += count,
             Err(rustix::io::Errno::INTR) => {}

@@ -1,4 +1,4 @@
-//! One flag that says "stop", set by SIGTERM or SIGINT or by a fault that the process can't live with.
+//! Shutdown flag, set by SIGTERM or SIGINT or by a fault from which the process can't recover.
 
 use std::io;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::flag;
 
-/// How often a thread that waits looks whether it should stop.
+/// How often a waiting thread checks whether it should stop.
 pub const IDLE: Duration = Duration::from_millis(250);
 
-/// Ends the process when nobody reads what it prints any more, as of any tool of which `head` takes the first lines. Not for what has
-/// peers that come and go: their sockets give the same signal.
+/// Ends the process on SIGPIPE, when its output is no longer read, as with any command piped into `head`. Not for processes with peers,
+/// which come and go: their sockets raise the same signal.
 pub fn end_with_reader() -> io::Result<()> {
     flag::register_conditional_default(SIGPIPE, Arc::new(AtomicBool::new(true))).map(|_| ())
 }
 
-/// Shared by everything that runs until told otherwise.
+/// Flags shared by everything that runs until it is stopped.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
     requested: Arc<AtomicBool>,
@@ -26,7 +26,7 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// A flag that SIGTERM and SIGINT set. A second signal ends the process at once, should stopping hang.
+    /// Flags that SIGTERM and SIGINT set. A second signal ends the process at once, in case stopping hangs.
     pub fn on_signals() -> io::Result<Self> {
         let shutdown = Self::default();
         for signal in [SIGTERM, SIGINT] {
@@ -37,12 +37,12 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Set by SIGHUP, which asks for the settings to be read again; whoever does that takes it back.
+    /// The flag that SIGHUP sets to have the settings read again; the reader clears it.
     pub fn hangup(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.hangup)
     }
 
-    /// Asks everything to stop because of a fault; the process then ends with a failure, for a supervisor to see.
+    /// Asks everything to stop because of a fault; the process then exits with failure, for the service manager to see.
     pub fn fail(&self, why: &str) {
         log::error!("stopping: {why}");
         self.failed.store(true, Ordering::Relaxed);

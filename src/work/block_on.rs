@@ -1,4 +1,4 @@
-//! Waiting for a future on an ordinary thread, without a runtime and without spinning.
+//! Blocks an ordinary thread on a future, without a runtime and without spinning.
 
 use std::cell::Cell;
 use std::future::Future;

@@ -1,16 +1,16 @@
-//! The only threads that compute and the only places that wait.
+//! Runs all computation on worker threads, and lets other threads wait for the results.
 //!
-//! A caller submits a closure to the [`Pool`] and gets a [`Ticket`], a future. `embassy_futures` combines tickets and
-//! [`Deadline`]s; [`block_on`] parks the calling thread until the combination is ready. embassy's own `block_on` is not
-//! used: it spins, which would cost a core for as long as a request waits. There is no other executor.
+//! A caller submits a closure to the [`Pool`] and gets a [`JobHandle`], a future. `embassy_futures` combines handles and [`Deadline`]s;
+//! [`block_on`] parks the calling thread until the combination is ready. embassy's own `block_on` is not used: it spins, which would cost
+//! a core for as long as a request waits. There is no other executor.
 
 mod block_on;
-mod gone;
+mod cancel;
+mod fair_queue;
 mod owner;
 mod pool;
-mod turns;
 
 pub use block_on::{Deadline, block_on};
-pub use gone::{Gone, Patience};
+pub use cancel::{CancelToken, WaitLimit};
 pub use owner::{Owner, thread_cpu_time};
-pub use pool::{Failed, Figures, Pool, Refused, Ticket};
+pub use pool::{Failed, JobHandle, Pool, PoolStats, QueueFull};

@@ -1,4 +1,4 @@
-//! Whose a job is, and what its work took so far.
+//! Owner of a job, and the processor time that its request took so far.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A client, for which work is done, and one request of it. Clones share what was measured.
+/// A client and one of its requests, for which jobs run. Clones share what was measured.
 #[derive(Clone, Debug, Default)]
 pub struct Owner {
-    /// The same for all requests of one client, and for nobody else's.
+    /// The same for all requests of one client, and different for each client.
     pub id: u64,
     spent: Arc<Spent>,
 }
 
 #[derive(Debug)]
 struct Spent {
-    /// From where times are counted.
+    /// The origin of all times.
     start: Instant,
-    /// Microseconds of processors for jobs that have ended: on a busy machine a small job may take long.
+    /// Microseconds of processor time of jobs that have ended: on a busy machine a small job may take long.
     ended: AtomicU64,
-    /// Jobs that are being run, and the sum of the instants in microseconds at which they began.
+    /// Running jobs, and the sum of the instants in microseconds at which they began.
     running: AtomicU64,
     begun: AtomicU64,
 }
@@ -33,25 +33,24 @@ impl Default for Spent {
 }
 
 impl Owner {
-    /// That of one request of the client with this number.
+    /// The owner for a new request of the client with this number.
     pub fn new(id: u64) -> Self {
         Self { id, ..Self::default() }
     }
 
-    /// Time of processors that the request had so far, and all the time of jobs that are being run. It is only told exactly while none
-    /// begins or ends.
+    /// Processor time of the request's ended jobs, plus the elapsed time of its running ones. Exact only while no job begins or ends.
     pub fn spent(&self) -> Duration {
         let (running, begun) = (self.spent.running.load(Ordering::SeqCst), self.spent.begun.load(Ordering::SeqCst));
         let running = self.now().saturating_mul(running).saturating_sub(begun);
         Duration::from_micros(self.spent.ended.load(Ordering::SeqCst).saturating_add(running))
     }
 
-    /// Counts what another thread than a worker did for it.
+    /// Adds processor time that another thread than a worker spent for it.
     pub fn charge(&self, time: Duration) {
         self.spent.ended.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    /// Does work for it.
+    /// Runs a job and measures it.
     pub(super) fn run<T>(&self, job: impl FnOnce() -> T) -> T {
         let (begun, before) = (self.now(), cpu_us());
         self.spent.begun.fetch_add(begun, Ordering::SeqCst);
@@ -65,7 +64,7 @@ impl Owner {
     }
 }
 
-/// A job that is being run.
+/// A running job.
 struct Running<'a> {
     spent: &'a Spent,
     begun: u64,
@@ -80,12 +79,12 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Microseconds of a processor that this thread has had.
+/// Microseconds of processor time that this thread has had.
 fn cpu_us() -> u64 {
     u64::try_from(thread_cpu_time().as_micros()).unwrap_or_default()
 }
 
-/// Time of processors that this thread has had.
+/// Processor time that this thread has had.
 pub fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())

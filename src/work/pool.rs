@@ -1,9 +1,8 @@
-//! A fixed number of threads that each own a state, fed by one bounded queue.
+//! Worker pool: a fixed number of threads that each own a state, fed by one bounded queue.
 //!
-//! Whose jobs are taken in turn by how much time each owner's took so far (start-time fair queueing; Goyal, Vin and Cheng, 1996), so
-//! that one owner's many or long jobs keep another's waiting for one job at the most. A full queue refuses at once. A job whose
-//! ticket was dropped is not run, and one that is being run is told so when it asks. A panic inside a job fails that job alone: the
-//! worker makes itself a new state and goes on.
+//! Jobs are taken by how much time each owner's jobs took so far (start-time fair queueing; Goyal, Vin and Cheng, 1996), so that many or
+//! long jobs of one owner delay another's by one job at most. A full queue refuses at once. A job whose handle was dropped is not run,
+//! and one that is running learns so when it asks. A panic fails its own job only: the worker makes itself a new state and goes on.
 
 use std::any::Any;
 use std::future::Future;
@@ -15,15 +14,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Owner;
-use super::turns::Turns;
+use super::fair_queue::FairQueue;
 use crate::ops::Histogram;
 
 /// Runs a job; false if it panicked.
 type Run<S> = Box<dyn FnOnce(&mut S) -> bool + Send>;
 
-/// Work that may not be wanted any more when its turn comes.
+/// A queued job, which may be discarded before its turn comes.
 struct Job<S> {
-    /// Gone once it is run, or once nobody holds the ticket.
+    /// Empty once it was taken to run, or its handle was dropped.
     run: Arc<Mutex<Option<Run<S>>>>,
     owner: u64,
     queued: Instant,
@@ -37,10 +36,10 @@ pub struct Pool<S> {
     busy: Vec<Arc<Mutex<Option<Instant>>>>,
 }
 
-/// What the workers have done so far.
+/// Counts of the pool's jobs.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Figures {
-    /// Jobs that wait now.
+pub struct PoolStats {
+    /// Jobs that are queued now.
     pub waiting: usize,
     /// How long jobs waited.
     pub waited: Histogram,
@@ -50,19 +49,19 @@ pub struct Figures {
 
 /// The queue is full: the caller answers "overloaded" instead of waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused;
+pub struct QueueFull;
 
 /// The job panicked, with this message, or was dropped with the pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed(pub String);
 
-/// The answer to come of one job. Dropped, it takes the job with it, and the picture that it was to look at, if it is not being run.
-pub struct Ticket<T> {
+/// Future of a job's result. Dropping it discards the job and the picture in it, unless the job is running.
+pub struct JobHandle<T> {
     slot: Arc<Mutex<Slot<T>>>,
     job: Arc<dyn Discard>,
 }
 
-/// A job that can be given up.
+/// A job that can be discarded.
 trait Discard: Send + Sync {
     fn discard(&self);
 }
@@ -70,11 +69,11 @@ trait Discard: Send + Sync {
 impl<S> Discard for Mutex<Option<Run<S>>> {
     fn discard(&self) {
         let run = lock(self).take();
-        drop(run); // not while it is locked
+        drop(run); // after the lock was released
     }
 }
 
-impl<T> Drop for Ticket<T> {
+impl<T> Drop for JobHandle<T> {
     fn drop(&mut self) {
         self.job.discard();
     }
@@ -94,13 +93,13 @@ struct Queue<S> {
 struct Jobs<S> {
     /// In the order in which they came.
     waiting: Vec<Job<S>>,
-    turns: Turns,
+    turns: FairQueue,
     closed: bool,
-    figures: Figures,
+    stats: PoolStats,
 }
 
 impl<S> Job<S> {
-    fn is_wanted(&self) -> bool {
+    fn is_awaited(&self) -> bool {
         lock(&self.run).is_some()
     }
 }
@@ -108,7 +107,7 @@ impl<S> Job<S> {
 impl<S: 'static> Pool<S> {
     /// Starts `workers` threads, each with a state from `state`, and a queue of `capacity` jobs before them.
     pub fn start(workers: usize, capacity: usize, state: impl Fn() -> S + Clone + Send + 'static) -> Self {
-        let jobs = Jobs { waiting: vec![], turns: Turns::default(), closed: false, figures: Figures::default() };
+        let jobs = Jobs { waiting: vec![], turns: FairQueue::default(), closed: false, stats: PoolStats::default() };
         let queue = Arc::new(Queue { jobs: Mutex::new(jobs), arrived: Condvar::new(), capacity });
         let busy: Vec<_> = (0..workers).map(|_| Arc::default()).collect();
         let threads = busy
@@ -126,41 +125,41 @@ impl<S: 'static> Pool<S> {
         Self { queue, threads, busy }
     }
 
-    /// For how long the longest of the jobs that are being worked on has been.
+    /// How long the longest running job has been running.
     pub fn longest(&self) -> Duration {
         self.busy.iter().filter_map(|since| *lock(since)).map(|since| since.elapsed()).max().unwrap_or_default()
     }
 
-    /// What was done so far.
-    pub fn figures(&self) -> Figures {
+    /// The counts so far.
+    pub fn stats(&self) -> PoolStats {
         let jobs = lock(&self.queue.jobs);
-        Figures { waiting: jobs.waiting.len(), ..jobs.figures }
+        PoolStats { waiting: jobs.waiting.len(), ..jobs.stats }
     }
 
-    /// Queues `job` of `owner` and returns its ticket, or refuses when the queue is full. The job gets a function that tells whether
-    /// the ticket was dropped, so that nobody wants the result any more; a long one asks it now and then, and ends.
+    /// Queues `job` of `owner` and returns its handle, or refuses when the queue is full. The job gets a function that tells whether the
+    /// handle was dropped, so that the result is no longer wanted; a long job calls it now and then, and ends.
     pub fn submit<T: Send + 'static>(
         &self,
         owner: &Owner,
         job: impl FnOnce(&mut S, &dyn Fn() -> bool) -> T + Send + 'static,
-    ) -> Result<Ticket<T>, Refused> {
+    ) -> Result<JobHandle<T>, QueueFull> {
         let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
         let (answer, unwanted) = (Answer(Arc::downgrade(&slot)), Arc::downgrade(&slot));
         let unwanted = move || unwanted.strong_count() == 0;
         let meter = owner.clone();
         let mut jobs = lock(&self.queue.jobs);
         if jobs.waiting.len() >= self.queue.capacity {
-            jobs.waiting.retain(Job::is_wanted);
+            jobs.waiting.retain(Job::is_awaited);
         }
         if jobs.waiting.len() >= self.queue.capacity {
-            return Err(Refused);
+            return Err(QueueFull);
         }
         let run: Run<S> = Box::new(move |state| answer.give(|| meter.run(|| job(state, &unwanted))));
         let run = Arc::new(Mutex::new(Some(run)));
         jobs.waiting.push(Job { run: Arc::clone(&run), owner: owner.id, queued: Instant::now() });
         drop(jobs);
         self.queue.arrived.notify_one();
-        Ok(Ticket { slot, job: run })
+        Ok(JobHandle { slot, job: run })
     }
 }
 
@@ -184,11 +183,11 @@ fn run<S>(queue: &Queue<S>, state: &dyn Fn() -> S, since: &Mutex<Option<Instant>
         if let Some(run) = run {
             let waited = begun.saturating_duration_since(job.queued);
             if !run(&mut mine) {
-                mine = state(); // whatever the panic left behind is not to be trusted
+                mine = state(); // the panic may have left it inconsistent
             }
-            let figures = &mut lock(&queue.jobs).figures;
-            figures.waited.add(waited);
-            figures.worked.add(begun.elapsed());
+            let stats = &mut lock(&queue.jobs).stats;
+            stats.waited.add(waited);
+            stats.worked.add(begun.elapsed());
         }
         lock(&queue.jobs).turns.end(owner, begun, Instant::now());
         *lock(since) = None;
@@ -214,11 +213,11 @@ impl<S> Queue<S> {
     }
 }
 
-/// The worker's end of a ticket. Dropped without an answer, it reports failure, so that nobody waits for ever.
+/// The worker's end of a handle. Dropped without a result, it reports failure, so that no handle waits forever.
 struct Answer<T>(Weak<Mutex<Slot<T>>>);
 
 impl<T> Answer<T> {
-    /// Answers with what `job` makes; false if it panicked.
+    /// Stores the result of `job`; false if it panicked.
     fn give(self, job: impl FnOnce() -> T) -> bool {
         let result = catch_unwind(AssertUnwindSafe(job)).map_err(|cause| Failed(message(&*cause)));
         let whole = result.is_ok();
@@ -245,13 +244,13 @@ impl<T> Drop for Answer<T> {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn message(cause: &(dyn Any + Send)) -> String {
     let text = cause.downcast_ref::<&str>().map(|s| (*s).to_owned());
     text.or_else(|| cause.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
 }
 
-impl<T> Future for Ticket<T> {
+impl<T> Future for JobHandle<T> {
     type Output = Result<T, Failed>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -280,8 +279,8 @@ mod tests {
     use super::super::block_on;
     use super::*;
 
-    /// Has a worker at a job that lasts until something is sent: its ticket and where to send.
-    fn held(pool: &Pool<()>) -> (Ticket<()>, mpsc::Sender<()>) {
+    /// Occupies a worker with a job that lasts until something is sent: its handle, and the sender.
+    fn held(pool: &Pool<()>) -> (JobHandle<()>, mpsc::Sender<()>) {
         let (started, has_started) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
         let job = move |(): &mut (), _: &dyn Fn() -> bool| {
@@ -307,9 +306,9 @@ mod tests {
         let (busy, release) = held(&pool);
         let (touched, touch) = mpsc::channel();
         let abandoned = pool.submit(&Owner::new(1), move |(), _| touched.send(()).unwrap()).unwrap();
-        assert_eq!(pool.submit(&Owner::new(1), |(), _| ()).err(), Some(Refused));
+        assert_eq!(pool.submit(&Owner::new(1), |(), _| ()).err(), Some(QueueFull));
         drop(abandoned);
-        // Its place in the queue is free again, though no worker has come to it.
+        // Its slot in the queue is free again, though no worker has reached it.
         assert!(pool.submit(&Owner::new(1), |(), _| ()).is_ok());
         release.send(()).unwrap();
         block_on(busy).unwrap();
@@ -337,7 +336,7 @@ mod tests {
             *n = 7;
             panic!("expected by this test")
         });
-        assert_eq!(block_on::<Ticket<()>>(first.unwrap()).err(), Some(Failed("expected by this test".into())));
+        assert_eq!(block_on::<JobHandle<()>>(first.unwrap()).err(), Some(Failed("expected by this test".into())));
         assert_eq!(block_on(pool.submit(&Owner::new(1), |n, _| *n).unwrap()), Ok(0));
     }
 

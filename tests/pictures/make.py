@@ -30,6 +30,9 @@ background.paste(face, (150, 40))
 background.paste(other.resize((60, 72)), (390, 20))
 background.save(HERE / "background.jpg", quality=85)
 
+cat = Image.open(Path(skimage.__file__).parent / "data/chelsea.png").convert("RGB")
+cat.save(HERE / "cat.jpg", quality=85)
+
 rows = [(60 + y // 2, 110 + y // 3, 200 - y // 2) if y < 130 else (40, 120 - y // 4, 30) for y in range(200)]
 nobody = Image.new("RGB", (300, 200))
 nobody.putdata([row for row in rows for _ in range(300)])

@@ -1,4 +1,4 @@
-//! What bad clients do, each kind again and again until told to stop, from addresses of their own.
+//! Attacks of bad clients, each kind repeated until told to stop, from addresses of their own.
 
 use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -21,7 +21,7 @@ pub(crate) struct Attack {
     pub(crate) name: &'static str,
     /// Threads that do it.
     pub(crate) threads: u8,
-    /// A request of which the service may be at one job when an honest one comes.
+    /// A request whose job may occupy the service when an honest request comes.
     pub(crate) job: Option<fn(&Siege) -> Vec<u8>>,
     pub(crate) run: fn(&Siege, Attacker<'_>),
 }
@@ -29,7 +29,7 @@ pub(crate) struct Attack {
 /// One thread of an attack.
 #[derive(Clone, Copy)]
 pub(crate) struct Attacker<'a> {
-    /// Which thread it is.
+    /// The number of the thread.
     pub(crate) number: u8,
     /// The second byte of its addresses.
     pub(crate) network: u8,
@@ -45,7 +45,7 @@ impl Attacker<'_> {
         Ipv4Addr::new(127, self.network, 0, self.number + 2)
     }
 
-    /// One of very many addresses.
+    /// One of 60,000 addresses.
     fn address_of(self, number: u32) -> Ipv4Addr {
         let [_, _, high, low] = (number % 60_000).to_be_bytes();
         Ipv4Addr::new(127, self.network, high, low.max(1))
@@ -151,7 +151,7 @@ fn names(siege: &Siege, length: usize, count: usize) -> Vec<u8> {
     posted(COMPARE_N, &probe.into_iter().chain(many).collect::<Vec<_>>())
 }
 
-/// Asks the same again and again, on a connection that lasts as long as it is let.
+/// Sends the same request again and again, on a connection that lasts as long as the service keeps it.
 fn ask_again(siege: &Siege, attacker: Attacker<'_>, bytes: &[u8]) {
     while attacker.goes_on() {
         let Ok(stream) = siege.connect_from(attacker.address()) else { continue };
@@ -160,7 +160,7 @@ fn ask_again(siege: &Siege, attacker: Attacker<'_>, bytes: &[u8]) {
     }
 }
 
-/// The same from one address, whatever the thread.
+/// The same from one address for all threads.
 fn one_address(siege: &Siege, attacker: Attacker<'_>) {
     ask_again(siege, Attacker { number: 0, ..attacker }, &clip(siege));
 }
@@ -175,7 +175,7 @@ fn goes(siege: &Siege, attacker: Attacker<'_>) {
     }
 }
 
-/// Sends `block` behind `head` for as long as it goes, reading what comes, over many connections.
+/// Sends `block` after `head` until the connection ends, reading the replies, over many connections.
 fn pour(siege: &Siege, attacker: Attacker<'_>, head: &[u8], block: &[u8]) {
     let mut streams: Vec<(TcpStream, Vec<u8>)> = vec![];
     while attacker.goes_on() {

@@ -1,4 +1,4 @@
-//! Small inputs that ask for much work.
+//! Makes small inputs that cause much work.
 
 /// A segment of a JPEG.
 fn segment(code: u8, body: &[u8]) -> Vec<u8> {
@@ -6,19 +6,19 @@ fn segment(code: u8, body: &[u8]) -> Vec<u8> {
     [&[0xFF, code][..], &length, body].concat()
 }
 
-/// A Huffman table with one code of `bits` zeros, which stands for `value`.
+/// A Huffman table with one code of `bits` zeros, which means `value`.
 fn table(class: u8, bits: usize, value: u8) -> Vec<u8> {
     let mut counts = [0; 16];
     counts[bits - 1] = 1;
     segment(0xC4, &[&[class << 4][..], &counts, &[value]].concat())
 }
 
-/// A scan of the one component: its spectral band, the bits that it is precise to, and its data.
+/// A scan of the one component: its spectral band, the bits of its precision, and its data.
 fn scan(band: (u8, u8), low: u8, data: &[u8]) -> Vec<u8> {
     [segment(0xDA, &[1, 1, 0, band.0, band.1, low]), data.to_vec()].concat()
 }
 
-/// A gray progressive JPEG without its last marker: the DC scan is there, with so many bytes.
+/// A gray progressive JPEG without its last marker: the DC scan is there, with `dc` bytes.
 fn progressive(width: u16, height: u16, dc: usize) -> Vec<u8> {
     let quantization = segment(0xDB, &[&[0][..], &[1; 64]].concat());
     let frame = [&[8][..], &height.to_be_bytes(), &width.to_be_bytes(), &[1, 1, 0x11, 0]].concat();
@@ -33,10 +33,10 @@ pub(crate) fn empty_scans(width: u16, height: u16) -> Vec<u8> {
     [&jpeg[..], &[0xFF, 0xD9]].concat()
 }
 
-/// A picture to the letter of the standard with as many scans: all of its blocks are there, in a bit each and then in runs.
+/// A valid picture with as many scans: all of its blocks are there, in a bit each and then in runs.
 pub(crate) fn whole_scans(width: u16, height: u16, scans: usize) -> Vec<u8> {
     let blocks = usize::from(width).div_ceil(8) * usize::from(height).div_ceil(8);
-    // Each code of one bit, EOB14, ends 16384 blocks and as many more as its 14 bits say.
+    // Each code of one bit, EOB14, ends 16384 blocks and as many more as its 14 bits state.
     let mut bits = vec![];
     let mut left = blocks;
     while left >= 1 << 14 {
@@ -45,7 +45,7 @@ pub(crate) fn whole_scans(width: u16, height: u16, scans: usize) -> Vec<u8> {
         bits.extend((0..14).rev().map(|bit| more >> bit & 1 == 1));
         left -= (1 << 14) + more;
     }
-    // The rest needs shorter runs, for which there is no code: the picture is chosen so that there is none, or it ends there.
+    // The rest needs shorter runs, for which there is no code: the picture's size is chosen so that there is none, or it ends there.
     while bits.len() % 8 != 0 {
         bits.push(true);
     }

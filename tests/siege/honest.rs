@@ -1,4 +1,4 @@
-//! The client that everything is about: what it asks, what it must be answered, how long that takes.
+//! The honest client: its requests, the expected answers, and how long they take.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
-/// The service, and what an honest client asks of it.
+/// The service, and the requests of an honest client.
 pub(crate) struct Siege {
     pub(crate) address: String,
     /// A picture.
@@ -71,11 +71,11 @@ impl Times {
     }
 }
 
-/// How an honest client fared.
+/// The results of an honest client.
 #[derive(Default)]
 pub(crate) struct Fared {
     pub(crate) times: Times,
-    /// Requests without the right answer, by what came instead.
+    /// Requests without the right answer, by the answer.
     pub(crate) failed: BTreeMap<String, usize>,
 }
 
@@ -122,7 +122,7 @@ impl Siege {
         line.split(' ').nth(1).and_then(|v| v.parse().ok()).expect("a number")
     }
 
-    /// A door: one request after the other, with a pause, for some time. A wrong answer fails the siege.
+    /// A product that opens a door: one request after the other, with a pause, for some time. A wrong answer fails the siege.
     pub(crate) fn door(&self, from: Ipv4Addr, time: Duration) -> Fared {
         let (mut fared, end) = (Fared::default(), Instant::now() + time);
         while Instant::now() < end {
@@ -145,7 +145,7 @@ impl Siege {
         fared
     }
 
-    /// A monitor: whether the process is alive and ready, for some time.
+    /// A monitor: requests whether the process is alive and ready, for some time.
     pub(crate) fn monitor(&self, time: Duration) -> Fared {
         let (mut fared, end) = (Fared::default(), Instant::now() + time);
         while Instant::now() < end {
@@ -162,7 +162,7 @@ impl Siege {
         fared
     }
 
-    /// Clients that ask without a pause for some time: times of good replies, and of refusals.
+    /// Clients that send without a pause for some time: times of good replies, and of refusals.
     pub(crate) fn storm(&self, clients: usize, time: Duration) -> (Times, Times) {
         let (good, refused) = (Mutex::new(Times::default()), Mutex::new(Times::default()));
         let end = Instant::now() + time;

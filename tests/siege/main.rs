@@ -1,10 +1,10 @@
-//! Honest clients beside bad ones, against a service that runs on this machine: `siege ADDRESS PICTURE SECONDS [mixed]`. Bad ones come
-//! from other loopback addresses than good ones.
+//! Measures honest clients beside bad ones, against a service that runs on this machine: `siege ADDRESS PICTURE SECONDS [mixed]`. Bad ones
+//! come from other loopback addresses than good ones.
 //!
 //! It measures an honest client alone and beside crowds, then beside each kind of attack; or, with `mixed`, beside all of them at once
-//! until the time is over. What fails it: a wrong answer; an honest client that gets fewer than 95 % of its answers; one whose slowest
-//! answers take longer than twice this: three times the quiet ones and a job, which are printed; monitors that are refused; refusals that take a second; memory,
-//! descriptors or threads that grow. Clients, bad ones too, take their part of the same processors.
+//! until the time is over. It fails on: a wrong answer; an honest client that gets fewer than 95 % of its answers; one whose slowest
+//! answers take longer than twice this: three times those of the quiet service plus a job, which are printed; refused monitors; refusals
+//! that take a second; memory, descriptors or threads that grow. All clients, bad ones too, share the same processors.
 
 #[path = "../zip.rs"]
 mod zip;
@@ -22,7 +22,7 @@ use attacks::{ATTACKS, Attack, Attacker};
 use honest::{Fared, Siege, request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Clients that ask without a pause: ten times as many as a service with two workers takes at once.
+/// Clients that send without a pause: ten times as many requests as a service with two workers takes at once.
 const CROWD: usize = 80;
 
 const SILENT: usize = 1_000;
@@ -30,17 +30,17 @@ const SILENT: usize = 1_000;
 /// Least part of an honest client's requests that is answered, in percent.
 const ANSWERED: f64 = 95.0;
 
-/// Jobs that the service does at once, as it is set by default.
+/// Jobs that the service runs at once by default.
 fn workers() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// What a thread may wait for a processor that the bad clients of this machine have.
+/// How long a thread may wait for a processor that the bad clients of this machine use.
 const SHARED: Duration = Duration::from_millis(250);
 
 const DOOR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
 
-/// What must not grow.
+/// Figures that must not grow.
 #[derive(Clone, Copy, Debug)]
 struct Size {
     memory_mib: f64,
@@ -59,7 +59,7 @@ impl Size {
     }
 }
 
-/// Honest clients without attacks: the figures are for reading.
+/// Honest clients without attacks: the figures are only printed.
 fn crowds(siege: &Siege, part: Duration) {
     let silent: Vec<_> = (0..SILENT).filter_map(|_| siege.connect().ok()).collect();
     let (mut beside, _) = siege.storm(1, part);
@@ -68,11 +68,11 @@ fn crowds(siege: &Siege, part: Duration) {
     let (mut good, mut refused) = siege.storm(CROWD, part);
     good.show(&format!("{CROWD} clients without a pause"));
     refused.show("  of which refused with 503");
-    // Of all but one in a hundred: other load on the machine stops a thread for longer than the service ever does.
+    // Of all but one in a hundred: other load on the machine stops a thread for longer than the service does.
     assert!(refused.at(0.99) < Duration::from_secs(1), "a refusal comes at once");
 }
 
-/// How a door and a monitor fare for some time beside these attacks.
+/// The results of a door's and a monitor's requests beside these attacks, for some time.
 fn beside(siege: &Siege, attacks: &[Attack], time: Duration) -> (Fared, Fared, f64) {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -99,7 +99,7 @@ fn beside(siege: &Siege, attacks: &[Attack], time: Duration) -> (Fared, Fared, f
     })
 }
 
-/// One attack after the other, each beside an honest client that was quiet before.
+/// One attack after the other, each beside an honest client that was measured without attacks before.
 fn one_by_one(siege: &Siege, time: Duration) {
     let mut quiet = siege.door(DOOR, time);
     quiet.times.show("a door, nobody else");
@@ -150,7 +150,7 @@ fn mixed(siege: &Siege, time: Duration) {
         "answered {answered:.1} %, monitor {watched:.1} %; memory up to {peak:.0} MiB; {before:?} before, {after:?} after"
     );
     assert!(answered >= ANSWERED && watched >= ANSWERED, "honest clients are kept out");
-    // What the allocator keeps in pieces varies by some megabytes from one look to the next.
+    // The allocator's unreturned memory varies by some megabytes between measurements.
     assert!(after.memory_mib <= before.memory_mib + 16.0, "memory grows");
     assert!(
         after.descriptors <= before.descriptors + 3.0 && after.threads <= before.threads + 3.0,

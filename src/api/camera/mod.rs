@@ -1,27 +1,22 @@
-//! The camera's methods: those of the pattern and liveness families with the sample taken from the camera, and what shows the
-//! camera itself.
+//! Implements the camera's methods: those of the pattern and liveness families with the sample taken from the camera, and those that
+//! show the camera itself.
 //!
-//! A request that needs a person waits for one (`sit`); what it asks beside its body stands in its query (`ask`).
+//! A request that needs a person waits for one (`capture`); its options are in its query (`camera_query`).
 
-mod ask;
+mod capture;
 mod preview;
-mod sit;
-mod state;
+mod status;
 
-pub(super) use ask::Ask;
-pub use ask::fuzz;
-pub(super) use preview::Streams;
-
+use super::context::{Call, Service};
 use super::error::{CameraKind, Error, Family, Kind};
-use super::form::Found;
-use super::liveness::{Submission, folder, members};
+use super::form::FormValues;
+use super::liveness::{Submission, detect_reply, media_by_analysis};
 use super::multipart;
 use super::reply::Reply;
-use super::service::{Call, Service};
-use crate::face::{Finding, Live, Template};
+use crate::face::{PadResult, PadVerdict, Template};
 use crate::media::{self, Details};
 
-/// The name by which a payload speaks of what the camera saw.
+/// The name of the camera's medium in a payload.
 const MEDIUM: &str = "camera";
 
 impl Service {
@@ -31,17 +26,17 @@ impl Service {
             return Err(Error::new(call.route.family(), Kind::Parameter, what));
         }
         let (template, timing) = self.person(call)?;
-        Ok(self.extracted(call, &template).with("Server-Timing", timing))
+        Ok(self.extracted(call, &template, call.base64).with("Server-Timing", timing))
     }
 
-    pub(super) fn camera_verify(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
+    pub(super) fn camera_verify(&self, call: &Call, found: &FormValues<'_>) -> Result<Reply, Error> {
         let template = self.template(call, &found.one[0])?;
         self.spend(call, 1)?;
         let (feature, timing) = self.person(call)?;
         Ok(self.verified(call, &feature, &template, found.base64).with("Server-Timing", timing))
     }
 
-    pub(super) fn camera_verify_n(&self, call: &Call, found: &Found<'_>) -> Result<Reply, Error> {
+    pub(super) fn camera_verify_n(&self, call: &Call, found: &FormValues<'_>) -> Result<Reply, Error> {
         let others = self.templates(call, found)?;
         let (probe, timing) = self.person(call)?;
         Ok(self.entries(call, &probe, found, &others)?.with("Server-Timing", timing))
@@ -57,31 +52,32 @@ impl Service {
             }
             None => medium().with_payload(body, &self.limits).map_err(unread)?,
         };
-        let members = members(&submission)?;
+        let submission = submission.capped(self.liveness.most_threshold);
+        let media_by_analysis = media_by_analysis(&submission)?;
         let best_shot = submission.payload.analyses.iter().any(|a| a.best_shot);
         let mut seen = self.sit(call, Some(self.camera_settings.liveness_frames), best_shot)?;
-        let Some(Live { spoofing, frames, best_shot }) = seen.sat.live.take() else {
+        let Some(PadVerdict { spoofing, frames, best_shot }) = seen.capture.live.take() else {
             return Err(Error::internal(Family::Liveness, "liveness was not judged"));
         };
         let details = Details::Video(seen.info(frames));
-        let finding = Finding { details, spoofing, frames, best_shot };
-        let reply = folder::reply(&submission, &members, &[Some(Ok(finding))]);
+        let finding = PadResult { details, spoofing, frames, best_shot };
+        let reply = detect_reply::reply(&submission, &media_by_analysis, &[Some(Ok(finding))]);
         Ok(reply.with("Server-Timing", seen.server_timing()))
     }
 
-    /// The template of the person before the camera, who is live if that is required, and what it took.
+    /// The template of the person before the camera, who must be live if that is required, and the time it took.
     fn person(&self, call: &Call) -> Result<(Template, String), Error> {
         let frames = call.ask.liveness.then_some(self.camera_settings.liveness_frames);
         let seen = self.sit(call, frames, false)?;
         let timing = seen.server_timing();
-        // An attack ends here: it is compared with nobody.
-        match &seen.sat.live {
+        // An attack ends here: it is not compared with any template.
+        match &seen.capture.live {
             Some(live) if live.spoofing.value() > call.ask.threshold => {
                 let detail = "the face before the camera was judged a presentation attack; nobody was compared with it";
                 Err(Error::new(call.route.family(), Kind::Camera(CameraKind::Attack), detail))
             }
             None if call.ask.liveness => Err(Error::internal(call.route.family(), "liveness was not judged")),
-            _ => Ok((seen.sat.template, timing)),
+            _ => Ok((seen.capture.template, timing)),
         }
     }
 }

@@ -1,44 +1,41 @@
-//! What the camera sees, as one JPEG and as a stream of them (`multipart/x-mixed-replace`).
+//! Shows the camera's picture, as one JPEG and as a stream of them (`multipart/x-mixed-replace`).
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use embassy_futures::select::{Either, select};
 
+use super::super::context::{Call, Service};
 use super::super::error::{CameraKind, Error, Kind};
 use super::super::reply::Reply;
-use super::super::service::{Call, Service};
-use super::sit::{no_frame, refused, with_room};
-use crate::camera::{Captured, Lease};
+use super::capture::{no_frame, refused, with_room};
+use crate::camera::{Lease, RawFrame};
 use crate::face::Extractor;
-use crate::gate::Caller;
+use crate::gate::InFlightRequest;
 use crate::media;
+use crate::ops::SecretBytes;
 use crate::ops::shutdown::IDLE;
 use crate::work::{Deadline, block_on};
 
-/// Streams at once: each holds a thread that serves requests, and costs a worker's time for each frame.
+/// Most streams at once: each holds a thread that serves requests, and costs a worker's time for each frame.
 const STREAMS: usize = 2;
 
-/// From one frame of a stream to the next: ten a second look smooth enough to step before the camera.
+/// Interval between the frames of a stream: ten a second look smooth enough to step before the camera.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A stream ends after this time, so that a forgotten window does not keep the camera on for ever. Browsers open it again when
-/// the page is loaded again.
+/// A stream ends after this time, so that a forgotten window does not keep the camera on for ever. Browsers open it again when the
+/// page is reloaded.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// A stream ends when no frame came for so long.
+/// A stream ends when no frame arrived for this long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const BOUNDARY: &str = "faceplate-frame";
 
-/// Streams that are running.
-#[derive(Debug, Default)]
-pub(in crate::api) struct Streams(AtomicUsize);
-
-/// A frame's number, and the frame as JPEG or why it is none.
-type Picture = (u64, Result<Vec<u8>, String>);
+/// A frame's number, and the frame as JPEG or why there is none.
+type Picture = (u64, Result<SecretBytes, String>);
 
 impl Service {
     pub(in crate::api) fn camera_frame(&self, call: &Call) -> Result<Reply, Error> {
@@ -46,7 +43,7 @@ impl Service {
         let family = call.route.family();
         let _lease = self.first_frame(call)?;
         let job = self.picture(0);
-        match self.wait_for(call, job, &call.patience(Instant::now() + self.limits.request_time()))? {
+        match self.wait_for(call, job, &call.wait_limit(Instant::now() + self.limits.request_time()))? {
             Some((_, Ok(jpeg))) => Ok(Reply::ok("image/jpeg", jpeg)),
             Some((_, Err(why))) => Err(Error::new(family, Kind::Camera(CameraKind::Absent), why)),
             None => {
@@ -58,12 +55,12 @@ impl Service {
     pub(in crate::api) fn camera_stream(self: &Arc<Self>, call: &Call) -> Result<Reply, Error> {
         self.may_show(call)?;
         let running = self.streams.0.fetch_add(1, Ordering::Relaxed);
-        let counted = Counted(Arc::clone(self)); // from here on its end counts the stream out
+        let counted = StreamGuard(Arc::clone(self)); // from here on its drop ends the count of this stream
         if running >= STREAMS {
             let detail = format!("{STREAMS} streams are running already; try again");
             return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
         }
-        let stream = Stream::new(counted, self.first_frame(call)?, call.caller.clone());
+        let stream = Stream::new(counted, self.first_frame(call)?, call.request.clone());
         Ok(Reply::live(format!("multipart/x-mixed-replace; boundary={BOUNDARY}"), Box::new(stream)))
     }
 
@@ -71,7 +68,7 @@ impl Service {
     fn first_frame(&self, call: &Call) -> Result<Lease, Error> {
         let family = call.route.family();
         let lease = self.camera.lease();
-        match block_on(select(lease.newer(0), call.patience(Instant::now() + call.ask.wait))) {
+        match block_on(select(lease.newer(0), call.wait_limit(Instant::now() + call.ask.wait))) {
             Either::First(Ok(())) => Ok(lease),
             Either::First(Err(fault)) => Err(refused(family, &fault)),
             Either::Second(()) => Err(no_frame(family, lease.fault())),
@@ -91,41 +88,41 @@ impl Service {
         move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
             let (_room, (number, captured)) = with_room(|| newest(after), extractor, unwanted)?;
             let frame =
-                |captured: &Captured| captured.layout.to_frame(&captured.bytes, mounting, most_pixels, unwanted);
+                |captured: &RawFrame| captured.layout.to_frame(&captured.bytes, mounting, most_pixels, unwanted);
             let jpeg = frame(&captured).map_err(|e| e.to_string()).and_then(|frame| media::to_jpeg(&frame));
             Some((number, jpeg))
         }
     }
 }
 
-/// The body of a stream: made frame by frame, as fast as it is read.
+/// The body of a stream: made frame by frame, as fast as the client reads it.
 struct Stream {
-    service: Counted,
-    viewer: Caller,
+    service: StreamGuard,
+    viewer: InFlightRequest,
     begun: Instant,
     number: u64,
     due: Instant,
-    /// What is still to be read of the frame that is being sent.
-    part: io::Cursor<Vec<u8>>,
+    /// The unread rest of the frame that is being sent.
+    part: io::Cursor<SecretBytes>,
     /// Keeps the camera on.
     lease: Lease,
 }
 
 impl Stream {
-    fn new(service: Counted, lease: Lease, viewer: Caller) -> Self {
+    fn new(service: StreamGuard, lease: Lease, viewer: InFlightRequest) -> Self {
         let now = Instant::now();
         Self { service, viewer, begun: now, number: 0, due: now, part: io::Cursor::default(), lease }
     }
 
     fn is_over(&self) -> bool {
-        self.service.0.shutdown.requested() || self.viewer.gone.is_said()
+        self.service.0.shutdown.requested() || self.viewer.cancel.is_cancelled()
     }
 
-    /// The next frame as a part of the body; none when the stream is to end.
-    fn next(&mut self) -> Option<Vec<u8>> {
+    /// The next frame as a part of the body; none when the stream has to end.
+    fn next(&mut self) -> Option<SecretBytes> {
         let service = &self.service.0;
-        let patience = Instant::now() + PATIENCE;
-        while !self.is_over() && self.begun.elapsed() < LONGEST && Instant::now() < patience {
+        let wait_limit = Instant::now() + PATIENCE;
+        while !self.is_over() && self.begun.elapsed() < LONGEST && Instant::now() < wait_limit {
             let now = Instant::now();
             let pause = Deadline(now + IDLE);
             if now < self.due {
@@ -138,15 +135,15 @@ impl Stream {
                 Either::Second(()) => continue,
             }
             self.due = now + INTERVAL;
-            // A frame that no worker has time for is left out: those who want to come in go first.
+            // A frame for which the queue has no room is skipped: verification requests have priority.
             let Ok(ticket) = service.pool.submit(&self.viewer.owner, service.picture(self.number)) else { continue };
-            let Either::First(Ok(Some((number, jpeg)))) = block_on(select(ticket, Deadline(patience))) else {
+            let Either::First(Ok(Some((number, jpeg)))) = block_on(select(ticket, Deadline(wait_limit))) else {
                 continue;
             };
             self.number = number;
             let Ok(jpeg) = jpeg else { continue };
             let head = format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
-            return Some([head.as_bytes(), &jpeg, b"\r\n"].concat());
+            return Some([head.as_bytes(), &jpeg, b"\r\n"].concat().into());
         }
         None
     }
@@ -154,7 +151,7 @@ impl Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Also in the middle of a frame: a client that reads slowly must not hold it.
+        // Also in the middle of a frame: a client that reads slowly must not hold the stream.
         if self.is_over() || self.begun.elapsed() > LONGEST + PATIENCE {
             return Ok(0);
         }
@@ -168,10 +165,10 @@ impl Read for Stream {
     }
 }
 
-/// The service of a stream that counts as running.
-struct Counted(Arc<Service>);
+/// The service, while a stream counts as running.
+struct StreamGuard(Arc<Service>);
 
-impl Drop for Counted {
+impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.0.streams.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -1,55 +1,55 @@
-//! Liveness detect: pictures, videos and archives go in, one verdict for each analysis comes out.
+//! Implements liveness detect: judges pictures, videos and archives, with one verdict for each analysis.
 //!
-//! Each medium is judged once on an inference worker, whatever the number of analyses that name it: they differ in nothing
-//! but their thresholds.
+//! Each medium is judged once on an inference worker, whatever the number of analyses that name it: they differ in nothing but their
+//! thresholds.
 
-pub(super) mod folder;
+pub(super) mod detect_reply;
 mod payload;
 mod submission;
 
-use std::borrow::Cow;
 use std::time::Instant;
 
 use embassy_futures::join::join;
 use embassy_futures::select::{Either, select};
 
-use folder::Judged;
-pub(super) use payload::DEFAULT_THRESHOLD;
+use detect_reply::JudgedMedium;
 pub use payload::fuzz;
-pub(super) use payload::quoted;
 pub(super) use submission::Submission;
 
 use super::body::Piece;
+use super::context::{Call, Service};
 use super::encoding::decode_base64;
 use super::error::{Error, Family, Kind};
 use super::multipart;
 use super::reply::Reply;
-use super::service::{Call, Service};
-use crate::face::{self, Extractor, Finding};
-use crate::work::{Failed, Ticket, block_on};
+use super::text::quoted;
+use crate::face::{self, Extractor, PadResult};
+use crate::ops::Content;
+use crate::work::{Failed, JobHandle, block_on};
 
-type Answer = Ticket<Result<Finding, face::Error>>;
+type Answer = JobHandle<Result<PadResult, face::Error>>;
 
 impl Service {
     pub(super) fn detect(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
-        let mut submission = self.submission(call, body)?;
-        let members = members(&submission)?;
-        let shot =
-            |at: usize| submission.payload.analyses.iter().zip(&members).any(|(a, m)| a.best_shot && m.contains(&at));
+        let mut submission = self.submission(call, body)?.capped(self.liveness.most_threshold);
+        let media_by_analysis = media_by_analysis(&submission)?;
+        let shot = |at: usize| {
+            submission.payload.analyses.iter().zip(&media_by_analysis).any(|(a, m)| a.best_shot && m.contains(&at))
+        };
         let wanted: Vec<usize> =
-            (0..submission.media.len()).filter(|at| members.iter().any(|m| m.contains(at))).collect();
+            (0..submission.media.len()).filter(|at| media_by_analysis.iter().any(|m| m.contains(at))).collect();
         let wanted_shots: Vec<bool> = (0..submission.media.len()).map(shot).collect();
         let deadline = Instant::now() + self.limits.request_time();
-        let mut judged: Vec<Option<Judged>> = submission.media.iter().map(|_| None).collect();
+        let mut judged: Vec<Option<JudgedMedium>> = submission.media.iter().map(|_| None).collect();
         for pair in wanted.chunks(2) {
-            call.is_wanted()?;
+            call.is_awaited()?;
             let mut submit = |at: usize| self.judge(call, submission.media[at].take(&call.body), wanted_shots[at]);
             let first = submit(pair[0])?;
             let results = match pair.get(1) {
-                None => block_on(select(async { vec![first.await] }, call.patience(deadline))),
+                None => block_on(select(async { vec![first.await] }, call.wait_limit(deadline))),
                 Some(&at) => {
                     let both = join(first, submit(at)?);
-                    block_on(select(async { <[_; 2]>::from(both.await).into() }, call.patience(deadline)))
+                    block_on(select(async { <[_; 2]>::from(both.await).into() }, call.wait_limit(deadline)))
                 }
             };
             let Either::First(results) = results else { return Err(late()) };
@@ -57,9 +57,9 @@ impl Service {
                 judged[at] = Some(verdict(result, &submission.media[at].key, submission.media.len() == 1)?);
             }
         }
-        call.is_wanted()?;
-        let room = self.room(call, folder::shot_bytes(&judged))?;
-        Ok(Reply { room, ..folder::reply(&submission, &members, &judged) })
+        call.is_awaited()?;
+        let room = self.room(call, detect_reply::shot_bytes(&judged))?;
+        Ok(Reply { room, ..detect_reply::reply(&submission, &media_by_analysis, &judged) })
     }
 
     fn submission<'a>(&self, call: &Call, body: &'a [u8]) -> Result<Submission<'a>, Error> {
@@ -68,25 +68,25 @@ impl Service {
                 let parts = multipart::read(body, boundary, &self.limits).map_err(|e| sample(e.to_string()))?;
                 Submission::find(&parts, base64, &self.limits)
             }
-            (None, false) => Ok(Submission::picture(Cow::Borrowed(body))),
+            (None, false) => Ok(Submission::picture(Content::Sent(body))),
             (None, true) => {
                 let decoded = decode_base64(body).map_err(|_| sample("the body is not base64"))?;
-                Ok(Submission::picture(Cow::Owned(decoded)))
+                Ok(Submission::picture(decoded.into()))
             }
         }
     }
 
-    /// Queues a medium. The worker stops by itself when nobody waits for it any more.
+    /// Queues a medium. The worker stops by itself when its request is cancelled.
     fn judge(&self, call: &Call, bytes: Piece, best_shot: bool) -> Result<Answer, Error> {
         let job =
             move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| extractor.judge(&bytes, best_shot, unwanted);
-        self.pool.submit(&call.caller.owner, job).map_err(|_| overloaded("too many requests at once"))
+        self.pool.submit(&call.request.owner, job).map_err(|_| overloaded("too many requests at once"))
     }
 }
 
-/// The media of each analysis by their place: those that it names, or all, but no documents.
-pub(super) fn members(submission: &Submission<'_>) -> Result<Vec<Vec<usize>>, Error> {
-    let mut members = vec![];
+/// The indices of each analysis' media: those that it names, or all, but no documents.
+pub(super) fn media_by_analysis(submission: &Submission<'_>) -> Result<Vec<Vec<usize>>, Error> {
+    let mut media_by_analysis = vec![];
     for (number, analysis) in submission.payload.analyses.iter().enumerate() {
         let at = format!("payload: analyses[{number}].source_media");
         let mut places: Vec<usize> = (0..submission.media.len()).collect();
@@ -104,13 +104,17 @@ pub(super) fn members(submission: &Submission<'_>) -> Result<Vec<Vec<usize>>, Er
                 "{at} leaves no medium to judge; pictures of documents take no part in liveness"
             )));
         }
-        members.push(places);
+        media_by_analysis.push(places);
     }
-    Ok(members)
+    Ok(media_by_analysis)
 }
 
-/// Sorts out whose fault a failure is: a medium's own stays with it, unless it is the `only` one; ours ends the request.
-fn verdict(result: Result<Result<Finding, face::Error>, Failed>, key: &str, only: bool) -> Result<Judged, Error> {
+/// Assigns a failure: a medium's own becomes its result, unless it is the `only` medium; a fault of the service ends the request.
+fn verdict(
+    result: Result<Result<PadResult, face::Error>, Failed>,
+    key: &str,
+    only: bool,
+) -> Result<JudgedMedium, Error> {
     match result {
         Ok(Ok(finding)) => Ok(Ok(finding)),
         Ok(Err(face::Error::Engine(cause))) => Err(Error::internal(Family::Liveness, cause.to_string())),

@@ -1,13 +1,15 @@
-//! The JSON field `payload` of detect: which analyses, of which media, with which thresholds.
+//! Reads the JSON field `payload` of detect: the analyses, their media and their thresholds.
 //!
-//! Everything in it is optional and unknown keys are ignored. What is there must have its type: a threshold that cannot be
-//! read must not silently become the default one. `null` counts as left out.
+//! Everything in it is optional and unknown keys are ignored. What is present must have its type: a threshold that can't be read must
+//! not silently become the default one. `null` counts as left out.
 
 use serde_json::{Map, Value};
 
-use crate::ops::Limits;
+use crate::api::camera_query::DEFAULT_THRESHOLD;
+use crate::api::text::quoted;
+use crate::ops::{Limits, counted};
 
-/// What a payload asks for; the default is what its absence asks for.
+/// The content of a payload; the default stands for a missing one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::api) struct Payload {
     /// `folder:meta_data`, for the echo.
@@ -29,14 +31,11 @@ pub(in crate::api) struct Analysis {
     pub(super) threshold: f64,
 }
 
-/// The vendor's default threshold.
-pub(in crate::api) const DEFAULT_THRESHOLD: f64 = 0.5;
-
-/// Values, that is members and elements, of a payload: an object with one member takes some 600 bytes of memory, a hundred times what it
-/// takes as text.
+/// Most values, that is media and other elements, of a payload: an object with one member takes some 600 bytes of memory, a hundred
+/// times what it takes as text.
 const MOST_VALUES: usize = 4_096;
 
-/// How many values JSON text has at the most: commas, colons and brackets outside of strings.
+/// Upper bound on the values in JSON text: commas, colons and brackets outside of strings.
 fn values(text: &[u8]) -> usize {
     let (mut count, mut is_string, mut is_escaped) = (0, false, false);
     for byte in text {
@@ -51,7 +50,7 @@ fn values(text: &[u8]) -> usize {
     count
 }
 
-/// Tags that begin so mark a picture of a document, which takes no part in liveness.
+/// Prefix of tags that mark a picture of a document, which takes no part in liveness.
 const DOCUMENT_TAG: &str = "photo_id";
 
 impl Payload {
@@ -63,7 +62,7 @@ impl Payload {
     /// Reads the field. The error names the key and what it must be.
     pub(super) fn parse(text: &[u8], limits: &Limits) -> Result<Self, String> {
         if text.len() > limits.payload_bytes {
-            return Err(format!("payload is over the limit of {} bytes", limits.payload_bytes));
+            return Err(format!("payload is over the limit of {}", counted(limits.payload_bytes, "byte", "bytes")));
         }
         if text.trim_ascii().is_empty() {
             return Ok(Self::none());
@@ -92,15 +91,23 @@ impl Payload {
                 .enumerate()
                 .map(|(number, value)| Analysis::parse(value, &format!("analyses[{number}]"), &outer))
                 .collect::<Result<_, _>>()?,
-            Some(Value::Array(_)) => return Err(format!("payload: more than {} analyses", limits.analyses)),
+            Some(Value::Array(_)) => {
+                return Err(format!("payload: more than {}", counted(limits.analyses, "analysis", "analyses")));
+            }
             Some(_) => return Err("payload: analyses must be an array".into()),
         };
-        // Nobody asks for nothing: an empty list means what a missing one means, so that no reply is without a verdict.
+        // An empty list means the same as a missing one, so that every reply has a verdict.
         let analyses = match analyses.is_empty() {
             true => vec![Analysis::from(&[(&outer, "params")])?],
             false => analyses,
         };
         Ok(Self { folder_meta, media_meta, media_tags, analyses })
+    }
+
+    /// The same with no threshold above `most`.
+    pub(in crate::api) fn capped(mut self, most: f64) -> Self {
+        self.analyses.iter_mut().for_each(|analysis| analysis.threshold = analysis.threshold.min(most));
+        self
     }
 
     /// The metadata of a medium, for the echo.
@@ -149,13 +156,13 @@ impl Analysis {
         Ok(analysis)
     }
 
-    /// Threshold and best shot from the first of these places that gives them.
+    /// Threshold and best shot from the first of these objects that has them.
     fn from(places: &[(&Map<String, Value>, &str)]) -> Result<Self, String> {
         let mut analysis = Self::default();
         let mut find = |key: &str, read: &mut dyn FnMut(&mut Self, &Value) -> Result<(), &'static str>| {
             for (rank, (map, at)) in places.iter().enumerate() {
                 let Some(value) = given(map, key) else { continue };
-                // The later places are read for their types only: nonsense is told wherever it stands.
+                // The later objects are read for their types only: a bad value is reported wherever it is.
                 let mut ignored = Self::default();
                 let earlier = places[..rank].iter().any(|(map, _)| given(map, key).is_some());
                 let target = if earlier { &mut ignored } else { &mut analysis };
@@ -184,12 +191,6 @@ fn given<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
 fn texts(value: &Value, at: &str) -> Result<Vec<String>, String> {
     let list = value.as_array().and_then(|l| l.iter().map(|v| v.as_str().map(str::to_owned)).collect());
     list.ok_or_else(|| format!("payload: {at} must be an array of strings"))
-}
-
-/// A caller's name as it may stand in a message: short and without control characters.
-pub(in crate::api) fn quoted(name: &str) -> String {
-    const LONGEST: usize = 60;
-    format!("'{}'", name.chars().filter(|c| !c.is_control()).take(LONGEST).collect::<String>())
 }
 
 /// Reads any bytes as a payload: the target of the fuzzer and of the property tests.
@@ -233,6 +234,15 @@ mod tests {
         );
         assert_eq!(got[2].source_media, Some(vec!["a".to_owned()]));
         assert_eq!(parse(r#"{"params": {"threshold_spoofing": 1}}"#).unwrap().analyses[0].threshold, 1.0);
+    }
+
+    #[test]
+    fn no_threshold_is_above_the_highest() {
+        let text = r#"{"analyses": [{"threshold_spoofing": 1}, {"threshold_spoofing": 0.3}, {}]}"#;
+        let thresholds =
+            |most| parse(text).unwrap().capped(most).analyses.iter().map(|a| a.threshold).collect::<Vec<_>>();
+        assert_eq!(thresholds(0.7), [0.7, 0.3, 0.5]);
+        assert_eq!(thresholds(0.4), [0.4, 0.3, 0.4]);
     }
 
     #[test]

@@ -1,21 +1,20 @@
-//! The media of a detect request, found among its parts.
+//! Finds the media of a detect request among its parts.
 //!
-//! Their names are the caller's choice, so that anything but `payload` may be one. A short text without a file name, as forms
-//! send beside their files, is none and is ignored; everything else is judged, so that a damaged medium fails instead of
-//! being overlooked.
+//! The caller chooses their names, so that any part but `payload` may be a medium. A short text without a file name, as forms send
+//! beside their files, is none and is ignored; everything else is judged, so that a damaged medium fails instead of being
+//! overlooked.
 
-use std::borrow::Cow;
-
-use super::payload::{Payload, quoted};
+use super::payload::Payload;
 use crate::api::body::{Body, Piece};
 use crate::api::content_type::ContentType;
 use crate::api::encoding::decode_base64;
 use crate::api::error::{Error, Family, Kind};
 use crate::api::multipart::Part;
+use crate::api::text::quoted;
 use crate::media;
-use crate::ops::Limits;
+use crate::ops::{Content, Limits, counted};
 
-/// What was sent.
+/// The media of a request and its payload.
 #[derive(Debug)]
 pub(in crate::api) struct Submission<'a> {
     pub(in crate::api) payload: Payload,
@@ -26,42 +25,39 @@ pub(in crate::api) struct Submission<'a> {
 /// One picture, video or archive.
 #[derive(Debug)]
 pub(in crate::api) struct Medium<'a> {
-    /// The part's name, by which the payload speaks of it.
+    /// The part's name, by which the payload refers to it.
     pub(super) key: String,
     /// The file's name, or the part's if there is none.
     pub(super) original_name: String,
-    pub(super) bytes: Cow<'a, [u8]>,
-    /// What it is, if that can be told.
+    pub(super) bytes: Content<'a>,
+    /// Its kind, if that can be told.
     pub(super) kind: Option<media::Kind>,
 }
 
 impl Medium<'_> {
-    /// Its bytes, for one who looks at them elsewhere: a piece of `body`, or what was decoded from it, which is moved.
+    /// Takes its bytes, to be passed to a worker. They are not kept here: decoded bytes are freed once they were judged.
     pub(super) fn take(&mut self, body: &Body) -> Piece {
-        match std::mem::take(&mut self.bytes) {
-            Cow::Borrowed(bytes) => body.piece(bytes),
-            Cow::Owned(bytes) => bytes.into(),
-        }
+        body.share(&std::mem::take(&mut self.bytes))
     }
 }
 
 /// The name of the part that is no medium.
 const PAYLOAD: &str = "payload";
 
-/// A longer text without a file name is taken for a medium.
+/// A text without a file name that is longer than this is taken for a medium.
 const LONGEST_FIELD: usize = 4096;
 
 impl<'a> Submission<'a> {
     /// A request whose body is the one picture.
-    pub(super) fn picture(body: Cow<'a, [u8]>) -> Self {
+    pub(super) fn picture(body: Content<'a>) -> Self {
         let kind = media::kind(&body);
         let medium = Medium { key: String::new(), original_name: String::new(), bytes: body, kind };
         Self { payload: Payload::none(), media: vec![medium] }
     }
 
-    /// What was not sent but seen, under the name `key`.
+    /// A medium from the camera instead of the request, under the name `key`.
     pub(in crate::api) fn live(key: &str, kind: media::Kind) -> Self {
-        let bytes = Cow::Borrowed(&[][..]);
+        let bytes = Content::default();
         let medium = Medium { key: key.into(), original_name: key.into(), bytes, kind: Some(kind) };
         Self { payload: Payload::none(), media: vec![medium] }
     }
@@ -71,7 +67,7 @@ impl<'a> Submission<'a> {
         Ok(Self { payload: Payload::parse(text, limits)?, ..self })
     }
 
-    /// The same with the payload of a form, if it has one. Other parts are refused: a picture that was sent would not be judged.
+    /// The same with the payload of a form, if it has one. Other parts are refused: a picture in them would not be judged.
     pub(in crate::api) fn with_payload_of(mut self, parts: &[Part<'a>], limits: &Limits) -> Result<Self, Error> {
         let payload = find_payload(parts, limits)?;
         if let Some(part) = parts.iter().find(|part| part.name != PAYLOAD && !is_field(part)) {
@@ -82,6 +78,11 @@ impl<'a> Submission<'a> {
         Ok(self)
     }
 
+    /// The same with no threshold above `most`.
+    pub(in crate::api) fn capped(self, most: f64) -> Self {
+        Self { payload: self.payload.capped(most), ..self }
+    }
+
     /// Sorts the parts of a form. `base64` is the request's own encoding header.
     pub(super) fn find(parts: &[Part<'a>], base64: bool, limits: &Limits) -> Result<Self, Error> {
         let parts: Vec<_> = parts.iter().filter(|p| p.name == PAYLOAD || base64 || !is_field(p)).collect();
@@ -89,7 +90,9 @@ impl<'a> Submission<'a> {
             let Some(given) = &part.content_type else { continue };
             let want = match part.name == PAYLOAD {
                 true if !fits_payload(given) => "application/json",
-                false if !fits_medium(given) => "image/jpeg, image/png, a video type or application/zip",
+                false if !fits_medium(given, base64 || part.is_base64) => {
+                    "image/jpeg, image/png, a video type or application/zip"
+                }
                 _ => continue,
             };
             return Err(fail(Kind::PartType, format!("the part {} must be {want}", quoted(&part.name))));
@@ -102,7 +105,7 @@ impl<'a> Submission<'a> {
                 return Err(fail(Kind::Sample, format!("two media have the name {name}; each needs its own")));
             }
             if media.len() == limits.media {
-                return Err(fail(Kind::Sample, format!("more than {} media", limits.media)));
+                return Err(fail(Kind::Sample, format!("more than {}", counted(limits.media, "medium", "media"))));
             }
             let original_name = part.filename.clone().filter(|f| !f.is_empty()).unwrap_or_else(|| part.name.clone());
             let bytes = content(part, base64)?;
@@ -122,7 +125,7 @@ fn find_payload<'p, 'a: 'p>(
 ) -> Result<Option<Payload>, Error> {
     let mut payload = None;
     for part in parts.into_iter().filter(|part| part.name == PAYLOAD) {
-        let text = if part.is_base64 { content(part, true)? } else { Cow::Borrowed(part.content) };
+        let text = if part.is_base64 { content(part, true)? } else { Content::Sent(part.content) };
         if payload.replace(Payload::parse(&text, limits).map_err(|e| fail(Kind::Sample, e))?).is_some() {
             return Err(fail(Kind::Sample, "the part payload was sent twice"));
         }
@@ -130,7 +133,7 @@ fn find_payload<'p, 'a: 'p>(
     Ok(payload)
 }
 
-/// Whether a part is a form's own text beside the media.
+/// Whether a part is a text field of the form instead of a medium.
 fn is_field(part: &Part<'_>) -> bool {
     part.filename.is_none()
         && !part.is_base64
@@ -144,9 +147,9 @@ fn fits_payload(given: &ContentType) -> bool {
     matches!(&*given.essence, "application/json" | "application/octet-stream") || given.essence.starts_with("text/")
 }
 
-/// Clients label videos and archives by their operating system's table, often with the type for "anything". The label only
-/// sorts out what cannot be meant; the bytes decide what it is.
-fn fits_medium(given: &ContentType) -> bool {
+/// Clients label videos and archives by their operating system's table, often with the type for "anything". The label only excludes
+/// impossible types; the bytes decide what it is. A base64 part may be labeled as text, which it is.
+fn fits_medium(given: &ContentType, is_base64: bool) -> bool {
     const OTHERS: [&str; 5] = [
         "application/octet-stream",
         "application/mp4",
@@ -154,16 +157,19 @@ fn fits_medium(given: &ContentType) -> bool {
         "application/x-zip",
         "application/x-zip-compressed",
     ];
-    given.is_picture() || given.essence.starts_with("video/") || OTHERS.contains(&&*given.essence)
+    given.is_picture()
+        || given.essence.starts_with("video/")
+        || OTHERS.contains(&&*given.essence)
+        || is_base64 && given.is_plain_text()
 }
 
 /// The part's bytes, decoded if the request's header or its own says so.
-fn content<'a>(part: &Part<'a>, base64: bool) -> Result<Cow<'a, [u8]>, Error> {
+fn content<'a>(part: &Part<'a>, base64: bool) -> Result<Content<'a>, Error> {
     if !base64 && !part.is_base64 {
-        return Ok(Cow::Borrowed(part.content));
+        return Ok(Content::Sent(part.content));
     }
     let refused = |_| fail(Kind::Sample, format!("{}: it is not base64", quoted(&part.name)));
-    decode_base64(part.content).map(Cow::Owned).map_err(refused)
+    decode_base64(part.content).map(Content::from).map_err(refused)
 }
 
 fn fail(kind: Kind, detail: impl Into<String>) -> Error {

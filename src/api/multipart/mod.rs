@@ -1,4 +1,4 @@
-//! `multipart/form-data` (RFC 7578, RFC 2046 section 5.1): reading what clients send, writing what `verify` returns.
+//! Reads and writes `multipart/form-data` (RFC 7578, RFC 2046 section 5.1): what clients send, and what `verify` returns.
 
 mod read;
 mod write;

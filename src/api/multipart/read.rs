@@ -1,14 +1,14 @@
-//! Splits a body into its parts. Works on the whole body, which the server has bounded and read; nothing is copied but names.
+//! Splits a body into its parts. Works on the whole body, which the server has bounded and read; copies nothing but names.
 //!
-//! Delimiter lines end with CRLF, as every client writes them; inside of parts any bytes may stand. What comes before the
-//! first and after the last delimiter is ignored.
+//! Delimiter lines end with CRLF, as every client writes them; parts may hold any bytes. What comes before the first and after the last
+//! delimiter is ignored.
 
 use std::fmt;
 
 use memchr::memmem;
 
 use crate::api::content_type::ContentType;
-use crate::ops::Limits;
+use crate::ops::{Limits, counted};
 
 /// One part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +42,16 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The boundary that a Content-Type names, if it is one.
+/// The boundary of a Content-Type, if it is valid.
 pub fn boundary(content_type: &ContentType) -> Option<&str> {
     content_type.parameter("boundary").filter(|b| (1..=70).contains(&b.len()) && b.is_ascii())
 }
 
 /// Longest name of a part or a file in bytes: what file systems take. A reply repeats them, some characters as six.
 const LONGEST_NAME: usize = 255;
+
+/// The error for a form with the line ends of a text file.
+const BARE: &str = "a line end at the boundary is a bare LF (0A); the lines of a form end in CRLF (0D 0A)";
 
 /// The parts of `body`.
 pub fn read<'a>(body: &'a [u8], boundary: &str, limits: &Limits) -> Result<Vec<Part<'a>>, Error> {
@@ -60,11 +63,15 @@ pub fn read<'a>(body: &'a [u8], boundary: &str, limits: &Limits) -> Result<Vec<P
     let mut parts = vec![];
     // The first delimiter may begin the body: then no line end comes before it.
     let Some((_, mut at, mut last)) = delimiters.at(0).or_else(|| delimiters.next(0)) else {
-        return fail(0, "the boundary that Content-Type names does not occur");
+        return match (delimiters.bare(0), memmem::find(body, &delimiters.line[2..])) {
+            (Some(at), _) => fail(at, BARE),
+            (None, Some(at)) => fail(at, "the boundary does not stand on a line of its own that ends in CRLF"),
+            (None, None) => fail(0, "the boundary that Content-Type names does not occur"),
+        };
     };
     while !last {
         if parts.len() >= limits.parts() {
-            return fail(at, &format!("more than {} parts", limits.parts()));
+            return fail(at, &format!("more than {}", counted(limits.parts(), "part", "parts")));
         }
         let (head, start) = match head(&body[at..], limits.part_head_bytes) {
             Ok((head, length)) => (head, at + length),
@@ -72,7 +79,10 @@ pub fn read<'a>(body: &'a [u8], boundary: &str, limits: &Limits) -> Result<Vec<P
         };
         // An empty part's delimiter shares the line end that closed the head.
         let Some((end, next, closes)) = delimiters.next(start - 2) else {
-            return fail(start, "it ends before the closing boundary");
+            return match delimiters.bare(start) {
+                Some(at) => fail(at, BARE),
+                None => fail(start, "it ends before the closing boundary"),
+            };
         };
         let part = part(head, &body[start..end.max(start)]);
         let names = [Some(&part.name), part.filename.as_ref(), part.subject.as_ref()];
@@ -118,6 +128,19 @@ impl<'a> Delimiters<'a> {
         Some((at, after, closes))
     }
 
+    /// Where the first boundary at or after `from` is that would be a delimiter if a bare LF ended lines.
+    fn bare(&self, from: usize) -> Option<usize> {
+        let line = &self.line[2..];
+        memmem::find_iter(&self.body[from..], line).map(|at| from + at).find(|&at| {
+            let rest = &self.body[at + line.len()..];
+            let rest = rest.strip_prefix(b"--").unwrap_or(rest);
+            let blanks = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+            let begins = at == 0 || self.body[at - 1] == b'\n';
+            let is_line = |rest: &[u8]| rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n");
+            begins && is_line(&rest[blanks..])
+        })
+    }
+
     /// What makes a boundary a delimiter: `--` if it is the last, then blanks and a line end. The last may also end the body.
     fn tail(&self, at: usize) -> Option<(usize, bool)> {
         let rest = &self.body[at..];
@@ -138,6 +161,9 @@ fn head(text: &[u8], limit: usize) -> Result<(&[u8], usize), &'static str> {
     let window = &text[..text.len().min(limit)];
     match memmem::find(window, b"\r\n\r\n") {
         Some(end) => Ok((&text[..end], end + 4)),
+        None if memmem::find(window, b"\n\n").is_some() => {
+            Err("the header lines of a part end in a bare LF (0A); the lines of a form end in CRLF (0D 0A)")
+        }
         None if window.len() < text.len() => Err("the header of a part is too long"),
         None => Err("the header of a part does not end"),
     }
@@ -237,7 +263,13 @@ mod tests {
             ("no boundary at all", "does not occur"),
             ("--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1", "closing boundary"),
             ("--b\r\nContent-Disposition: form-data", "does not end"),
-            ("--b\n\n1\n--b--", "does not occur"),
+            ("--c\r\n\r\n1\r\n--c--", "does not occur"),
+            ("--b\nA: b\n\n1\n--b--", "at byte 0: a line end at the boundary is a bare LF (0A)"),
+            ("x\n--b\nA: b\n\n1\n--b--\n", "at byte 2: a line end at the boundary is a bare LF"),
+            ("--b\r\nA: b\r\n\r\n1\n--b--\n", "at byte 15: a line end at the boundary is a bare LF"),
+            ("--b\r\nA: b\r\n\r\n1\n--b \r\nC: d\r\n\r\n", "at byte 15: a line end at the boundary is a bare LF"),
+            ("--bc\r\n\r\n1\r\n--bc--", "at byte 0: the boundary does not stand on a line of its own"),
+            ("--b\r\nA: b\n\n1\r\n--b--", "at byte 5: the header lines of a part end in a bare LF (0A)"),
         ] {
             let error = contents(body).unwrap_err();
             assert!(error.contains(told) && error.contains("at byte"), "{body:?}: {error}");

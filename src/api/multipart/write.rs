@@ -1,15 +1,17 @@
-//! Puts parts together.
+//! Writes parts into a body.
 
-/// A body in the making.
+use crate::ops::SecretBytes;
+
+/// A body that is being written.
 pub struct Writer {
     boundary: String,
-    body: Vec<u8>,
+    body: SecretBytes,
 }
 
 impl Writer {
     /// Starts a body. The boundary must not occur in any part: a random one of 128 bits does not.
     pub fn new(boundary: &str) -> Self {
-        Self { boundary: boundary.to_owned(), body: vec![] }
+        Self { boundary: boundary.to_owned(), body: SecretBytes::default() }
     }
 
     /// Adds a field without a file name.
@@ -28,14 +30,14 @@ impl Writer {
             "--{}\r\nContent-Disposition: {disposition}\r\nContent-Type: {content_type}\r\n{encoding}\r\n",
             self.boundary
         );
-        self.body.extend_from_slice(head.as_bytes());
-        self.body.extend_from_slice(content);
-        self.body.extend_from_slice(b"\r\n");
+        self.body.push(head.as_bytes());
+        self.body.push(content);
+        self.body.push(b"\r\n");
     }
 
     /// The whole body.
-    pub fn finish(mut self) -> Vec<u8> {
-        self.body.extend_from_slice(format!("--{}--\r\n", self.boundary).as_bytes());
+    pub fn finish(mut self) -> SecretBytes {
+        self.body.push(format!("--{}--\r\n", self.boundary).as_bytes());
         self.body
     }
 

@@ -1,4 +1,4 @@
-//! Enrols all pictures under a folder, the identity of each being the folder that it lies in.
+//! Enrolls all pictures under a folder; the identity of each is the folder that it is in.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -7,16 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::table;
-use crate::cli::args::Eval;
 use crate::cli::faces;
-use crate::face::{self, Extractor, Faces, Template};
+use crate::face::{self, Comparator, Extractor, FacePipeline, Template};
 use crate::ops::Settings;
 use crate::work::Owner;
 use crate::work::{Pool, block_on};
 
 /// A set of enrolled pictures.
 pub(super) struct Gallery {
-    pub(super) faces: Arc<Faces>,
+    pub(super) comparator: Comparator,
     pub(super) pictures: Vec<Picture>,
     aliases: HashSet<(String, String)>,
 }
@@ -25,7 +24,7 @@ pub(super) struct Gallery {
 pub(super) struct Picture {
     /// Path below the root, with slashes.
     pub(super) name: String,
-    /// Folder that it lies in.
+    /// The folder that it is in.
     pub(super) identity: String,
     /// Its template, or why there is none.
     pub(super) template: Result<Template, face::Error>,
@@ -34,11 +33,11 @@ pub(super) struct Picture {
 }
 
 impl Gallery {
-    /// Enrols everything under the root.
-    pub(super) fn enrol(settings: &Settings, options: &Eval) -> Result<Self, Box<dyn Error>> {
+    /// Enrolls everything under the root.
+    pub(super) fn enrol(settings: &Settings, root: &Path, aliases_file: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         let faces = load(settings)?;
-        let files = files(&options.root, is_picture)?;
-        let found = each(settings, &faces, &options.root, &files, |extractor, bytes| extractor.extract_central(bytes))?;
+        let files = files(root, is_picture)?;
+        let found = each(settings, &faces, root, &files, |extractor, bytes| extractor.extract_central(bytes))?;
         let picture = |(name, found): (&String, Result<(Template, bool), face::Error>)| {
             let identity = name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
             let several = found.as_ref().is_ok_and(|(_, several)| *several);
@@ -46,16 +45,16 @@ impl Gallery {
         };
         let pictures = files.iter().zip(found).map(picture).collect();
         let mut aliases = HashSet::new();
-        if let Some(path) = &options.aliases {
+        if let Some(path) = aliases_file {
             for row in table::read(path, &["name_a", "name_b"])? {
                 let [a, b] = <[String; 2]>::try_from(row).expect("two columns were asked for");
                 aliases.extend([(a.clone(), b.clone()), (b, a)]);
             }
         }
-        Ok(Self { faces, pictures, aliases })
+        Ok(Self { comparator: Comparator::of(faces.embedder(), settings)?, pictures, aliases })
     }
 
-    /// Cosines of all pairs of enrolled pictures of one identity and of two, identities that are one person left out.
+    /// Similarities of all pairs of enrolled pictures of one identity and of two, without pairs of identities that are one person.
     /// `member` says which pictures take part.
     pub(super) fn cross_pairs(&self, member: impl Fn(&Picture) -> bool) -> (Vec<f64>, Vec<f64>) {
         let (mut genuine, mut impostor) = (vec![], vec![]);
@@ -64,9 +63,9 @@ impl Gallery {
         for (i, (a, ta)) in enrolled.iter().enumerate() {
             for (b, tb) in &enrolled[..i] {
                 if a.identity == b.identity {
-                    genuine.push(ta.cosine(tb));
+                    genuine.push(self.comparator.similarity(ta, tb));
                 } else if !self.one_person(a, b) {
-                    impostor.push(ta.cosine(tb));
+                    impostor.push(self.comparator.similarity(ta, tb));
                 }
             }
         }
@@ -90,18 +89,18 @@ impl Gallery {
 }
 
 /// The models.
-pub(super) fn load(settings: &Settings) -> Result<Arc<Faces>, Box<dyn Error>> {
+pub(in crate::cli) fn load(settings: &Settings) -> Result<Arc<FacePipeline>, Box<dyn Error>> {
     Ok(Arc::new(faces(settings)?))
 }
 
-/// Whether a file is named as a picture.
-pub(super) fn is_picture(path: &Path) -> bool {
+/// Whether a file has the name of a picture.
+pub(in crate::cli) fn is_picture(path: &Path) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     matches!(&*extension, "jpg" | "jpeg" | "png")
 }
 
 /// Names of the wanted files below `root`, sorted.
-pub(super) fn files(root: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<String>, Box<dyn Error>> {
+pub(in crate::cli) fn files(root: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<String>, Box<dyn Error>> {
     let mut found = vec![];
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -128,9 +127,9 @@ pub(super) fn files(root: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<S
 }
 
 /// Runs `job` on every file on all workers, with a progress bar on a terminal; results in the order of `files`.
-pub(super) fn each<T: Send + 'static>(
+pub(in crate::cli) fn each<T: Send + 'static>(
     settings: &Settings,
-    faces: &Arc<Faces>,
+    faces: &Arc<FacePipeline>,
     root: &Path,
     files: &[String],
     job: impl Fn(&mut Extractor, &[u8]) -> Result<T, face::Error> + Clone + Send + 'static,

@@ -1,7 +1,8 @@
-//! `eval liveness`: error rates of presentation attack detection (ISO/IEC 30107-3) on folders that name the species.
+//! Measures the error rates of presentation attack detection (ISO/IEC 30107-3) on folders that name the species (`eval liveness`).
 //!
 //! Under the root, the folder `real` holds bona fide presentations and every other folder the attacks of one species. A medium
-//! that gets no verdict is no attack that was let in, but a person who was not: it counts against BPCER only.
+//! without a verdict is not an accepted attack, but may be a rejected person: it counts against BPCER only. Without bona fide
+//! presentations, or without attacks, half of the result is missing, and the command fails.
 
 use std::error::Error;
 use std::io::Read;
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use super::gallery::{each, files, load};
 use super::stats::{area_under_roc, wilson};
-use crate::cli::args::Eval;
+use crate::cli::args::Pictures;
 use crate::face;
 use crate::media;
 use crate::ops::Settings;
@@ -21,21 +22,21 @@ const REAL: &str = "real";
 /// Confidence above which a presentation counts as an attack: the contract's default.
 const THRESHOLD: f64 = 0.5;
 
-/// What became of one file.
+/// The result for one file.
 struct Outcome {
     name: String,
     species: String,
-    /// Spoofing confidence and frames that took part, or why there is none.
+    /// Spoofing confidence and number of judged frames, or why there is none.
     verdict: Result<(f64, usize), face::Error>,
 }
 
-pub(in crate::cli) fn liveness(settings: &Settings, options: &Eval) -> Result<(), Box<dyn Error>> {
+pub(in crate::cli) fn liveness(settings: &Settings, on: &Pictures, lines: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let faces = load(settings)?;
-    let names = files(&options.root, is_medium)?;
+    let names = files(&on.root, is_medium)?;
     let judge = |extractor: &mut face::Extractor, bytes: &[u8]| {
         extractor.judge(bytes, false, &|| false).map(|f| (f.spoofing.value(), f.frames))
     };
-    let found = each(settings, &faces, &options.root, &names, judge)?;
+    let found = each(settings, &faces, &on.root, &names, judge)?;
     let outcomes: Vec<Outcome> = names
         .into_iter()
         .zip(found)
@@ -44,22 +45,23 @@ pub(in crate::cli) fn liveness(settings: &Settings, options: &Eval) -> Result<()
             Outcome { name, species, verdict }
         })
         .collect();
-    if let Some(path) = &options.csv {
+    if let Some(path) = lines {
         std::fs::write(path, csv(&outcomes)).map_err(|e| format!("{}: {e}", path.display()))?;
     }
     let mut species: Vec<&str> = outcomes.iter().map(|o| &*o.species).collect();
     species.sort_unstable();
     species.dedup();
+    let missing = missing(&species, &on.root);
     let rows: Vec<Row<'_>> = species.iter().map(|s| Row::count(s, &outcomes)).collect();
     let scores = |real: bool| -> Vec<f64> {
         let of = outcomes.iter().filter(|o| (o.species == REAL) == real);
         of.filter_map(|o| Some(o.verdict.as_ref().ok()?.0)).collect()
     };
     let area = area_under_roc(&scores(false), &scores(true));
-    if options.json {
+    if on.json {
         let rows: Vec<_> = rows.iter().map(Row::json).collect();
         println!("{:#}", json!({"threshold": THRESHOLD, "species": rows, "roc_area": area}));
-        return Ok(());
+        return missing.map_or(Ok(()), Err);
     }
     println!("species          files  accepted  declined  no verdict   error rate (95 % interval)");
     for row in &rows {
@@ -84,9 +86,24 @@ pub(in crate::cli) fn liveness(settings: &Settings, options: &Eval) -> Result<()
     }
     match area {
         Some(area) => println!("area under the ROC curve {area:.4}, at threshold {THRESHOLD}"),
-        None => println!("no ROC curve: bona fide presentations and attacks are both needed"),
+        None => println!("no ROC curve: verdicts on bona fide presentations and on attacks are both needed"),
     }
-    Ok(())
+    missing.map_or(Ok(()), Err)
+}
+
+/// Why media of these `species` are not enough for an evaluation.
+fn missing(species: &[&str], root: &Path) -> Option<Box<dyn Error>> {
+    let root = root.display();
+    let (real, attack) = (species.contains(&REAL), species.iter().any(|s| *s != REAL));
+    let told = match (real, attack) {
+        _ if species.contains(&"") => format!("{root}: there are media outside of the folders that name their species"),
+        (false, _) => format!("{root}: there are no bona fide presentations, a folder {REAL}: BPCER is not known"),
+        (_, false) => {
+            format!("{root}: there are no attacks, a folder for each species beside {REAL}: APCER is not known")
+        }
+        (true, true) => return None,
+    };
+    Some(told.into())
 }
 
 /// Counts of one species.
@@ -137,7 +154,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Whether a file begins as something that can be judged.
+/// Whether a file begins like a medium that can be judged.
 fn is_medium(path: &Path) -> bool {
     let mut head = vec![];
     let read = std::fs::File::open(path).and_then(|f| f.take(64).read_to_end(&mut head));

@@ -1,14 +1,20 @@
-//! Measures the product on labelled pictures, through the very code that serves requests.
+//! Measures the product on labeled pictures, with the same code that serves requests.
 
+mod degradation;
+mod degrade;
 mod detection;
+mod discard;
 mod gallery;
 mod knots;
 mod liveness;
+mod several;
 mod stats;
 mod table;
 mod verification;
 
+pub(super) use degradation::degradation;
 pub(super) use detection::detection;
+pub(super) use gallery::{each, files, is_picture, load};
 pub(super) use knots::knots;
 pub(super) use liveness::liveness;
 pub(super) use verification::verification;

@@ -1,4 +1,4 @@
-//! Error rates from cosines (ISO/IEC 19795-1).
+//! Computes error rates from cosines (ISO/IEC 19795-1).
 
 /// Impostor cosines in falling order, to read rates and thresholds from.
 pub(super) struct Impostors(Vec<f64>);
@@ -19,9 +19,15 @@ impl Impostors {
         self.0.get(allowed).copied().unwrap_or(-1.0)
     }
 
-    /// Share of impostor pairs at or above a cosine.
-    pub(super) fn share(&self, cosine: f64) -> f64 {
-        self.0.partition_point(|c| *c >= cosine) as f64 / self.0.len() as f64
+    /// Whether there are enough pairs to count this rate: ten have to be above its threshold, so that the standard error of the rate
+    /// there is a third of it.
+    pub(super) fn can_measure(&self, fmr: f64) -> bool {
+        self.0.len() as f64 >= least_pairs(fmr)
+    }
+
+    /// How many impostor pairs are at or above a cosine.
+    pub(super) fn reaching(&self, cosine: f64) -> usize {
+        self.0.partition_point(|c| *c >= cosine)
     }
 
     /// The cosine at a false match rate. Down to [`TAIL_FROM`] it is counted; below, the excesses over the cosine of that
@@ -38,35 +44,41 @@ impl Impostors {
     }
 }
 
-/// Rate at which the exponential tail begins: several hundred pairs of 4.7 million lie above.
+/// Fewest impostor pairs with which a false match rate can be measured.
+pub(super) fn least_pairs(fmr: f64) -> f64 {
+    const ABOVE: f64 = 10.0;
+    (ABOVE / fmr).round()
+}
+
+/// Rate at which the exponential tail begins: several hundred pairs of 4.7 million are above.
 pub(super) const TAIL_FROM: f64 = 1e-4;
-/// Least rate that is read off the sample itself. At 1e-5 some 47 pairs decide, which is no worse than the extrapolation.
+/// Least rate that is counted in the sample itself. At 1e-5 some 47 pairs decide, which is no worse than the extrapolation.
 const COUNTED_TO: f64 = 0.999e-5;
 
-/// Accuracy on labelled pairs by cross-validation: the threshold of each fold is the best one on all others.
-/// Returns mean and standard deviation over the folds. A pair is `(fold, cosine, same)`.
-pub(super) fn accuracy(pairs: &[(String, f64, bool)]) -> (f64, f64) {
+/// Accuracy on labeled pairs by cross-validation: the threshold of each fold is the best one on all others.
+/// Returns mean and standard deviation over the folds; nothing if a fold leaves no pairs of both kinds for its threshold. A pair is
+/// `(fold, cosine, same)`.
+pub(super) fn accuracy(pairs: &[(String, f64, bool)]) -> Option<(f64, f64)> {
     let mut folds: Vec<&String> = pairs.iter().map(|p| &p.0).collect();
     folds.sort();
     folds.dedup();
-    let hits: Vec<f64> = folds
-        .iter()
-        .map(|fold| {
-            let (test, train): (Vec<_>, Vec<_>) = pairs.iter().partition(|p| p.0 == **fold);
-            let threshold = best_threshold(&train);
-            test.iter().filter(|p| (p.1 > threshold) == p.2).count() as f64 / test.len() as f64
-        })
-        .collect();
+    let hits = folds.iter().map(|fold| {
+        let (test, train): (Vec<_>, Vec<_>) = pairs.iter().partition(|p| p.0 == **fold);
+        let has_both = train.iter().any(|p| p.2) && train.iter().any(|p| !p.2);
+        let threshold = has_both.then(|| best_threshold(&train))?;
+        Some(test.iter().filter(|p| (p.1 > threshold) == p.2).count() as f64 / test.len() as f64)
+    });
+    let hits: Vec<f64> = hits.collect::<Option<_>>().filter(|hits: &Vec<f64>| !hits.is_empty())?;
     let mean = hits.iter().sum::<f64>() / hits.len() as f64;
     let variance = hits.iter().map(|h| (h - mean).powi(2)).sum::<f64>() / hits.len() as f64;
-    (mean, variance.sqrt())
+    Some((mean, variance.sqrt()))
 }
 
 /// The threshold with the fewest errors, the middle of its gap.
 fn best_threshold(pairs: &[&(String, f64, bool)]) -> f64 {
     let mut sorted: Vec<(f64, bool)> = pairs.iter().map(|p| (p.1, p.2)).collect();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // With the threshold below everything all genuine pairs are right; each step up turns one pair over.
+    // With the threshold below all cosines all genuine pairs are right; each step up changes the result of one pair.
     let mut right = sorted.iter().filter(|p| p.1).count() as i64;
     let mut best = (right, f64::NEG_INFINITY);
     for (i, (cosine, same)) in sorted.iter().enumerate() {
@@ -114,7 +126,18 @@ mod tests {
         let impostors = Impostors::new((0..1000).map(|i| f64::from(i) / 1000.0).collect());
         let t = impostors.threshold(0.01);
         assert_eq!(impostors.0.iter().filter(|c| **c > t).count(), 10);
-        assert!((impostors.share(0.9) - 0.1).abs() < 1e-12);
+        assert_eq!(impostors.reaching(0.9), 100);
+    }
+
+    #[test]
+    fn a_rate_is_read_off_ten_pairs_above_it() {
+        let impostors = |n| Impostors::new(vec![0.0; n]);
+        for (pairs, fmr, want) in
+            [(9_999, 1e-3, false), (10_000, 1e-3, true), (3, 1e-5, false), (1_000_000, 1e-5, true)]
+        {
+            assert_eq!(impostors(pairs).can_measure(fmr), want, "{pairs} {fmr}");
+        }
+        assert!(!impostors(0).can_measure(1.0));
     }
 
     #[test]
@@ -131,7 +154,12 @@ mod tests {
         let pair = |fold: i32, cosine, same| (fold.to_string(), cosine, same);
         let pairs: Vec<_> =
             (0..3).flat_map(|f| [pair(f, 0.9, true), pair(f, 0.5, true), pair(f, 0.4, false)]).collect();
-        assert_eq!(accuracy(&pairs), (1.0, 0.0));
+        assert_eq!(accuracy(&pairs), Some((1.0, 0.0)));
+        // A single fold leaves nothing to find a threshold with, and neither do pairs of one kind.
+        assert_eq!(accuracy(&pairs[..3]), None);
+        let genuine: Vec<_> = pairs.iter().filter(|p| p.2).cloned().collect();
+        assert_eq!(accuracy(&genuine), None);
+        assert_eq!(accuracy(&[]), None);
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! CSV files with a header line (RFC 4180, without line ends inside of fields).
+//! Reads CSV files with a header line (RFC 4180, without line ends inside of fields).
 
 use std::error::Error;
 use std::path::Path;
 
-/// Rows of the named columns, in the order in which they are asked for. A column whose name ends in `?` may be missing and
-/// then reads as empty.
+/// Rows of the named columns, in the order of the names. A column whose name ends in `?` may be missing and then reads as empty.
 pub(super) fn read(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, Box<dyn Error>> {
     let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let mut lines = text.lines();

@@ -1,32 +1,19 @@
-//! Collects the layers of a network, and refuses those that there are no kernels for. `constants` has their numbers, `place` their buffers.
+//! Collects the layers of a network and refuses those without kernels. `constants` computes their numbers, `place` assigns buffers.
 
 use std::borrow::Cow;
 
 use super::constants::Constants;
 use super::depthwise::{self, Window};
 use super::excite::{Gate, Layer as FloatLayer};
-use super::finish::{Activation, Columns};
 use super::gemm::Weights;
 use super::kernels::Kernels;
-use super::network::{Op, Output, Place, Step};
-use super::{BLOCK, Isa, Shape, padded};
+use super::requantize::{Activation, RequantConstants};
+use super::step::{BufferId, Op, Output, Step};
+use super::{BLOCK, Isa, Shape, Stored, Unsupported, padded};
 
 /// A tensor of the network that is being built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::engine) struct TensorId(pub(super) usize);
-
-/// Why something can't be computed in integers. The model may still run in floats.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::engine) struct Unfit(pub(in crate::engine) String);
-
-/// How a tensor is stored: `real = scale * (stored - zero)`, one of each for every channel.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::engine) struct Stored {
-    /// Positive.
-    pub(in crate::engine) scale: Vec<f32>,
-    /// 0 to 255.
-    pub(in crate::engine) zero: Vec<u8>,
-}
 
 /// A convolution, what follows it, and how its result is stored.
 #[derive(Clone, Debug)]
@@ -36,7 +23,7 @@ pub(in crate::engine) struct Conv {
     /// Factor of the weights of each output.
     pub(in crate::engine) scale: Vec<f32>,
     /// Factor of the weights of each input, if they have one.
-    pub(in crate::engine) inward: Option<Vec<f32>>,
+    pub(in crate::engine) input_scale: Option<Vec<f32>>,
     /// One for each output.
     pub(in crate::engine) bias: Vec<f32>,
     /// Factor of negative results for each output: 0 for ReLU, 1 for none.
@@ -47,7 +34,7 @@ pub(in crate::engine) struct Conv {
     pub(in crate::engine) kernel: usize,
     /// Pixels from window to window.
     pub(in crate::engine) stride: usize,
-    /// Zeros around the picture.
+    /// Pixels of zero padding around the picture.
     pub(in crate::engine) pad: usize,
 }
 
@@ -68,13 +55,13 @@ pub(in crate::engine) struct Builder {
     pub(super) steps: Vec<Step>,
     pub(super) inputs: Vec<Shape>,
     pub(super) outputs: Vec<View>,
-    /// Convolutions that leave part of a block empty.
+    /// Convolutions that leave part of a block of channels empty.
     pub(super) small: Vec<Small>,
 }
 
 pub(super) struct Tensor {
     pub(super) shape: Shape,
-    /// None for one that leaves the network as floats.
+    /// How it is stored; `None` if it leaves the network as floats.
     pub(super) stored: Option<Stored>,
     pub(super) is_input: bool,
 }
@@ -87,14 +74,14 @@ pub(super) struct View {
     pub(super) channels: usize,
 }
 
-/// How a small tensor is made.
+/// How a tensor that does not fill a block is made.
 pub(super) struct Small {
     pub(super) conv: Conv,
     pub(super) from: TensorId,
     pub(super) to: TensorId,
 }
 
-/// Where tensors are while a network is built: `Place` and `Output` number tensors, not buffers.
+/// While a network is built, `BufferId` and `Output` hold the numbers of tensors, not of buffers.
 impl Builder {
     pub(in crate::engine) fn new(isa: Isa) -> Self {
         Self {
@@ -124,14 +111,14 @@ impl Builder {
         self.outputs.push(View { of: id, first: 0, channels: self.tensors[id.0].shape.channels });
     }
 
-    /// A convolution of `from`, plus `residual`, stored as `stored` says or left as floats.
+    /// A convolution of `from`, plus `residual`, stored as `stored` says, or left as floats.
     pub(in crate::engine) fn conv(
         &mut self,
         conv: &Conv,
         from: TensorId,
         residual: Option<TensorId>,
         stored: Option<Stored>,
-    ) -> Result<TensorId, Unfit> {
+    ) -> Result<TensorId, Unsupported> {
         let (shape, outputs) = (self.tensors[from.0].shape, conv.bias.len());
         let source = self.stored(from)?.clone();
         let window = conv.window();
@@ -148,23 +135,23 @@ impl Builder {
             && (!conv.is_depthwise || outputs == shape.channels && shape.stride == padded(outputs))
             && residual.is_none_or(|r| self.tensors[r.0].shape == result);
         if !fits {
-            return Err(Unfit("a convolution of an unusual shape".into()));
+            return Err(Unsupported("a convolution of an unusual shape".into()));
         }
-        // Some kernels sum two products in sixteen bits.
+        // Some kernels sum two products in 16 bits, which -128 would overflow.
         if conv.weights.contains(&i8::MIN) {
-            return Err(Unfit("weights of -128".into()));
+            return Err(Unsupported("weights of -128".into()));
         }
         let factors = conv.factors(&source)?;
         let kernels = self.kernels;
         let is_signed = kernels.signed && !conv.is_depthwise;
         let residual_stored = residual.map(|r| self.stored(r).cloned()).transpose()?;
-        let mut columns = vec![Columns::PADDING; result.stride / BLOCK];
+        let mut columns = vec![RequantConstants::PADDING; result.stride / BLOCK];
         let mut weights = Cow::Borrowed(&conv.weights);
         for (o, (mul, row)) in factors.iter().zip(conv.weights.chunks_exact(inputs * taps)).enumerate() {
             let offset = if is_signed { 128 } else { 0 };
             let zeros = if conv.is_depthwise { &source.zero[o..=o] } else { &source.zero };
             let share = |(zero, weight): (&u8, i32)| i64::from(weight * (offset - i32::from(*zero)));
-            // Most layers have one weight for each input; there are millions, and somebody waits for the start.
+            // Most layers have one weight for each input. There are millions, and this runs at startup.
             let init: i64 = match taps {
                 1 => zeros.iter().zip(row).map(|(zero, w)| share((zero, i32::from(*w)))).sum(),
                 _ => zeros
@@ -180,7 +167,7 @@ impl Builder {
                 weights.to_mut()[o * row.len()..][..row.len()].fill(0);
                 (constants.init, constants.reach) = (0, 0);
             }
-            constants.put(&mut columns, o, stored.as_ref(), residual_stored.as_ref())?;
+            constants.store(&mut columns, o, stored.as_ref(), residual_stored.as_ref())?;
         }
         let channel = |c: usize| source.zero.get(c).copied().unwrap_or(0);
         let op = if conv.is_depthwise {
@@ -215,10 +202,10 @@ impl Builder {
     }
 
     /// The largest of each four neighbors.
-    pub(in crate::engine) fn max_pool(&mut self, from: TensorId) -> Result<TensorId, Unfit> {
+    pub(in crate::engine) fn max_pool(&mut self, from: TensorId) -> Result<TensorId, Unsupported> {
         let (shape, stored) = (self.tensors[from.0].shape, self.stored(from)?.clone());
         if !shape.rows.is_multiple_of(2) || !shape.columns.is_multiple_of(2) || !shape.stride.is_multiple_of(BLOCK) {
-            return Err(Unfit("pooling of an odd number of rows or columns".into()));
+            return Err(Unsupported("pooling of an odd number of rows or columns".into()));
         }
         self.step(from, None, vec![], Op::MaxPool, shape.halved(), Some(stored))
     }
@@ -229,15 +216,15 @@ impl Builder {
         from: TensorId,
         other: TensorId,
         stored: Option<Stored>,
-    ) -> Result<TensorId, Unfit> {
+    ) -> Result<TensorId, Unsupported> {
         let (shape, small) = (self.tensors[from.0].shape, self.tensors[other.0].shape);
         let doubled = small != shape;
         if doubled && (small != shape.halved() || shape.rows % 2 + shape.columns % 2 > 0)
             || !shape.stride.is_multiple_of(BLOCK)
         {
-            return Err(Unfit("a sum of tensors of different shapes".into()));
+            return Err(Unsupported("a sum of tensors of different shapes".into()));
         }
-        let columns = self.blended(from, other, stored.as_ref())?;
+        let columns = self.added(from, other, stored.as_ref())?;
         self.step(from, Some(other), columns, Op::Add { doubled }, shape, stored)
     }
 
@@ -248,7 +235,7 @@ impl Builder {
         from: TensorId,
         other: TensorId,
         stored: Option<Stored>,
-    ) -> Result<TensorId, Unfit> {
+    ) -> Result<TensorId, Unsupported> {
         let shape = self.tensors[from.0].shape;
         let (squeezed, channels) = (excite.squeeze.bias.len(), shape.channels);
         let fits = excite.squeeze.weights.len() == squeezed * channels
@@ -259,11 +246,11 @@ impl Builder {
             && self.tensors[other.0].shape == shape
             && shape.stride.is_multiple_of(BLOCK);
         if !fits {
-            return Err(Unfit("a squeeze-excite block of an unusual shape".into()));
+            return Err(Unsupported("a squeeze-excite block of an unusual shape".into()));
         }
-        let columns = self.blended(from, other, stored.as_ref())?;
+        let columns = self.added(from, other, stored.as_ref())?;
         let source = self.stored(from)?;
-        // Padding opens with whatever its means give, times a factor of 0.
+        // The gate of a padding channel can be anything: its factor is 0.
         let extend = |layer: &FloatLayer, inputs: usize, to: (usize, usize)| FloatLayer {
             weights: (0..to.0 * to.1)
                 .map(|i| (i / to.1, i % to.1))
@@ -282,19 +269,27 @@ impl Builder {
     }
 
     /// Constants of an elementwise sum.
-    fn blended(&self, from: TensorId, other: TensorId, stored: Option<&Stored>) -> Result<Vec<Columns>, Unfit> {
+    fn added(
+        &self,
+        from: TensorId,
+        other: TensorId,
+        stored: Option<&Stored>,
+    ) -> Result<Vec<RequantConstants>, Unsupported> {
         let (shape, source, other) = (self.tensors[from.0].shape, self.stored(from)?, self.stored(other)?);
-        let mut columns = vec![Columns::PADDING; shape.stride / BLOCK];
+        let mut columns = vec![RequantConstants::PADDING; shape.stride / BLOCK];
         for c in 0..shape.channels {
             let init = -i64::from(source.zero[c]);
             let constants = Constants { init, reach: 255, mul: f64::from(source.scale[c]), add: 0.0, slope: 1.0 };
-            constants.put(&mut columns, c, stored, Some(other))?;
+            constants.store(&mut columns, c, stored, Some(other))?;
         }
         Ok(columns)
     }
 
-    fn stored(&self, id: TensorId) -> Result<&Stored, Unfit> {
-        self.tensors[id.0].stored.as_ref().ok_or_else(|| Unfit("a tensor that is used but not stored in u8".into()))
+    fn stored(&self, id: TensorId) -> Result<&Stored, Unsupported> {
+        self.tensors[id.0]
+            .stored
+            .as_ref()
+            .ok_or_else(|| Unsupported("a tensor that is used but not stored in u8".into()))
     }
 
     fn tensor(&mut self, shape: Shape, stored: Option<Stored>, is_input: bool) -> TensorId {
@@ -306,47 +301,47 @@ impl Builder {
         &mut self,
         from: TensorId,
         residual: Option<TensorId>,
-        columns: Vec<Columns>,
+        columns: Vec<RequantConstants>,
         op: Op,
         result: Shape,
         stored: Option<Stored>,
-    ) -> Result<TensorId, Unfit> {
+    ) -> Result<TensorId, Unsupported> {
         if let Some(stored) = &stored
             && (stored.scale.len() != result.channels || stored.zero.len() != result.channels)
         {
-            return Err(Unfit("a tensor with scales for other channels than it has".into()));
+            return Err(Unsupported("a tensor with scales for other channels than it has".into()));
         }
         let is_stored = stored.is_some();
         let shape = self.tensors[from.0].shape;
         let id = self.tensor(result, stored, false);
         let to = if is_stored { Output::Buffer(id.0) } else { Output::Floats(id.0) };
-        let (from, residual) = (Place::Buffer(from.0), residual.map(|r| Place::Buffer(r.0)));
+        let (from, residual) = (BufferId::Buffer(from.0), residual.map(|r| BufferId::Buffer(r.0)));
         let activation = Activation::of(&columns, is_stored);
         self.steps.push(Step { from, shape, residual, to, result, columns, activation, op });
         Ok(id)
     }
 }
 
-/// Relative difference that rounding to f32 may leave between numbers that are meant to be one.
+/// Largest relative difference between numbers that count as equal: what rounding to f32 may leave.
 const SAME: f64 = 1e-5;
 
 impl Conv {
-    /// What moves over the picture.
+    /// The window that moves over the picture.
     pub(super) fn window(&self) -> Window {
         Window { kernel: self.kernel, stride: self.stride, pad: self.pad }
     }
 
-    /// What one unit of the integer sum is worth, for each output. Where channels meet, the scale of each input times its
-    /// inward factor must be one number: otherwise the sum would mix units.
-    fn factors(&self, source: &Stored) -> Result<Vec<f64>, Unfit> {
-        let inward = |c: usize| self.inward.as_ref().map_or(1.0, |f| f64::from(f[c % f.len()]));
-        let units: Vec<f64> = source.scale.iter().enumerate().map(|(c, s)| f64::from(*s) * inward(c)).collect();
+    /// What one unit of the integer sum is worth, for each output. Where inputs are summed, the scale of each input times its
+    /// input_scale factor must be the same number: otherwise the sum would mix units.
+    fn factors(&self, source: &Stored) -> Result<Vec<f64>, Unsupported> {
+        let input_scale = |c: usize| self.input_scale.as_ref().map_or(1.0, |f| f64::from(f[c % f.len()]));
+        let units: Vec<f64> = source.scale.iter().enumerate().map(|(c, s)| f64::from(*s) * input_scale(c)).collect();
         if self.is_depthwise {
             return Ok(units.iter().zip(&self.scale).map(|(unit, scale)| unit * f64::from(*scale)).collect());
         }
         let (least, most) = units.iter().fold((f64::MAX, 0.0f64), |(l, m), u| (l.min(*u), m.max(*u)));
         if least <= 0.0 || most > least * (1.0 + SAME) {
-            return Err(Unfit("weights that do not carry the scales of their inputs".into()));
+            return Err(Unsupported("weights that do not carry the scales of their inputs".into()));
         }
         let unit = units.iter().sum::<f64>() / units.len() as f64;
         Ok(self.scale.iter().map(|scale| unit * f64::from(*scale)).collect())

@@ -1,30 +1,29 @@
-//! From scales, zero points and biases in real units to what kernels finish sums with.
+//! Converts scales, zero points and biases in real units to the constants that kernels requantize sums with.
 
-use super::BLOCK;
-use super::build::{Stored, Unfit};
-use super::finish::{Columns, LARGEST};
+use super::requantize::{LARGEST, RequantConstants};
+use super::{BLOCK, Stored, Unsupported};
 
-/// Numbers beyond this, or nearer to 0 than its inverse, come from a damaged file.
+/// Numbers beyond this, or nearer to 0 than its inverse, are taken as a sign of a damaged file.
 const SENSIBLE: f64 = 1e30;
 
 /// Constants of one channel in real units.
 pub(super) struct Constants {
-    /// The share of the zero points of the inputs.
+    /// Contribution of the zero points of the inputs to the sum.
     pub(super) init: i64,
-    /// Bound on the sum without it.
+    /// Bound on the sum without `init`.
     pub(super) reach: i64,
     pub(super) mul: f64,
     pub(super) add: f64,
     pub(super) slope: f64,
 }
 
-/// A bias of this many units of the sum leaves no place for the sum in 32 bits.
+/// A bias of this many units of the sum leaves no room for the sum in 32 bits.
 const VAST: f64 = (1 << 30) as f64;
 
 impl Constants {
-    /// Whether they are all there is to a channel that is stored in steps of `step` (none: left as floats). Either its inputs count for
-    /// nothing at all, or its bias is [`VAST`], or would be with a zero point in it, and whatever its inputs, they move what is stored
-    /// by less than half a step. Training leaves such channels behind.
+    /// Whether a channel that is stored in steps of `step` (none: left as floats) is constant. Either its inputs have no weight, or its
+    /// bias is [`VAST`], or would be with a zero point in it, and any inputs move the stored value by less than half a step. Training
+    /// leaves such channels behind.
     pub(super) fn are_all(&self, step: Option<f32>) -> bool {
         let mul = self.mul.abs();
         mul == 0.0
@@ -34,13 +33,13 @@ impl Constants {
             })
     }
 
-    pub(super) fn put(
+    pub(super) fn store(
         &self,
-        columns: &mut [Columns],
+        columns: &mut [RequantConstants],
         channel: usize,
         stored: Option<&Stored>,
         residual: Option<&Stored>,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), Unsupported> {
         let (columns, i) = (&mut columns[channel / BLOCK], channel % BLOCK);
         let unit = stored.map_or(1.0, |s| f64::from(s.scale[channel]));
         let zero = stored.map_or(0, |s| s.zero[channel]);
@@ -54,32 +53,32 @@ impl Constants {
         } else if slope == 1.0 {
             add += f64::from(zero);
         } else if slope == 0.0 && zero == 0 && stored.is_some() {
-            slope = 1.0; // what is negative is stored as 0 anyway
+            slope = 1.0; // negative values are stored as 0 anyway
         } else {
             columns.zero[i] = i16::from(zero);
         }
         if !mul.is_finite() {
-            return Err(Unfit("scales that are no numbers".into()));
+            return Err(Unsupported("scales that are no numbers".into()));
         }
         if self.reach == 0 {
-            mul = (1.0 + add.abs()) / f64::from(1 << 20); // without weights, any unit is as good
+            mul = (1.0 + add.abs()) / f64::from(1 << 20); // without weights, any unit will do
         }
         reach += (self.reach as f64 * mul.abs() + add.abs()) * slope.abs().max(1.0);
         columns.mul[i] = mul as f32;
         columns.slope[i] = slope as f32;
         let small = [columns.mul[i], columns.slope[i], columns.residual_mul[i], columns.residual_add[i]];
         let sensible = small.iter().all(|v| v.is_finite()) && reach < SENSIBLE;
-        // Smaller ones would meet the subnormal numbers, which not all vector units know.
+        // Smaller ones would involve subnormal numbers, which not all vector units support.
         if !sensible || columns.mul[i].abs() < 1.0 / SENSIBLE as f32 {
-            return Err(Unfit("scales that are no sensible numbers".into()));
+            return Err(Unsupported("scales that are no sensible numbers".into()));
         }
         if stored.is_some() && reach >= LARGEST {
-            return Err(Unfit("results that are far out of the range that is stored".into()));
+            return Err(Unsupported("results that are far out of the range that is stored".into()));
         }
-        // The share of the zero points is not larger than the reach: the same question for kernels that read bytes in other ways.
+        // The zero points contribute no more than `reach`: this also covers kernels that read bytes in other ways.
         let bias = (add / mul).round_ties_even() as i64;
         if bias.saturating_abs().saturating_add(2 * self.reach) > i64::from(i32::MAX) {
-            return Err(Unfit("sums that do not fit 32 bits".into()));
+            return Err(Unsupported("sums that do not fit 32 bits".into()));
         }
         columns.init[i] = (self.init + bias) as i32;
         Ok(())
@@ -91,15 +90,15 @@ mod tests {
     use super::super::{Builder, Conv, Isa, Shape, Sizes};
     use super::*;
 
-    /// What a pointwise convolution of one pixel of sixteen channels stores, with steps of a half and a zero point of 7.
-    fn stored(scale: &[f32], weights: i8, bias: &[f32]) -> Result<Vec<u8>, Unfit> {
+    /// What a pointwise convolution of one pixel of 16 channels stores, with steps of a half and a zero point of 7.
+    fn stored(scale: &[f32], weights: i8, bias: &[f32]) -> Result<Vec<u8>, Unsupported> {
         let n = scale.len();
         let mut builder = Builder::new(Isa::Portable);
         let input = builder.input(Shape::new(1, 1, 16), Stored { scale: vec![1.0; 16], zero: vec![0; 16] });
         let conv = Conv {
             weights: vec![weights; n * 16],
             scale: scale.to_vec(),
-            inward: None,
+            input_scale: None,
             bias: bias.to_vec(),
             slopes: vec![1.0; n],
             is_depthwise: false,
@@ -128,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_bias_that_leaves_no_place_for_sums_is_refused() {
-        // Half a step or more could come from the inputs, in units that the bias has over a billion of.
+        // The inputs could contribute half a step or more, in units of which the bias has over a billion.
         assert!(stored(&[1e-5], 127, &[1e5]).is_err());
     }
 

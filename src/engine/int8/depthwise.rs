@@ -1,6 +1,6 @@
-//! Convolutions that keep channels apart: where each output finds its inputs.
+//! Describes depthwise convolutions, which keep channels apart: where each output finds its inputs.
 
-use super::finish::{Activation, Columns, Out};
+use super::requantize::{Activation, Out, RequantConstants};
 use super::{BLOCK, Shape};
 
 /// A square window that moves over a picture.
@@ -10,12 +10,12 @@ pub(super) struct Window {
     pub(super) kernel: usize,
     /// Pixels from one output to the next.
     pub(super) stride: usize,
-    /// Pixels around the picture that are zero.
+    /// Pixels of zero padding around the picture.
     pub(super) pad: usize,
 }
 
 impl Window {
-    /// Outputs along a side of `side` pixels, none if the window does not fit.
+    /// Outputs along a side of `side` pixels; 0 if the window does not fit.
     pub(super) fn outputs(&self, side: usize) -> usize {
         (side + 2 * self.pad).checked_sub(self.kernel).map_or(0, |rest| rest / self.stride + 1)
     }
@@ -25,7 +25,7 @@ impl Window {
         (output * self.stride + tap).checked_sub(self.pad).filter(|at| *at < side)
     }
 
-    /// The outputs of a row whose windows lie in the picture from left to right.
+    /// The outputs of a row whose windows lie within the picture from left to right.
     pub(super) fn inner(&self, side: usize) -> std::ops::Range<usize> {
         let first = self.pad.div_ceil(self.stride);
         let end = (side + self.pad).checked_sub(self.kernel).map_or(0, |last| last / self.stride + 1);
@@ -33,7 +33,7 @@ impl Window {
     }
 }
 
-/// Packs the weights `at(channel, tap)` of `channels` (whole blocks): for each block and each tap those of the channels.
+/// Packs the weights `at(channel, tap)` of `channels` (whole blocks): for each block and each tap, those of its channels.
 pub(super) fn pack(channels: usize, taps: usize, at: impl Fn(usize, usize) -> i8) -> Vec<i16> {
     let mut packed = Vec::with_capacity(channels * taps);
     for block in (0..channels).step_by(BLOCK) {
@@ -43,41 +43,41 @@ pub(super) fn pack(channels: usize, taps: usize, at: impl Fn(usize, usize) -> i8
     packed
 }
 
-/// `out[pixel][channel] = finish(sum over taps of x[pixel of tap][channel] * weight[channel][tap])`
+/// `out[pixel][channel] = requantize(sum over taps of x[pixel of tap][channel] * weight[channel][tap])`
 pub(super) struct Depthwise<'a> {
     /// The picture, whole blocks of channels.
     pub(super) x: &'a [u8],
     /// Its shape.
     pub(super) shape: Shape,
-    /// What moves over it.
+    /// The window that moves over it.
     pub(super) window: Window,
-    /// As long as a row of the picture: the bytes that stand for zero.
+    /// Bytes that stand for zero, as many as a row of the picture has.
     pub(super) border: &'a [u8],
-    /// As [`pack`] leaves them.
+    /// Weights as packed by [`pack`].
     pub(super) weights: &'a [i16],
-    /// One for each block of channels.
-    pub(super) columns: &'a [Columns],
-    /// What they say of negative values.
+    /// Constants, one set for each block of channels.
+    pub(super) columns: &'a [RequantConstants],
+    /// How `columns` treat negative values.
     #[cfg_attr(target_arch = "arm", expect(dead_code, reason = "those kernels know the general way only"))]
     pub(super) activation: Activation,
     /// Added to the result.
     pub(super) residual: Option<&'a [u8]>,
 }
 
-/// Neighboring outputs whose taps all lie at the same distance from one to the next.
+/// Neighboring outputs whose taps all lie the same distance from one output to the next.
 pub(super) struct Run {
     /// Where the taps of the first output are, row by row.
     pub(super) taps: Vec<*const u8>,
-    /// Bytes from a tap of one output to the same of the next.
+    /// Bytes from a tap of one output to the same tap of the next.
     pub(super) step: usize,
-    /// Outputs.
+    /// Number of outputs.
     pub(super) outputs: usize,
-    /// Number of the first output in the result.
+    /// Index of the first output in the result.
     pub(super) first: usize,
 }
 
 impl Depthwise<'_> {
-    /// Panics unless all lengths fit together: what kernels rely on when they read and write without checks.
+    /// Panics unless all lengths fit together: kernels rely on this when they read and write without checks.
     pub(super) fn check(&self, out: &Out<'_>) {
         let (shape, window) = (&self.shape, &self.window);
         assert!(shape.stride == self.columns.len() * BLOCK && self.x.len() == shape.len(), "picture");

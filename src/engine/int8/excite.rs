@@ -1,19 +1,19 @@
-//! Squeeze-excite (Hu et al. 2018): each channel times a gate between 0 and 1 that two small layers make of the channels'
-//! means. The two layers are f32; sums run in one order, so that they are the same on every processor.
+//! Computes squeeze-excite gates (Hu et al. 2018): each channel is multiplied by a gate between 0 and 1 that two small layers
+//! compute from the channels' means. Both layers are f32; sums run in one order, so that they are the same on every processor.
 
 use super::Shape;
 
 /// A fully connected layer in f32.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Layer {
-    /// For each output as many weights as there are inputs.
+    /// For each output, as many weights as there are inputs.
     pub(in crate::engine) weights: Vec<f32>,
-    /// For each output one.
+    /// One for each output.
     pub(in crate::engine) bias: Vec<f32>,
 }
 
 impl Layer {
-    /// Whether all its numbers are numbers.
+    /// Whether all its numbers are finite.
     pub(super) fn is_finite(&self) -> bool {
         self.weights.iter().chain(&self.bias).all(|v| v.is_finite())
     }
@@ -28,18 +28,18 @@ impl Layer {
 /// The gates of a tensor's channels.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
-    /// From the means to fewer values, ReLU.
+    /// From the means to fewer values, with ReLU.
     pub(super) squeeze: Layer,
-    /// From these to the gates, sigmoid.
+    /// From these to the gates, with sigmoid.
     pub(super) excite: Layer,
-    /// `real = scale * (stored - zero)` of each channel.
+    /// `real = scale * (stored - zero)` for each channel.
     pub(super) scale: Vec<f32>,
     /// See `scale`.
     pub(super) zero: Vec<f32>,
 }
 
 impl Gate {
-    /// How many floats [`Gate::open`] works in.
+    /// Floats of scratch memory that [`Gate::open`] needs.
     pub(super) fn scratch(&self) -> usize {
         2 * self.scale.len() + self.squeeze.bias.len()
     }
@@ -54,7 +54,7 @@ impl Gate {
         }
         let squeezed = &mut squeezed[..self.squeeze.bias.len()];
         self.squeeze.apply(means, squeezed, |v| v.max(0.0));
-        // A sum that overflowed in both directions is no number; no kernel may see one.
+        // A sum that overflowed in both directions is NaN, which no kernel may get.
         let sigmoid = |v: f32| if v.is_nan() { 0.0 } else { 1.0 / (1.0 + libm::expf(-v)) };
         self.excite.apply(squeezed, gates, sigmoid);
         gates

@@ -1,10 +1,10 @@
-//! The matrix product that pointwise, dense and fully connected convolutions come down to.
+//! Defines the matrix product that pointwise, dense and fully connected convolutions reduce to.
 
 use super::BLOCK;
-use super::finish::{Activation, Columns, Out};
+use super::requantize::{Activation, Out, RequantConstants};
 
-/// How a kernel wants its weights: output channels in groups of `outputs`, in each group inputs in groups of `inputs`, and
-/// then for each output of the group its `inputs` weights.
+/// Weight layout of a kernel: output channels in groups of `outputs`, in each group inputs in groups of `inputs`, and
+/// then the `inputs` weights of each output of the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) outputs: usize,
@@ -22,7 +22,7 @@ impl Layout {
         }
     }
 
-    /// The same with a number that the compiler knows: there are millions of groups, and somebody waits for the start.
+    /// The same with a number known at compile time: there are millions of groups, and this runs at startup.
     fn pack_by<const INPUTS: usize>(self, k: usize, rows: &[i8]) -> Vec<i8> {
         let mut packed: Vec<[i8; INPUTS]> = Vec::with_capacity(rows.len() / INPUTS);
         for group in rows.chunks_exact(self.outputs * k) {
@@ -39,15 +39,15 @@ impl Layout {
 pub(super) struct Weights {
     /// In the kernel's layout.
     pub(super) packed: Vec<i8>,
-    /// For kernels that take sixteen inputs at once and sum products in as many bits, for each group of outputs and each
-    /// [`CHAIN`] inputs (a rest is not told): whether four products, of inputs eight apart, fit always. Two do.
-    pub(super) calm: Vec<bool>,
+    /// For kernels that take 16 inputs at once and sum products in 16 bits: for each group of outputs and each [`CHAIN`]
+    /// inputs (not for a remainder), whether four products, of inputs eight apart, always fit. Two always do.
+    pub(super) fits_i16: Vec<bool>,
 }
 
-/// Inputs that [`Weights::calm`] tells of at once.
+/// Inputs that one element of [`Weights::fits_i16`] covers.
 pub(super) const CHAIN: usize = 32;
 
-/// Sum of the magnitudes of four weights whose products with -128..=127 fit sixteen bits.
+/// Largest sum of the magnitudes of four weights whose products with -128..=127 fit 16 bits.
 const CALM: u16 = i16::MAX as u16 / 128;
 
 impl Weights {
@@ -57,18 +57,18 @@ impl Weights {
             let size = |at: usize| u16::from(chain[at].unsigned_abs());
             (0..8).all(|lane| size(lane) + size(lane + 8) + size(lane + 16) + size(lane + 24) <= CALM)
         };
-        let mut calm = vec![];
+        let mut fits_i16 = vec![];
         if layout.inputs == 16 {
             for group in rows.chunks_exact(layout.outputs * k) {
                 let all = |chain| group.chunks_exact(k).all(|row| fits(&row.as_chunks().0[chain]));
-                calm.extend((0..k / CHAIN).map(all));
+                fits_i16.extend((0..k / CHAIN).map(all));
             }
         }
-        Self { calm, packed: layout.pack(k, rows) }
+        Self { fits_i16, packed: layout.pack(k, rows) }
     }
 }
 
-/// `out[row][channel] = finish(sum over k of a[row][k] * weight[channel][k])`
+/// `out[row][channel] = requantize(sum over k of a[row][k] * weight[channel][k])`
 pub(super) struct Gemm<'a> {
     /// Rows of `k` bytes.
     pub(super) a: &'a [u8],
@@ -76,9 +76,9 @@ pub(super) struct Gemm<'a> {
     pub(super) k: usize,
     /// Packed for the kernel.
     pub(super) weights: &'a Weights,
-    /// One for each block of output channels.
-    pub(super) columns: &'a [Columns],
-    /// What they say of negative values.
+    /// Constants, one set for each block of output channels.
+    pub(super) columns: &'a [RequantConstants],
+    /// How `columns` treat negative values.
     #[cfg_attr(target_arch = "arm", expect(dead_code, reason = "those kernels know the general way only"))]
     pub(super) activation: Activation,
     /// Added to the result: as many bytes as the output has elements.
@@ -91,12 +91,12 @@ impl Gemm<'_> {
         self.a.len() / self.k
     }
 
-    /// Output channels with padding.
+    /// Output channels, padding included.
     pub(super) fn width(&self) -> usize {
         self.columns.len() * BLOCK
     }
 
-    /// Panics unless all lengths fit together: what kernels rely on when they read and write without checks.
+    /// Panics unless all lengths fit together: kernels rely on this when they read and write without checks.
     pub(super) fn check(&self, out: &Out<'_>) {
         assert!(
             self.k > 0 && self.k.is_multiple_of(BLOCK) && self.a.len().is_multiple_of(self.k),
@@ -105,14 +105,14 @@ impl Gemm<'_> {
         );
         assert_eq!(self.weights.packed.len(), self.width() * self.k, "weights");
         let chains = self.width() / 4 * (self.k / CHAIN);
-        assert!(self.weights.calm.is_empty() || self.weights.calm.len() == chains, "notes about weights");
+        assert!(self.weights.fits_i16.is_empty() || self.weights.fits_i16.len() == chains, "notes about weights");
         assert_eq!(out.len(), self.rows() * self.width(), "output");
         assert!(self.residual.is_none_or(|r| r.len() == out.len()), "residual");
     }
 }
 
-/// Rows of `k` bytes as some kernels read them: sixteen inputs of each of `N` rows after another, as signed numbers
-/// (`Columns::init` has the rest). If there are fewer rows, the last stands for those that are missing.
+/// Rows of `k` bytes as some kernels read them: 16 inputs of each of `N` rows in turn, as signed numbers
+/// (`RequantConstants::init` makes up for the offset). If there are fewer rows, the last is repeated.
 #[cfg(target_arch = "arm")]
 pub(super) fn interleave<const N: usize>(rows: &[u8], k: usize, to: &mut [u8]) {
     let last = rows.len() / k - 1;

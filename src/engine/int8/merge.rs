@@ -1,11 +1,12 @@
-//! Small convolutions side by side: kernels compute whole blocks of channels, so that a detector's heads, of one channel or a few
-//! each, take as long together as one of them does alone.
+//! Merges small convolutions into shared blocks: kernels compute whole blocks of channels, so that a detector's heads, of one channel
+//! or a few each, together take as long as one of them alone.
 
 use super::BLOCK;
-use super::build::{Builder, Conv, Small, Stored, TensorId, Unfit, View};
-use super::network::{Output, Place};
+use super::build::{Builder, Conv, Small, TensorId, View};
+use super::step::{BufferId, Output};
+use super::{Stored, Unsupported};
 
-/// A pointwise convolution, and the depthwise one that alone reads it and makes an output of the network.
+/// A pointwise convolution, and the depthwise one that is its only reader and makes an output of the network.
 struct Head {
     from: TensorId,
     pointwise: Conv,
@@ -16,8 +17,8 @@ struct Head {
 }
 
 impl Builder {
-    /// Puts heads of one tensor with the same window into as few blocks as they fit in. What they compute stays the same.
-    pub(super) fn merge(&mut self) -> Result<(), Unfit> {
+    /// Merges heads of one tensor with the same window into as few blocks as they fit in. Their results stay the same.
+    pub(super) fn merge(&mut self) -> Result<(), Unsupported> {
         let mut heads = self.heads();
         while let Some(first) = heads.pop() {
             let (mut channels, mut group) = (first.channels(), vec![first]);
@@ -36,7 +37,7 @@ impl Builder {
 
     fn heads(&self) -> Vec<Head> {
         let reads = |id: TensorId| {
-            let reads = |place: Option<Place>| usize::from(place == Some(Place::Buffer(id.0)));
+            let reads = |place: Option<BufferId>| usize::from(place == Some(BufferId::Buffer(id.0)));
             self.steps.iter().map(|step| reads(Some(step.from)) + reads(step.residual)).sum::<usize>()
         };
         let is_output = |id: TensorId| self.outputs.iter().any(|view| view.of == id);
@@ -45,7 +46,7 @@ impl Builder {
             let fits = first.conv.kernel == 1
                 && !first.conv.is_depthwise
                 && last.conv.is_depthwise
-                && last.conv.inward.is_none()
+                && last.conv.input_scale.is_none()
                 && reads(first.to) == 1
                 && !is_output(first.to)
                 && reads(last.to) == 0
@@ -62,7 +63,7 @@ impl Builder {
         self.small.iter().filter_map(head).collect()
     }
 
-    fn put_together(&mut self, group: &[Head]) -> Result<(), Unfit> {
+    fn put_together(&mut self, group: &[Head]) -> Result<(), Unsupported> {
         let all = |part: fn(&Head) -> &[f32]| group.iter().flat_map(part).copied().collect();
         let stored = Stored {
             scale: all(|head| &head.stored.scale),
@@ -83,10 +84,12 @@ impl Builder {
 }
 
 impl Head {
-    /// Whether all but the outputs is the same.
+    /// Whether all but the outputs is the same in both.
     fn goes_with(&self, other: &Self) -> bool {
         let windows = |head: &Self| (head.pointwise.window(), head.depthwise.window());
-        self.from == other.from && windows(self) == windows(other) && self.pointwise.inward == other.pointwise.inward
+        self.from == other.from
+            && windows(self) == windows(other)
+            && self.pointwise.input_scale == other.pointwise.input_scale
     }
 
     fn channels(&self) -> usize {
@@ -112,19 +115,19 @@ mod tests {
     use super::super::{Isa, Shape, Sizes};
     use super::*;
 
-    /// Heads of as many channels as told, of one input of 16, in one network.
+    /// Heads with these numbers of channels, on one input of 16, in one network.
     fn outputs(channels: &[usize], x: &[u8]) -> (usize, Vec<Vec<f32>>) {
         let mut builder = Builder::new(Isa::Portable);
         let stored = |n: usize| Stored { scale: vec![0.5; n], zero: vec![100; n] };
         let input = builder.input(Shape::new(5, 6, 16), stored(16));
         for n in channels {
-            // Told from each other by their number of channels.
+            // The number of channels tells the heads apart.
             let weights =
                 |count: usize| (0..count).map(|i| ((i * 37 * n + 11) % 255) as i8).map(|w| w.max(-127)).collect();
             let conv = |kernel: usize, is_depthwise: bool, inputs: usize| Conv {
                 weights: weights(n * inputs * kernel * kernel),
                 scale: (0..*n).map(|o| 0.01 + o as f32 / 1000.0).collect(),
-                inward: None,
+                input_scale: None,
                 bias: (0..*n).map(|o| o as f32 - 1.0).collect(),
                 slopes: vec![1.0; *n],
                 is_depthwise,

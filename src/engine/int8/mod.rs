@@ -1,31 +1,33 @@
-//! Networks in integers: u8 activations with a scale and a zero point per channel, i8 weights, exact i32 sums.
+//! Runs networks in integers: u8 activations with a scale and a zero point per channel, i8 weights, exact i32 sums.
 //!
-//! It knows shapes, numbers and processors; it doesn't know ONNX or tract, which `engine/ops` translates from.
+//! It knows shapes, numbers and processors. It does not know ONNX or tract; `engine/ops` translates from those.
 //!
 //! # The arithmetic
 //! Tensors lie in memory as rows, columns, channels (NHWC without the N), channels padded to a multiple of [`BLOCK`]. A
-//! convolution sums `weight * (stored - zero)` in i32, which cannot round. What follows is f32, in an order that [`finish`]
-//! fixes, without fused multiply-add, and ends in one rounding to u8. Both are the same on every processor, so that every
-//! kernel gives the same bytes as the portable one; tests hold each to that.
+//! convolution sums `weight * (stored - zero)` in i32, which cannot round. What follows is f32, in an order that [`requantize`]
+//! fixes, without fused multiply-add, and ends in one rounding to u8. Both are the same on every processor, so every
+//! kernel gives the same bytes as the portable one; tests verify this for each kernel.
 
-mod blend;
+mod add;
 mod build;
 mod constants;
 mod depthwise;
 mod excite;
-mod finish;
 mod gemm;
 mod kernels;
 mod merge;
 mod network;
 mod place;
+mod requantize;
 mod sizes;
+mod step;
 
-pub(super) use build::{Builder, Conv, Excite, Stored, TensorId, Unfit};
+pub(super) use build::{Builder, Conv, Excite, TensorId};
 pub(super) use excite::Layer;
 pub use kernels::Isa;
-pub(super) use network::{Network, State};
+pub(super) use network::State;
 pub(super) use sizes::Sizes;
+pub(super) use step::Network;
 
 /// Channels that are computed together: all kernels read and write this many at once.
 const BLOCK: usize = 16;
@@ -42,9 +44,9 @@ pub(super) struct Shape {
     pub(super) rows: usize,
     /// Width.
     pub(super) columns: usize,
-    /// Channels that mean something.
+    /// Channels without padding.
     pub(super) channels: usize,
-    /// Bytes from one pixel to the next: the channels and what pads them.
+    /// Bytes from one pixel to the next: the channels and their padding.
     pub(super) stride: usize,
 }
 
@@ -54,12 +56,12 @@ impl Shape {
         Self { rows, columns, channels, stride: padded(channels) }
     }
 
-    /// A tensor without padding, as pictures come: red, green, blue, red, ...
+    /// A tensor without padding, like a decoded picture: red, green, blue, red, ...
     pub(super) const fn packed(rows: usize, columns: usize, channels: usize) -> Self {
         Self { rows, columns, channels, stride: channels }
     }
 
-    /// Pixels.
+    /// Number of pixels.
     pub(super) const fn pixels(&self) -> usize {
         self.rows * self.columns
     }
@@ -73,8 +75,21 @@ impl Shape {
         planes
     }
 
-    /// Elements with padding.
+    /// Elements, padding included.
     pub(super) const fn len(&self) -> usize {
         self.pixels() * self.stride
     }
+}
+
+/// Why something can't be computed in integers. The model may still run in floats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unsupported(pub(super) String);
+
+/// How a tensor is stored: `real = scale * (stored - zero)`, with one scale and one zero point for every channel.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stored {
+    /// Positive.
+    pub(super) scale: Vec<f32>,
+    /// 0 to 255.
+    pub(super) zero: Vec<u8>,
 }

@@ -1,37 +1,16 @@
-//! A network as a list of steps over a few buffers, and the state that one thread runs it with.
+//! Runs a network as a list of steps over a few buffers; one thread's buffers are its state.
 //!
-//! Which buffer holds what is decided when the network is built, for the largest input; smaller ones use parts of the same
-//! buffers. Running it allocates nothing but, for each depthwise layer, a pointer for each tap.
+//! The assignment of tensors to buffers is fixed when the network is built, for the largest input; smaller inputs use parts of
+//! the same buffers. A run allocates only a pointer for each tap of each depthwise layer.
 
-use super::blend::Blend;
+use super::add::ElementwiseAdd;
 use super::depthwise::{Depthwise, Window};
-use super::excite::Gate;
-use super::finish::{Activation, Columns, Out};
-use super::gemm::{Gemm, Weights};
+use super::gemm::Gemm;
 use super::kernels::Kernels;
+use super::requantize::Out;
 use super::sizes::Sizes;
+use super::step::{BufferId, Network, Op, Output, Port, Step};
 use super::{BLOCK, Isa, Shape};
-
-/// Weights and steps; shared by all threads.
-pub(in crate::engine) struct Network {
-    pub(super) isa: Isa,
-    pub(super) kernels: &'static Kernels,
-    pub(super) steps: Vec<Step>,
-    /// Sizes of the buffers in bytes.
-    pub(super) buffers: Vec<usize>,
-    pub(super) inputs: Vec<Shape>,
-    pub(super) outputs: Vec<Port>,
-}
-
-/// An output: some channels of a tensor.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Port {
-    pub(super) from: Output,
-    /// Of the tensor, at the most.
-    pub(super) shape: Shape,
-    pub(super) first: usize,
-    pub(super) channels: usize,
-}
 
 /// The buffers of one thread.
 #[derive(Clone, Debug)]
@@ -42,38 +21,6 @@ pub(in crate::engine) struct State {
     gates: Vec<f32>,
 }
 
-/// Where a stored tensor is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The caller's.
-    Input(usize),
-    /// In a buffer.
-    Buffer(usize),
-}
-
-/// Where a step puts its result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Output {
-    /// A buffer, as bytes.
-    Buffer(usize),
-    /// An output of the network, as floats; the number counts those only.
-    Floats(usize),
-}
-
-/// One layer.
-pub(super) struct Step {
-    pub(super) from: Place,
-    /// Of what it reads, at the most.
-    pub(super) shape: Shape,
-    pub(super) residual: Option<Place>,
-    pub(super) to: Output,
-    /// Of what it makes, at the most.
-    pub(super) result: Shape,
-    pub(super) columns: Vec<Columns>,
-    pub(super) activation: Activation,
-    pub(super) op: Op,
-}
-
 /// What a step reads in one run.
 struct Read<'a> {
     x: &'a [u8],
@@ -81,37 +28,23 @@ struct Read<'a> {
     residual: Option<&'a [u8]>,
 }
 
-/// What it computes.
-pub(super) enum Op {
-    /// A convolution in which every channel meets every other: each window is a row of `k` bytes.
-    Dense { window: Window, weights: Weights, k: usize, border: Vec<u8> },
-    /// A convolution that keeps channels apart.
-    Depthwise { window: Window, weights: Vec<i16>, border: Vec<u8> },
-    /// The largest of four neighbors; its rows and columns are half as many.
-    MaxPool,
-    /// The sum of two tensors, the second enlarged if it is smaller.
-    Add { doubled: bool },
-    /// The first tensor times its gates, plus the second.
-    Excite(Box<Gate>),
-}
-
 impl Network {
-    /// The kernels it uses.
+    /// The instruction set of its kernels.
     pub(in crate::engine) fn isa(&self) -> Isa {
         self.isa
     }
 
-    /// Layers.
+    /// Number of layers.
     pub(in crate::engine) fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// What must be given at the most.
+    /// The largest shapes of the inputs.
     pub(in crate::engine) fn inputs(&self) -> &[Shape] {
         &self.inputs
     }
 
-    /// What comes out then, and whether as floats.
+    /// The outputs for the largest inputs: whether they are floats, and their shapes.
     pub(in crate::engine) fn outputs(&self) -> impl ExactSizeIterator<Item = (bool, Shape)> {
         self.outputs.iter().map(|port| (matches!(port.from, Output::Floats(_)), port.shape_in(port.shape)))
     }
@@ -128,22 +61,22 @@ impl Network {
         }
     }
 
-    /// Runs all steps. `inputs` are tensors of the shapes that [`Network::inputs`] tells, or, if there is only one, of a smaller
+    /// Runs all steps. `inputs` are tensors of the shapes of [`Network::inputs`] or, if there is only one, of a smaller
     /// one that [`Sizes::of`] allows.
     pub(in crate::engine) fn run(&self, state: &mut State, sizes: &Sizes, inputs: &[&[u8]]) {
         assert!(inputs.len() == sizes.inputs.len(), "{} inputs", inputs.len());
         assert!(inputs.iter().zip(&sizes.inputs).all(|(x, shape)| x.len() == shape.len()), "an input's size");
         let kernels = self.kernels;
         for (step, (shape, result)) in self.steps.iter().zip(&sizes.steps) {
-            // Taken out while it is written: a step never writes what it reads.
+            // Taken out while it is written: a step never writes the buffer it reads.
             let mut bytes = match step.to {
                 Output::Buffer(i) => std::mem::take(&mut state.buffers[i]),
                 Output::Floats(_) => vec![],
             };
             let buffers = &state.buffers;
-            let read = |place: Place, shape: &Shape| match place {
-                Place::Input(i) => inputs[i],
-                Place::Buffer(i) => &buffers[i][..shape.len()],
+            let read = |place: BufferId, shape: &Shape| match place {
+                BufferId::Input(i) => inputs[i],
+                BufferId::Buffer(i) => &buffers[i][..shape.len()],
             };
             let out = match step.to {
                 Output::Buffer(_) => Out::Bytes(&mut bytes[..result.len()]),
@@ -161,13 +94,13 @@ impl Network {
         }
     }
 
-    /// An output that is bytes, of the run before, which had these sizes: from its first channel on.
+    /// A byte output of the last run, which had these sizes, starting at its first channel.
     pub(in crate::engine) fn bytes<'a>(&self, state: &'a State, sizes: &Sizes, output: usize) -> Option<&'a [u8]> {
         let Port { from: Output::Buffer(i), first, .. } = self.outputs[output] else { return None };
         Some(&state.buffers[i][first..sizes.outputs[output].len()])
     }
 
-    /// An output that is floats, of the run before, which had these sizes.
+    /// A float output of the last run, which had these sizes.
     pub(in crate::engine) fn floats<'a>(&self, state: &'a State, sizes: &Sizes, output: usize) -> Option<&'a [f32]> {
         let Port { from: Output::Floats(i), first, .. } = self.outputs[output] else { return None };
         Some(&state.floats[i][first..sizes.outputs[output].len()])
@@ -175,21 +108,21 @@ impl Network {
 }
 
 impl Port {
-    /// The output's shape if that of its tensor is `shape`: the channels before and behind it are between those of two pixels.
+    /// The output's shape if its tensor has shape `shape`: other channels of the tensor lie between those of two pixels.
     pub(super) fn shape_in(&self, shape: Shape) -> Shape {
         Shape { channels: self.channels, ..shape }
     }
 }
 
 impl Shape {
-    /// Half as many rows and columns.
+    /// The shape with half as many rows and columns.
     pub(super) fn halved(&self) -> Self {
         Self { rows: self.rows.div_ceil(2), columns: self.columns.div_ceil(2), ..*self }
     }
 }
 
 impl Step {
-    /// Whether a dense convolution's rows are already there: the tensor itself.
+    /// Whether the tensor itself already has the rows of a dense convolution.
     pub(super) fn is_direct(&self) -> bool {
         let Op::Dense { window, k, .. } = &self.op else { return false };
         self.shape.stride.is_multiple_of(BLOCK)
@@ -253,18 +186,18 @@ impl Step {
             }
             Op::Add { doubled } => {
                 let residual = residual.expect("an addition has two operands");
-                (kernels.blend)(&Blend { x, shape, residual, doubled: *doubled, columns, gates: None }, out);
+                (kernels.add)(&ElementwiseAdd { x, shape, residual, doubled: *doubled, columns, gates: None }, out);
             }
             Op::Excite(gate) => {
                 let residual = residual.expect("what is gated is added to something");
                 let gates = Some(gate.open(x, &shape, gates));
-                (kernels.blend)(&Blend { x, shape, residual, doubled: false, columns, gates }, out);
+                (kernels.add)(&ElementwiseAdd { x, shape, residual, doubled: false, columns, gates }, out);
             }
         }
     }
 }
 
-/// The windows of one row of outputs, one after the other; what lies beyond the window's bytes up to `k` keeps its value.
+/// The windows of one row of outputs, one after the other; bytes past the window's own up to `k` keep their value.
 fn gather(x: &[u8], shape: &Shape, window: &Window, border: &[u8], row: usize, k: usize, rows: &mut [u8]) {
     let (line, pitch) = (window.kernel * shape.stride, shape.columns * shape.stride);
     let source = |i: usize| window.source(row, i, shape.rows).map(|y| &x[y * pitch..][..pitch]);
@@ -289,9 +222,9 @@ fn gather(x: &[u8], shape: &Shape, window: &Window, border: &[u8], row: usize, k
     }
 }
 
-/// Puts nine bytes of each of three rows, `step` bytes further each time, into each of `outs`.
+/// Copies nine bytes of each of three rows, `step` bytes further each time, into each of `outs`.
 fn copy<'a>([a, b, c]: [&[u8]; 3], step: usize, outs: impl Iterator<Item = &'a mut [u8]>) {
-    // One length for all three is one question for each window.
+    // With one length for all three, each window needs one bounds check.
     let length = a.len().min(b.len()).min(c.len());
     let (a, b, c) = (&a[..length], &b[..length], &c[..length]);
     let mut at = 0;

@@ -1,22 +1,23 @@
-//! Which buffer holds which tensor.
+//! Assigns tensors to buffers.
 
-use super::build::{Builder, Unfit};
-use super::network::{Network, Output, Place, Port};
+use super::Unsupported;
+use super::build::Builder;
+use super::step::{BufferId, Network, Output, Port};
 
 impl Builder {
-    /// The network: every tensor gets a buffer from the step that writes it to the last that reads it.
-    pub(in crate::engine) fn finish(mut self) -> Result<Network, Unfit> {
+    /// Builds the network: every tensor gets a buffer from the step that writes it to the last step that reads it.
+    pub(in crate::engine) fn finish(mut self) -> Result<Network, Unsupported> {
         self.merge()?;
         let mut last_use = vec![0; self.tensors.len()];
         for (number, step) in self.steps.iter().enumerate() {
             for place in [Some(step.from), step.residual].into_iter().flatten() {
-                let Place::Buffer(tensor) = place else { unreachable!("places are tensors until here") };
+                let BufferId::Buffer(tensor) = place else { unreachable!("places are tensors until here") };
                 last_use[tensor] = number;
             }
         }
         for output in &self.outputs {
             if self.tensors[output.of.0].is_input {
-                return Err(Unfit("an output that is an input".into()));
+                return Err(Unsupported("an output that is an input".into()));
             }
             last_use[output.of.0] = usize::MAX;
         }
@@ -35,7 +36,7 @@ impl Builder {
                 }
                 Output::Buffer(to) => {
                     let size = step.result.len();
-                    // The free one whose size is nearest.
+                    // The free buffer whose size is nearest.
                     let free = (0..buffers.len()).filter(|b| held[*b].is_none());
                     let buffer = free.min_by_key(|b| buffers[*b].abs_diff(size)).unwrap_or_else(|| {
                         buffers.push(0);
@@ -49,10 +50,10 @@ impl Builder {
                 }
             }
             for at in std::iter::once(&mut step.from).chain(step.residual.as_mut()) {
-                let Place::Buffer(tensor) = *at else { unreachable!("places are tensors until here") };
+                let BufferId::Buffer(tensor) = *at else { unreachable!("places are tensors until here") };
                 *at = match tensors[tensor].is_input {
-                    true => Place::Input(place[tensor]),
-                    false => Place::Buffer(place[tensor]),
+                    true => BufferId::Input(place[tensor]),
+                    false => BufferId::Buffer(place[tensor]),
                 };
             }
             held.iter_mut().for_each(|held| *held = held.filter(|t| last_use[*t] > number));

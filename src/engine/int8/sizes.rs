@@ -1,20 +1,20 @@
-//! Networks on pictures that are smaller than what they were built for: a layer that goes over a picture doesn't mind where it
-//! ends.
+//! Computes tensor shapes for pictures smaller than the network was built for, which layers that move a window over the picture
+//! can process.
 
 use super::Shape;
-use super::network::{Network, Op, Output, Place, Port, Step};
+use super::step::{BufferId, Network, Op, Output, Port, Step};
 
 /// The shapes of all tensors in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Sizes {
     pub(super) inputs: Vec<Shape>,
-    /// What each step reads and makes.
+    /// The shapes that each step reads and makes.
     pub(super) steps: Vec<(Shape, Shape)>,
     pub(super) outputs: Vec<Shape>,
 }
 
 impl Sizes {
-    /// Those that the network was built for.
+    /// The shapes that the network was built for.
     pub(in crate::engine) fn whole(network: &Network) -> Self {
         Self {
             inputs: network.inputs.clone(),
@@ -23,20 +23,20 @@ impl Sizes {
         }
     }
 
-    /// Those of an input of so many rows and columns; none if the network has several inputs, if that is larger than what it was
-    /// built for, or if a layer cannot go over it.
+    /// The shapes for an input of so many rows and columns. `None` if the network has several inputs, if the input is larger than it was
+    /// built for, or if a layer cannot process it.
     pub(in crate::engine) fn of(network: &Network, rows: usize, columns: usize) -> Option<Self> {
         let [largest] = network.inputs[..] else { return None };
         if rows > largest.rows || columns > largest.columns {
             return None;
         }
         let input = Shape { rows, columns, ..largest };
-        let mut buffers = vec![input; network.buffers.len()]; // what is in them, as soon as something is
+        let mut buffers = vec![input; network.buffers.len()]; // the shape of what each buffer holds, once it is written
         let (mut steps, mut floats) = (vec![], vec![]);
         for step in &network.steps {
-            let at = |place: Place| match place {
-                Place::Input(_) => input,
-                Place::Buffer(i) => buffers[i],
+            let at = |place: BufferId| match place {
+                BufferId::Input(_) => input,
+                BufferId::Buffer(i) => buffers[i],
             };
             let shape = at(step.from);
             let result = step.result_of(shape)?;
@@ -60,19 +60,19 @@ impl Sizes {
         Some(Self { inputs: vec![input], steps, outputs: network.outputs.iter().map(output).collect() })
     }
 
-    /// What must be given.
+    /// The shapes of the inputs.
     pub(in crate::engine) fn inputs(&self) -> &[Shape] {
         &self.inputs
     }
 
-    /// What comes out.
+    /// The shapes of the outputs.
     pub(in crate::engine) fn outputs(&self) -> &[Shape] {
         &self.outputs
     }
 }
 
 impl Step {
-    /// The shape of what it makes of a tensor of `shape`, which is not larger than what it was built for.
+    /// The shape of this step's result for a tensor of `shape`, which is not larger than what it was built for.
     fn result_of(&self, shape: Shape) -> Option<Shape> {
         let is_even = shape.rows.is_multiple_of(2) && shape.columns.is_multiple_of(2);
         match &self.op {

@@ -1,8 +1,8 @@
-//! Finds the blocks of a graph that can be computed in integers, and replaces as many neighbors of them as possible by one
-//! [`Segment`] each.
+//! Finds the blocks of a graph that can be computed in integers and replaces each group of neighboring blocks by one
+//! [`Segment`], as large as possible.
 //!
-//! A block is what lies between the tensors that the file stores in u8: it begins behind DequantizeLinear and ends in
-//! QuantizeLinear or at an output of the graph. What is no block that `engine/int8` has a layer for stays as it is.
+//! A block lies between the tensors that the file stores in u8: it begins after DequantizeLinear and ends in
+//! QuantizeLinear or at an output of the graph. Blocks that `engine/int8` has no layers for stay as they are.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,9 +11,9 @@ use tract_onnx::prelude::*;
 use super::quant::Quantize;
 use super::reader::{self, Draft, Reader};
 use super::segment::Segment;
-use crate::engine::int8::{self, Isa, Unfit};
+use crate::engine::int8::{self, Isa, Unsupported};
 
-/// What became of a graph.
+/// Which blocks of a graph were replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::engine) struct Coverage {
     /// Blocks that are computed in integers.
@@ -22,7 +22,7 @@ pub(in crate::engine) struct Coverage {
     pub(in crate::engine) float: Vec<String>,
 }
 
-/// Replaces what it can.
+/// Replaces all blocks that it can.
 pub(super) fn replace(model: &mut TypedModel, isa: Isa) -> TractResult<Coverage> {
     let mut parts =
         Parts { model, isa, segments: vec![], current: None, read: HashSet::new(), coverage: Coverage::default() };
@@ -35,7 +35,7 @@ pub(super) fn replace(model: &mut TypedModel, isa: Isa) -> TractResult<Coverage>
     }
     let (segments, coverage) = parts.finish()?;
     let mut patch = TypedModelPatch::default();
-    let mut made: HashMap<OutletId, OutletId> = HashMap::new(); // what segments before make, in the patch
+    let mut made: HashMap<OutletId, OutletId> = HashMap::new(); // outputs of earlier segments, in the patch
     for segment in segments {
         let wire = |o: &OutletId| made.get(o).map_or_else(|| patch.tap_model(model, *o), |wire| Ok(*wire));
         let inputs = segment.inputs.iter().map(wire).collect::<TractResult<TVec<_>>>()?;
@@ -51,7 +51,7 @@ pub(super) fn replace(model: &mut TypedModel, isa: Isa) -> TractResult<Coverage>
     Ok(coverage)
 }
 
-/// The network that is all there is of the graph, if it takes the picture as it comes (`pixel - mean` is stored as the pixel) and
+/// The network, if it makes up the whole graph, takes the picture as it comes (`pixel - mean` is stored as the pixel) and
 /// gives floats.
 pub(super) fn whole(model: &TypedModel, mean: u8) -> Option<Arc<int8::Network>> {
     let [source] = model.inputs[..] else { return None };
@@ -68,7 +68,7 @@ pub(super) fn whole(model: &TypedModel, mean: u8) -> Option<Arc<int8::Network>> 
     is_all.then(|| Arc::clone(network))
 }
 
-/// A segment with what it reads and writes.
+/// A segment with its inputs and outputs.
 struct Done {
     network: int8::Network,
     inputs: Vec<OutletId>,
@@ -81,19 +81,19 @@ struct Parts<'a> {
     isa: Isa,
     segments: Vec<Draft>,
     current: Option<Draft>,
-    /// Stored tensors that something outside of the segment that makes them reads.
+    /// Stored tensors that are read outside the segment that makes them.
     read: HashSet<OutletId>,
     coverage: Coverage,
 }
 
 impl<'a> Parts<'a> {
-    /// Takes the block that ends in `node` into the current segment, or closes that.
+    /// Adds the block that ends in `node` to the current segment, or closes the segment.
     fn block(&mut self, node: &'a TypedNode) {
         let model = self.model;
         let draft = self.current.get_or_insert_with(|| Draft::new(self.isa));
         match Reader::new(model, draft).read(node) {
             Ok(()) => self.coverage.integer += 1,
-            Err(Unfit(why)) => {
+            Err(Unsupported(why)) => {
                 self.segments.extend(self.current.take());
                 self.leaves(node);
                 if !reader::is_input(model, node) {
@@ -103,7 +103,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Notes the stored tensors that the block behind `node` reads.
+    /// Records the stored tensors that the block before `node` reads.
     fn leaves(&mut self, node: &TypedNode) {
         let mut rest: Vec<OutletId> = node.inputs.to_vec();
         let mut seen = HashSet::new();
@@ -132,10 +132,10 @@ impl<'a> Parts<'a> {
                 .copied()
                 .collect();
             outputs.iter().for_each(|(_, tensor)| draft.builder.output(*tensor));
-            let network = draft.builder.finish().map_err(|Unfit(why)| TractError::msg(why))?;
+            let network = draft.builder.finish().map_err(|Unsupported(why)| TractError::msg(why))?;
             Ok(Done { network, inputs: draft.inputs, outputs: outputs.into_iter().map(|(outlet, _)| outlet).collect() })
         };
-        // What nobody reads is not computed.
+        // Tensors without a reader are not computed.
         let is_read = |d: &Draft| d.made.iter().any(|(outlet, _)| self.read.contains(outlet));
         let (read, unread): (Vec<Draft>, Vec<Draft>) = self.segments.into_iter().partition(is_read);
         self.coverage.integer -= unread.iter().map(|d| d.made.len()).sum::<usize>();

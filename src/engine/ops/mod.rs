@@ -1,4 +1,4 @@
-//! Operators of our own inside tract, and the way from a parsed graph to one that runs.
+//! Our own operators inside tract, and the lowering of a parsed graph to one that runs.
 
 mod blocks;
 mod prelu;
@@ -13,7 +13,7 @@ use super::Arithmetic;
 use super::int8::Network;
 pub(super) use blocks::Coverage;
 
-/// tract's ONNX reader with our operators in the places of its own.
+/// tract's ONNX reader with our operators in place of its own.
 pub(super) fn framework() -> tract_onnx::Onnx {
     let mut reader = onnx();
     reader.op_register.insert("QuantizeLinear", quant::quantize);
@@ -22,9 +22,9 @@ pub(super) fn framework() -> tract_onnx::Onnx {
     reader
 }
 
-/// What runs a graph.
+/// The executable form of a graph.
 pub(super) enum Runnable {
-    /// One network of integers, which is all of it: it takes u8 pixels (rows, columns, channels).
+    /// One integer network, which makes up the whole graph: it takes u8 pixels (rows, columns, channels).
     Whole(Arc<Network>),
     /// tract, with our operators: it takes f32 NCHW.
     Graph(Arc<TypedRunnableModel>),
@@ -33,11 +33,11 @@ pub(super) enum Runnable {
 /// A graph that is ready to run.
 pub(super) struct Lowered {
     pub(super) runnable: Runnable,
-    /// What is computed in integers; nothing, if nothing was meant to be.
+    /// What is computed in integers; empty if integers were not asked for.
     pub(super) coverage: Coverage,
 }
 
-/// Chooses the arithmetic and lets tract plan the rest. `mean` is the pixel value that stands for zero.
+/// Applies the arithmetic and lets tract plan the rest. `mean` is the pixel value that stands for zero.
 pub(super) fn lower(graph: InferenceModel, arithmetic: Arithmetic, mean: u8) -> TractResult<Lowered> {
     let mut graph = graph.into_typed()?;
     let mut coverage = Coverage::default();
@@ -80,7 +80,7 @@ mod tests {
         lower(graph, arithmetic, 0).expect("a plan")
     }
 
-    /// With a layer that the integer engine does not have: `Elu` in the place of a ReLU in the middle.
+    /// A graph with a layer that the integer engine lacks: `Elu` in place of a ReLU in the middle.
     fn strange(arithmetic: Arithmetic) -> Lowered {
         changed(arithmetic, |nodes| {
             let relus: Vec<usize> = (0..nodes.len()).filter(|i| nodes[*i].op_type == "Relu").collect();
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_tensor_that_is_read_with_another_scale_is_left_to_tract() {
         let lowered = changed(Arithmetic::Integer(Isa::best()), |nodes| {
-            // Two layers with as many channels.
+            // Two layers with equally many channels.
             let [read, other] = ["b01_conv.dequantize", "b02_conv.dequantize"]
                 .map(|name| nodes.iter().position(|n| n.name == name).expect("a node"));
             nodes[read].input[1] = nodes[other].input[1].clone();
@@ -128,7 +128,7 @@ mod tests {
         let coverage = &integer.coverage;
         assert!(coverage.integer > 20, "{coverage:?}");
         assert!(matches!(&coverage.float[..], [one] if one.contains("no layer of ours")), "{coverage:?}");
-        // What segments make, other segments read: only the picture and the strange layer are stored by tract.
+        // Segments read what other segments make: tract stores only the picture and the unsupported layer's output.
         let stores = graph(&integer).model().nodes.iter().filter(|n| n.op_is::<quant::Quantize>()).count();
         assert_eq!(stores, 2);
         let (mut energy, mut error) = (0.0, 0.0);

@@ -1,4 +1,4 @@
-//! PReLU in one pass. tract's own reader makes three operators of it that take most of a small network's time.
+//! Computes PReLU in one pass. tract's own reader makes three operators of it, which take most of a small network's time.
 
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
@@ -7,7 +7,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::constant;
 
-/// `x` where it is positive, else `x * slope` of its channel (axis 1). Slopes may be negative or above 1.
+/// `x` where it is positive, else `x` times the slope of its channel (axis 1). Slopes may be negative or above 1.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub(super) struct PRelu {
     pub(super) slopes: Arc<Tensor>,

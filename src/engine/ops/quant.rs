@@ -1,7 +1,7 @@
-//! QuantizeLinear and DequantizeLinear, kept as what they are until an arithmetic is chosen.
+//! Reads QuantizeLinear and DequantizeLinear as operators and keeps them until an arithmetic is chosen.
 //!
-//! tract's own readers turn them into chains of elementwise float operators, in which the places where an int8 engine
-//! stores a value can no longer be recognized.
+//! tract's own readers turn them into chains of elementwise float operators, which no longer show where an int8 engine
+//! stores a value.
 
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
@@ -9,9 +9,9 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
 use super::constant;
-use crate::engine::int8::{Stored, Unfit};
+use crate::engine::int8::{Stored, Unsupported};
 
-/// `real = scale * (q - zero)`, one pair for the tensor or one for each position along `axis`.
+/// `real = scale * (q - zero)`, one pair for the tensor or one for each index along `axis`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub(super) struct Affine {
     scale: Arc<Tensor>,
@@ -28,7 +28,7 @@ pub(super) struct Quantize(pub(super) Affine);
 pub(super) struct Dequantize(pub(super) Affine);
 
 impl Dequantize {
-    /// The scale of each row (axis 0), if that is what it has, with zero points of 0: how weights are stored.
+    /// The scale of each row (axis 0), if there is one per row and zero points are 0: how weights are stored.
     pub(super) fn symmetric_rows(&self) -> Option<Arc<Tensor>> {
         let zero = self.0.zero.cast_to::<f32>().ok()?;
         let all_zero = zero.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?.iter().all(|z| *z == 0.0);
@@ -109,7 +109,7 @@ impl Expansion for Linear {
         format!("{:?}Linear", self.direction).into()
     }
 
-    /// tract would fold the weights to floats before anybody has seen that they are int8.
+    /// Keeps tract from folding the weights to floats before the int8 weights are found.
     fn runs_out_of_plan(&self) -> bool {
         false
     }
@@ -148,17 +148,17 @@ impl Expansion for Linear {
 
 impl Affine {
     /// The same for each of `channels` (axis 1).
-    pub(super) fn stored(&self, channels: usize) -> Result<Stored, Unfit> {
-        let told = |_: TractError| Unfit("scales that are no plain numbers".into());
+    pub(super) fn stored(&self, channels: usize) -> Result<Stored, Unsupported> {
+        let told = |_: TractError| Unsupported("scales that are no plain numbers".into());
         let scale = self.scale.try_as_plain_ram().and_then(|s| Ok(s.as_slice::<f32>()?.to_vec())).map_err(told)?;
         let zero = self.zero.try_as_plain_ram().and_then(|z| Ok(z.as_slice::<u8>()?.to_vec())).map_err(told)?;
         match (scale.len(), zero.len()) {
             _ if scale.iter().any(|s| !(s.is_finite() && *s > 0.0)) => {
-                Err(Unfit("scales that are not positive".into()))
+                Err(Unsupported("scales that are not positive".into()))
             }
             (1, 1) => Ok(Stored { scale: vec![scale[0]; channels], zero: vec![zero[0]; channels] }),
             (s, z) if s == channels && z == channels && self.axis == 1 => Ok(Stored { scale, zero }),
-            _ => Err(Unfit("scales along another axis than the channels".into())),
+            _ => Err(Unsupported("scales along another axis than the channels".into())),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Reads one block of a graph: which layers of `engine/int8` it is, or why it is none.
+//! Reads one block of a graph: translates it to layers of `engine/int8`, or says why it cannot.
 
 use std::collections::HashMap;
 
@@ -12,12 +12,12 @@ use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer, Sigmoid};
 
 use super::prelu::PRelu;
 use super::quant::{Dequantize, Quantize};
-use crate::engine::int8::{self, Builder, Excite, Isa, Layer, Shape, Stored, TensorId, Unfit};
+use crate::engine::int8::{self, Builder, Excite, Isa, Layer, Shape, Stored, TensorId, Unsupported};
 
 /// Neighboring blocks that become one operator.
 pub(super) struct Draft {
     pub(super) builder: Builder,
-    /// Stored tensors that come from elsewhere.
+    /// Stored tensors that other operators make.
     pub(super) inputs: Vec<OutletId>,
     /// Tensors that blocks end in.
     pub(super) made: Vec<(OutletId, TensorId)>,
@@ -25,13 +25,13 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Without a block.
+    /// A draft without blocks.
     pub(super) fn new(isa: Isa) -> Self {
         Self { builder: Builder::new(isa), inputs: vec![], made: vec![], tensors: HashMap::new() }
     }
 }
 
-/// Whether a node stores the graph's input as it comes: nothing is computed there.
+/// Whether a node only stores the graph's input, without computing anything.
 pub(super) fn is_input(model: &TypedModel, node: &TypedNode) -> bool {
     node.op_is::<Quantize>() && model.inputs.contains(&node.inputs[0])
 }
@@ -42,19 +42,19 @@ pub(super) struct Reader<'a, 'd> {
     draft: &'d mut Draft,
 }
 
-type Fit<T> = Result<T, Unfit>;
+type Fit<T> = Result<T, Unsupported>;
 
 fn unfit<T>(why: impl Into<String>) -> Fit<T> {
-    Err(Unfit(why.into()))
+    Err(Unsupported(why.into()))
 }
 
 impl<'a, 'd> Reader<'a, 'd> {
-    /// For blocks of this graph.
+    /// A reader for blocks of this graph.
     pub(super) fn new(model: &'a TypedModel, draft: &'d mut Draft) -> Self {
         Self { model, draft }
     }
 
-    /// Takes the block that ends in `node` into the draft, or tells why there is no layer for it.
+    /// Adds the block that ends in `node` to the draft, or says why there is no layer for it.
     pub(super) fn read(&mut self, node: &TypedNode) -> Fit<()> {
         let tensor = self.block(node).and_then(|tensor| self.same_shape(tensor, node))?;
         let outlet = OutletId::from(node.id);
@@ -89,7 +89,7 @@ impl<'a, 'd> Reader<'a, 'd> {
         unfit("a sum of two tensors that are not stored")
     }
 
-    /// The tensor, if it has the shape that tract found for what `node` makes.
+    /// The tensor, if its shape is the one that tract inferred for the output of `node`.
     fn same_shape(&self, tensor: TensorId, node: &TypedNode) -> Fit<TensorId> {
         let (ours, theirs) = (self.draft.builder.shape(tensor), self.shape(node.id.into())?);
         let same = theirs[..] == [1, ours.channels, ours.rows, ours.columns];
@@ -126,7 +126,7 @@ impl<'a, 'd> Reader<'a, 'd> {
         let conv = int8::Conv {
             weights: weights.0,
             scale: wide(weights.1),
-            inward: weights.2,
+            input_scale: weights.2,
             bias: wide(bias),
             slopes: slopes.unwrap_or_else(|| vec![1.0; pool.output_channels]),
             is_depthwise,
@@ -137,7 +137,7 @@ impl<'a, 'd> Reader<'a, 'd> {
         self.draft.builder.conv(&conv, from, residual, stored)
     }
 
-    /// What an activation is applied to, and the factors of negative values.
+    /// The input of an activation, and its factors of negative values.
     fn activation(&self, node: &'a TypedNode) -> Fit<(&'a TypedNode, Option<Vec<f32>>)> {
         let before = |input: usize| self.model.node(node.inputs[input].node);
         if let Some(op) = node.op_as::<PRelu>() {
@@ -188,7 +188,7 @@ impl<'a, 'd> Reader<'a, 'd> {
         Ok((layer, node.inputs[0]))
     }
 
-    /// Whether `node` is the mean over rows and columns of what `x` reads.
+    /// Whether `node` is the mean of `x` over rows and columns.
     fn is_mean_of(&self, node: &TypedNode, x: OutletId) -> bool {
         let is_quotient = node.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<Div>());
         let (&[sum, count], true) = (&node.inputs[..], is_quotient) else { return false };
@@ -200,7 +200,7 @@ impl<'a, 'd> Reader<'a, 'd> {
         is_sum && self.floats(count).is_ok_and(|v| v == [pixels as f32])
     }
 
-    /// What `node` enlarges twofold by repeating pixels, if that is what it does: found out by trying.
+    /// What `node` enlarges twofold by repeating pixels, if it does that: found by running it.
     fn doubled(&mut self, node: &TypedNode) -> Fit<Option<TensorId>> {
         let Some(scales) = node.inputs.get(1).filter(|_| node.op.name() == "Resize") else { return Ok(None) };
         if self.floats(*scales)? != [1.0, 1.0, 2.0, 2.0] {
@@ -218,7 +218,7 @@ impl<'a, 'd> Reader<'a, 'd> {
         if tried().unwrap_or(false) { self.tensor(node.inputs[0]).map(Some) } else { Ok(None) }
     }
 
-    /// The stored tensor that `outlet` reads, through pooling.
+    /// The stored tensor that `outlet` reads, possibly through pooling.
     fn tensor(&mut self, outlet: OutletId) -> Fit<TensorId> {
         let node = self.model.node(outlet.node);
         if let Some(op) = node.op_as::<Dequantize>() {
@@ -264,11 +264,11 @@ impl<'a, 'd> Reader<'a, 'd> {
         Ok(tensor)
     }
 
-    /// int8 weights, the factor of each row and, if there is one, of each input.
+    /// int8 weights, the factor of each row and, if there is one, that of each input.
     #[expect(clippy::type_complexity, reason = "three vectors that are taken apart at once")]
     fn weights(&self, outlet: OutletId, is_depthwise: bool) -> Fit<(Vec<i8>, Vec<f32>, Option<Vec<f32>>)> {
         let node = self.model.node(outlet.node);
-        let (decode, inward) = match self.operands::<Mul>(node) {
+        let (decode, input_scale) = match self.operands::<Mul>(node) {
             Some([weights, factor]) => (self.model.node(weights.node), Some(factor)),
             None => (node, None),
         };
@@ -277,10 +277,10 @@ impl<'a, 'd> Reader<'a, 'd> {
         };
         let Some(weights) = self.constant(decode.inputs[0]) else { return unfit("weights that are not constant") };
         let weights = weights.try_as_plain_ram().and_then(|w| Ok(w.as_slice::<i8>()?.to_vec()));
-        let weights = weights.map_err(|_| Unfit("weights that are not i8".into()))?;
-        // One for each input: axis 1, or 0 where every channel has an input of its own.
+        let weights = weights.map_err(|_| Unsupported("weights that are not i8".into()))?;
+        // One for each input: axis 1, or 0 where every channel has its own input.
         let axis = usize::from(!is_depthwise);
-        let inward = match inward {
+        let input_scale = match input_scale {
             Some(factor) => {
                 let (shape, kernel) = (self.shape(factor)?, self.shape(decode.inputs[0])?);
                 let mut want = [1; 4];
@@ -292,7 +292,7 @@ impl<'a, 'd> Reader<'a, 'd> {
             }
             None => None,
         };
-        Ok((weights, floats(&scale)?, inward))
+        Ok((weights, floats(&scale)?, input_scale))
     }
 
     /// The two inputs of a binary operator, a constant second.
@@ -312,14 +312,14 @@ impl<'a, 'd> Reader<'a, 'd> {
     }
 
     fn floats(&self, outlet: OutletId) -> Fit<Vec<f32>> {
-        let constant = self.constant(outlet).ok_or_else(|| Unfit("a value that is not constant".into()))?;
+        let constant = self.constant(outlet).ok_or_else(|| Unsupported("a value that is not constant".into()))?;
         floats(&constant)
     }
 
     fn shape(&self, outlet: OutletId) -> Fit<TVec<usize>> {
-        let fact = self.model.outlet_fact(outlet).map_err(|e| Unfit(e.to_string()))?;
+        let fact = self.model.outlet_fact(outlet).map_err(|e| Unsupported(e.to_string()))?;
         let shape = fact.shape.as_concrete().filter(|s| s.len() == 4 && !s.contains(&0));
-        shape.map(Into::into).ok_or_else(|| Unfit("a tensor that is no map of known size".into()))
+        shape.map(Into::into).ok_or_else(|| Unsupported("a tensor that is no map of known size".into()))
     }
 
     fn channels(&self, outlet: OutletId) -> Fit<usize> {
@@ -329,5 +329,5 @@ impl<'a, 'd> Reader<'a, 'd> {
 
 fn floats(tensor: &Tensor) -> Fit<Vec<f32>> {
     let values = tensor.try_as_plain_ram().and_then(|t| Ok(t.as_slice::<f32>()?.to_vec()));
-    values.map_err(|_| Unfit("a constant that is not f32".into()))
+    values.map_err(|_| Unsupported("a constant that is not f32".into()))
 }

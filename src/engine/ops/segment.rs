@@ -1,4 +1,4 @@
-//! A network in integers as one operator of tract.
+//! Runs an integer network as one operator of tract.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use crate::engine::int8::{Network, Shape, Sizes, State};
 
-/// Blocks of the graph that were replaced. Its inputs are stored tensors, its outputs stored ones or floats, all NCHW.
+/// Blocks of the graph that were replaced. Inputs are stored tensors; outputs are stored tensors or floats, all NCHW.
 #[derive(Clone)]
 pub(super) struct Segment(Arc<Network>);
 
@@ -95,7 +95,7 @@ impl TypedOp for Segment {
     as_op!();
 }
 
-/// What one thread runs a segment with.
+/// The state with which one thread runs a segment.
 #[derive(Clone, Debug)]
 struct Buffers(State);
 
@@ -106,6 +106,6 @@ impl OpState for Buffers {
     }
 
     fn reset_lanes(&mut self, _: &[LaneId]) -> TractResult<()> {
-        Ok(()) // nothing is kept from one run to the next
+        Ok(()) // no state is kept from one run to the next
     }
 }

@@ -1,33 +1,24 @@
-//! The best shot: which frame is it, and how large it may be.
+//! Chooses the best shot and limits its size.
 
 use crate::face::align::SIDE;
 use crate::face::quality::Quality;
 use crate::face::resample;
-use crate::media::Frame;
+use crate::media::{Frame, Shape};
 
-/// People whose best frame is kept: which of them is the subject is known at the end only.
+/// People whose best frame is kept: which of them is the subject is known only at the end.
 pub(super) const MOST: usize = 3;
 
-/// Pixels of a best shot: a frame of 1920x1080 stays as it is. A larger one would be kept, sent and decoded again for detail
-/// that no template is made of: as JPEG of noise this has 3 MB, and 50 megapixels would have 60.
+/// Most pixels of a best shot: a frame of 1920x1080 stays as it is. More pixels would be kept, sent and decoded again for detail
+/// that no template uses: as JPEG of noise this has 3 MB, and 50 megapixels would have 60.
 const PIXELS: usize = 1920 * 1080;
 
-/// Bytes of memory that the best shots of a medium take.
+/// Most bytes of memory that the best shots of a medium take.
 pub(super) const BYTES: u64 = (MOST * PIXELS * 3) as u64;
 
 /// The frame, scaled down if it is too large.
 pub(super) fn fitting(frame: Frame) -> Frame {
-    let pixels = frame.width() * frame.height();
-    if pixels <= PIXELS {
-        return frame;
-    }
-    // Rounded down, so that the product stays below; a side of a very thin picture would be 0.
-    let scaled = |side: usize| {
-        let squared = (side as u64).pow(2) * PIXELS as u64 / pixels as u64;
-        (squared.isqrt() as usize).max(1)
-    };
-    let (width, height) = (scaled(frame.width()), scaled(frame.height()));
-    resample::resize(&frame, width.min(PIXELS / height), height)
+    let (width, height) = Shape::SQUARE.size(frame.width(), frame.height(), PIXELS as u64);
+    if (width, height) == (frame.width(), frame.height()) { frame } else { resample::resize(&frame, width, height) }
 }
 
 /// Where the aligned crop has an eye: half width and half height of the patch around its center, in pixels.
@@ -40,10 +31,10 @@ const EYES: [(usize, usize); 2] = [(38, 52), (74, 52)];
 /// The quality of the sample (size, sharpness, light, pose) first; then how much darker the darkest part of each eye is than
 /// the skin around it, which is all that five landmarks and a crop tell of open eyes.
 pub(super) fn rank(quality: &Quality, crop: &[u8]) -> i32 {
-    let frontal = 100 - 2 * (quality.nose - 50).abs().min(50);
-    let sharp = quality.sharpness.min(400) / 4;
+    let frontal = 100 - 2 * (quality.yaw_percent - 50).abs().min(50);
+    let sharp = quality.sharpness.min(200) / 2;
     let eyes = EYES.iter().map(|&eye| openness(crop, eye)).min().unwrap_or(0).min(100);
-    4 * i32::from(quality.score()) + frontal + sharp + eyes
+    4 * i32::from(quality.measured()) + frontal + sharp + eyes
 }
 
 /// Difference of luma between the brightest and the darkest 3x3 pixels of an eye's patch: an open eye holds a dark pupil
@@ -67,13 +58,11 @@ fn openness(crop: &[u8], (column, row): (usize, usize)) -> i32 {
 mod tests {
     use super::*;
 
-    /// Skin with two eyes: pupils as dark as told.
+    /// Skin with two eyes whose pupils have this brightness.
     fn crop(pupil: u8) -> Vec<u8> {
         let dark = |x: usize, y: usize| EYES.iter().any(|&(ex, ey)| x.abs_diff(ex) <= 3 && y.abs_diff(ey) <= 3);
         (0..SIDE * SIDE).flat_map(|i| [if dark(i % SIDE, i / SIDE) { pupil } else { 170 }; 3]).collect()
     }
-
-    const GOOD: Quality = Quality { eye_distance: 80, brightness: 120, contrast: 100, sharpness: 250, nose: 50 };
 
     #[test]
     fn large_frames_are_scaled_and_others_stay() {
@@ -93,10 +82,10 @@ mod tests {
 
     #[test]
     fn open_eyes_a_frontal_pose_and_sharpness_win() {
-        let best = rank(&GOOD, &crop(30));
-        assert!(best > rank(&GOOD, &crop(150)));
-        assert!(best > rank(&Quality { nose: 75, ..GOOD }, &crop(30)));
-        assert!(best > rank(&Quality { sharpness: 90, ..GOOD }, &crop(30)));
-        assert!(best > rank(&Quality { brightness: 20, ..GOOD }, &crop(30)));
+        let best = rank(&Quality::GOOD, &crop(30));
+        assert!(best > rank(&Quality::GOOD, &crop(150)));
+        assert!(best > rank(&Quality { yaw_percent: 75, ..Quality::GOOD }, &crop(30)));
+        assert!(best > rank(&Quality { sharpness: 90, ..Quality::GOOD }, &crop(30)));
+        assert!(best > rank(&Quality { brightness: 20, ..Quality::GOOD }, &crop(30)));
     }
 }

@@ -1,55 +1,55 @@
-//! From frames to one number, robustly: no single frame decides, in either direction.
+//! Combines the evidence of all frames into one PAD score that no single frame decides, in either direction.
 //!
-//! The mean of log-odds is what independent witnesses amount to (a logarithmic opinion pool). It is made robust by bounding
-//! what a frame may say, and careful by leaving out the most live frames: an attack shows itself only now and then, when the
-//! edge of the sheet or screen comes into the picture, while a live face is one in every frame. `docs/design/liveness.md` has
-//! what was tried and measured.
+//! The score is the mean log-odds (a logarithmic opinion pool of independent frames). It is robust because the log-odds of each
+//! frame are bounded. It is cautious because the frames that look most live are left out: an attack shows only in some frames,
+//! when the edge of the sheet or screen comes into the picture, while a live face looks live in every frame.
+//! `docs/design/liveness.md` has what was tried and measured.
 
-use super::follow::Judged;
+use super::evidence::FrameEvidence;
 use crate::face::score::{Curve, Score};
 
-/// Most that a frame may say, as log-odds: a probability of 0.25 % or 99.75 %. Among sixteen undecided frames a single sure
-/// one moves the verdict from 0.5 to 0.62 at the most.
-const SUREST: f64 = 6.0;
+/// Bound on the log-odds of one frame: a probability of 0.25 % or 99.75 %. Among sixteen undecided frames, one frame at the bound
+/// moves the verdict from 0.5 to 0.62 at most.
+const MAX_LOG_ODDS: f64 = 6.0;
 
-/// One in so many frames is left out, the most live ones.
-const LEFT_OUT: usize = 4;
+/// One frame in this many is left out, those that look most live.
+const TRIM: usize = 4;
 
-/// Score from which two faces are linked as one person's: one pair of strangers in a thousand reaches it.
+/// Score from which two faces are linked as the same person: one pair of different people in a thousand reaches it.
 const SAME_PERSON: f64 = 0.75;
 
-/// The face counts as exchanged if this part of the frames, one in so many, shows somebody else: a sixth of them. A person who
-/// throws back the head is taken for another one in a tenth.
+/// The face counts as exchanged if one frame in this many, a sixth of them, shows another person. When a person throws the head
+/// back, a tenth of the frames are taken for another person.
 const EXCHANGED_SHARE: usize = 6;
 
-/// Confidence of an attack when the face changes into another one on the way.
+/// Confidence of an attack when the face changes to another person's within the medium.
 const EXCHANGED: f64 = 0.99;
 
 /// The confidence that `frames`, at least one, show a presentation attack.
-pub(super) fn verdict(frames: &[Judged], curve: &Curve) -> Score {
+pub(super) fn verdict(frames: &[FrameEvidence], curve: &Curve) -> Score {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let mut odds: Vec<f64> = frames.iter().map(|f| mean(&f.live).clamp(-SUREST, SUREST)).collect();
+    let mut odds: Vec<f64> = frames.iter().map(|f| mean(&f.live).clamp(-MAX_LOG_ODDS, MAX_LOG_ODDS)).collect();
     odds.sort_by(f64::total_cmp);
-    odds.truncate(odds.len() - odds.len() / LEFT_OUT);
+    odds.truncate(odds.len() - odds.len() / TRIM);
     let spoofing = Score::new(1.0 / (1.0 + libm::exp(mean(&odds))));
     if exchanged(frames, curve) { spoofing.max(Score::new(EXCHANGED)) } else { spoofing }
 }
 
-/// Whether the frames fall apart into people so that a second one has a part in them that is no slip.
-fn exchanged(frames: &[Judged], curve: &Curve) -> bool {
+/// Whether the frames show a second person in more of them than a matching error explains.
+fn exchanged(frames: &[FrameEvidence], curve: &Curve) -> bool {
     people(frames, curve).get(1).is_some_and(|second| second.len() * EXCHANGED_SHARE >= frames.len())
 }
 
-/// The frames that show the subject, by number: of several people the one with most frames. What is taken along from a judgement,
-/// as a template or a best shot, has to come from these: the verdict speaks for them, and a few frames of somebody else,
-/// however good, must not slip through with it.
-pub(super) fn subject(frames: &[Judged], curve: &Curve) -> Vec<usize> {
+/// The frames that show the subject, by number: of several people, the one with most frames. A template or best shot that goes with
+/// the verdict has to come from these frames: the verdict holds for them only, and a few frames of another person, however good,
+/// must not be used with it.
+pub(super) fn subject(frames: &[FrameEvidence], curve: &Curve) -> Vec<usize> {
     people(frames, curve).swap_remove(0)
 }
 
-/// Frames by person, the one with most frames first; at least one group, of at least one frame. Between two groups no two faces
-/// are linked: a person who turns stays one group by the frames between the poses; of two people no frame lies between.
-fn people(frames: &[Judged], curve: &Curve) -> Vec<Vec<usize>> {
+/// Frames grouped by person, the one with most frames first; at least one group, of at least one frame. Between two groups no two
+/// faces are linked. A person who turns stays one group, linked by the frames between the poses; between two people there are none.
+fn people(frames: &[FrameEvidence], curve: &Curve) -> Vec<Vec<usize>> {
     let mut rest: Vec<usize> = (0..frames.len()).collect();
     let mut people = vec![];
     while !rest.is_empty() {
@@ -62,13 +62,13 @@ fn people(frames: &[Judged], curve: &Curve) -> Vec<Vec<usize>> {
         }
         people.push(group);
     }
-    people.sort_by_key(|group| std::cmp::Reverse(group.len())); // stable: of equals the first
+    people.sort_by_key(|group| std::cmp::Reverse(group.len())); // stable: of equal groups the first
     people
 }
 
-/// Whether two faces are linked. A single picture has no vectors, and only one face.
+/// Whether two faces are linked.
 pub(super) fn same_person(a: &[f64], b: &[f64], curve: &Curve) -> bool {
-    a.is_empty() || b.is_empty() || curve.score(dot(a, b)) >= Score::new(SAME_PERSON)
+    curve.score(dot(a, b)) >= Score::new(SAME_PERSON)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -84,8 +84,8 @@ mod tests {
         Curve::new(&[Knot { fmr: 1e-2, cosine: 0.3 }, Knot { fmr: 1e-4, cosine: 0.4 }])
     }
 
-    fn frame(odds: f64, vector: &[f64]) -> Judged {
-        Judged { live: vec![odds], vector: vector.to_vec(), rank: 0, quality: 50 }
+    fn frame(odds: f64, vector: &[f64]) -> FrameEvidence {
+        FrameEvidence { live: vec![odds], vector: vector.to_vec(), rank: 0, quality: 50 }
     }
 
     fn spoofing(odds: &[f64]) -> f64 {
@@ -112,25 +112,26 @@ mod tests {
 
     #[test]
     fn views_of_a_frame_are_averaged() {
-        let views = Judged { live: vec![3.0, -3.0], ..frame(0.0, &[]) };
+        let views = FrameEvidence { live: vec![3.0, -3.0], ..frame(0.0, &[1.0]) };
         assert_eq!(verdict(&[views], &curve()).value(), 0.5);
     }
 
     #[test]
     fn a_face_that_changes_into_another_is_an_attack() {
         let (a, b) = ([1.0, 0.0], [0.1, 0.995]);
-        let clip =
-            |others: usize| -> Vec<Judged> { (0..16).map(|i| frame(3.0, if i < others { &b } else { &a })).collect() };
+        let clip = |others: usize| -> Vec<FrameEvidence> {
+            (0..16).map(|i| frame(3.0, if i < others { &b } else { &a })).collect()
+        };
         assert!(verdict(&clip(2), &curve()).value() < 0.1);
         assert_eq!(verdict(&clip(3), &curve()).value(), EXCHANGED);
         assert_eq!(verdict(&[frame(3.0, &a), frame(3.0, &b)], &curve()).value(), EXCHANGED);
         assert_eq!(verdict(&clip(8), &curve()).value(), EXCHANGED);
-        // Of people with as many frames the subject is the first, else the one with more.
+        // Of two people with equally many frames the subject is the first, else the one with more.
         assert_eq!(subject(&clip(2), &curve()), (2..16).collect::<Vec<_>>());
         assert_eq!(subject(&clip(8), &curve()), (0..8).collect::<Vec<_>>());
-        // Poses that are linked by one between them are one person.
+        // Poses that are linked by a pose between them are one person.
         let between = [0.8, 0.6];
-        let turning: Vec<Judged> = [&a, &a, &b, &b, &between].map(|v| frame(3.0, v)).into();
+        let turning: Vec<FrameEvidence> = [&a, &a, &b, &b, &between].map(|v| frame(3.0, v)).into();
         assert!(verdict(&turning, &curve()).value() < 0.1);
     }
 }

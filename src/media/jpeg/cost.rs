@@ -1,29 +1,31 @@
-//! What it takes to decode a JPEG, told from its layout: refused is what costs more than the same picture from any encoder.
+//! Computes the cost of decoding a JPEG from its layout and refuses files that cost more than any encoder's file of that picture.
 
-use super::layout::{Flaw, Layout, Scan};
+use super::kinds::Way;
+use super::layout::{JpegDefect, Layout, Scan};
+use super::plain;
 
-/// Visits of scans to components, over all pixels, that a picture as large as the limit may have: 24 is what libjpeg's script
-/// for CMYK makes, 18 that for color, and some come on top for blocks that reach over the edges. A picture of a tenth of the
+/// Most visits of scans to components, over all pixels, that a picture as large as the limit may have: libjpeg's script for CMYK
+/// makes 24, that for color 18, and blocks that extend past the edges add some. A picture of a tenth of the
 /// pixels may have ten times as many. A visit to a block takes a decoder up to a tenth of a microsecond if no bits are read, so
-/// that 50 megapixels cost two seconds at the worst.
+/// that 50 megapixels cost at most two seconds.
 const MOST_VISITS: u64 = 28;
 
-/// Bits of a block in a sequential scan at least: a code for the first coefficient and one for the end of the block.
+/// Least bits of a block in a sequential scan: a code for the first coefficient and one for the end of the block.
 const LEAST_SEQUENTIAL: u64 = 2;
 
-/// Bits of a block in a scan of first coefficients, at least: a code, or the next bit of each.
+/// Least bits of a block in a scan of first coefficients: a code, or the next bit of each.
 const LEAST_FIRST: u64 = 1;
 
-/// Blocks that one run of a scan of other coefficients can leave out: a code, and as many bits as its length has after the first.
+/// Most blocks that one run of a scan of other coefficients can skip: a code, and as many bits as its length has after the first.
 const LONGEST_RUN: u64 = 32_767;
 
-/// Restart markers of a progressive picture: a hundred scans with one for each row of 5,000 pixels have half as many. Each makes
-/// the copy that is decoded sixteen bytes longer.
+/// Most restart markers of a progressive picture: a hundred scans with one for each row of 5,000 pixels have half as many. Each adds
+/// 16 bytes to the copy that is decoded.
 const MOST_RESTARTS: usize = 1 << 17;
 
 impl Layout {
-    /// Refuses what costs too much, and what lacks bytes that its picture needs. `most_pixels` is the limit for its kind.
-    pub(in crate::media) fn check(&self, most_pixels: u64) -> Result<(), Flaw> {
+    /// Refuses files that cost too much, or have fewer bytes than their picture needs. `most_pixels` is the limit for the kind of media.
+    pub(in crate::media) fn check(&self, most_pixels: u64) -> Result<(), JpegDefect> {
         let mut blocks = 0_u64;
         for scan in &self.scans {
             let visited = self.blocks(scan);
@@ -36,25 +38,25 @@ impl Layout {
                 }
             };
             if (scan.data.len() as u64) * 8 < least {
-                return Err(Flaw::EndsInScan);
+                return Err(JpegDefect::EndsInScan);
             }
             blocks += visited;
         }
         if blocks.saturating_mul(64) > most_pixels.saturating_mul(MOST_VISITS) {
-            return Err(Flaw::TooLarge("goes over its picture more often than encoders do"));
+            return Err(JpegDefect::TooLarge("goes over its picture more often than encoders do"));
         }
         let twice = |component| self.scans.iter().filter(|scan| scan.components.contains(&component)).count() > 1;
         if !self.progressive && (0..self.components.len()).any(twice) {
-            return Err(Flaw::Damaged("a component in two scans"));
+            return Err(JpegDefect::Damaged("a component in two scans"));
         }
         let restarts: usize = self.scans.iter().map(|scan| scan.restarts).sum();
         if self.progressive && restarts > MOST_RESTARTS {
-            return Err(Flaw::TooLarge("begins anew more often than encoders do"));
+            return Err(JpegDefect::TooLarge("begins anew more often than encoders do"));
         }
         Ok(())
     }
 
-    /// Blocks of 8x8 samples that a scan goes over (A.2).
+    /// Blocks of 8x8 samples in a scan (A.2).
     fn blocks(&self, scan: &Scan) -> u64 {
         let (across, down) = self.sampling();
         let (width, height) = (u64::from(self.width), u64::from(self.height));
@@ -69,32 +71,35 @@ impl Layout {
     }
 
     /// The largest sampling factors.
-    fn sampling(&self) -> (u64, u64) {
+    pub(super) fn sampling(&self) -> (u64, u64) {
         let most = |factor: fn(&super::layout::Component) -> u8| self.components.iter().map(factor).max().unwrap_or(1);
         (most(|component| component.across).into(), most(|component| component.down).into())
     }
 
-    /// Bytes that decoding takes at most beside the picture that comes out.
+    /// Most bytes that decoding takes besides the decoded picture.
     pub(in crate::media) fn working_bytes(&self) -> u64 {
-        /// Bytes of a coefficient or of a sample on its way.
+        /// Bytes of a coefficient or of an intermediate sample.
         const COEFFICIENT: u64 = 2;
-        /// Rows of blocks that are held for each component: before and after they are brought to the size of luma, and once
-        /// more for the color.
+        /// Rows of blocks that are held for each component: before and after upsampling to the size of luma, and once
+        /// more for color conversion.
         const ROWS: u64 = 6;
-        /// Tables, and what the decoder itself takes.
+        /// Bytes of tables and of the decoder itself.
         const TABLES: u64 = 1 << 18;
         let (across, down) = self.sampling();
         let (columns, rows) = (u64::from(self.width).div_ceil(across * 8), u64::from(self.height).div_ceil(down * 8));
         let per_unit: u64 =
             self.components.iter().map(|component| u64::from(component.across) * u64::from(component.down) * 64).sum();
-        // All coefficients wait for the last scan, unless the first one has them.
+        if self.way() == Ok(Way::Plain) {
+            return plain::SAMPLE_BYTES * columns * rows * per_unit + 4 * u64::from(self.width) + TABLES;
+        }
+        // All coefficients are held until the last scan, unless the first scan has them all.
         let held = if self.is_whole() { 0 } else { rows };
         let most_per_unit = across * down * 64 * self.components.len() as u64;
         let copy: u64 = self.pieces.iter().map(|piece| piece.len() as u64).sum();
         COEFFICIENT * columns * (per_unit * held + most_per_unit * ROWS) + copy + self.padding() as u64 + TABLES
     }
 
-    /// Bytes that are put into the copy that is decoded: see [`feed`](super::feed).
+    /// Bytes of padding in the copy that is decoded: see [`feed`](super::feed).
     pub(super) fn padding(&self) -> usize {
         let restarts = if self.progressive { self.scans.iter().map(|scan| scan.restarts).sum() } else { 0 };
         (self.scans.len() + restarts) * (super::feed::PADDING + size_of::<usize>())
@@ -121,20 +126,20 @@ mod tests {
 
     #[test]
     fn a_scan_has_at_least_the_bits_that_its_blocks_need() {
-        // 64x64 pixels are 64 blocks: 16 bytes if sequential, 8 of first coefficients; a run may leave out all others.
+        // 64x64 pixels are 64 blocks: 16 bytes if sequential, 8 for first coefficients; a run may skip all others.
         for (code, band, least) in [(0xC0, (0, 63), 16), (0xC2, (0, 0), 8)] {
             let check = |bytes: usize| {
                 layout(Writer::new().frame(code, 64, 64, &[0x11]).scan(&[1], band, (0, 0), &vec![0; bytes]))
                     .check(1 << 20)
             };
-            assert_eq!((check(least), check(least - 1)), (Ok(()), Err(Flaw::EndsInScan)));
+            assert_eq!((check(least), check(least - 1)), (Ok(()), Err(JpegDefect::EndsInScan)));
         }
         // 65,536 blocks: two runs of 15 bits, and one of two blocks.
         let check = |bytes: usize| {
             let first = Writer::new().frame(0xC2, 2048, 2048, &[0x11]).scan(&[1], (0, 0), (0, 0), &[0; 8192]);
             layout(first.scan(&[1], (1, 63), (0, 0), &vec![0; bytes])).check(1 << 22)
         };
-        assert_eq!((check(4), check(3)), (Ok(()), Err(Flaw::EndsInScan)));
+        assert_eq!((check(4), check(3)), (Ok(()), Err(JpegDefect::EndsInScan)));
     }
 
     #[test]
@@ -145,7 +150,7 @@ mod tests {
             layout(all).check(most_pixels)
         };
         assert_eq!(visits(28, 64 * 64), Ok(()));
-        assert_eq!(visits(29, 64 * 64), Err(Flaw::TooLarge("goes over its picture more often than encoders do")));
+        assert_eq!(visits(29, 64 * 64), Err(JpegDefect::TooLarge("goes over its picture more often than encoders do")));
         assert_eq!(visits(56, 2 * 64 * 64), Ok(()), "a smaller one may have more");
     }
 
@@ -154,7 +159,10 @@ mod tests {
         let one = |id: u8| move |writer: Writer| writer.scan(&[id], (0, 63), (0, 0), &[0; 16]);
         let start = || Writer::new().frame(0xC0, 16, 16, &[0x11, 0x11]);
         assert_eq!(layout(one(2)(one(1)(start()))).check(1 << 20), Ok(()));
-        assert_eq!(layout(one(1)(one(1)(start()))).check(1 << 20), Err(Flaw::Damaged("a component in two scans")));
+        assert_eq!(
+            layout(one(1)(one(1)(start()))).check(1 << 20),
+            Err(JpegDefect::Damaged("a component in two scans"))
+        );
         let whole = start().scan(&[1, 2], (0, 63), (0, 0), &[0; 16]);
         assert_eq!(layout(one(1)(whole)).scans.len(), 1, "what follows the whole picture is not read");
     }

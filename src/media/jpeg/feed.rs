@@ -1,53 +1,54 @@
-//! How a decoder gets the bytes of a JPEG: a copy without what it need not see, read under watch.
+//! Feeds a decoder a reduced copy of a JPEG, and stops it when it reads past the data of a scan.
 //!
-//! `zune-jpeg` goes on with zeros where a scan ends before its blocks do, without asking for more, for all that is left of the
-//! picture. In a progressive file that can be done a hundred times over. Therefore scans are followed by a few zero bytes more
-//! than a decoder reads ahead: one that takes those as codes is known to have run out. It looks for markers byte by byte and for
-//! codes four bytes at a time, or without a way to fail; that tells one from the other. Where the decoder wants a marker right
-//! behind the data there are none: after the first scan of several, and before restarts in a sequential one. There it may go
-//! over the picture once with zeros.
+//! Where a scan ends before its blocks do, `zune-jpeg` continues with zeros for the rest of the picture without reading more. In a
+//! progressive file that can happen a hundred times. Therefore each scan is followed by a few zero bytes more than a decoder reads
+//! ahead: a decoder that reads those as codes has overrun the data. `zune-jpeg` looks for markers byte by byte, and reads codes four
+//! bytes at a time or with a method that cannot fail; this distinguishes the two. Where it requires a marker directly after the
+//! data, there is no padding: after the first scan of several, and before restarts in a sequential file. There it may go over the
+//! picture once with zeros.
 //!
-//! A decoder that has to end is left by unwinding: errors of a reader it takes for the end of the file, and finishes its picture.
+//! A decoder is stopped by unwinding: it treats errors of its reader as the end of the file, and finishes the picture.
 
 use std::panic::resume_unwind;
 
 use zune_jpeg::zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZSeekFrom};
 
 use super::layout::Layout;
-use crate::ops::Wiped;
+use crate::ops::SecretBytes;
 
-/// Zero bytes behind the data of a scan. A decoder holds up to eight bytes that it has not used.
+/// Zero bytes after the data of a scan. A decoder holds up to eight bytes that it has not used.
 pub(super) const PADDING: usize = 16;
 
-/// How many of these may be read as codes.
+/// How many padding bytes may be read as codes.
 const AHEAD: usize = 12;
 
-/// Reads between two questions whether to stop: about 16 KiB, which take less than a millisecond to decode.
+/// Reads between two polls of `stop`: about 16 KiB, which take less than a millisecond to decode.
 const READS: u32 = 4096;
 
-/// Why a decoder was left.
+/// Why a decoder was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Halt {
-    /// It was told to stop.
+    /// `stop` returned true.
     Stopped,
-    /// It took more from a scan than there is.
+    /// It read past the data of a scan.
     Overrun,
 }
 
-/// A reader of the bytes that a decoder is shown.
+/// The reader that a decoder gets its bytes from.
 pub(super) struct Feed<'a> {
-    bytes: Wiped,
-    /// Up to where codes may be read, for each padding.
+    bytes: SecretBytes,
+    /// For each padding, the position up to which codes may be read.
     walls: Vec<usize>,
     at: usize,
-    /// The next wall.
+    /// Index of the next of `walls`.
     wall: usize,
     reads: u32,
     stop: &'a dyn Fn() -> bool,
 }
 
 impl<'a> Feed<'a> {
-    /// Of a JPEG with this layout; with `tables` put before everything else, as whole segments. `stop` is asked whether to give up.
+    /// Reads a JPEG with this layout, preceded by `tables` and the color header, as whole segments. Polls `stop`, which returns true to
+    /// stop.
     pub(super) fn new(jpeg: &[u8], layout: &Layout, tables: &[u8], stop: &'a dyn Fn() -> bool) -> Self {
         let data: usize = layout.pieces.iter().map(|piece| piece.len()).sum();
         let mut bytes = Vec::with_capacity(data + tables.len() + layout.padding() + 4);
@@ -80,13 +81,13 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// Where the first restart marker of entropy-coded data is.
+/// Position of the first restart marker in entropy-coded data.
 fn restart(data: &[u8]) -> Option<usize> {
     memchr::memchr_iter(0xFF, data).find(|&at| matches!(data.get(at + 1), Some(0xD0..=0xD7)))
 }
 
 impl Feed<'_> {
-    /// Takes so many bytes, or none if there are fewer.
+    /// Takes `count` bytes; `None` if there are fewer.
     fn take(&mut self, count: usize) -> Option<&[u8]> {
         self.reads += 1;
         if self.reads.is_multiple_of(READS) {
@@ -103,7 +104,7 @@ impl Feed<'_> {
         }
     }
 
-    /// Says that the bytes from here to `end` are read as codes.
+    /// Checks a read of codes up to `end`, and stops the decoder if that is an overrun.
     fn codes(&mut self, end: usize) {
         while self.walls.get(self.wall).is_some_and(|&wall| wall < self.at) {
             self.wall += 1;
@@ -129,7 +130,7 @@ impl ZByteReaderTrait for Feed<'_> {
     fn read_exact_bytes(&mut self, buf: &mut [u8]) -> Result<(), ZByteIoError> {
         match buf.len() {
             4 => self.codes(self.at + 4),
-            // A length: between scans.
+            // The length of a segment: between scans.
             2 => self.ask(),
             _ => {}
         }

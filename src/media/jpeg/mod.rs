@@ -1,16 +1,24 @@
-//! JPEG: what a file costs before it is decoded, and decoding that can be stopped.
+//! Decodes JPEG: checks a file's cost before decoding it, and can stop while decoding.
 //!
-//! Decoders fill what is missing with gray and say nothing; a face made of half gray would be compared all the same. So the
-//! segments are walked first (`layout`): an interrupted transfer has no end, and a scan that is shorter than any encoder makes
-//! it is damaged (`cost`). The crate `zune-jpeg` decodes (`decode`), and is shown the bytes in a way that tells when it takes
-//! more from a scan than there is (`feed`).
+//! Decoders fill missing parts with gray without an error; a face that is half gray would still be compared. Therefore the
+//! segments are parsed first (`layout`): an interrupted transfer has no end, and a scan that is shorter than any encoder makes
+//! it is damaged (`cost`). libjpeg-turbo is the reference: its rules for color (`color`), its typical tables (`tables`).
+//! Each kind of file goes to a decoder that decodes it correctly, or is refused by name (`kinds`): the crate `zune-jpeg` (`decode`),
+//! whose reader detects when it reads past the data of a scan (`feed`), or our own (`plain`).
 
+mod color;
 mod cost;
 mod decode;
 mod feed;
+mod kinds;
 mod layout;
+mod plain;
+mod stopped;
+mod tables;
 #[cfg(test)]
 mod tests;
 
-pub(super) use decode::{Color, Stopped, open};
-pub(super) use layout::{Flaw, Layout};
+pub(super) use color::Color;
+pub(super) use decode::open;
+pub(super) use layout::{JpegDefect, Layout};
+pub(super) use stopped::Stopped;

@@ -1,4 +1,4 @@
-//! A writer of JPEGs that no encoder makes, and what becomes of them.
+//! Writes JPEGs that no encoder makes, and tests how they are handled.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A JPEG without its end.
+/// A JPEG without its end-of-image marker.
 #[derive(Clone)]
 pub(super) struct Writer(Vec<u8>);
 
@@ -36,7 +36,7 @@ impl Writer {
         self.segment(code, &body)
     }
 
-    /// A scan of components by their numbers, all with the first tables.
+    /// A scan of components by their identifiers, all with the first tables.
     pub(super) fn scan(self, ids: &[u8], band: (u8, u8), bits: (u8, u8), data: &[u8]) -> Self {
         let mut body = vec![ids.len() as u8];
         ids.iter().for_each(|&id| body.extend([id, 0]));
@@ -47,12 +47,12 @@ impl Writer {
     }
 
     /// A quantization table of ones.
-    fn quantized(self) -> Self {
+    pub(super) fn quantized(self) -> Self {
         self.segment(0xDB, &[&[0][..], &[1; 64]].concat())
     }
 
-    /// A Huffman table of one code, all zeros, of so many bits.
-    fn code(self, is_ac: bool, bits: usize, value: u8) -> Self {
+    /// A Huffman table of one code, which is `bits` zeros.
+    pub(super) fn code(self, is_ac: bool, bits: usize, value: u8) -> Self {
         let mut body = vec![u8::from(is_ac) << 4];
         body.extend((1..=16).map(|length| u8::from(length == bits)));
         body.push(value);
@@ -60,42 +60,40 @@ impl Writer {
     }
 }
 
-/// A gray picture of 16x16 pixels: every code is a zero bit, and nothing differs from the block before.
+/// A gray picture of 16x16 pixels: every code is a zero bit, and no block differs from the one before.
 pub(super) fn gray(progressive: bool) -> Writer {
     square(16, progressive)
 }
 
 fn square(side: u16, progressive: bool) -> Writer {
     let blocks = usize::from(side.div_ceil(8)).pow(2);
-    let start = |code| Writer::new().quantized().frame(code, side, side, &[0x11]).code(false, 1, 0).code(true, 1, 0);
     match progressive {
-        false => start(0xC0).scan(&[1], (0, 63), (0, 0), &vec![0; blocks.div_ceil(4)]),
-        true => {
-            let first = start(0xC2).scan(&[1], (0, 0), (0, 0), &vec![0; blocks.div_ceil(8)]);
-            first.scan(&[1], (1, 63), (0, 0), &vec![0; blocks.div_ceil(8)])
-        }
+        false => start(0xC0, side).scan(&[1], (0, 63), (0, 0), &vec![0; blocks.div_ceil(4)]),
+        true => first(side).scan(&[1], (1, 63), (0, 0), &vec![0; blocks.div_ceil(8)]),
     }
 }
 
-impl From<Flaw> for Stopped {
-    fn from(flaw: Flaw) -> Self {
-        match flaw {
-            Flaw::EndsInScan => Self::Short,
-            other => Self::Damaged(other.to_string()),
-        }
-    }
+/// The headers and tables of a gray picture.
+fn start(code: u8, side: u16) -> Writer {
+    Writer::new().quantized().frame(code, side, side, &[0x11]).code(false, 1, 0).code(true, 1, 0)
+}
+
+/// A progressive picture up to its first scan.
+fn first(side: u16) -> Writer {
+    let blocks = usize::from(side.div_ceil(8)).pow(2);
+    start(0xC2, side).scan(&[1], (0, 0), (0, 0), &vec![0; blocks.div_ceil(8)])
 }
 
 fn decoded(bytes: &[u8], stop: &dyn Fn() -> bool) -> Result<Vec<u8>, Stopped> {
     let layout = Layout::read(bytes)?;
     layout.check(1 << 24)?;
-    let opened = open(bytes, &layout, &[], stop)?;
+    let opened = open(bytes, &layout, stop)?;
     let channels = if opened.color() == Color::Gray { 1 } else { 3 };
     let mut out = vec![0; usize::from(layout.width) * usize::from(layout.height) * channels];
     opened.decode(false, &mut out).map(|()| out)
 }
 
-/// What the crate `image` makes of it, which shows the decoder all bytes.
+/// The result of the crate `image`, which passes all bytes to the decoder.
 fn reference(bytes: &[u8]) -> Vec<u8> {
     image::load_from_memory(bytes).unwrap().into_bytes()
 }
@@ -116,25 +114,24 @@ fn honest_pictures_come_out_as_from_the_decoder_alone() {
 fn a_scan_that_ends_before_its_blocks_is_damaged() {
     // 16,384 blocks; the second scan has a code of ten bits for each, or less.
     let second = |value: u8, bits: usize, bytes: usize| {
-        let first = square(1024, true);
-        decoded(&first.code(true, bits, value).scan(&[1], (1, 63), (0, 0), &vec![0; bytes]).bytes(), &|| false)
+        decoded(&first(1024).code(true, bits, value).scan(&[1], (1, 63), (0, 0), &vec![0; bytes]).bytes(), &|| false)
     };
     let need = 16_384 * 10 / 8;
     assert!(second(0x00, 10, need).is_ok(), "an end in each block");
-    assert_eq!(second(0x00, 10, need - 100), Err(Stopped::Short));
-    assert_eq!(second(0x01, 16, 40), Err(Stopped::Short), "coefficients without end");
+    assert_eq!(second(0x00, 10, need - 100), Err(Stopped::Flawed(JpegDefect::EndsInScan)));
+    assert_eq!(second(0x01, 16, 40), Err(Stopped::Flawed(JpegDefect::EndsInScan)), "coefficients without end");
     // The same in one scan: the least bits, but coefficients where the end should be.
     let whole = |value: u8, bytes: usize| {
         let start = Writer::new().quantized().frame(0xC0, 1024, 1024, &[0x11]).code(false, 1, 0).code(true, 1, value);
         decoded(&start.scan(&[1], (0, 63), (0, 0), &vec![0; bytes]).bytes(), &|| false)
     };
     assert!(whole(0x00, 4096).is_ok());
-    assert_eq!(whole(0x01, 4096), Err(Stopped::Short));
+    assert_eq!(whole(0x01, 4096), Err(Stopped::Flawed(JpegDefect::EndsInScan)));
 }
 
 #[test]
 fn restarts_do_not_hide_missing_data() {
-    // Sixteen stretches of 1,024 blocks, of one bit each.
+    // Sixteen restart intervals of 1,024 blocks, of one bit each.
     let build = |bytes: usize| {
         let start = Writer::new().segment(0xDD, &[4, 0]).quantized().frame(0xC2, 1024, 1024, &[0x11]);
         let stretch = |number: u8, bytes: usize| [&[0xFF, 0xD0 + number % 8][..], &vec![0; bytes]].concat();
@@ -143,7 +140,7 @@ fn restarts_do_not_hide_missing_data() {
         decoded(&first.scan(&[1], (1, 63), (0, 0), &data(bytes)).bytes(), &|| false)
     };
     assert!(build(128).is_ok());
-    assert_eq!(build(100), Err(Stopped::Short));
+    assert_eq!(build(100), Err(Stopped::Flawed(JpegDefect::EndsInScan)));
 }
 
 #[test]

@@ -1,44 +1,77 @@
-//! AVI and its extension OpenDML: from the bytes of a file to its video track.
+//! Reads AVI and its extension OpenDML: from the bytes of a file to its video track.
 //!
 //! Chunks in lists (Microsoft, "AVI RIFF File Reference"; OpenDML 1.02 for files that go on in a second `RIFF`).
-//! Writers that crash or stream leave the sizes of lists wrong, so lists are not measured but entered, and the chunks
-//! are walked as one flat list. Indexes are read only for what they alone know: which frames are keys. A frame has no
+//! Writers that crash or stream leave the sizes of lists wrong, so lists are not skipped by their size but entered, and the chunks
+//! are walked as one flat list. Indexes are read only for what nothing else contains: which frames are keys. A frame has no
 //! time of its own: it is due when those before it have been shown. Where frames are decoded in another order, their
 //! times are those of decoding.
+//!
+//! Files that were appended to each other are all read, one after the other.
 
 use std::borrow::Cow;
 
-use super::track::{Codec, Container, Error, Sample, Track, check, check_count, microseconds, no_video, settings};
-use crate::media::frame::Turn;
+use super::track::{
+    Candidate, Codec, Container, Error, Sample, Track, VIDEOS, best, check, check_count, check_recordings, cut_at,
+    joined, microseconds, no_video, settings,
+};
+use crate::media::Shape;
+use crate::media::frame::Rotation;
 use crate::ops::Limits;
 
-/// Reads the first video stream of a file. The samples are borrowed from `bytes`.
+/// Reads the video stream of a file: the largest. The samples are borrowed from `bytes`.
 pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Track<'a>, Error> {
-    read_track(bytes, limits).map_err(|error| error.about(Container::Avi))
+    let read = || {
+        let parts = recordings(bytes)?.into_iter().map(|part| read_track(part, limits));
+        joined(parts.collect::<Result<_, _>>()?, limits)
+    };
+    read().map_err(|error| error.about(Container::Avi))
+}
+
+/// The files that were appended to each other: each begins with a `RIFF` of kind `AVI `. Others go on with the one before.
+fn recordings(bytes: &[u8]) -> Result<Vec<&[u8]>, Error> {
+    let mut chunks = Chunks::new(bytes);
+    while chunks.next().is_some() {
+        check_recordings(chunks.starts.len().saturating_sub(1))?;
+    }
+    let mut starts = chunks.starts;
+    // What lies before the first one, if anything does, is read with it.
+    match starts.first_mut() {
+        Some(first) => *first = 0,
+        None => starts.push(0),
+    }
+    Ok(cut_at(bytes, &starts))
 }
 
 fn read_track<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Track<'a>, Error> {
-    let stream = Stream::find(bytes)?;
+    let mut streams = Stream::find(bytes)?;
     let mut chunks = Chunks::new(bytes);
-    let mut keys = Keys::default();
-    let mut samples = Vec::new();
-    // Counts the chunks, empty ones included: they repeat the picture before them.
-    let mut position = 0_usize;
+    let mut found: Vec<Found<'_>> = streams.iter().map(|_| Found::default()).collect();
     for (code, body) in &mut chunks {
-        match stream.role(code) {
-            Role::Frame => {
-                if !body.is_empty() {
-                    check_count(samples.len() + 1, limits)?;
-                    let time_us = microseconds(i64::try_from(position).unwrap_or(i64::MAX), stream.seconds);
-                    samples.push((position, Sample { data: Cow::Borrowed(body), time_us, key: true, shown: true }));
+        for (stream, found) in streams.iter().zip(&mut found) {
+            match stream.role(code) {
+                Role::Frame => {
+                    if !body.is_empty() {
+                        check_count(found.samples.len() + 1, limits)?;
+                        let position = i64::try_from(found.position).unwrap_or(i64::MAX);
+                        let time_us = microseconds(position, stream.seconds);
+                        let sample = Sample { data: Cow::Borrowed(body), time_us, key: true, shown: true };
+                        found.samples.push((found.position, sample));
+                    }
+                    found.position += 1;
                 }
-                position += 1;
+                Role::OldIndex => found.keys.add_old(body, stream),
+                Role::Index => found.keys.add(body),
+                Role::Other => {}
             }
-            Role::OldIndex => keys.add_old(body, &stream),
-            Role::Index => keys.add(body),
-            Role::Other => {}
         }
     }
+    let candidate = |(stream, found): (&Stream<'_>, &Found<'_>)| {
+        let pixels = u64::from(stream.picture.width) * u64::from(stream.picture.height);
+        Candidate { default: stream.enabled, pixels, samples: found.samples.len() }
+    };
+    let candidates: Vec<Candidate> = streams.iter().zip(&found).map(candidate).collect();
+    let number = best(&candidates).unwrap_or(0);
+    let (stream, Found { position, mut samples, keys }) = (streams.swap_remove(number), found.swap_remove(number));
     if (chunks.cut || riff_is_cut(bytes)) && (position < stream.length || stream.length == 0) {
         let all = if stream.length == 0 { String::new() } else { format!(" of {}", stream.length) };
         return Err(Error::Damaged(format!("ends inside its media data: {position}{all} frames are there")));
@@ -47,12 +80,22 @@ fn read_track<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Track<'a>, Error> 
         sample.key = keys.get(*position).unwrap_or(stream.picture.codec == Codec::Mjpeg || *position == 0);
     }
     let samples = samples.into_iter().map(|(_, sample)| sample).collect();
-    let Picture { codec, width, height, setup } = stream.picture;
-    let (turn, mirrored, setup) = (Turn::None, false, settings(setup)?);
-    Track { container: Container::Avi, codec, width, height, turn, mirrored, setup, samples }.finished(limits)
+    let Picture { codec, width, height, setup, bottom_first } = stream.picture;
+    let (container, shape, setup) = (Container::Avi, stream.shape, settings(setup)?);
+    let (turn, mirrored) = (Rotation::None, false);
+    Track { container, codec, width, height, shape, turn, mirrored, bottom_first, setup, samples }.finished(limits)
 }
 
-/// Whether the first `RIFF` is longer than the file. 0 and the largest number are no size, but a writer that could not
+/// What was found in a stream.
+#[derive(Default)]
+struct Found<'a> {
+    /// Counts the chunks, empty ones included: they repeat the picture before them.
+    position: usize,
+    samples: Vec<(usize, Sample<'a>)>,
+    keys: Keys,
+}
+
+/// Whether the first `RIFF` is longer than the file. 0 and the largest number are no sizes: the writer could not
 /// go back; the padding byte at the end is often left out.
 fn riff_is_cut(bytes: &[u8]) -> bool {
     let size = u32_at(bytes, 4).unwrap_or(0);
@@ -68,14 +111,17 @@ type Code = [u8; 4];
 
 /// The chunks of a file in one flat list.
 struct Chunks<'a> {
+    bytes: &'a [u8],
     rest: &'a [u8],
     /// Whether the file ended inside a chunk.
     cut: bool,
+    /// Where the appended files begin.
+    starts: Vec<usize>,
 }
 
 impl<'a> Chunks<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, cut: false }
+        Self { bytes, rest: bytes, cut: false, starts: Vec::new() }
     }
 }
 
@@ -97,6 +143,9 @@ impl<'a> Iterator for Chunks<'a> {
                 _ => false,
             };
             if entered {
+                if &code == b"RIFF" && self.rest.get(8..12)? == b"AVI " {
+                    self.starts.push(self.bytes.len() - self.rest.len());
+                }
                 self.rest = self.rest.get(12..)?;
                 self.cut = false;
                 continue;
@@ -115,12 +164,16 @@ struct Stream<'a> {
     number: usize,
     /// How long a frame stays, as a fraction of a second.
     seconds: (u64, u64),
-    /// Frames in it, empty ones included, as its header says; 0 if it does not know.
+    /// Frames in it, including empty ones, as its header states; 0 if unknown.
     length: usize,
+    /// Whether it is played by default.
+    enabled: bool,
     picture: Picture<'a>,
+    /// The sample aspect ratio, if stated.
+    shape: Option<Shape>,
 }
 
-/// What a chunk is to a stream.
+/// How a chunk belongs to a stream.
 enum Role {
     Frame,
     /// The index of AVI 1.0, of all streams.
@@ -131,11 +184,12 @@ enum Role {
 }
 
 impl<'a> Stream<'a> {
-    /// Finds the first video stream by the headers: `avih`, then `strh` and `strf` for each stream.
-    fn find(bytes: &'a [u8]) -> Result<Self, Error> {
+    /// Finds the first few video streams by the headers: `avih`, then `strh` and `strf` for each stream. At least one.
+    fn find(bytes: &'a [u8]) -> Result<Vec<Self>, Error> {
         let damaged = || Error::Damaged("has a damaged stream header".into());
         let (mut frame_us, mut streams, mut sound) = (0, 0_usize, false);
         let mut header: Option<&[u8]> = None;
+        let mut found: Vec<Self> = Vec::new();
         for (code, body) in Chunks::new(bytes) {
             match &code {
                 b"avih" => frame_us = u32_at(body, 0).unwrap_or(0),
@@ -144,8 +198,8 @@ impl<'a> Stream<'a> {
                     sound |= body.starts_with(b"auds");
                     header = body.starts_with(b"vids").then_some(body);
                 }
-                b"strf" => {
-                    let Some(header) = header else { continue };
+                b"strf" if found.len() < VIDEOS => {
+                    let Some(header) = header.take() else { continue };
                     let field = |offset| u32_at(header, offset).ok_or_else(damaged);
                     let seconds = match (field(20)?, field(24)?) {
                         (0, _) | (_, 0) if frame_us == 0 => {
@@ -155,13 +209,25 @@ impl<'a> Stream<'a> {
                         (scale, rate) => (scale.into(), rate.into()),
                     };
                     let length = usize::try_from(field(32)?).unwrap_or(usize::MAX);
+                    let enabled = field(8)? & DISABLED == 0;
                     let picture = Picture::parse(body).ok_or_else(damaged)?;
-                    return Ok(Self { number: streams - 1, seconds, length, picture });
+                    found.push(Self { number: streams - 1, seconds, length, enabled, picture, shape: None });
                 }
+                b"vprp" => {
+                    if let Some(stream) = found.last_mut().filter(|stream| stream.number + 1 == streams) {
+                        stream.shape = shape(body);
+                    }
+                }
+                // The first frame of any stream.
+                [b'0'..=b'9', b'0'..=b'9', ..] => break,
                 _ => {}
             }
         }
-        Err(if streams == 0 { Error::Damaged("ends before its stream headers".into()) } else { no_video(sound) })
+        match found.is_empty() {
+            false => Ok(found),
+            true if streams == 0 => Err(Error::Damaged("ends before its stream headers".into())),
+            true => Err(no_video(sound)),
+        }
     }
 
     /// `00dc` and `00db` are frames of stream 0, `ix00` is its index.
@@ -181,6 +247,18 @@ impl<'a> Stream<'a> {
     }
 }
 
+/// The flag of a stream that is not played by default (`AVISF_DISABLED`).
+const DISABLED: u32 = 1;
+
+/// The sample aspect ratio by the properties of a stream (OpenDML 1.02, `vprp`): the frame's aspect ratio, height after width in 16 bits
+/// each, over its size.
+fn shape(properties: &[u8]) -> Option<Shape> {
+    let aspect = u32_at(properties, 20)?;
+    let (wide, high) = (u64::from(aspect >> 16), u64::from(aspect & 0xFFFF));
+    let (width, height) = (u64::from(u32_at(properties, 24)?), u64::from(u32_at(properties, 28)?));
+    Shape::new(wide.checked_mul(height)?, high.checked_mul(width)?)
+}
+
 /// A `BITMAPINFOHEADER`, which describes pictures in AVI and sometimes in Matroska.
 pub(super) struct Picture<'a> {
     pub(super) codec: Codec,
@@ -188,8 +266,10 @@ pub(super) struct Picture<'a> {
     pub(super) width: u32,
     /// In pixels; rows of uncompressed pictures may go up or down.
     pub(super) height: u32,
-    /// An `avcC` payload. What else may follow the header is in the frames as well.
+    /// An `avcC` or `hvcC` payload. Other data after the header is in the frames as well.
     pub(super) setup: &'a [u8],
+    /// Whether the first of two fields has the lower rows, for Motion JPEG.
+    pub(super) bottom_first: bool,
 }
 
 impl<'a> Picture<'a> {
@@ -198,8 +278,19 @@ impl<'a> Picture<'a> {
         let side = |offset| Some(u32_at(body, offset)?.cast_signed().unsigned_abs());
         let (width, height, code) = (side(4)?, side(8)?, body.get(16..20)?.first_chunk()?);
         let codec = Codec::from_fourcc(*code);
-        let extra = body.get(40..).filter(|extra| codec == Codec::H264 && extra.first() == Some(&1));
-        Some(Self { codec, width, height, setup: extra.unwrap_or_default() })
+        let extra = body.get(40..).filter(|extra| {
+            // Either begins with its version; a byte stream begins with a start code.
+            matches!(codec, Codec::H264 | Codec::Hevc) && extra.first() == Some(&1)
+        });
+        // The header of Motion JPEG (OML JPEG DIB): its size and where it begins, then how fields are stored.
+        let jpeg = body.get(40..).filter(|jpeg| jpeg.starts_with(&[0x2C, 0, 0, 0, 0x18, 0, 0, 0]));
+        let bottom_first = match jpeg.and_then(|jpeg| jpeg.get(12)) {
+            Some(1) => true,
+            Some(2) => false,
+            // By this code, as ffmpeg has found.
+            _ => code == b"MJPG",
+        };
+        Some(Self { codec, width, height, setup: extra.unwrap_or_default(), bottom_first })
     }
 }
 
@@ -208,12 +299,12 @@ impl<'a> Picture<'a> {
 struct Keys {
     /// By the indexes of OpenDML, which are spread over the file.
     new: Vec<bool>,
-    /// By the one index at the end of the first `RIFF`.
+    /// By the single index at the end of the first `RIFF`.
     old: Vec<bool>,
 }
 
 impl Keys {
-    /// Takes over an `ix00` chunk: 24 bytes, then an offset and a size for each frame, with the highest bit of the size
+    /// Adds an `ix00` chunk: 24 bytes, then an offset and a size for each frame, with the highest bit of the size
     /// set if it is no key.
     fn add(&mut self, body: &[u8]) {
         let count = u32_at(body, 4).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
@@ -221,7 +312,7 @@ impl Keys {
         self.new.extend(entries.map(|entry| u32_at(entry, 4).is_some_and(|size| size >> 31 == 0)));
     }
 
-    /// Takes over an `idx1` chunk: for each chunk of any stream its code, its flags, its offset and its size.
+    /// Adds an `idx1` chunk: for each chunk of any stream its code, its flags, its offset and its size.
     fn add_old(&mut self, body: &[u8], stream: &Stream<'_>) {
         const KEY: u32 = 0x10;
         let entries = body
@@ -338,6 +429,58 @@ mod tests {
         let keys: Vec<_> = read_it(&bytes).samples.iter().map(|s| (s.data[0], s.key)).collect();
         assert_eq!(keys, [(b'a', true), (b'b', false), (b'c', false), (b'd', false), (b'e', true), (b'f', false)]);
         assert!(read_it(&bytes).setup.is_empty());
+    }
+
+    #[test]
+    fn files_that_were_appended_are_read_one_after_the_other() {
+        let twice = [file(), file()].concat();
+        let times: Vec<_> = read_it(&twice).samples.iter().map(|s| s.time_us / 1000).collect();
+        // The second of five is empty; four samples over 400 ms.
+        assert_eq!(times, [0, 100, 300, 400, 533, 633, 833, 933]);
+        let other = list(b"RIFF", b"AVI ", &[headers(b"MJPG", b""), data()]);
+        assert!(
+            error(&[file(), other].concat()).starts_with("the AVI holds recordings one after the other that differ")
+        );
+        assert_eq!(error(&file().repeat(65)), "the AVI holds more than 64 recordings one after the other");
+        for end in 0..twice.len() {
+            fuzz(&twice[..end]);
+        }
+        assert!(error(&twice[..twice.len() - 110]).starts_with("the AVI ends inside its media data"));
+    }
+
+    #[test]
+    fn the_shape_of_a_pixel_is_in_the_properties() {
+        let properties = |ratio: u32| chunk(b"vprp", &words(&[0, 0, 25, 64, 48, ratio, 64, 48, 1]));
+        let video = |more: Vec<u8>| {
+            let stream = stream(b"vids", 1, 10, 5, &bitmap(b"MJPG", b""));
+            // Into the list of the stream.
+            let parts = [stream[12..].to_vec(), more].concat();
+            list(b"RIFF", b"AVI ", &[list(b"LIST", b"hdrl", &[list(b"LIST", b"strl", &[parts])]), data_of(b"00")])
+        };
+        assert_eq!(read_it(&video(properties(16 << 16 | 9))).shape, Shape::new(4, 3));
+        assert_eq!(read_it(&video(properties(0))).shape, None);
+        assert_eq!(read_it(&video(vec![])).shape, None);
+    }
+
+    fn data_of(digits: &[u8; 2]) -> Vec<u8> {
+        let [a, b] = *digits;
+        list(b"LIST", b"movi", &[chunk(&[a, b, b'd', b'c'], b"x")])
+    }
+
+    #[test]
+    fn the_largest_of_streams_as_long_is_read() {
+        let sized = |width: u32, flags: u32| {
+            let bitmap = [words(&[40, width, 48, 0x18_0001]), b"MJPG".to_vec(), vec![0; 20]].concat();
+            let mut stream = stream(b"vids", 1, 10, 0, &bitmap);
+            stream[12 + 8 + 8..][..4].copy_from_slice(&flags.to_le_bytes());
+            stream
+        };
+        let width = |streams: &[Vec<u8>]| {
+            let data = [data_of(b"00"), data_of(b"01")].concat();
+            read_it(&list(b"RIFF", b"AVI ", &[list(b"LIST", b"hdrl", streams), data])).width
+        };
+        assert_eq!(width(&[sized(64, 0), sized(128, 0)]), 128);
+        assert_eq!(width(&[sized(64, 0), sized(128, DISABLED)]), 64);
     }
 
     #[test]

@@ -1,15 +1,14 @@
-//! What a clip may cost: how large its pictures may become, and how many pixels are decoded for what it sends.
+//! Limits what a clip may cost: how large its pictures may become, and how many pixels are decoded for the bytes that it has.
 //!
-//! A frame that repeats the one before takes a few bytes, whatever its size. Without a bound a file of ten kilobytes could keep
+//! A frame that repeats the previous one takes a few bytes, whatever its size. Without a limit a file of ten kilobytes could keep
 //! a worker busy until the deadline.
 
 use super::Error;
-use super::track::Track;
 
-/// Pixels that pictures may have, though the container says fewer: streams of calls begin small and grow to this, 1280x720.
+/// Pixels that pictures may have, though the container states fewer: streams of calls begin small and grow to this, 1280x720.
 const GROWN: u64 = 1280 * 720;
 
-/// Pixels of a clip that may be decoded for nothing: 130 frames of 1920x1080, about a second of work.
+/// Pixels of a clip that may be decoded regardless of its bytes: 130 frames of 1920x1080, about a second of work.
 const FREE: u64 = 1 << 28;
 
 /// Pixels that may be decoded for each byte of samples: ten times what a recording of a scene without any motion has, at
@@ -19,17 +18,17 @@ const PER_BYTE: u64 = 50_000;
 /// Pixels of a clip in all: a minute of 1920x1080 at 30 frames a second has 3.7e9, and takes some twenty seconds.
 const MOST: u64 = 4_000_000_000;
 
-/// Pixels that a picture of a track may have: what the container says, in whole blocks of 64x64 pixels, or [`GROWN`] if that
-/// is more, or the `limit` if it says nothing.
-pub(super) fn most_pixels(track: &Track<'_>, limit: u64) -> u64 {
-    let blocks = |side: u32| u64::from(side).next_multiple_of(64);
-    match blocks(track.width) * blocks(track.height) {
+/// Pixels that a picture may have where the container states `width` x `height`: that many, in whole blocks of 64x64 pixels, or
+/// [`GROWN`] if that is more, or the `limit` if the container states no size.
+pub(super) fn most_pixels(width: u64, height: u64, limit: u64) -> u64 {
+    let blocks = |side: u64| side.next_multiple_of(64);
+    match blocks(width).saturating_mul(blocks(height)) {
         0 => limit,
         pixels => pixels.max(GROWN).min(limit),
     }
 }
 
-/// What was decoded so far.
+/// The work done so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Effort {
     bytes: u64,
@@ -37,7 +36,7 @@ pub(super) struct Effort {
 }
 
 impl Effort {
-    /// Adds a sample; refuses the clip if it makes too much work.
+    /// Adds a sample; refuses the clip if the limit is exceeded.
     pub(super) fn add(&mut self, bytes: usize, pixels: u64) -> Result<(), Error> {
         self.bytes += bytes as u64;
         self.pixels += pixels;
@@ -53,16 +52,10 @@ impl Effort {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::frame::Turn;
-    use crate::media::video::track::{Codec, Container};
 
     #[test]
     fn pictures_may_grow_a_little() {
-        let most = |width, height, limit| {
-            let (container, codec, turn) = (Container::Mp4, Codec::H264, Turn::None);
-            let (setup, samples) = (vec![], vec![]);
-            most_pixels(&Track { container, codec, width, height, turn, mirrored: false, setup, samples }, limit)
-        };
+        let most = most_pixels;
         assert_eq!(most(1920, 1080, 9_437_184), 1920 * 1088);
         assert_eq!(most(320, 240, 9_437_184), GROWN);
         assert_eq!(most(0, 0, 9_437_184), 9_437_184);

@@ -1,19 +1,19 @@
-//! Videos: a clip becomes a handful of upright RGB frames, or an error that says why not.
+//! Turns a clip into a few upright RGB frames, or an error that states the reason.
 //!
-//! A clip goes one way: `track` and the readers beside it (ISO base media, Matroska, AVI) find the compressed samples, `plan`
-//! chooses which to decode, `run` lets `codec` decode them, `order` puts the pictures into order of presentation. Sound,
-//! subtitles and further video tracks are not looked at. The shape of a pixel is taken as square, and the tone curves of
-//! high dynamic range are not applied.
+//! The steps: `track` and the readers beside it (ISO base media, Matroska, AVI) find the compressed samples, `plan`
+//! chooses which to decode, `run` lets `codec` decode them, `order` puts the pictures into order of presentation. Pixels that are
+//! not square are resampled to square, by the ratio in the container, else in the stream. Sound, subtitles and further video
+//! tracks are ignored. The tone curves of high dynamic range are not applied.
 
 pub mod avi;
 pub mod bmff;
 mod codec;
 mod effort;
-pub mod h263;
 pub mod matroska;
 mod order;
 mod plan;
 mod run;
+mod sound;
 #[cfg(test)]
 mod tests;
 pub mod track;
@@ -25,10 +25,12 @@ use std::ops::ControlFlow;
 pub(super) use self::codec::mjpeg::picture as mjpeg_picture;
 
 use self::codec::Role;
-use self::plan::Plan;
+use self::effort::Effort;
+use self::plan::SamplingPlan;
 use self::run::Run;
 use self::track::{Family, Track};
-use super::frame::{Frame, Turn};
+use super::Shape;
+use super::frame::{Frame, Rotation};
 use super::yuv::Picture;
 use crate::ops::Limits;
 
@@ -39,37 +41,37 @@ pub struct Info {
     pub mime: &'static str,
     /// Name of the codec.
     pub codec: String,
-    /// Width in pixels, upright; 0 if the container does not say.
+    /// Width in pixels, upright; 0 if the container does not state it.
     pub width: u32,
-    /// Height in pixels, upright; 0 if the container does not say.
+    /// Height in pixels, upright; 0 if the container does not state it.
     pub height: u32,
-    /// Shown frames a second on average; 0 if there is a single one.
+    /// Shown frames a second on average; 0 if there is only one.
     pub frames_per_second: f64,
-    /// Seconds that are shown; 0 if there is a single frame.
+    /// Seconds that are shown; 0 if there is only one frame.
     pub duration_s: f64,
 }
 
 /// One frame of a clip.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shot {
+pub struct ClipFrame {
     /// The upright picture.
     pub frame: Frame,
     /// Microseconds after the first shown frame.
     pub time_us: i64,
 }
 
-/// Why a clip gives no frames. The text is for the client: it holds nothing of the payload.
+/// Why a clip gives no frames. The text is for the client and contains nothing of the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The file or too much of what it holds is damaged.
+    /// The file, or too much of its content, is damaged.
     Damaged(String),
     /// The file is sound, but it has no pictures.
     NoVideo(String),
-    /// The file is sound, but a codec or a kind of it is not supported.
+    /// The file is sound, but its codec or a variant of it is not supported.
     Unsupported(String),
     /// Policy: larger or longer than the limits allow.
     TooLarge(String),
-    /// The caller said to stop.
+    /// The caller asked to stop.
     TooSlow,
 }
 
@@ -97,7 +99,7 @@ impl From<track::Error> for Error {
     }
 }
 
-/// Whether bytes begin like a video file, whatever is in it.
+/// Whether bytes begin like a video file, whatever it contains.
 pub fn is_video(bytes: &[u8]) -> bool {
     track::sniff(bytes).is_some()
 }
@@ -107,12 +109,14 @@ pub struct Clip<'a> {
     track: Track<'a>,
     limits: Limits,
     info: Info,
+    /// Pixels that a frame may have after its pixels were made square.
+    most_shown: u64,
     /// Bytes that its decoder keeps.
     decoder: u64,
 }
 
 impl<'a> Clip<'a> {
-    /// Reads what describes the clip; no picture is decoded.
+    /// Reads the description of the clip; no picture is decoded.
     pub fn open(bytes: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let track = match track::sniff(bytes) {
             Some(Family::Bmff) => bmff::read(bytes, limits)?,
@@ -120,13 +124,32 @@ impl<'a> Clip<'a> {
             Some(Family::Avi) => avi::read(bytes, limits)?,
             None => return Err(Error::NoVideo("the bytes are no MP4, MOV, WebM, MKV or AVI".into())),
         };
-        // The pictures are checked again: they may be larger than the container says.
+        Self::of(track, limits)
+    }
+
+    /// A clip of a track that was read.
+    fn of(track: Track<'a>, limits: &Limits) -> Result<Self, Error> {
+        // The pictures are checked again: they may be larger than the container states.
         codec::check_size(track.width.into(), track.height.into(), limits.video_pixels)?;
-        let limits = &Limits { video_pixels: effort::most_pixels(&track, limits.video_pixels), ..limits.clone() };
-        let decoder = run::new_decoder(&track, limits)?.bytes();
+        let policy = limits.video_pixels;
+        let video_pixels = effort::most_pixels(track.width.into(), track.height.into(), policy);
+        let limits = &Limits { video_pixels, ..limits.clone() };
+        let decoder = run::new_decoder(&track, limits)?;
+        let track = sound::only(track, &*decoder, limits)?;
+        let shape = match (track.shape, track.samples.first()) {
+            (None, Some(first)) => run::shape(&*decoder, &first.data),
+            (shape, _) => shape,
+        };
+        let shape = admitted(shape)?;
+        // No stored picture is larger than its limit, but it may become larger when its pixels are made square.
+        let (wide, high) = match (track.width, track.height) {
+            (0, _) | (_, 0) => (0, 0),
+            (width, height) => shape.size(width as usize, height as usize, policy),
+        };
+        let most_shown = effort::most_pixels(wide as u64, high as u64, policy).max(video_pixels);
         let (width, height) = match track.turn {
-            Turn::None | Turn::Half => (track.width, track.height),
-            Turn::Left | Turn::Right => (track.height, track.width),
+            Rotation::None | Rotation::Half => (wide as u32, high as u32),
+            Rotation::Left | Rotation::Right => (high as u32, wide as u32),
         };
         let info = Info {
             mime: track.container.mime(),
@@ -136,7 +159,7 @@ impl<'a> Clip<'a> {
             frames_per_second: track.frames_per_second(),
             duration_s: track.duration_us() as f64 / 1e6,
         };
-        Ok(Self { track, limits: limits.clone(), info, decoder })
+        Ok(Self { track, limits: limits.clone(), info, most_shown, decoder: decoder.bytes() })
     }
 
     /// What is known of the clip.
@@ -144,75 +167,105 @@ impl<'a> Clip<'a> {
         &self.info
     }
 
-    /// Bytes that decoding takes at most: what the decoder keeps, a picture of up to two bytes a pixel, its frame, and a
-    /// turned copy of that.
+    /// Bytes that decoding takes at most: what the decoder keeps, a picture of up to two bytes a pixel, its frame, and a copy of
+    /// that with square pixels or turned.
     pub fn bytes(&self) -> u64 {
-        const PICTURE_AND_TURNED_FRAME: u64 = 2 + 2 * 3;
-        self.decoder + self.limits.video_pixels * PICTURE_AND_TURNED_FRAME
+        const PICTURE: u64 = 2;
+        const FRAME_AND_COPY: u64 = 2 * 3;
+        self.decoder + self.limits.video_pixels * PICTURE + self.most_shown * FRAME_AND_COPY
     }
 
-    /// Splits the shown time into `count` equal slots, or fewer if there are fewer frames, and hands out the middle frame of
-    /// each, in order of time, until `each` breaks off. Returns how many it handed out; a slot in which nothing is shown or
-    /// sound gives none.
+    /// Splits the shown frames into `count` equal segments, or fewer if there are fewer frames, and passes the middle frame of
+    /// each to `each`, in order of time, until that breaks off. Returns how many it passed; a segment without a sound frame gives
+    /// none.
     ///
-    /// `stop` is asked between samples, and inside of large ones, whether to give up with [`Error::TooSlow`]. Damaged frames,
-    /// and those that are built on them, are left out; if these are more than half of what was looked at, the clip is
-    /// [`Error::Damaged`], even though frames may have been handed out already.
+    /// `stop` is polled between samples, and inside large ones; true ends with [`Error::TooSlow`]. Damaged frames,
+    /// and those that are predicted from them, are left out; if these are more than half of the chosen ones, the clip is
+    /// [`Error::Damaged`], even though frames may have been passed already.
     pub fn sample(
         &self,
         count: usize,
         stop: &dyn Fn() -> bool,
-        mut each: impl FnMut(Shot) -> ControlFlow<()>,
+        mut each: impl FnMut(ClipFrame) -> ControlFlow<()>,
     ) -> Result<usize, Error> {
         let samples = &self.track.samples;
         let decoder = run::new_decoder(&self.track, &self.limits)?;
         let roles: Vec<Role> = samples.iter().map(|sample| run::role(&*decoder, &sample.data)).collect();
-        let plan = Plan::new(samples, &roles, count);
+        let plan = SamplingPlan::new(samples, &roles, count);
+        let mut effort = Effort::default();
+        effort.add(samples.iter().map(|sample| sample.data.len()).sum(), 0)?;
         let mut given = 0;
-        let _may_be_broken = self.decode(&plan.decoded, &plan.wanted, stop, |number, picture| {
-            given += 1;
-            let frame = picture.to_frame(self.track.turn, self.track.mirrored);
-            each(Shot { frame, time_us: samples[number].time_us })
+        let mut failed = None;
+        let _may_be_broken = self.decode(&plan.decoded, &plan.wanted, stop, |time_us, picture| {
+            match self.frame(&picture, &mut effort) {
+                Ok(frame) => {
+                    given += 1;
+                    each(ClipFrame { frame, time_us })
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
         })?;
-        Ok(given)
+        failed.map_or(Ok(given), Err)
     }
 
-    /// Hands out every shown picture as it was decoded, in order of presentation, with its time in microseconds.
+    /// A picture as it should be seen: with square pixels, upright.
+    fn frame(&self, picture: &Picture, effort: &mut Effort) -> Result<Frame, Error> {
+        let shape = admitted(self.track.shape.or(picture.shape))?;
+        let (width, height) = shape.size(picture.width(), picture.height(), self.most_shown);
+        effort.add(0, width as u64 * height as u64)?;
+        Ok(shape.square(picture.to_rgb(), self.most_shown).oriented(self.track.mirrored, self.track.turn))
+    }
+
+    /// Passes every shown picture as it was decoded, in order of presentation, with its time in microseconds.
     ///
     /// Damaged ones are left out as by [`Clip::sample`].
     pub fn decode_all(&self, mut each: impl FnMut(&Picture, i64)) -> Result<(), Error> {
         let samples = &self.track.samples;
         let shown: Vec<bool> = samples.iter().map(|sample| sample.shown).collect();
-        let _never_broken = self.decode(&vec![true; samples.len()], &shown, &|| false, |number, picture| {
-            each(&picture, samples[number].time_us);
+        let _never_broken = self.decode(&vec![true; samples.len()], &shown, &|| false, |time_us, picture| {
+            each(&picture, time_us);
             ControlFlow::Continue(())
         })?;
         Ok(())
     }
 
-    /// Decodes the marked samples and hands out the pictures of those that are wanted, in order of presentation.
+    /// Decodes the marked samples and passes the pictures of the wanted ones, with their times, in order of presentation.
     fn decode(
         &self,
         marked: &[bool],
         wanted: &[bool],
         stop: &dyn Fn() -> bool,
-        mut each: impl FnMut(usize, Picture) -> ControlFlow<()>,
+        mut each: impl FnMut(i64, Picture) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Error> {
         let mut run = Run::new(&self.track, &self.limits, wanted)?;
-        for step in (0..marked.len()).filter(|&number| marked[number]).map(Some).chain([None]) {
+        let end = marked.iter().rposition(|&marked| marked).map_or(0, |last| last + 1);
+        for step in (0..end).map(Some).chain([None]) {
             match step {
                 Some(_) if stop() => return Err(Error::TooSlow),
-                Some(number) => run.feed(number, stop)?,
+                Some(number) if marked[number] => run.feed(number, stop)?,
+                Some(number) => run.pass(number, stop)?,
                 None => run.finish(),
             }
-            while let Some((number, picture)) = run.next() {
-                if each(number, picture).is_break() {
+            while let Some((time_us, picture)) = run.next() {
+                if each(time_us, picture).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
         }
         run.verdict().map(ControlFlow::Continue)
     }
+}
+
+/// The sample aspect ratio of a clip, 1:1 if neither container nor stream states it; refuses ratios that no format has.
+fn admitted(shape: Option<Shape>) -> Result<Shape, Error> {
+    let shape = shape.unwrap_or(Shape::SQUARE);
+    if shape.is_extreme() {
+        return Err(Error::Unsupported(format!("the video's pixels are {shape}, which is not supported")));
+    }
+    Ok(shape)
 }
 
 /// Reads any bytes as a clip with small limits: the target of the fuzzer and of the property tests.

@@ -1,6 +1,6 @@
-//! One way through a track: decodes the samples that are chosen, puts their pictures in order and survives damage.
+//! Decodes the chosen samples of a track in one pass, puts their pictures in order and recovers from damage.
 //!
-//! A picture that is built on one that was lost is lost as well, up to the next sample with which decoding may start:
+//! A picture that is predicted from a lost one is lost as well, up to the next sample with which decoding may start:
 //! decoders would show gray or smeared faces, and these would be judged.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,49 +8,52 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::Error;
 use super::codec::{self, Decode, Decoded, Input, Role};
 use super::effort::Effort;
-use super::order::Order;
+use super::order::ReorderBuffer;
 use super::track::Track;
+use crate::media::Shape;
 use crate::media::yuv::Picture;
 use crate::ops::Limits;
 
-/// A decoder on its way.
+/// The state of one pass.
 pub(super) struct Run<'a> {
     track: &'a Track<'a>,
     limits: &'a Limits,
     decoder: Box<dyn Decode>,
     wanted: &'a [bool],
-    order: Order<'a, Picture>,
-    /// The last sample that was fed.
+    order: ReorderBuffer<'a, Picture>,
+    /// The last sample that was decoded.
     last: Option<usize>,
     /// Whether the next sample may need one that was lost.
     broken: bool,
-    /// Samples whose picture was wanted when they were fed, and those that came.
+    /// Samples whose picture was wanted when they were decoded, and pictures that came.
     asked: usize,
     came: usize,
-    /// What was wrong first.
+    /// The first error.
     trouble: Option<String>,
     effort: Effort,
 }
 
 impl<'a> Run<'a> {
-    /// `wanted` tells for each sample of the track whether its picture is to come.
+    /// `wanted` has an entry for each sample of the track: whether its picture is wanted.
     pub(super) fn new(track: &'a Track<'a>, limits: &'a Limits, wanted: &'a [bool]) -> Result<Self, Error> {
         let decoder = new_decoder(track, limits)?;
-        let order = Order::new(&track.samples, (0..wanted.len()).filter(|&number| wanted[number]));
+        let order = ReorderBuffer::new(&track.samples, (0..wanted.len()).filter(|&number| wanted[number]));
         let (last, broken, asked, came, trouble) = (None, false, 0, 0, None);
         let effort = Effort::default();
         Ok(Self { track, limits, decoder, wanted, order, last, broken, asked, came, trouble, effort })
     }
 
-    /// Decodes a sample. Numbers ascend; what lies between two is left out.
+    /// Decodes a sample. Numbers ascend; samples in between are left out.
     pub(super) fn feed(&mut self, number: usize, stop: &dyn Fn() -> bool) -> Result<(), Error> {
         let sample = &self.track.samples[number];
         let wanted = self.wanted[number];
         self.asked += usize::from(wanted);
         let left_out = self.last.replace(number).is_some_and(|last| last + 1 < number);
         let role = role(&*self.decoder, &sample.data);
-        self.broken &= role != Role::Start;
-        if !self.broken {
+        self.broken &= role != Role::Sync;
+        if self.broken {
+            self.pass(number, stop)?;
+        } else {
             let mut done = Vec::new();
             let result = guarded(self.track, || {
                 if left_out {
@@ -58,7 +61,7 @@ impl<'a> Run<'a> {
                 }
                 self.decoder.decode(Input { sample: number, data: &sample.data, wanted, stop }, &mut done)
             });
-            self.take(done, number);
+            self.take(done);
             let pixels = guarded(self.track, || self.decoder.pixels(&sample.data)).unwrap_or_default();
             self.effort.add(sample.data.len(), pixels)?;
             let panicked = result.is_err();
@@ -66,8 +69,8 @@ impl<'a> Run<'a> {
                 Ok(()) => {}
                 Err(Error::Damaged(what)) => {
                     self.trouble.get_or_insert(what);
-                    if panicked || role != Role::Free {
-                        self.restart(number, panicked)?;
+                    if panicked || role != Role::Disposable {
+                        self.restart(panicked)?;
                     }
                 }
                 Err(fatal) => return Err(fatal),
@@ -79,35 +82,46 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Takes another decoder, for one that met damage keeps what nobody needs, and one that panicked anything.
-    fn restart(&mut self, number: usize, panicked: bool) -> Result<(), Error> {
+    /// Replaces the decoder: after damage it keeps pictures that are not needed, and after a panic its state is undefined.
+    fn restart(&mut self, panicked: bool) -> Result<(), Error> {
         if !panicked {
-            self.drain(number);
+            self.drain();
         }
         self.broken = true;
         self.decoder = new_decoder(self.track, self.limits)?;
         Ok(())
     }
 
-    /// There are no more samples to decode: the last pictures come.
+    /// Ends the pass: the last pictures are output.
     pub(super) fn finish(&mut self) {
-        self.drain(self.track.samples.len());
+        self.drain();
         self.order.give_up_all();
     }
 
-    /// Takes the pictures that the decoder holds back, after the sample with this number.
-    fn drain(&mut self, number: usize) {
+    /// Takes the pictures that the decoder holds back.
+    fn drain(&mut self) {
         let mut done = Vec::new();
         let _what_came_before_a_panic = guarded(self.track, || self.decoder.drain(&mut done));
-        self.take(done, number);
+        self.take(done);
     }
 
-    /// The next picture in order of presentation, with the number of its sample, if it is there.
-    pub(super) fn next(&mut self) -> Option<(usize, Picture)> {
+    /// Applies the settings in a sample that is left out: the next group may not repeat them.
+    pub(super) fn pass(&mut self, number: usize, stop: &dyn Fn() -> bool) -> Result<(), Error> {
+        let data = &self.track.samples[number].data;
+        match guarded(self.track, || self.decoder.learn(data, stop)) {
+            // Damage here shows in the sample that needs these settings.
+            Ok(Ok(()) | Err(Error::Damaged(_))) => Ok(()),
+            Ok(fatal) => fatal,
+            Err(_panicked) => self.restart(true),
+        }
+    }
+
+    /// The next picture in order of presentation, with its time, if it is ready.
+    pub(super) fn next(&mut self) -> Option<(i64, Picture)> {
         self.order.next().inspect(|_| self.came += 1)
     }
 
-    /// Whether enough of what was wanted came: at least half.
+    /// Whether at least half of the wanted pictures came.
     pub(super) fn verdict(self) -> Result<(), Error> {
         if 2 * self.came >= self.asked {
             return Ok(());
@@ -118,27 +132,48 @@ impl<'a> Run<'a> {
         }))
     }
 
-    fn take(&mut self, done: Vec<Decoded>, number: usize) {
+    fn take(&mut self, done: Vec<Decoded>) {
         for decoded in done {
             if self.decoder.is_late() {
-                self.order.give_up_before(decoded.sample, number);
+                self.order.came_in_turn(decoded.sample, decoded.picture);
+            } else {
+                self.order.came(decoded.sample, decoded.picture);
             }
-            self.order.came(decoded.sample, decoded.picture);
         }
     }
 }
 
-/// The decoder for a track, or why there is none.
+/// The decoder for a track, or the error if it is not supported.
 pub(super) fn new_decoder(track: &Track<'_>, limits: &Limits) -> Result<Box<dyn Decode>, Error> {
     guarded(track, || codec::decoder(track, limits))?
 }
 
-/// What the headers of a sample tell; the least if they are damaged.
-pub(super) fn role(decoder: &dyn Decode, data: &[u8]) -> Role {
-    catch_unwind(AssertUnwindSafe(|| decoder.role(data))).unwrap_or(Role::Chained)
+/// Whether a sample gives a picture to be shown; damaged ones count as if they did.
+pub(super) fn shows(decoder: &dyn Decode, data: &[u8]) -> bool {
+    catch_unwind(AssertUnwindSafe(|| decoder.shows(data))).unwrap_or(true)
 }
 
-/// Decoders of others are not trusted to refuse damaged streams without a panic. One that panicked is not used again.
+/// As [`Decode::leads`]; a damaged sample does not.
+pub(super) fn leads(decoder: &dyn Decode, data: &[u8]) -> bool {
+    catch_unwind(AssertUnwindSafe(|| decoder.leads(data))).unwrap_or(false)
+}
+
+/// As [`Decode::recovers`]; a damaged sample is none.
+pub(super) fn recovers(decoder: &dyn Decode, data: &[u8]) -> Option<usize> {
+    catch_unwind(AssertUnwindSafe(|| decoder.recovers(data))).unwrap_or(None)
+}
+
+/// As [`Decode::shape`]; a damaged sample has none.
+pub(super) fn shape(decoder: &dyn Decode, data: &[u8]) -> Option<Shape> {
+    catch_unwind(AssertUnwindSafe(|| decoder.shape(data))).unwrap_or(None)
+}
+
+/// As [`Decode::role`]; a damaged sample counts as [`Role::Reference`].
+pub(super) fn role(decoder: &dyn Decode, data: &[u8]) -> Role {
+    catch_unwind(AssertUnwindSafe(|| decoder.role(data))).unwrap_or(Role::Reference)
+}
+
+/// Third-party decoders are not trusted to refuse damaged streams without a panic. One that panicked is not used again.
 fn guarded<T>(track: &Track<'_>, decode: impl FnOnce() -> T) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(decode))
         .map_err(|_panic| Error::Damaged(format!("the {} stream is damaged", track.codec)))

@@ -1,12 +1,13 @@
-//! What a container says of its video: the codec, the way up, and the compressed samples with their times.
+//! Describes the video track of a container: the codec, the orientation, and the compressed samples with their times.
 //!
-//! The readers beside this file (ISO base media, Matroska, AVI) end here and the decoders start here. Nothing is
+//! This is the interface between the readers (ISO base media, Matroska, AVI) and the decoders. Nothing is
 //! decoded: whether a sample holds a picture is not known yet.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::media::frame::Turn;
+use crate::media::Shape;
+use crate::media::frame::Rotation;
 use crate::ops::Limits;
 
 /// One video track as its container describes it: everything that is needed to decode it, nothing decoded.
@@ -16,16 +17,20 @@ pub struct Track<'a> {
     pub container: Container,
     /// How the samples are compressed.
     pub codec: Codec,
-    /// Width in pixels as stored, before turning; 0 if the container does not say.
+    /// Width in pixels as stored, before turning; 0 if the container does not state it.
     pub width: u32,
-    /// Height in pixels as stored, before turning; 0 if the container does not say.
+    /// Height in pixels as stored, before turning; 0 if the container does not state it.
     pub height: u32,
+    /// The sample aspect ratio as stored, before turning. It overrides that of the stream; `None` leaves it to the stream.
+    pub shape: Option<Shape>,
     /// The clockwise turn that makes the picture upright.
-    pub turn: Turn,
+    pub turn: Rotation,
     /// Whether the picture is mirrored left to right before it is turned.
     pub mirrored: bool,
+    /// Whether the first of two fields in a sample has the lower rows, for Motion JPEG.
+    pub bottom_first: bool,
     /// What the decoder needs before the first sample: the payload of `avcC`, `hvcC` or `vpcC`, or Matroska's
-    /// CodecPrivate. Empty if the samples carry it themselves; those of H.264 and HEVC are then in the byte stream
+    /// CodecPrivate. Empty if the samples contain it; those of H.264 and HEVC are then in the byte stream
     /// format (Annex B of ITU-T H.264 and H.265).
     pub setup: Vec<u8>,
     /// The samples in decoding order: at least one, and at least one of them shown.
@@ -39,9 +44,9 @@ pub struct Sample<'a> {
     pub data: Cow<'a, [u8]>,
     /// When it is presented, in microseconds after the first shown sample. Negative only where it is not shown.
     pub time_us: i64,
-    /// Whether the container says that decoding may start here.
+    /// Whether decoding may start here, by the container.
     pub key: bool,
-    /// Whether it is to be seen: false for samples that are there only to decode others from (outside of the edit
+    /// Whether it is shown: false for samples that others are decoded from but that are not shown (outside of the edit
     /// list).
     pub shown: bool,
 }
@@ -83,22 +88,20 @@ pub enum Codec {
     Vp8,
     /// VP9.
     Vp9,
-    /// ITU-T H.263, which phones recorded before they had H.264.
-    H263,
     /// One JPEG a sample. In AVI the Huffman tables may be left out.
     Mjpeg,
     /// Any other, by its name or by its printable four-character code.
     Other(String),
 }
 
-/// Why bytes are no video that can be decoded. The text is for the client: it holds nothing of the payload.
+/// Why bytes are no video that can be decoded. The text is for the client and contains nothing of the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// The file is damaged or ends early.
     Damaged(String),
     /// The file is sound, but it has no pictures.
     NoVideoTrack(String),
-    /// The file is sound, but it uses what is not read here.
+    /// The file is sound, but it uses a feature that is not read here.
     Unsupported(String),
     /// Policy: it lasts longer than the limits allow.
     TooLong(String),
@@ -121,7 +124,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Error {
-    /// Puts the subject before a text. Inside of the readers a text is only a predicate, such as "has no 'moov' box".
+    /// Puts the subject before a text. Inside the readers a text is only a predicate, such as "has no 'moov' box".
     pub(super) fn about(mut self, container: Container) -> Self {
         let (Self::Damaged(what)
         | Self::NoVideoTrack(what)
@@ -133,7 +136,7 @@ impl Error {
     }
 }
 
-/// Tells by the first bytes which reader to ask. `None` for everything else, HEIC and AVIF pictures among it.
+/// Chooses the reader by the first bytes. `None` for everything else, including HEIC and AVIF pictures.
 pub fn sniff(bytes: &[u8]) -> Option<Family> {
     if bytes.starts_with(b"\x1A\x45\xDF\xA3") {
         return Some(Family::Matroska);
@@ -160,7 +163,7 @@ impl Container {
         }
     }
 
-    /// What people call the file: "the {name} is damaged".
+    /// The usual name of the file format, for "the {name} is damaged".
     pub fn name(self) -> &'static str {
         match self {
             Self::Mp4 => "MP4",
@@ -181,7 +184,7 @@ impl Codec {
             b"hvc1" | b"hev1" | b"hevc" | b"h265" | b"x265" => return Self::Hevc,
             b"vp08" | b"vp80" => return Self::Vp8,
             b"vp09" | b"vp90" => return Self::Vp9,
-            b"h263" | b"s263" => return Self::H263,
+            b"h263" | b"s263" => "H.263",
             b"jpeg" | b"mjpa" | b"mjpg" | b"avrn" | b"dmb1" | b"ljpg" | b"ijpg" => return Self::Mjpeg,
             b"av01" => "AV1",
             b"mjpb" => "Motion JPEG B",
@@ -225,7 +228,6 @@ impl fmt::Display for Codec {
             Self::Hevc => "HEVC",
             Self::Vp8 => "VP8",
             Self::Vp9 => "VP9",
-            Self::H263 => "H.263",
             Self::Mjpeg => "Motion JPEG",
             Self::Other(name) => name,
         })
@@ -234,13 +236,13 @@ impl fmt::Display for Codec {
 
 impl Track<'_> {
     /// How long the shown samples last together, in microseconds: from the first to the last, and the last one as long
-    /// as the others on average. 0 with a single one.
+    /// as the others on average. 0 if there is only one.
     pub fn duration_us(&self) -> u64 {
         let (shown, span) = self.span();
         if shown < 2 { 0 } else { span.saturating_add(span / (shown - 1)) }
     }
 
-    /// Shown samples a second on average; 0 if there is a single one or all have the same time.
+    /// Shown samples a second on average; 0 if there is only one or all have the same time.
     pub fn frames_per_second(&self) -> f64 {
         let (shown, span) = self.span();
         if shown < 2 || span == 0 { 0.0 } else { (shown - 1) as f64 * 1e6 / span as f64 }
@@ -253,7 +255,7 @@ impl Track<'_> {
         (shown().count() as u64, span)
     }
 
-    /// Lets time begin at the first shown sample, and holds the track against the limits: the last step of every
+    /// Shifts time to begin at the first shown sample, and checks the track against the limits: the last step of every
     /// reader.
     pub(super) fn finished(mut self, limits: &Limits) -> Result<Self, Error> {
         check_count(self.samples.len(), limits)?;
@@ -273,11 +275,11 @@ impl Track<'_> {
     }
 }
 
-/// Microseconds that a clip may last longer than the limit: containers round times, and a recorder that is told to stop
+/// Microseconds that a clip may exceed the limit by: containers round times, and a recorder that is told to stop
 /// after a minute stops a frame later.
 const ROUNDING_US: u64 = 100_000;
 
-/// What holds for every track that a reader returns of `length` bytes; panics where it does not. For the fuzzers.
+/// Checks the invariants of every track that a reader returns of `length` bytes; panics if one is broken. For the fuzzers.
 #[track_caller]
 pub(super) fn check(track: &Track<'_>, length: usize, limits: &Limits) {
     assert!(track.samples.iter().any(|s| s.shown && s.time_us == 0), "time begins at the first shown sample");
@@ -291,12 +293,83 @@ pub(super) fn check(track: &Track<'_>, length: usize, limits: &Limits) {
     assert!(bytes <= length + added && track.setup.len() <= length, "no more bytes come out than went in");
 }
 
+/// Most video tracks of a file that are compared. Files have one, some a smaller copy of it, and one or two of covers or
+/// chapter pictures.
+pub(super) const VIDEOS: usize = 4;
+
+/// What decides which of several video tracks is decoded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    /// Whether the file marks it as the default.
+    pub(super) default: bool,
+    /// Pixels of a frame; 0 if unknown.
+    pub(super) pixels: u64,
+    pub(super) samples: usize,
+}
+
+/// Which track is decoded: of the default ones, if there are any, the one with the largest pictures. One with less
+/// than half as many samples as another is a cover, a preview or a row of stills, however large. Of equals the first.
+pub(super) fn best(tracks: &[Candidate]) -> Option<usize> {
+    let default = tracks.iter().any(|track| track.default && track.samples > 0);
+    let eligible = |track: &&Candidate| track.default || !default;
+    let most = tracks.iter().filter(eligible).map(|track| track.samples).max()?;
+    let mut numbers =
+        (0..tracks.len()).filter(|&number| eligible(&&tracks[number]) && 2 * tracks[number].samples >= most);
+    let first = numbers.next()?;
+    Some(numbers.fold(first, |best, number| if tracks[number].pixels > tracks[best].pixels { number } else { best }))
+}
+
+/// Most recordings in a file. Programs that append what browsers record come to a handful; a stream that repeats its headers
+/// every second to a minute's.
+const RECORDINGS: usize = 64;
+
+/// Refuses more than [`RECORDINGS`] recordings.
+pub(super) fn check_recordings(before: usize) -> Result<(), Error> {
+    if before >= RECORDINGS {
+        return Err(Error::TooLarge(format!("holds more than {RECORDINGS} recordings one after the other")));
+    }
+    Ok(())
+}
+
+/// Splits a file into pieces that begin at `starts`, the first of which is 0.
+pub(super) fn cut_at<'a>(bytes: &'a [u8], starts: &[usize]) -> Vec<&'a [u8]> {
+    let ends = starts.iter().skip(1).copied().chain([bytes.len()]);
+    starts.iter().zip(ends).map(|(&start, end)| &bytes[start..end]).collect()
+}
+
+/// Joins recordings that lie one after the other in a file: each begins when the previous one has ended. They have to be alike, since
+/// there is one decoder.
+pub(super) fn joined<'a>(parts: Vec<Track<'a>>, limits: &Limits) -> Result<Track<'a>, Error> {
+    let mut parts = parts.into_iter();
+    let mut whole = parts.next().ok_or_else(|| no_video(false))?;
+    for part in parts {
+        let alike = whole.codec == part.codec
+            && (whole.width, whole.height, whole.shape) == (part.width, part.height, part.shape)
+            && (whole.turn, whole.mirrored, whole.bottom_first) == (part.turn, part.mirrored, part.bottom_first)
+            && whole.setup == part.setup;
+        if !alike {
+            return Err(Error::Unsupported(
+                "holds recordings one after the other that differ in codec, size or settings, which is not supported; \
+                 send one of them"
+                    .into(),
+            ));
+        }
+        check_count(whole.samples.len() + part.samples.len(), limits)?;
+        let ended = i64::try_from(whole.duration_us()).unwrap_or(i64::MAX);
+        whole.samples.extend(part.samples.into_iter().map(|sample| {
+            let time_us = sample.time_us.saturating_add(ended);
+            Sample { time_us, ..sample }
+        }));
+    }
+    whole.finished(limits)
+}
+
 /// The error of a file without pictures.
 pub(super) fn no_video(sound: bool) -> Error {
     Error::NoVideoTrack(format!("holds no video track{}", if sound { ", only sound" } else { "" }))
 }
 
-/// Refuses a number of samples before a table is allocated for them.
+/// Refuses too many samples before a table is allocated for them.
 pub(super) fn check_count(samples: usize, limits: &Limits) -> Result<(), Error> {
     let most = limits.video_frames;
     if samples > most {
@@ -315,12 +388,12 @@ pub(super) fn settings(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(bytes.to_vec())
 }
 
-/// Most bytes that a reader may put before each sample, where the container took them away (header stripping of
+/// Most bytes that a reader may prepend to each sample, where the container took them away (header stripping of
 /// Matroska).
 pub(super) const MOST_ADDED: usize = 256;
 
 /// `ticks` that last `seconds.0 / seconds.1` seconds each, in microseconds, rounded down. Times that no clip has are
-/// brought so near that the difference of two of them cannot overflow.
+/// clamped so that the difference of two of them cannot overflow.
 pub(super) fn microseconds(ticks: i64, seconds: (u64, u64)) -> i64 {
     const FAR: i128 = 1 << 61;
     let product = i128::from(ticks).saturating_mul(i128::from(seconds.0)).saturating_mul(1_000_000);
@@ -329,12 +402,12 @@ pub(super) fn microseconds(ticks: i64, seconds: (u64, u64)) -> i64 {
 }
 
 impl fmt::Debug for Track<'_> {
-    /// No bytes of samples: a picture is personal data and never enters a log.
+    /// No bytes of samples: a picture is personal data and must not enter a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { container, codec, width, height, turn, mirrored, setup, samples } = self;
+        let Self { container, codec, width, height, shape, turn, mirrored, bottom_first, setup, samples } = self;
         let (setup, samples) = (setup.len(), samples.len());
-        write!(f, "Track({} {codec}, {width}x{height}, {turn:?}, mirrored: {mirrored}, ", container.name())?;
-        write!(f, "{setup} bytes of setup, {samples} samples)")
+        write!(f, "Track({} {codec}, {width}x{height}, {shape:?}, {turn:?}, mirrored: {mirrored}, ", container.name())?;
+        write!(f, "bottom first: {bottom_first}, {setup} bytes of setup, {samples} samples)")
     }
 }
 
@@ -358,8 +431,10 @@ mod tests {
             codec: Codec::H264,
             width: 0,
             height: 0,
-            turn: Turn::None,
+            shape: None,
+            turn: Rotation::None,
             mirrored: false,
+            bottom_first: false,
             setup: Vec::new(),
             samples: times.iter().map(sample).collect(),
         }
@@ -402,6 +477,42 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_track_is_shown_unless_it_has_few_frames() {
+        let one = |default, pixels, samples| Candidate { default, pixels, samples };
+        let cases: [(&[Candidate], Option<usize>); 8] = [
+            (&[], None),
+            (&[one(true, 100, 60), one(true, 400, 60), one(true, 400, 60)], Some(1)),
+            (&[one(true, 400, 60), one(true, 100, 60)], Some(0)),
+            (&[one(true, 900, 29), one(true, 100, 60)], Some(1)),
+            (&[one(true, 900, 30), one(true, 100, 60)], Some(0)),
+            (&[one(false, 900, 60), one(true, 100, 1)], Some(1)),
+            (&[one(false, 900, 60), one(true, 100, 0)], Some(0)),
+            (&[one(false, 0, 0), one(false, 0, 0)], Some(0)),
+        ];
+        for (tracks, want) in cases {
+            assert_eq!(best(tracks), want, "{tracks:?}");
+        }
+    }
+
+    #[test]
+    fn recordings_follow_each_other() {
+        let limits = Limits::default();
+        let part = || track(&[(0, true), (100_000, true)]);
+        let times = |track: &Track<'_>| track.samples.iter().map(|sample| sample.time_us).collect::<Vec<_>>();
+        assert_eq!(
+            times(&joined(vec![part(), part(), part()], &limits).unwrap()),
+            [0, 1, 2, 3, 4, 5].map(|n| n * 100_000)
+        );
+        let other = Track { width: 1, ..part() };
+        assert!(
+            matches!(joined(vec![part(), other], &limits), Err(Error::Unsupported(what)) if what.contains("differ"))
+        );
+        let few = Limits { video_frames: 3, ..limits };
+        assert!(matches!(joined(vec![part(), part()], &few), Err(Error::TooLarge(_))));
+        assert!(check_recordings(RECORDINGS - 1).is_ok() && check_recordings(RECORDINGS).is_err());
+    }
+
+    #[test]
     fn microseconds_round_down_and_stay_near() {
         assert_eq!(microseconds(1, (1, 3)), 333_333);
         assert_eq!(microseconds(-1, (1, 3)), -333_334);
@@ -413,7 +524,8 @@ mod tests {
     #[test]
     fn debug_shows_no_bytes() {
         let track = track(&[(0, true)]);
-        let text = "Track(MP4 H.264, 0x0, None, mirrored: false, 0 bytes of setup, 1 samples)";
+        let text =
+            "Track(MP4 H.264, 0x0, None, None, mirrored: false, bottom first: false, 0 bytes of setup, 1 samples)";
         assert_eq!(format!("{track:?}"), text);
         assert_eq!(format!("{:?}", track.samples), "[Sample(1 bytes at 0 us, key: true, shown: true)]");
     }

@@ -1,22 +1,25 @@
-//! Who may come in, and what is encrypted.
+//! Settings of access and encryption.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Place, Settings};
+use super::{ListenAddr, Settings};
 use crate::ops::hex;
 
 /// `[access]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Access {
-    /// Whether everybody who reaches another address than loopback may come in, if there are no tokens.
+    /// Whether every peer that reaches an address other than loopback is admitted, if there are no tokens.
     pub open: bool,
-    /// Names by which others reach this machine, beside `localhost`, addresses and its own name, where nobody needs a token: a web page
-    /// that lets a name of its own point here is refused.
+    /// Names of this machine that clients may use, beside `localhost`, addresses, those of its certificate and its own name, where no
+    /// token or certificate is needed: a web page that lets a name of its own point here is refused.
     pub hosts: Vec<String>,
-    /// Who may come in. Once there is one, nobody else may, not even from this machine.
+    /// Origins of web pages that may send requests, such as `https://console.example.com`: pages of no other origin may.
+    pub origins: Vec<String>,
+    /// Tokens. Once there is one, access needs a token, even from this machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<Token>,
 }
 
@@ -24,21 +27,21 @@ pub struct Access {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
-    /// What the log calls it.
+    /// Its name in the log.
     pub name: String,
-    /// SHA-256 of the token, in hexadecimal: whoever reads the settings can't use it.
+    /// SHA-256 of the token, in hexadecimal: it can't be used in place of the token.
     pub sha256: String,
-    /// What it is good for.
+    /// Its scopes.
     pub scopes: Vec<Scope>,
 }
 
-/// What a token is good for.
+/// A part of the API that a token opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// `/v1/face/pattern`, where a picture is sent.
+    /// `/v1/face/pattern`, where a picture is sent, and `/v1/face/pattern/join`, which reveals only whether templates are one person's.
     Pattern,
-    /// `/v1/face/pattern/compare` and `compare_n`, where templates alone are: their scores tell something of them.
+    /// `/v1/face/pattern/compare` and `compare_n`, which take templates without pictures: their scores reveal something of them.
     Compare,
     /// `/v1/face/liveness`
     Liveness,
@@ -48,11 +51,27 @@ pub enum Scope {
     Metrics,
 }
 
+impl Scope {
+    /// All scopes.
+    pub const ALL: [Self; 5] = [Self::Pattern, Self::Compare, Self::Liveness, Self::Camera, Self::Metrics];
+
+    /// Its name in the settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pattern => "pattern",
+            Self::Compare => "compare",
+            Self::Liveness => "liveness",
+            Self::Camera => "camera",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
 /// `[tls]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
-    /// PEM file with the certificate and those that it rests on. With it, connections over TCP are TLS.
+    /// PEM file with the certificate and its chain. With it, connections over TCP are TLS.
     pub certificate: Option<PathBuf>,
     /// PEM file with its private key.
     pub key: Option<PathBuf>,
@@ -66,12 +85,23 @@ pub struct Tls {
 pub struct Templates {
     /// File with keys as `faceplate key new` prints them, one a line. Templates are sealed with the first and opened with any.
     pub keys: Option<PathBuf>,
-    /// Whether templates that are not sealed are taken as well, though there are keys.
+    /// Whether unsealed templates are accepted as well, though there are keys.
     pub unsealed: bool,
 }
 
+/// Whether this is an origin as browsers write it (RFC 6454, section 6.2). A wildcard is not: each origin is listed.
+fn is_origin(text: &str) -> bool {
+    let usual = [("http://", ":80"), ("https://", ":443")];
+    usual.iter().any(|(scheme, port)| {
+        text.strip_prefix(scheme).is_some_and(|rest| {
+            let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_:[]".contains(&b);
+            !rest.is_empty() && rest.bytes().all(is_plain) && !rest.ends_with(port) && !rest.ends_with(':')
+        })
+    })
+}
+
 impl Settings {
-    /// What is wrong with who may come in.
+    /// What is wrong with the settings of access.
     pub(super) fn unsafe_access(&self) -> Option<String> {
         if self.server.listen.0.is_empty() {
             return Some("server.listen: no address".into());
@@ -79,13 +109,23 @@ impl Settings {
         let tokens = &self.access.tokens;
         for token in tokens {
             if hex::bytes(&token.sha256).is_none() {
-                return Some(format!("access.tokens: sha256 of {:?} is not 64 hexadecimal digits", token.name));
+                return Some(format!(
+                    "access.tokens: sha256 of \"{}\" is not 64 hexadecimal digits",
+                    token.name.escape_debug()
+                ));
             }
         }
         let mut names: Vec<&str> = tokens.iter().map(|token| &*token.name).collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Some(format!("access.tokens: two are called {:?}", pair[0]));
+            return Some(format!("access.tokens: two are called \"{}\"", pair[0].escape_debug()));
+        }
+        if let Some(wrong) = self.access.origins.iter().find(|origin| !is_origin(origin)) {
+            return Some(format!(
+                "access.origins: \"{}\" is no origin as browsers write it, such as https://console.example.com or \
+                 http://10.0.0.5:3000: lower case, no path, no port where it is the usual one",
+                wrong.escape_debug()
+            ));
         }
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
             return Some("tls: certificate and key belong together".into());
@@ -96,11 +136,11 @@ impl Settings {
         self.server.listen.0.iter().find_map(|place| self.may_listen(place).err())
     }
 
-    /// Whether the settings let the service listen at `place`: beyond this machine only with tokens, or open on purpose.
-    pub fn may_listen(&self, place: &Place) -> Result<(), String> {
+    /// Whether the settings let the service listen at `place`: beyond this machine only with tokens, or if open on purpose.
+    pub fn may_listen(&self, place: &ListenAddr) -> Result<(), String> {
         let is_local = match place {
-            Place::Tcp(address) => address.ip().is_loopback(),
-            Place::Unix(_) => true,
+            ListenAddr::Tcp(address) => address.ip().is_loopback(),
+            ListenAddr::Unix(_) => true,
         };
         if is_local || self.access.open || !self.access.tokens.is_empty() {
             return Ok(());

@@ -1,27 +1,32 @@
-//! The camera and how it is used.
+//! Settings of the camera.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use toml::Value;
+
+use super::judging::second_person_out_of_range;
 
 /// `[camera]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Camera {
-    /// `auto` (the first that captures), `off`, a device such as `/dev/video0` or one below `/dev/v4l/by-id`, which stays the
-    /// same when others are plugged in, or `file:` with a picture, a clip or a folder of pictures that is shown in a loop.
+    /// `auto` (the first that captures), `off`, the number of a device, a device such as `/dev/video0` or one below `/dev/v4l/by-id`,
+    /// whose name stays when others are plugged in, or `file:` with a picture, a clip or a folder of pictures that is shown in a loop.
+    #[serde(deserialize_with = "device")]
     pub device: String,
     /// `auto`, or one of MJPG, YUYV, UYVY, NV12, RGB3, GREY.
     pub format: String,
-    /// Pixels in a row; the camera's nearest size is taken.
+    /// Pixels in a row; the camera's nearest size is used.
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// Frames a second; the camera's nearest rate is taken.
+    /// Frames a second; the camera's nearest rate is used.
     pub fps: u32,
     /// Degrees by which frames are turned clockwise to stand upright: 0, 90, 180 or 270.
     pub rotate: u32,
     /// Whether frames are mirrored left to right, before they are turned.
     pub mirror: bool,
-    /// Whether the camera stays on. Else it is on while somebody uses it and for `linger_ms` more.
+    /// Whether the camera stays on. Otherwise it is on while it is in use and for `linger_ms` more.
     pub warm: bool,
     /// Milliseconds that the camera stays on after its last use: starting one takes most of a second.
     pub linger_ms: u64,
@@ -29,11 +34,15 @@ pub struct Camera {
     pub preview: bool,
     /// Whether every request of the camera's pattern methods is made with `liveness=required`.
     pub liveness_required: bool,
-    /// Frames of a person that are judged for liveness.
+    /// Area from which another face is a second person, in percent of the subject's, 1 to 100. People queue before a door's camera: a
+    /// quarter of the area is a person at twice the subject's distance.
+    pub second_person_percent: u32,
+    /// Frames of a subject that are judged for liveness (PAD).
     pub liveness_frames: usize,
     /// Milliseconds that a request waits for a face unless it says so itself; `limits.request_ms` at the most.
     pub deadline_ms: u64,
-    /// Exposure time in units of 100 microseconds, `auto`, or `keep` for what the driver has.
+    /// Exposure time in units of 100 microseconds; `auto`: the camera's automatic, lowered while a face is burnt out; or `keep` for the
+    /// driver's value.
     pub exposure: Control,
     /// Gain in the driver's unit, `auto` or `keep`.
     pub gain: Control,
@@ -43,24 +52,50 @@ pub struct Camera {
     pub white_balance: Control,
 }
 
-/// What a control of the camera is set to.
+/// Setting of a camera control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "Value", untagged)]
 pub enum Control {
     /// A value in the control's own unit.
     Value(i64),
-    /// Not a value.
+    /// A word instead of a value.
     Word(ControlWord),
 }
 
-/// What else a control can be set to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Words that a control can be set to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ControlWord {
     /// The camera chooses.
     Auto,
-    /// What the driver has.
+    /// The driver's value stays.
     Keep,
+}
+
+/// Written by hand: serde's message would be that no variant of a type matches.
+impl TryFrom<Value> for Control {
+    type Error = String;
+
+    fn try_from(given: Value) -> Result<Self, String> {
+        match &given {
+            Value::Integer(value) => Ok(Self::Value(*value)),
+            Value::String(word) if word == "auto" => Ok(Self::Word(ControlWord::Auto)),
+            Value::String(word) if word == "keep" => Ok(Self::Word(ControlWord::Keep)),
+            _ => Err(format!("{given} must be a whole number, \"auto\" or \"keep\"")),
+        }
+    }
+}
+
+const NO_DEVICE: &str = "is not auto, off, a number, a path or file:PATH";
+
+/// Written by hand: a number, with or without quotes, is that of a device.
+fn device<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let number = |n: i64| format!("/dev/video{n}");
+    match Value::deserialize(from)? {
+        Value::Integer(n) if n >= 0 => Ok(number(n)),
+        Value::String(text) => Ok(text.parse::<u16>().map_or(text, |n| number(n.into()))),
+        other => Err(D::Error::custom(format!("{other} {NO_DEVICE}"))),
+    }
 }
 
 impl Default for Camera {
@@ -78,6 +113,7 @@ impl Default for Camera {
             linger_ms: 10_000,
             preview: true,
             liveness_required: false,
+            second_person_percent: 25,
             liveness_frames: 24,
             deadline_ms: 10_000,
             exposure: auto,
@@ -96,13 +132,16 @@ impl Camera {
             ("height", u64::from(self.height), 16, 8_192),
             ("fps", u64::from(self.fps), 1, 120),
             ("linger_ms", self.linger_ms, 0, 3_600_000),
-            // Fewer prove nothing, see docs/design/liveness.md.
+            // Fewer frames prove nothing: see docs/design/liveness.md.
             ("liveness_frames", self.liveness_frames as u64, 8, 64),
             ("deadline_ms", self.deadline_ms, 100, 600_000),
         ];
         let wrong = ranges.iter().find(|(_, value, least, most)| !(least..=most).contains(&value));
         if let Some((name, value, least, most)) = wrong {
             return Some(format!("camera.{name}: {value} is not in {least}..={most}"));
+        }
+        if let Some(what) = second_person_out_of_range("camera", self.second_person_percent) {
+            return Some(what);
         }
         const FORMATS: [&str; 7] = ["auto", "MJPG", "YUYV", "UYVY", "NV12", "RGB3", "GREY"];
         if !FORMATS.contains(&&*self.format) {
@@ -111,11 +150,26 @@ impl Camera {
         if ![0, 90, 180, 270].contains(&self.rotate) {
             return Some(format!("camera.rotate: {} is none of 0, 90, 180, 270", self.rotate));
         }
-        let known = ["auto", "off"].contains(&&*self.device)
-            || self.device.strip_prefix("file:").unwrap_or(&self.device).contains('/');
-        if !known {
-            return Some(format!("camera.device: {:?} is not auto, off, a path or file:PATH", self.device));
+        self.device_is_wrong().map(|what| format!("camera.device: {what}"))
+    }
+
+    fn device_is_wrong(&self) -> Option<String> {
+        let device = &*self.device;
+        if let Some((scheme, _)) = device.split_once("://").filter(|(scheme, _)| *scheme != "file") {
+            return Some(format!(
+                "{scheme} is not supported: the camera must be one of this machine. Expected auto, off, a device such as /dev/video0, or \
+                 file:PATH"
+            ));
         }
-        None
+        match device.strip_prefix("file:") {
+            Some("") => Some("file: needs the path of a picture, a clip or a folder of pictures".into()),
+            None if device.starts_with("video") && !device.contains('/') => {
+                Some(format!("\"{device}\" is no path; did you mean /dev/{device}?"))
+            }
+            None if !["auto", "off"].contains(&device) && !device.contains('/') => {
+                Some(format!("\"{device}\" {NO_DEVICE}"))
+            }
+            _ => None,
+        }
     }
 }

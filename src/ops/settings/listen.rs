@@ -1,40 +1,63 @@
-//! Places where connections are taken.
+//! Addresses to listen at.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use toml::Value;
 
-/// Where connections are taken.
+/// All addresses to listen at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "OneOrMany", into = "OneOrMany")]
-pub struct Listen(pub Vec<Place>);
+#[serde(try_from = "Value", into = "OneOrMany")]
+pub struct Listen(pub Vec<ListenAddr>);
 
-/// One place where connections are taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Place {
+/// An address to listen at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
+pub enum ListenAddr {
     /// Address and port.
     Tcp(SocketAddr),
     /// A socket in the file system.
     Unix(PathBuf),
 }
 
-#[derive(Serialize, Deserialize)]
+/// The printed form.
+#[derive(Serialize)]
 #[serde(untagged)]
 enum OneOrMany {
-    One(Place),
-    Many(Vec<Place>),
+    One(ListenAddr),
+    Many(Vec<ListenAddr>),
 }
 
-impl From<OneOrMany> for Listen {
-    fn from(given: OneOrMany) -> Self {
+/// Written by hand: serde's message would be that no variant of a type matches.
+impl TryFrom<Value> for Listen {
+    type Error = String;
+
+    fn try_from(given: Value) -> Result<Self, String> {
+        let place = |value: Value| match value {
+            Value::String(text) => text.parse(),
+            Value::Integer(port) => loopback(&port.to_string()).ok_or_else(|| not_a_place(&port.to_string())),
+            other => Err(not_a_place(&other.to_string())),
+        };
         match given {
-            OneOrMany::One(place) => Self(vec![place]),
-            OneOrMany::Many(places) => Self(places),
+            Value::Array(list) => list.into_iter().map(place).collect::<Result<_, _>>().map(Self),
+            one => place(one).map(|place| Self(vec![place])),
         }
     }
+}
+
+fn not_a_place(given: &str) -> String {
+    format!(
+        "{given} must be ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080, a port alone, which is one of 127.0.0.1, or unix:/PATH, or \
+         a list of these"
+    )
+}
+
+/// A port without an address means loopback: other machines are admitted only by an explicit address.
+fn loopback(port: &str) -> Option<ListenAddr> {
+    port.parse().ok().map(|port: u16| ListenAddr::Tcp(SocketAddr::from(([127, 0, 0, 1], port))))
 }
 
 impl From<Listen> for OneOrMany {
@@ -46,31 +69,36 @@ impl From<Listen> for OneOrMany {
     }
 }
 
-impl TryFrom<String> for Place {
-    type Error = String;
+impl FromStr for ListenAddr {
+    type Err = String;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return Ok(Self::Unix(path.into()));
+            return match path.is_empty() {
+                true => Err(not_a_place("\"unix:\"")),
+                false => Ok(Self::Unix(path.into())),
+            };
         }
-        text.parse().map(Self::Tcp).map_err(|_| format!("{text:?} is neither ADDRESS:PORT nor unix:/PATH"))
+        let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+        let place = text.parse().ok().map(Self::Tcp).or_else(|| loopback(port));
+        place.ok_or_else(|| not_a_place(&format!("\"{text}\"")))
     }
 }
 
-impl From<Place> for String {
-    fn from(place: Place) -> Self {
+impl From<ListenAddr> for String {
+    fn from(place: ListenAddr) -> Self {
         place.to_string()
     }
 }
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let places: Vec<String> = self.0.iter().map(Place::to_string).collect();
+        let places: Vec<String> = self.0.iter().map(ListenAddr::to_string).collect();
         f.write_str(&places.join(" and "))
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListenAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),

@@ -1,31 +1,41 @@
-//! What can be set, and where it comes from: built-in defaults, then a TOML file, then the environment, then flags.
+//! Settings and their sources: built-in defaults, then a TOML file, then the environment, then flags.
 //!
-//! All layers are TOML tables until they are merged; the result is read once into [`Settings`], so that an unknown key or a
-//! wrong type is an error wherever it was written.
+//! All layers are TOML values until they are merged; an unknown key or a wrong type is an error that names where it was written.
 
 mod access;
 mod camera;
+mod judging;
+mod keys;
+mod layers;
 mod listen;
+mod printed;
+mod site;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
 
 pub use self::access::{Access, Scope, Templates, Tls, Token};
 pub use self::camera::{Camera, Control, ControlWord};
-pub use self::listen::{Listen, Place};
-use super::Limits;
+pub use self::judging::{Face, Liveness};
+use self::layers::Layers;
+pub use self::layers::{Flag, Origin};
+pub use self::listen::{Listen, ListenAddr};
+pub use self::site::Site;
+use super::{Limits, log_level};
 
-/// Everything that an integrator may change. `docs/ref/settings.md` lists each key.
+/// All settings. `docs/ref/settings.md` lists each key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Where and with how many threads requests are served.
+    /// Where requests are served, and how many at once.
     pub server: Server,
-    /// Who may come in.
+    /// Access rules.
     pub access: Access,
     /// Encryption of connections.
     pub tls: Tls,
@@ -33,8 +43,15 @@ pub struct Settings {
     pub inference: Inference,
     /// Encryption of templates.
     pub templates: Templates,
+    /// When a face in a submitted sample is a second person.
+    pub face: Face,
     /// When a score is a match.
     pub decision: Decision,
+    /// How similar different people look at this place, if that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
+    /// What clients may ask of liveness.
+    pub liveness: Liveness,
     /// Caps on what clients send.
     pub limits: Limits,
     /// The camera and how it is used.
@@ -47,10 +64,9 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Where connections are taken: `ADDRESS:PORT` or `unix:/PATH`, one or several.
+    /// Where to listen: `ADDRESS:PORT` or `unix:/PATH`, one or several.
     pub listen: Listen,
-    /// Requests for inference that are worked on or wait for it at once; what comes on top is refused. 0 is four for each
-    /// inference worker.
+    /// Requests for inference that are in flight at once, waiting ones included; more are refused. 0 is four for each inference worker.
     pub threads: usize,
 }
 
@@ -64,8 +80,8 @@ pub struct Inference {
     pub mirror: bool,
     /// A folder with another `models.toml`; empty runs the embedded models.
     pub models: Option<PathBuf>,
-    /// For measuring: `float` computes in f32, `emulated` in f32 but rounded as integers are, a name of kernels
-    /// (`doctor` tells them) in integers with these. All but `float` give the same answers. Empty takes the best kernels.
+    /// For measuring: `float` computes in f32, `emulated` in f32 but rounded as integers are, the name of a set of kernels (`doctor`
+    /// lists them) in integers with that set. All but `float` give the same results. Empty uses the best kernels.
     pub arithmetic: Option<String>,
 }
 
@@ -85,15 +101,15 @@ pub struct Decision {
 pub struct Log {
     /// `error`, `warn`, `info`, `debug`, or a list such as `faceplate=debug,tiny_http=info`.
     pub level: String,
-    /// How a line looks.
+    /// Form of a line.
     pub format: LogFormat,
 }
 
-/// How a line of the log looks.
+/// Form of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people, with a level that journald reads where there is no terminal.
+    /// Text for people, with a level that journald reads where standard error goes to it.
     #[default]
     Text,
     /// One JSON object a line.
@@ -102,7 +118,7 @@ pub enum LogFormat {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: Listen(vec![Place::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))]), threads: 0 }
+        Self { listen: Listen(vec![ListenAddr::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))]), threads: 0 }
     }
 }
 
@@ -118,7 +134,7 @@ impl Default for Log {
     }
 }
 
-/// Settings that cannot be used, told with the place where they were written.
+/// Invalid settings, with the place where they were written.
 #[derive(Debug)]
 pub struct Error(String);
 
@@ -130,43 +146,46 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The environment variables that are settings: `FACEPLATE__SECTION__KEY`.
-const PREFIX: &str = "FACEPLATE__";
-
 impl Settings {
-    /// Merges the layers. `overrides` are `(section.key, value)` pairs from flags; `environment` is all of it.
+    /// Merges the layers; `environment` is the whole environment.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
-        overrides: &[(String, String)],
+        flags: &[Flag],
     ) -> Result<Self, Error> {
-        let mut table = Table::new();
+        Self::load_with_origins(file, environment, flags).map(|(settings, _)| settings)
+    }
+
+    /// As `load`, with the place where each `section.key` was written that is not a default.
+    pub fn load_with_origins(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &[Flag],
+    ) -> Result<(Self, BTreeMap<String, Origin>), Error> {
+        let mut layers = Layers::default();
         if let Some(path) = file {
-            let at = |e: &dyn fmt::Display| Error(format!("{}: {e}", path.display()));
-            table = std::fs::read_to_string(path).map_err(|e| at(&e))?.parse().map_err(|e| at(&e))?;
+            layers.file(path)?;
         }
-        let mut variables: Vec<_> = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let mut variables: Vec<_> = environment.into_iter().collect();
         variables.sort();
-        for (name, value) in variables {
-            let key = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
-            set(&mut table, &key, &value).map_err(|e| Error(format!("{name}: {e}")))?;
+        // The variable of all programs with env_logger; the service's own is more specific and comes later.
+        if let Some((_, level)) = variables.iter().find(|(name, level)| name == "RUST_LOG" && !level.is_empty()) {
+            layers.rust_log(level)?;
         }
-        for (key, value) in overrides {
-            set(&mut table, key, value).map_err(|e| Error(format!("{key}: {e}")))?;
+        for (name, value) in variables.iter().filter(|(name, _)| keys::is_meant(name)) {
+            layers.variable(name, value)?;
         }
-        Self::of(table)
+        for flag in flags {
+            layers.flag(flag)?;
+        }
+        layers.merged()
     }
 
-    /// Those of a merged table.
-    fn of(table: Table) -> Result<Self, Error> {
-        let settings: Self =
-            Value::Table(table).try_into().map_err(|e| Error(format!("settings: {e}").trim().into()))?;
-        settings.validated()
-    }
-
-    /// The settings as a TOML file that gives them again.
-    pub fn to_toml(&self) -> String {
-        toml::to_string_pretty(self).expect("settings are plain tables of numbers and strings")
+    /// The settings in the text of a settings file; errors call the file `name`.
+    pub fn of_text(text: &str, name: &str) -> Result<Self, Error> {
+        let mut layers = Layers::default();
+        layers.text(text, name)?;
+        layers.merged().map(|(settings, _)| settings)
     }
 
     /// The number of inference workers that `inference.workers` asks for.
@@ -185,133 +204,36 @@ impl Settings {
         }
     }
 
-    fn validated(self) -> Result<Self, Error> {
+    /// These settings, or what is wrong with them: `section.key: what`.
+    fn validated(self) -> Result<Self, String> {
         let Decision { approved, operator_required } = self.decision;
         if !(0.0..=1.0).contains(&approved) || !(0.0..=approved).contains(&operator_required) {
-            return Err(Error(format!(
+            return Err(format!(
                 "decision: 0 <= operator_required ({operator_required}) <= approved ({approved}) <= 1 does not hold"
-            )));
+            ));
         }
-        if let Some(what) = self.limits.out_of_range() {
-            return Err(Error(what));
+        let (threads, workers) = (self.server.threads, self.inference.workers);
+        if threads > 1024 {
+            return Err(format!("server.threads: {threads} is not in 0..=1024"));
         }
-        if let Some(what) = self.camera.out_of_range() {
-            return Err(Error(what));
+        if workers > 256 {
+            return Err(format!("inference.workers: {workers} is not in 0..=256"));
         }
-        if self.server.threads > 1024 {
-            return Err(Error(format!("server.threads: {} is not in 0..=1024", self.server.threads)));
-        }
-        if let Some(what) = self.unsafe_access() {
-            return Err(Error(what));
-        }
-        if self.inference.workers > 256 {
-            return Err(Error(format!("inference.workers: {} is not in 0..=256", self.inference.workers)));
-        }
-        Ok(self)
+        let wrong = (self.limits.out_of_range())
+            .or_else(|| self.site.as_ref().and_then(Site::out_of_range))
+            .or_else(|| self.face.out_of_range())
+            .or_else(|| self.liveness.out_of_range())
+            .or_else(|| self.camera.out_of_range())
+            .or_else(|| log_level::wrong(&self.log.level).map(|what| format!("log.level: {what}")))
+            .or_else(|| self.unsafe_access());
+        wrong.map_or(Ok(self), Err)
     }
 }
 
-/// Any text as a settings file: what is taken is in its range, and printed it gives itself again.
+/// Fuzzes the reading of a settings file: accepted settings are in their ranges, and read back equal when printed.
 pub fn fuzz(text: &str) {
-    let Ok(table) = text.parse::<Table>() else { return };
-    let Ok(settings) = Settings::of(table) else { return };
+    let Ok(settings) = Settings::of_text(text, "fuzz") else { return };
     let again: Settings = toml::from_str(&settings.to_toml()).expect("printed settings are settings");
     assert_eq!(again, settings);
     assert!(settings.limits.out_of_range().is_none() && settings.requests() > 0);
-}
-
-/// Puts `value` under `section.key`: as the TOML value that it reads as, else as text.
-fn set(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
-    let Some((section, name)) = key.split_once('.') else {
-        return Err("a setting has the form section.key".into());
-    };
-    let parsed: Option<Table> = format!("v = {value}").parse().ok();
-    let value = parsed.and_then(|mut t| t.remove("v")).unwrap_or_else(|| Value::String(value.to_owned()));
-    let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-    section.as_table_mut().ok_or("its section is not a table")?.insert(name.to_owned(), value);
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, Error> {
-        let own = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        let (env, flags): (Vec<_>, Vec<_>) = (own(env), own(flags));
-        Settings::load(None, env, &flags)
-    }
-
-    #[test]
-    fn flags_win_over_environment_over_defaults() {
-        let s =
-            load(&[("FACEPLATE__SERVER__LISTEN", "127.0.0.1:1"), ("FACEPLATE__LIMITS__SAMPLES", "3")], &[]).unwrap();
-        assert_eq!((s.server.listen.0[0].to_string(), s.limits.samples), ("127.0.0.1:1".into(), 3));
-        let s = load(&[("FACEPLATE__SERVER__LISTEN", "127.0.0.1:1")], &[("server.listen", "127.0.0.1:2")]).unwrap();
-        assert_eq!(s.server.listen.0[0].to_string(), "127.0.0.1:2");
-        assert_eq!(load(&[("PATH", "/bin")], &[]).unwrap(), Settings::default());
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (key, value, told) in [
-            ("limits.bodybytes", "1", "bodybytes"),
-            ("limits.body_bytes", "\"many\"", "body_bytes"),
-            ("decision.approved", "1.5", "approved"),
-            ("server.threads", "1025", "server.threads"),
-            ("server.listen", "[]", "no address"),
-            ("server.listen", "localhost", "server.listen"),
-            ("server.listen", "0.0.0.0:80", "faceplate token new"),
-            ("server.listen", "[\"unix:/run/x\", \"[::]:80\"]", "access.open"),
-            ("access.tokens", "[{ name = \"a\", sha256 = \"12\", scopes = [] }]", "64"),
-            ("access.tokens", "[{ name = \"a\", sha256 = \"12\", scopes = [\"all\"] }]", "all"),
-            ("tls.key", "/etc/key", "belong together"),
-            ("tls.clients", "/etc/ca", "certificate"),
-            ("limits.head_bytes", "0", "limits.head_bytes"),
-            ("limits.samples", "0", "limits.samples"),
-            ("camera.rotate", "45", "camera.rotate"),
-            ("camera.format", "H264", "camera.format"),
-            ("camera.device", "video0", "camera.device"),
-            ("camera.deadline_ms", "0", "100..=600000"),
-            ("camera.exposure", "bright", "camera.exposure"),
-            ("limits.body_bytes", "4294967295", "limits.body_bytes"),
-            ("nonsense", "1", "section.key"),
-            ("color.sky", "1", "color"),
-        ] {
-            let error = load(&[], &[(key, value)]).unwrap_err().to_string();
-            assert!(error.contains(told), "{key}: {error}");
-        }
-    }
-
-    /// The file that packages install names every key, and each with the default that it claims.
-    #[test]
-    fn the_shipped_file_shows_the_defaults() {
-        let shipped = include_str!("../../../systemd/faceplate.toml");
-        let is_key = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
-        let uncommented = |line: &str| match line.strip_prefix('#') {
-            Some(rest) if is_key(rest) => format!("{rest}\n"),
-            _ => format!("{line}\n"),
-        };
-        let with_all: Settings = toml::from_str(&shipped.lines().map(uncommented).collect::<String>()).unwrap();
-        // Files that are nowhere by default.
-        let models = with_all.inference.models.clone();
-        let inference = Inference { models, ..Inference::default() };
-        let templates = Templates { keys: with_all.templates.keys.clone(), ..Templates::default() };
-        let tls = with_all.tls.clone();
-        assert!(inference.models.is_some() && templates.keys.is_some() && tls.clients.is_some());
-        assert_eq!(with_all, Settings { inference, templates, tls, ..Settings::default() });
-        assert_eq!(toml::from_str::<Settings>(shipped).unwrap(), Settings::default());
-        let keys = |text: &str| {
-            let keys = text.lines().map(|l| l.trim_start_matches('#')).filter(|l| is_key(l));
-            keys.map(|l| l.split(' ').next().unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>()
-        };
-        assert_eq!(keys(shipped), keys(&with_all.to_toml()));
-    }
-
-    #[test]
-    fn printed_settings_give_themselves_again() {
-        let settings = load(&[], &[("inference.models", "/srv/models"), ("decision.approved", "0.9")]).unwrap();
-        let again: Settings = toml::from_str(&settings.to_toml()).unwrap();
-        assert_eq!(again, settings);
-    }
 }

@@ -1,15 +1,15 @@
-//! NEON of 32-bit ARM processors. All of it is assembly, because there are no stable intrinsics; each function keeps to the
+//! NEON kernels for 32-bit ARM processors. All of it is assembly, because there are no stable intrinsics; each function follows the
 //! procedure call standard (AAPCS, hard float).
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
 
 use std::arch::global_asm;
 
 use super::target::Target;
-use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out};
+use super::{Depthwise, ElementwiseAdd, Gemm, Kernels, Layout, Out};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
-use crate::engine::int8::finish::Columns;
 use crate::engine::int8::gemm::{CHAIN, interleave};
+use crate::engine::int8::requantize::RequantConstants;
 
 pub(super) const KERNELS: Kernels = Kernels {
     layout: |_| Layout { outputs: COLUMNS, inputs: 16 },
@@ -21,14 +21,14 @@ pub(super) const KERNELS: Kernels = Kernels {
         gemm(g, scratch, out);
     },
     depthwise,
-    blend,
+    add,
 };
 
 /// A tile is 2 x 4: its sums, four lanes each, are half of the 16 registers.
 const ROWS: usize = 2;
 const COLUMNS: usize = 4;
 
-/// Whether the processor has NEON: bit 12 of what the kernel tells of its capabilities (`HWCAP_NEON`).
+/// Whether the processor has NEON: bit 12 of the capabilities that the kernel reports (`HWCAP_NEON`).
 pub(super) fn is_there() -> bool {
     rustix::param::linux_hwcap().0 & 1 << 12 != 0
 }
@@ -37,26 +37,32 @@ unsafe extern "C" {
     /// Sums of two rows and four columns: row `m` at `sums + BLOCK * m`, of which the first four are written.
     ///
     /// # Safety
-    /// NEON; `2 * k` values at `a` as [`interleave`] leaves them, `4 * k` weights at `w`, `k / CHAIN` notes about them at
-    /// `calm`; two rows of `BLOCK` sums at `sums`; `k` a positive multiple of 16.
-    fn faceplate_gemm_2x4(a: *const u8, w: *const i8, k: usize, calm: *const bool, sums: *mut i32);
+    /// Requires NEON; `2 * k` values at `a` as [`interleave`] leaves them, `4 * k` weights at `w`, `k / CHAIN` flags for them at
+    /// `fits_i16`; two rows of `BLOCK` sums at `sums`; `k` a positive multiple of 16.
+    fn faceplate_gemm_2x4(a: *const u8, w: *const i8, k: usize, fits_i16: *const bool, sums: *mut i32);
     /// Sums of one block of channels over `count` taps.
     ///
     /// # Safety
-    /// NEON; sixteen bytes at `offset` from each tap, `BLOCK` weights for each of them, space for `BLOCK` sums.
+    /// Requires NEON; 16 bytes at `offset` from each tap, `BLOCK` weights for each of them, room for `BLOCK` sums.
     fn faceplate_depthwise(taps: *const *const u8, count: usize, offset: usize, weights: *const i16, sums: *mut i32);
-    /// Finishes `BLOCK` sums, with the bytes at `residual` unless that is null; puts floats or bytes.
+    /// Requantizes `BLOCK` sums, with the bytes at `residual` unless that is null; stores floats or bytes.
     ///
     /// # Safety
-    /// NEON; as many sums, bytes and space at `out`.
-    fn faceplate_put(sums: *const i32, columns: *const Columns, residual: *const u8, out: *mut u8, floats: usize);
+    /// Requires NEON; `BLOCK` sums, as many bytes, and room for them at `out`.
+    fn faceplate_put(
+        sums: *const i32,
+        columns: *const RequantConstants,
+        residual: *const u8,
+        out: *mut u8,
+        floats: usize,
+    );
 }
 
 impl Target {
     /// # Safety
-    /// NEON; the blocks at `at` and at `other` must lie within what the target was made from.
-    unsafe fn put(self, at: usize, other: usize, columns: &Columns, sums: &[i32; BLOCK]) {
-        // SAFETY: the caller's.
+    /// Requires NEON; the blocks at `at` and at `other` must lie within what the target was made from.
+    unsafe fn store(self, at: usize, other: usize, columns: &RequantConstants, sums: &[i32; BLOCK]) {
+        // SAFETY: guaranteed by the caller.
         unsafe {
             let residual = if self.residual.is_null() { self.residual } else { self.residual.add(other) };
             let out = self.out.add(if self.floats { at * size_of::<f32>() } else { at });
@@ -69,24 +75,26 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
     let target = Target::new(&mut out, g.residual);
     let (rows, k, width) = (g.rows(), g.k, g.width());
     let chains = k / CHAIN;
+    assert_eq!(g.weights.fits_i16.len(), width / COLUMNS * chains, "notes about weights");
     for first in (0..rows).step_by(ROWS) {
         let count = ROWS.min(rows - first);
         interleave::<ROWS>(&g.a[first * k..(first + count) * k], k, scratch);
         for (block, columns) in g.columns.iter().enumerate() {
             let weights = &g.weights.packed[block * BLOCK * k..][..BLOCK * k];
-            let calm = &g.weights.calm[block * chains * BLOCK / COLUMNS..];
+            let fits_i16 = &g.weights.fits_i16[block * chains * BLOCK / COLUMNS..];
             let mut sums = [[0i32; BLOCK]; ROWS];
             for quarter in 0..BLOCK / COLUMNS {
-                let (w, calm) = (&weights[quarter * COLUMNS * k..], &calm[quarter * chains..]);
+                let (w, fits_i16) = (&weights[quarter * COLUMNS * k..], &fits_i16[quarter * chains..]);
                 let sums = &mut sums.as_flattened_mut()[quarter * COLUMNS..];
-                // SAFETY: `Isa::kernels` hands these kernels out only where there is NEON; two rows of `k` are in the scratch
-                // memory (the second may be the first again), each quarter has four times `k` weights and `chains` notes.
-                unsafe { faceplate_gemm_2x4(scratch.as_ptr(), w.as_ptr(), k, calm.as_ptr(), sums.as_mut_ptr()) }
+                // SAFETY: `Isa::kernels` returns these kernels only where there is NEON; two rows of `k` are in the scratch
+                // memory (the second may be the first again), each quarter has four times `k` weights and,
+                // as was asserted, `chains` flags.
+                unsafe { faceplate_gemm_2x4(scratch.as_ptr(), w.as_ptr(), k, fits_i16.as_ptr(), sums.as_mut_ptr()) }
             }
             for (row, sums) in sums.iter().take(count).enumerate() {
                 let at = (first + row) * width + block * BLOCK;
                 // SAFETY: as above; the target has `BLOCK` elements for this block in each row.
-                unsafe { target.put(at, at, columns, sums) };
+                unsafe { target.store(at, at, columns, sums) };
             }
         }
     }
@@ -102,28 +110,28 @@ fn depthwise(d: &Depthwise<'_>, mut out: Out<'_>) {
             for output in 0..*outputs {
                 let (mut sums, offset) = ([0; BLOCK], output * step + block * BLOCK);
                 let at = (first + output) * d.shape.stride + block * BLOCK;
-                // SAFETY: as above; each tap has sixteen bytes for each block at each output, which lies in the target.
+                // SAFETY: as above; each tap has 16 bytes for each block at each output, which lies in the target.
                 unsafe {
                     let (count, weights) = (taps.len(), weights.as_ptr());
                     faceplate_depthwise(taps.as_ptr(), count, offset, weights, sums.as_mut_ptr());
-                    target.put(at, at, columns, &sums);
+                    target.store(at, at, columns, &sums);
                 }
             }
         }
     });
 }
 
-fn blend(b: &Blend<'_>, mut out: Out<'_>) {
+fn add(b: &ElementwiseAdd<'_>, mut out: Out<'_>) {
     b.check(&out);
     let target = Target::new(&mut out, Some(b.residual));
     b.for_each_block(|columns, at, other| {
         let sums = std::array::from_fn(|i| i32::from(b.x[at + i]));
-        // SAFETY: as above; the block at `at` lies in the target, that at `other` in the second tensor.
-        unsafe { target.put(at, other, columns, &sums) };
+        // SAFETY: as above; the block at `at` lies in the target, the one at `other` in the second tensor.
+        unsafe { target.store(at, other, columns, &sums) };
     });
 }
 
-/// Sixteen inputs of two rows in d0 to d3 times one column, two products at a time in sixteen bits, into two sums.
+/// 16 inputs of two rows in d0 to d3 times one column, two products at a time in 16 bits, into two sums.
 macro_rules! pairs {
     ($a:literal, $b:literal) => {
         concat!(
@@ -142,7 +150,7 @@ macro_rules! pairs {
     };
 }
 
-/// The same of 32 inputs, the others in d4 to d7, four products at a time.
+/// The same for 32 inputs, the others in d4 to d7, four products at a time.
 macro_rules! fours {
     ($a:literal, $b:literal) => {
         concat!(
@@ -177,7 +185,7 @@ global_asm!(
     "faceplate_gemm_2x4:",
     "push {{r4, r5, r6, lr}}",
     "vpush {{d8-d15}}",
-    "ldr r4, [sp, #80]", // behind what was pushed: the sums
+    "ldr r4, [sp, #80]", // past the pushed registers: the sums
     "vmov.i32 q8, #0",
     "vmov.i32 q9, #0",
     "vmov.i32 q10, #0",
@@ -216,7 +224,7 @@ global_asm!(
     "subs r5, r5, #1",
     "bne 2b",
     "5:",
-    "tst r2, #16", // sixteen inputs are left
+    "tst r2, #16", // 16 inputs are left
     "beq 6f",
     "vld1.8 {{d0-d3}}, [r0]!",
     pairs!("q8", "q12"),
@@ -280,7 +288,7 @@ global_asm!(
     ".popsection",
 );
 
-/// Four of the sums; as rounded numbers they go to `$words`. The constants lie 64 bytes apart.
+/// Requantizes four of the sums; the rounded numbers go to `$words`. The constants lie 64 bytes apart.
 macro_rules! quarter {
     ($words:literal) => {
         concat!(
@@ -331,11 +339,11 @@ global_asm!(
     ".type faceplate_put, %function",
     "faceplate_put:",
     "push {{r4, r5, r6, lr}}",
-    "ldr r4, [sp, #16]", // whether floats are wanted
+    "ldr r4, [sp, #16]", // whether the result is floats
     "mov r6, #64",
     "add r5, r1, #320", // the zero points
     "movw r12, #0x0000",
-    "movt r12, #0x4B40", // 1.5 * 2^23: what is added to it is rounded to an integer in its low bits
+    "movt r12, #0x4B40", // 1.5 * 2^23: a number added to it is rounded to an integer in the low bits
     "vdup.32 q15, r12",
     quarter!("d20"),
     quarter!("d21"),

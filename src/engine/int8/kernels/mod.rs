@@ -1,4 +1,4 @@
-//! The inner loops, once for each kind of processor, and the choice among them.
+//! The inner loops for each kind of processor, and the choice among them.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
@@ -12,15 +12,15 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use super::blend::Blend;
+use super::add::ElementwiseAdd;
 use super::depthwise::Depthwise;
-use super::finish::Out;
 use super::gemm::{Gemm, Layout};
+use super::requantize::Out;
 
-/// An instruction set that there are kernels for. All of them give the same bytes.
+/// An instruction set that there are kernels for. All of them give the same bytes as results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
-    /// Whatever the compiler makes of the definition.
+    /// The definition in Rust, as compiled.
     Portable,
     /// x86-64 with AVX2.
     #[cfg(target_arch = "x86_64")]
@@ -44,9 +44,9 @@ pub enum Isa {
 
 /// The loops of one instruction set.
 pub(super) struct Kernels {
-    /// Of the weights of [`Gemm`] with this `k`.
+    /// The layout of the weights of [`Gemm`] with this `k`.
     pub(super) layout: fn(usize) -> Layout,
-    /// Whether sums of [`Gemm`] are of `byte - 128` instead of `byte`.
+    /// Whether the sums of [`Gemm`] are over `byte - 128` instead of `byte`.
     pub(super) signed: bool,
     /// Bytes of scratch memory that a product with this `k` needs.
     pub(super) scratch: fn(usize) -> usize,
@@ -55,11 +55,11 @@ pub(super) struct Kernels {
     /// The depthwise convolution.
     pub(super) depthwise: fn(&Depthwise<'_>, Out<'_>),
     /// The sum of two tensors.
-    pub(super) blend: fn(&Blend<'_>, Out<'_>),
+    pub(super) add: fn(&ElementwiseAdd<'_>, Out<'_>),
 }
 
 impl Isa {
-    /// All that this processor has, the best last.
+    /// All instruction sets that this processor has, the best last.
     pub fn available() -> Vec<Self> {
         let mut found = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
@@ -68,7 +68,7 @@ impl Isa {
             if x86::has_avx512_vnni() {
                 found.push(Self::Avx512Vnni);
             }
-            // Last: where there are both, on Sapphire Rapids, it was the faster by a sixth to a third. The other has become faster since
+            // Last: where there are both, on Sapphire Rapids, it was the faster by a sixth to a third. AVX-VNNI has become faster since
             // by about as much, which was not measured there.
             if std::arch::is_x86_feature_detected!("avxvnni") {
                 found.push(Self::AvxVnni);
@@ -88,12 +88,12 @@ impl Isa {
         found
     }
 
-    /// The best that this processor has.
+    /// The best instruction set that this processor has.
     pub fn best() -> Self {
         *Self::available().last().expect("the portable one is always there")
     }
 
-    /// As people write it.
+    /// The name used in settings and messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
@@ -112,7 +112,7 @@ impl Isa {
         }
     }
 
-    /// Its kernels. Panics where the processor does not have it: they would be undefined behavior.
+    /// Its kernels. Panics on a processor without it: running them would be undefined behavior.
     pub(super) fn kernels(self) -> &'static Kernels {
         assert!(Self::available().contains(&self), "this processor has no {}", self.name());
         match self {

@@ -1,6 +1,6 @@
-//! Depthwise windows of 3 x 3 that move by one pixel or two, in a picture with one pixel of border: whole rows of outputs, such that each
-//! column of pixels is read once for all outputs that it is part of. What a column of pixels is and how it is added to sums is for the
-//! processor's own kernels to say.
+//! Walks depthwise windows of 3 x 3 that move by one pixel or two, in a picture with one pixel of border: whole rows of outputs, such that
+//! each column of pixels is read once for all outputs that it is part of. How a column is loaded and added to sums is left to the
+//! kernels of each processor.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #![allow(unsafe_code, reason = "unchecked access in the innermost loops")]
 
@@ -8,43 +8,43 @@ use super::target::Target;
 use super::{Depthwise, Out};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Window;
-use crate::engine::int8::finish::Columns;
+use crate::engine::int8::requantize::RequantConstants;
 
-/// Whether this is for them.
+/// Whether these kernels apply to `d`.
 pub(super) fn fit(d: &Depthwise<'_>) -> bool {
     [1, 2].map(|stride| Window { kernel: 3, stride, pad: 1 }).contains(&d.window)
 }
 
-/// Where sixteen channels of three pixels are, one above the other.
+/// Addresses of 16 channels of three pixels, one above the other.
 pub(super) type Column = [*const u8; 3];
 
-/// The weights of one block: for each of nine taps, row by row, those of the channels.
+/// The weights of one block: for each of nine taps, row by row, one for each channel.
 pub(super) type Taps = [[i16; BLOCK]; 9];
 
 /// One block of channels of a row of outputs.
 pub(super) struct Row {
-    /// The block in the first pixel of the three rows, of the picture or of the border.
+    /// The block in the first pixel of the three rows, in the picture or in the border.
     lines: Column,
     /// The block in the border.
     border: *const u8,
-    /// Bytes from a pixel to the next, and elements from an output to the next.
+    /// Bytes from one pixel to the next, and elements from one output to the next.
     width: usize,
-    /// Pixels from an output to the next.
+    /// Pixels from one output to the next.
     stride: usize,
     /// Pixels in a row.
     pixels: usize,
     outputs: usize,
-    /// The element at which the first result is put.
+    /// The element at which the first result is stored.
     first: usize,
 }
 
-/// Calls `each` for every row and block, with what `prepare` makes of the block's weights. Results of a row lie in the target.
+/// Calls `each` for every row and block, with what `prepare` returns for the block's weights. Results of a row lie in the target.
 #[inline(always)]
 pub(super) fn for_each_row<W>(
     d: &Depthwise<'_>,
     mut out: Out<'_>,
-    prepare: impl Fn(&Taps, &Columns) -> W,
-    each: impl Fn(&Row, &Columns, &W, Target),
+    prepare: impl Fn(&Taps, &RequantConstants) -> W,
+    each: impl Fn(&Row, &RequantConstants, &W, Target),
 ) {
     d.check(&out);
     let (weights, rest) = d.weights.as_chunks::<BLOCK>().0.as_chunks::<9>();
@@ -73,27 +73,27 @@ pub(super) fn for_each_row<W>(
 }
 
 impl Row {
-    /// Goes along the columns of pixels: each is the last of one output's window, in the middle of the next one's and the first of that
-    /// after it, or with a stride of 2 the last and the first, or in the middle. `prepare` reads sixteen bytes at each place that it is
-    /// given, `add` adds what it makes of them as the first (0), middle (1) or last (2) column to sums, `put` gets the element at which
-    /// the result belongs.
+    /// Goes along the columns of pixels: each is the last of one output's window, the middle of the next one's and the first of the one
+    /// after it; with a stride of 2, the last and the first, or the middle. `prepare` reads 16 bytes at each address that it is given,
+    /// `add` adds its result as the first (0), middle (1) or last (2) column to sums, and `store` gets the element at which the result
+    /// is stored.
     #[inline(always)]
     pub(super) fn stream<P: Copy, S: Copy>(
         &self,
         start: S,
         prepare: impl Fn(Column) -> P,
         add: impl Fn(S, P, usize) -> S,
-        put: impl Fn(usize, S),
+        store: impl Fn(usize, S),
     ) {
         let (outputs, pixels, first, width) = (self.outputs, self.pixels, self.first, self.width);
-        let put = |output: usize, sums: S| put(first + output * width, sums);
+        let store = |output: usize, sums: S| store(first + output * width, sums);
         // Columns of pixels are counted from 1; the first and the last are border.
         let load = |column: usize| {
             debug_assert!((1..=pixels).contains(&column));
-            // SAFETY: a row has `pixels` pixels from each of these places, as `for_each_row` takes them from checked rows. With a
-            // stride of 1 there are as many outputs (three at least, as a window's three columns fit), none of which asks for more
-            // than the next column, the last for no further one; with a stride of 2 there are half as many, rounded up, so that
-            // `2 * at + 1` is a pixel, and what follows is looked at.
+            // SAFETY: a row has `pixels` pixels from each of these addresses, as `for_each_row` takes them from checked rows. With a
+            // stride of 1 there are as many outputs (at least three, as a window's three columns fit), none of which needs more than
+            // the next column, and the last none; with a stride of 2 there are half as many, rounded up, so that `2 * at + 1` is a
+            // pixel, and the column after it is checked.
             prepare(self.lines.map(|line| unsafe { line.add((column - 1) * width) }))
         };
         let border = prepare([self.border; 3]);
@@ -102,7 +102,7 @@ impl Row {
             for at in 0..outputs {
                 let (q, column) = (load(2 * at + 1), 2 * at + 2);
                 let next = if column <= pixels { load(column) } else { border };
-                put(at, add(add(add(start, p, 0), q, 1), next, 2));
+                store(at, add(add(add(start, p, 0), q, 1), next, 2));
                 p = next;
             }
             return;
@@ -112,22 +112,22 @@ impl Row {
         let mut at = 0;
         while at + 3 < outputs {
             let p = load(at + 2);
-            put(at, add(a, p, 2));
+            store(at, add(a, p, 2));
             let (next, c) = (add(b, p, 1), add(start, p, 0));
             let p = load(at + 3);
-            put(at + 1, add(next, p, 2));
+            store(at + 1, add(next, p, 2));
             let (next, d) = (add(c, p, 1), add(start, p, 0));
             let p = load(at + 4);
-            put(at + 2, add(next, p, 2));
+            store(at + 2, add(next, p, 2));
             (a, b) = (add(d, p, 1), add(start, p, 0));
             at += 3;
         }
         while at + 1 < outputs {
             let p = load(at + 2);
-            put(at, add(a, p, 2));
+            store(at, add(a, p, 2));
             (a, b) = (add(b, p, 1), add(start, p, 0));
             at += 1;
         }
-        put(at, add(a, border, 2));
+        store(at, add(a, border, 2));
     }
 }

@@ -1,10 +1,10 @@
-//! The definition of what kernels compute, without anything that depends on a processor.
+//! Defines what kernels compute, in portable Rust.
 
-use super::{Blend, Depthwise, Gemm, Kernels, Layout, Out};
+use super::{Depthwise, ElementwiseAdd, Gemm, Kernels, Layout, Out};
 use crate::engine::int8::BLOCK;
 
 pub(super) const KERNELS: Kernels =
-    Kernels { layout: |_| Layout { outputs: BLOCK, inputs: 4 }, signed: false, scratch: |_| 0, gemm, depthwise, blend };
+    Kernels { layout: |_| Layout { outputs: BLOCK, inputs: 4 }, signed: false, scratch: |_| 0, gemm, depthwise, add };
 
 fn gemm(g: &Gemm<'_>, _: &mut [u8], mut out: Out<'_>) {
     g.check(&out);
@@ -18,7 +18,7 @@ fn gemm(g: &Gemm<'_>, _: &mut [u8], mut out: Out<'_>) {
                 }
             }
             let at = row * width + block * BLOCK;
-            out.put(at, columns, &sums, g.residual.map(|r| &r[at..]));
+            out.store(at, columns, &sums, g.residual.map(|r| &r[at..]));
         }
     }
 }
@@ -45,15 +45,15 @@ fn depthwise(d: &Depthwise<'_>, mut out: Out<'_>) {
                 }
             }
             let at = (row * columns + column) * shape.stride + block * BLOCK;
-            out.put(at, constants, &sums, d.residual.map(|r| &r[at..]));
+            out.store(at, constants, &sums, d.residual.map(|r| &r[at..]));
         }
     }
 }
 
-fn blend(b: &Blend<'_>, mut out: Out<'_>) {
+fn add(b: &ElementwiseAdd<'_>, mut out: Out<'_>) {
     b.check(&out);
     b.for_each_block(|columns, at, other| {
         let sums = std::array::from_fn(|i| i32::from(b.x[at + i]));
-        out.put(at, columns, &sums, Some(&b.residual[other..]));
+        out.store(at, columns, &sums, Some(&b.residual[other..]));
     });
 }

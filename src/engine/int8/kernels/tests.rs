@@ -1,11 +1,11 @@
-//! Every kernel against the portable one on random shapes, weights and bytes, bit for bit.
+//! Compares every kernel with the portable one on random shapes, weights and bytes, bit for bit.
 
 use proptest::prelude::*;
 
-use super::{Blend, Depthwise, Gemm, Isa, Kernels, Out};
+use super::{Depthwise, ElementwiseAdd, Gemm, Isa, Kernels, Out};
 use crate::engine::int8::depthwise::{self, Window};
-use crate::engine::int8::finish::{Activation, Columns};
 use crate::engine::int8::gemm::Weights;
+use crate::engine::int8::requantize::{Activation, RequantConstants};
 use crate::engine::int8::{BLOCK, Shape};
 
 /// A linear congruential generator.
@@ -17,7 +17,7 @@ impl Noise {
         self.0 >> 8
     }
 
-    /// Bytes, a quarter of them 0 or 255: sums reach their bounds.
+    /// Bytes, a quarter of them 0 or 255, so that sums reach their bounds.
     fn bytes(&mut self, n: usize) -> Vec<u8> {
         let mut byte = || match self.next() % 8 {
             0 => 0,
@@ -27,7 +27,7 @@ impl Noise {
         (0..n).map(|_| byte()).collect()
     }
 
-    /// Weights, most of them as small as in real networks (so that four products fit sixteen bits) if so told, else some as
+    /// Weights: if `small`, most as small as in real networks (so that four products fit 16 bits), else some as
     /// large as they may be.
     fn weights(&mut self, n: usize, small: bool) -> Vec<i8> {
         let mut weight = || match self.next() % 8 {
@@ -42,10 +42,10 @@ impl Noise {
         low + (high - low) * (self.next() % 10_000) as f32 / 10_000.0
     }
 
-    /// Constants that put most results of `k` products into the range of a byte.
-    fn columns(&mut self, blocks: usize, k: usize, activation: Activation) -> Vec<Columns> {
+    /// Constants that bring most results of `k` products into the range of a byte.
+    fn columns(&mut self, blocks: usize, k: usize, activation: Activation) -> Vec<RequantConstants> {
         let scale = 1.0 / (60.0 * (k as f32).sqrt());
-        let mut all = vec![Columns::PADDING; blocks];
+        let mut all = vec![RequantConstants::PADDING; blocks];
         for columns in &mut all {
             for i in 0..BLOCK {
                 columns.init[i] = self.next() as i32 % 5_000 - 2_500;
@@ -75,7 +75,7 @@ fn activation(number: u8, floats: bool) -> Activation {
     }
 }
 
-/// What a kernel puts, as bits.
+/// What a kernel stores, as bits.
 fn result(floats: bool, n: usize, kernel: impl FnOnce(Out<'_>)) -> Vec<u32> {
     if floats {
         let mut out = vec![0.0f32; n];
@@ -167,8 +167,8 @@ proptest! {
         let constants = noise.columns(blocks, 1, Activation::None);
         let gates: Option<Vec<f32>> = gated.then(|| (0..shape.stride).map(|_| noise.float(0.0, 1.0)).collect());
         compare(|kernels| {
-            let b = Blend { x: &x, shape, residual: &residual, doubled, columns: &constants, gates: gates.as_deref() };
-            result(floats, shape.len(), |out| (kernels.blend)(&b, out))
+            let b = ElementwiseAdd { x: &x, shape, residual: &residual, doubled, columns: &constants, gates: gates.as_deref() };
+            result(floats, shape.len(), |out| (kernels.add)(&b, out))
         })?;
     }
 }

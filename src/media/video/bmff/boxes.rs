@@ -1,4 +1,4 @@
-//! Boxes, the containers of ISO base media, and the fields in them (ISO/IEC 14496-12, clause 4.2).
+//! Reads boxes, the containers of ISO base media, and the fields in them (ISO/IEC 14496-12, clause 4.2).
 
 use crate::media::video::track::{Error, printable};
 
@@ -12,7 +12,7 @@ pub(super) struct Boxed<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// A box of the file itself.
+/// A box at the top level of the file.
 #[derive(Clone, Copy)]
 pub(super) struct TopLevel<'a> {
     pub(super) kind: Kind,
@@ -23,7 +23,7 @@ pub(super) struct TopLevel<'a> {
     pub(super) cut: bool,
 }
 
-/// The size and the kind that a header states; size 0 is "up to the end". `None` if the header is not there or is
+/// The size and the kind in a header; size 0 means "up to the end". `None` if the header is missing or
 /// impossible.
 fn header(bytes: &[u8]) -> Option<(u64, usize, Kind)> {
     let mut fields = Fields(bytes);
@@ -32,7 +32,7 @@ fn header(bytes: &[u8]) -> Option<(u64, usize, Kind)> {
     (size >= length as u64 || short == 0).then_some((size, length, kind))
 }
 
-/// The boxes of the file. It stops at the first header that is none: files do end in padding.
+/// The top-level boxes of the file. It stops at the first invalid header: files do end in padding.
 pub(super) fn top_level(bytes: &[u8]) -> impl Iterator<Item = TopLevel<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -46,7 +46,7 @@ pub(super) fn top_level(bytes: &[u8]) -> impl Iterator<Item = TopLevel<'_>> {
     })
 }
 
-/// The boxes in the body of another, called `inside` in errors. A size of 0 ends the list, as in QuickTime.
+/// The boxes in the body of another, named `inside` in errors. A size of 0 ends the list, as in QuickTime.
 pub(super) fn children<'a>(body: &'a [u8], inside: Kind) -> impl Iterator<Item = Result<Boxed<'a>, Error>> {
     let mut rest = body;
     std::iter::from_fn(move || {
@@ -76,18 +76,18 @@ pub(super) fn find(body: &[u8], inside: Kind, kind: Kind) -> Result<Option<&[u8]
     Ok(None)
 }
 
-/// The body of the first box of a kind, which has to be there.
+/// The body of the first box of a kind; an error if there is none.
 pub(super) fn need(body: &[u8], inside: Kind, kind: Kind) -> Result<&[u8], Error> {
     find(body, inside, kind)?
         .ok_or_else(|| Error::Damaged(format!("has no {} box in its {} box", printable(&kind), printable(&inside))))
 }
 
-/// A box whose fields contradict its size or each other.
+/// The error of a box whose fields contradict its size or each other.
 pub(super) fn damaged(kind: Kind) -> Error {
     Error::Damaged(format!("has a damaged {} box", printable(&kind)))
 }
 
-/// Big-endian fields, taken from the front. `None` where the bytes end first.
+/// Reads big-endian fields from the front. `None` where the bytes end first.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
@@ -139,7 +139,7 @@ impl<'a> Fields<'a> {
         if version == 1 { self.u64() } else { self.u32().map(u64::from) }
     }
 
-    /// The entries of a table: their number, then that many of `width` bytes. More than there are bytes for is `None`.
+    /// The entries of a table: their number, then that many of `width` bytes. `None` if the bytes end before.
     pub(super) fn table(&mut self, width: usize) -> Option<std::slice::ChunksExact<'a, u8>> {
         let count = usize::try_from(self.u32()?).ok()?;
         Some(self.take(count.checked_mul(width)?)?.chunks_exact(width))

@@ -1,13 +1,13 @@
-//! Edit lists: which part of a track is shown, and when (ISO/IEC 14496-12, clause 8.6.6).
+//! Applies edit lists: which part of a track is shown, and when (ISO/IEC 14496-12, clause 8.6.6).
 //!
 //! Phones that cut a clip without compressing it anew leave the samples before the cut in the file, since the ones
-//! after it are decoded from them. What an edit list leaves out must not be judged: its author never saw it.
+//! after it are decoded from them. What an edit list leaves out must not be judged: the person who edited the clip never saw it.
 
 use super::boxes::{Fields, damaged};
-use super::table::Place;
+use super::table::SampleLocation;
 use crate::media::video::track::Error;
 
-/// Most edits in a list. Editors write one or two, three with a pause before; each costs a look for every sample.
+/// Most edits in a list. Editors write one or two, three with a pause before; each is compared with every sample.
 const EDITS: usize = 256;
 
 /// One part of the presentation.
@@ -40,8 +40,8 @@ fn parse(body: &[u8]) -> Option<Vec<Edit>> {
 }
 
 /// When each sample is presented, in ticks of the media, and whether it is shown. The clocks tick `media` and `movie`
-/// times a second. A list that would show nothing is not followed.
-pub(super) fn apply(edits: &[Edit], places: &[Place], media: u32, movie: u32) -> Vec<(i64, bool)> {
+/// times a second. A list that would show nothing is ignored.
+pub(super) fn apply(edits: &[Edit], places: &[SampleLocation], media: u32, movie: u32) -> Vec<(i64, bool)> {
     let whole = || places.iter().map(|place| (place.at, true)).collect();
     let mut now = 0_i64;
     let mut parts = Vec::with_capacity(edits.len());
@@ -59,7 +59,7 @@ pub(super) fn apply(edits: &[Edit], places: &[Place], media: u32, movie: u32) ->
         now = now.saturating_add(lasts);
     }
     let Some(&(_, _, first)) = parts.first() else { return whole() };
-    let timed = |place: &Place| {
+    let timed = |place: &SampleLocation| {
         let ends = place.at.saturating_add(i64::from(place.lasts.max(1)));
         let part = parts.iter().find(|&&(start, end, _)| place.at < end && ends > start);
         let (shift, shown) = part.map_or((first, false), |&(_, _, shift)| (shift, true));

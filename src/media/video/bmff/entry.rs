@@ -1,9 +1,10 @@
-//! Sample entries: which codec, which size, and what its decoder has to know (ISO/IEC 14496-12, clauses 8.5.2 and
+//! Reads sample entries: codec, size, sample aspect ratio, and the decoder's settings (ISO/IEC 14496-12, clauses 8.5.2 and
 //! 12.1).
 //!
-//! The settings are handed on as they are: ISO/IEC 14496-15 describes `avcC` and `hvcC`.
+//! The settings are passed on as they are: ISO/IEC 14496-15 describes `avcC` and `hvcC`.
 
-use super::boxes::{Fields, Kind, children, damaged, find, need};
+use super::boxes::{Boxed, Fields, Kind, children, damaged, find, need};
+use crate::media::Shape;
 use crate::media::video::track::{Codec, Error, settings};
 
 /// How the samples of a track are compressed.
@@ -13,17 +14,17 @@ pub(super) struct SampleEntry {
     pub(super) width: u32,
     /// In pixels.
     pub(super) height: u32,
+    /// The sample aspect ratio, if present.
+    pub(super) shape: Option<Shape>,
+    /// Whether the first of two fields has the lower rows.
+    pub(super) bottom_first: bool,
     /// The payload of the box with the codec's settings; empty for codecs that have none.
     pub(super) setup: Vec<u8>,
 }
 
 /// Reads entry `number`, counted from 1, of the body of an `stbl` box.
 pub(super) fn read(stbl: &[u8], number: u32) -> Result<SampleEntry, Error> {
-    const STSD: Kind = *b"stsd";
-    let mut list = Fields(need(stbl, *b"stbl", STSD)?);
-    list.full().and_then(|_| list.u32()).ok_or_else(|| damaged(STSD))?;
-    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).ok_or_else(|| damaged(STSD))?;
-    let entry = children(list.0, STSD).nth(index).ok_or_else(|| damaged(STSD))??;
+    let entry = entry(stbl, number)?;
     let (width, height, extensions) = header(entry.body).ok_or_else(|| damaged(entry.kind))?;
     let codec = match &entry.kind {
         b"encv" => return Err(Error::Unsupported("is encrypted".into())),
@@ -34,9 +35,35 @@ pub(super) fn read(stbl: &[u8], number: u32) -> Result<SampleEntry, Error> {
         Codec::H264 => need(extensions, entry.kind, *b"avcC")?,
         Codec::Hevc => need(extensions, entry.kind, *b"hvcC")?,
         Codec::Vp8 | Codec::Vp9 => find(extensions, entry.kind, *b"vpcC")?.unwrap_or_default(),
-        Codec::H263 | Codec::Mjpeg | Codec::Other(_) => &[],
+        Codec::Mjpeg | Codec::Other(_) => &[],
     };
-    Ok(SampleEntry { codec, width: width.into(), height: height.into(), setup: settings(setup)? })
+    let shape = optional(extensions, *b"pasp").and_then(|body| {
+        let mut fields = Fields(body);
+        Shape::new(fields.u32()?.into(), fields.u32()?.into())
+    });
+    // Two fields, and the detail that means that the lower one comes first (QuickTime File Format, 'fiel').
+    let bottom_first = optional(extensions, *b"fiel").is_some_and(|body| body.starts_with(&[2, 6]));
+    let (width, height, setup) = (width.into(), height.into(), settings(setup)?);
+    Ok(SampleEntry { codec, width, height, shape, bottom_first, setup })
+}
+
+/// The pixels of a frame by entry `number`; 0 if it is damaged.
+pub(super) fn pixels(stbl: &[u8], number: u32) -> u64 {
+    let size = entry(stbl, number).ok().and_then(|entry| header(entry.body));
+    size.map_or(0, |(width, height, _)| u64::from(width) * u64::from(height))
+}
+
+fn entry(stbl: &[u8], number: u32) -> Result<Boxed<'_>, Error> {
+    const STSD: Kind = *b"stsd";
+    let mut list = Fields(need(stbl, *b"stbl", STSD)?);
+    list.full().and_then(|_| list.u32()).ok_or_else(|| damaged(STSD))?;
+    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).ok_or_else(|| damaged(STSD))?;
+    children(list.0, STSD).nth(index).ok_or_else(|| damaged(STSD))?
+}
+
+/// The body of an optional extension: none if what lies before it is damaged.
+fn optional(extensions: &[u8], kind: Kind) -> Option<&[u8]> {
+    find(extensions, *b"stsd", kind).ok().flatten()
 }
 
 /// Width and height in pixels, and the boxes that follow.
@@ -50,7 +77,7 @@ fn header(entry: &[u8]) -> Option<(u16, u16, &[u8])> {
     Some((size.0, size.1, fields.0))
 }
 
-/// The codec behind `mp4v`, which stands for all that MPEG-4 Systems has a number for (ISO/IEC 14496-1, clause 7.2.6).
+/// The codec of an `mp4v` entry, which stands for every codec that MPEG-4 Systems has a number for (ISO/IEC 14496-1, clause 7.2.6).
 fn object_type(extensions: &[u8]) -> Result<Codec, Error> {
     let number = find(extensions, *b"mp4v", *b"esds")?.and_then(parse_object_type);
     Ok(match number {
@@ -62,7 +89,7 @@ fn object_type(extensions: &[u8]) -> Result<Codec, Error> {
     })
 }
 
-/// The object type that an `esds` box states: an ES_Descriptor (tag 3) with a DecoderConfigDescriptor (tag 4) inside.
+/// The object type in an `esds` box: an ES_Descriptor (tag 3) with a DecoderConfigDescriptor (tag 4) inside.
 fn parse_object_type(body: &[u8]) -> Option<u8> {
     let mut fields = Fields(body);
     fields.full()?;
@@ -83,7 +110,7 @@ fn parse_object_type(body: &[u8]) -> Option<u8> {
     fields.u8()
 }
 
-/// Steps into a descriptor: its tag, then its size in up to four bytes of seven bits.
+/// Enters a descriptor: its tag, then its size in up to four bytes of seven bits.
 fn descriptor(fields: &mut Fields<'_>, tag: u8) -> Option<()> {
     if fields.u8()? != tag {
         return None;

@@ -1,9 +1,9 @@
-//! Movie fragments: samples whose tables are spread over the file (ISO/IEC 14496-12, clause 8.8).
+//! Reads movie fragments: samples whose tables are spread over the file (ISO/IEC 14496-12, clause 8.8).
 //!
-//! Browsers record in this way, and so do cameras that fear a power cut.
+//! Browsers record in this way, and so do cameras that must survive a power cut.
 
 use super::boxes::{Fields, Kind, TopLevel, children, damaged, find, need};
-use super::table::{Place, Places};
+use super::table::{SampleLocation, SampleTable};
 use crate::media::video::track::{Error, check_count};
 use crate::ops::Limits;
 
@@ -12,7 +12,7 @@ const TRAF: Kind = *b"traf";
 const TFHD: Kind = *b"tfhd";
 const TRUN: Kind = *b"trun";
 
-/// What samples are like where a fragment does not say (`trex`, then `tfhd`).
+/// Defaults of samples where a fragment does not set them (`trex`, then `tfhd`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Defaults {
     track: u32,
@@ -34,22 +34,22 @@ impl Defaults {
         parse().ok_or_else(|| damaged(*b"trex"))
     }
 
-    /// Those of a track; a file without a `trex` for it says everything in its fragments.
+    /// Those of a track; a file without a `trex` for it sets everything in its fragments.
     fn of(track: u32, all: &[Self]) -> Self {
         let found = all.iter().find(|defaults| defaults.track == track);
         found.copied().unwrap_or_else(|| Self { track, description: 1, ..Self::default() })
     }
 }
 
-/// Adds the samples that a `moof` box has for `track`.
+/// Adds the samples of `track` in a `moof` box.
 pub(super) fn read(
     moof: TopLevel<'_>,
     track: u32,
     defaults: &[Defaults],
-    places: &mut Places,
+    places: &mut SampleTable,
     limits: &Limits,
 ) -> Result<(), Error> {
-    // Where the data of the track fragment before ends: where that of the next one begins, if nothing else is said.
+    // Where the data of the previous track fragment ends: the next one begins there by default.
     let mut end = moof.start;
     for child in children(moof.body, MOOF) {
         let child = child?;
@@ -127,9 +127,9 @@ struct Run<'a> {
     count: u32,
     /// From the base of the track fragment, in bytes.
     offset: Option<i32>,
-    /// The flags of the first sample, if they are apart.
+    /// The flags of the first sample, if stored separately.
     first: Option<u32>,
-    /// Which fields an entry has.
+    /// Which fields an entry has (`trun` flags).
     present: u32,
     entries: &'a [u8],
     defaults: Defaults,
@@ -149,7 +149,7 @@ const SIZE: u32 = 0x200;
 const FLAGS: u32 = 0x400;
 const DELAY: u32 = 0x800;
 
-/// Bits of a sample's flags that rule a sync sample out: that it depends on others, and that it is none.
+/// Bits of a sample's flags that rule out a sync sample: that it depends on others, and that it is a non-sync sample.
 const DEPENDS: u32 = 0x0101_0000;
 
 impl<'a> Run<'a> {
@@ -164,7 +164,7 @@ impl<'a> Run<'a> {
         Some(Self { count, offset, first, present, entries, defaults })
     }
 
-    /// The bytes of an entry; 0 if all is said by the defaults.
+    /// The bytes of an entry; 0 if all fields have defaults.
     fn width(present: u32) -> usize {
         4 * [LASTS, SIZE, FLAGS, DELAY].iter().filter(|&&flag| present & flag != 0).count()
     }
@@ -192,7 +192,7 @@ impl<'a> Run<'a> {
         (0..self.entries.len() / width).map(|index| u64::from(self.entry(index).size)).sum()
     }
 
-    fn append(&self, mut offset: u64, places: &mut Places, limits: &Limits) -> Result<(), Error> {
+    fn append(&self, mut offset: u64, places: &mut SampleTable, limits: &Limits) -> Result<(), Error> {
         let count = usize::try_from(self.count).unwrap_or(usize::MAX);
         check_count(places.list.len().saturating_add(count), limits)?;
         if count > 0 {
@@ -202,7 +202,7 @@ impl<'a> Run<'a> {
         for index in 0..count {
             let Entry { lasts, size, flags, delay } = self.entry(index);
             let at = places.next.saturating_add(i64::from(delay));
-            places.list.push(Place { offset, size, at, lasts, key: flags & DEPENDS == 0 });
+            places.list.push(SampleLocation { offset, size, at, lasts, key: flags & DEPENDS == 0 });
             offset = offset.saturating_add(u64::from(size));
             places.next = places.next.saturating_add(i64::from(lasts));
         }

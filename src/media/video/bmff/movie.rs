@@ -1,11 +1,12 @@
-//! The movie and its video tracks: clocks, the way up, edits, and where the sample tables are (ISO/IEC 14496-12,
-//! clauses 8.2 to 8.4). Of other tracks only the kind is read, so that damaged metadata does not spoil a picture.
+//! Reads the movie and its video tracks: clocks, orientation, edits, and where the sample tables are (ISO/IEC 14496-12,
+//! clauses 8.2 to 8.4). Of other tracks only the kind is read, so that damaged metadata does not make a clip unreadable.
 
 use super::boxes::{Fields, Kind, children, damaged, find, need};
 use super::edit::{self, Edit};
 use super::fragment::Defaults;
-use crate::media::frame::Turn;
-use crate::media::video::track::Error;
+use crate::media::Shape;
+use crate::media::frame::Rotation;
+use crate::media::video::track::{Error, VIDEOS};
 
 /// What is read of a `moov` box.
 pub(super) struct Movie<'a> {
@@ -15,7 +16,7 @@ pub(super) struct Movie<'a> {
     pub(super) videos: Vec<Video<'a>>,
     /// Whether there is a track of sound.
     pub(super) sound: bool,
-    /// What fragments start from; empty unless there may be fragments.
+    /// Defaults for fragments; empty unless there may be fragments.
     pub(super) defaults: Vec<Defaults>,
 }
 
@@ -26,17 +27,17 @@ pub(super) struct Video<'a> {
     /// Ticks a second of the clock that samples are timed with; not 0.
     pub(super) clock: u32,
     /// The clockwise turn that makes the picture upright.
-    pub(super) turn: Turn,
+    pub(super) turn: Rotation,
     /// Whether the picture is mirrored left to right before it is turned.
     pub(super) mirrored: bool,
+    /// The sample aspect ratio that the matrix makes, if it is not square.
+    pub(super) shape: Option<Shape>,
+    /// Width and height in pixels as it should be shown, before the matrix; 0 if not stated.
+    pub(super) size: (u32, u32),
     pub(super) edits: Vec<Edit>,
     /// The body of its `stbl` box.
     pub(super) stbl: &'a [u8],
 }
-
-/// Most video tracks that are looked at. Files have one, and one or two of covers or chapter pictures; the fragments
-/// are walked once for each.
-const VIDEOS: usize = 4;
 
 /// Most tracks whose defaults are kept. A phone writes up to eight tracks: picture, sound and metadata.
 const DEFAULTS: usize = 32;
@@ -89,16 +90,16 @@ fn defaults(mvex: &[u8]) -> Result<Vec<Defaults>, Error> {
     Ok(list)
 }
 
-/// What a track holds: `vide`, `soun` and others.
+/// The handler of a track: `vide`, `soun` and others.
 fn handler(trak: &[u8]) -> Result<Kind, Error> {
     let mut fields = Fields(need(need(trak, TRAK, MDIA)?, MDIA, *b"hdlr")?);
     fields.take(8).and_then(|_| fields.kind()).ok_or_else(|| damaged(*b"hdlr"))
 }
 
-/// Reads the body of the `trak` box of a video track, in a movie that is turned as a whole.
+/// Reads the body of the `trak` box of a video track, in a movie with a matrix of its own.
 fn video(trak: &[u8], whole: Matrix) -> Result<Video<'_>, Error> {
     const MINF: Kind = *b"minf";
-    let (enabled, id, matrix) = header(need(trak, TRAK, *b"tkhd")?).ok_or_else(|| damaged(*b"tkhd"))?;
+    let (enabled, id, matrix, size) = header(need(trak, TRAK, *b"tkhd")?).ok_or_else(|| damaged(*b"tkhd"))?;
     let media = need(trak, TRAK, MDIA)?;
     let clock = media_clock(need(media, MDIA, *b"mdhd")?).ok_or_else(|| damaged(*b"mdhd"))?;
     let stbl = need(need(media, MDIA, MINF)?, MINF, *b"stbl")?;
@@ -106,12 +107,14 @@ fn video(trak: &[u8], whole: Matrix) -> Result<Video<'_>, Error> {
         Some(edts) => find(edts, *b"edts", *b"elst")?.map(edit::read).transpose()?,
         None => None,
     };
-    let (mirrored, turn) = matrix.then(whole).orientation();
-    Ok(Video { id, enabled, clock, turn, mirrored, edits: edits.unwrap_or_default(), stbl })
+    let matrix = matrix.then(whole);
+    let ((mirrored, turn), shape) = (matrix.orientation(), matrix.shape());
+    let edits = edits.unwrap_or_default();
+    Ok(Video { id, enabled, clock, turn, mirrored, shape, size, edits, stbl })
 }
 
-/// Reads the body of a `tkhd` box: whether the track is enabled, its number and its matrix.
-fn header(body: &[u8]) -> Option<(bool, u32, Matrix)> {
+/// Reads the body of a `tkhd` box: whether the track is enabled, its number, its matrix and its size in whole pixels.
+fn header(body: &[u8]) -> Option<(bool, u32, Matrix, (u32, u32))> {
     let mut fields = Fields(body);
     let (version, flags) = fields.full()?;
     fields.take(if version == 1 { 16 } else { 8 })?;
@@ -120,7 +123,10 @@ fn header(body: &[u8]) -> Option<(bool, u32, Matrix)> {
     fields.long(version)?;
     // Reserved (8), layer (2), group (2), volume (2), reserved (2), then the matrix.
     fields.take(16)?;
-    Some((flags & 1 != 0, id, Matrix::read(&mut fields)?))
+    let matrix = Matrix::read(&mut fields)?;
+    // In 1/65536 pixels; some writers end before.
+    let mut side = || fields.u32().unwrap_or(0) >> 16;
+    Some((flags & 1 != 0, id, matrix, (side(), side())))
 }
 
 /// Reads the body of an `mdhd` box: the ticks a second, which are not 0.
@@ -152,7 +158,7 @@ impl Matrix {
         Some(Self { a, b, c, d })
     }
 
-    /// What both do one after the other. A `next` of zeros, as some writers leave it for the movie, does nothing.
+    /// Both transformations, first this one. A `next` of zeros, as some writers leave it for the movie, is ignored.
     fn then(self, next: Self) -> Self {
         if next == (Self { a: 0, b: 0, c: 0, d: 0 }) {
             return self;
@@ -165,17 +171,28 @@ impl Matrix {
         }
     }
 
-    /// Whether it mirrors left to right, and the clockwise turn that follows: the nearest one, if it is between two.
-    fn orientation(self) -> (bool, Turn) {
+    /// The sample aspect ratio that it makes, if one side becomes longer by more than a hundredth; less is rounding.
+    fn shape(self) -> Option<Shape> {
+        let length = |x: i128, y: i128| {
+            let squared = x.unsigned_abs().saturating_pow(2).saturating_add(y.unsigned_abs().saturating_pow(2));
+            u64::try_from(squared.isqrt()).unwrap_or(u64::MAX)
+        };
+        let (across, down) = (length(self.a, self.b), length(self.c, self.d));
+        let rounding = u64::max(across, down) / 100;
+        Shape::new(across, down).filter(|_| across.abs_diff(down) > rounding)
+    }
+
+    /// Whether it mirrors left to right, and the clockwise turn that follows: the nearest quarter turn.
+    fn orientation(self) -> (bool, Rotation) {
         let Self { a, b, c, d } = self;
         let mirrored = a * d < b * c;
         let (a, b) = if mirrored { (-a, -b) } else { (a, b) };
         let (along, across) = (a + d, b - c);
         let turn = match (along.abs() >= across.abs(), along >= 0, across >= 0) {
-            (true, true, _) => Turn::None,
-            (true, false, _) => Turn::Half,
-            (false, _, true) => Turn::Right,
-            (false, _, false) => Turn::Left,
+            (true, true, _) => Rotation::None,
+            (true, false, _) => Rotation::Half,
+            (false, _, true) => Rotation::Right,
+            (false, _, false) => Rotation::Left,
         };
         (mirrored, turn)
     }

@@ -1,4 +1,4 @@
-//! Sample tables: where the samples of a track lie and when they are due (ISO/IEC 14496-12, clauses 8.6 and 8.7).
+//! Reads sample tables: where the samples of a track lie and when they are due (ISO/IEC 14496-12, clauses 8.6 and 8.7).
 
 use std::slice::ChunksExact;
 
@@ -9,9 +9,9 @@ use crate::ops::Limits;
 /// The box that holds the tables.
 const STBL: Kind = *b"stbl";
 
-/// Where a sample lies and when it is due; nothing here is held against the file's length yet.
+/// Where a sample lies and when it is due; not yet checked against the file's length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct SampleLocation {
     /// In bytes from the start of the file.
     pub(super) offset: u64,
     /// In bytes.
@@ -26,16 +26,16 @@ pub(super) struct Place {
 
 /// The samples of a track in decoding order.
 #[derive(Default)]
-pub(super) struct Places {
-    pub(super) list: Vec<Place>,
-    /// When the next one is decoded, in ticks of the media: fragments go on from here.
+pub(super) struct SampleTable {
+    pub(super) list: Vec<SampleLocation>,
+    /// When the next one is decoded, in ticks of the media: fragments continue from here.
     pub(super) next: i64,
     /// The number of the sample entry that describes them, from 1; `None` without samples.
     pub(super) description: Option<u32>,
 }
 
-impl Places {
-    /// Notes which sample entry the next samples use.
+impl SampleTable {
+    /// Records which sample entry the next samples use.
     pub(super) fn described_by(&mut self, number: u32) -> Result<(), Error> {
         if *self.description.get_or_insert(number) == number {
             return Ok(());
@@ -45,10 +45,10 @@ impl Places {
 }
 
 /// Reads the body of an `stbl` box. It holds no samples in a fragmented file.
-pub(super) fn read(stbl: &[u8], limits: &Limits) -> Result<Places, Error> {
+pub(super) fn read(stbl: &[u8], limits: &Limits) -> Result<SampleTable, Error> {
     let sizes = Sizes::read(stbl)?;
     check_count(sizes.count, limits)?;
-    let mut places = Places::default();
+    let mut places = SampleTable::default();
     if sizes.count == 0 {
         return Ok(places);
     }
@@ -66,7 +66,7 @@ pub(super) fn read(stbl: &[u8], limits: &Limits) -> Result<Places, Error> {
             // Version 0 is unsigned, but QuickTime wrote negative delays into it, and no clip delays by 2^31 ticks.
             let delay = delays.as_mut().and_then(Runs::next).unwrap_or(0).cast_signed();
             let at = places.next.saturating_add(i64::from(delay));
-            places.list.push(Place { offset, size, at, lasts, key: true });
+            places.list.push(SampleLocation { offset, size, at, lasts, key: true });
             offset = offset.saturating_add(u64::from(size));
             places.next = places.next.saturating_add(i64::from(lasts));
         }
@@ -79,7 +79,7 @@ pub(super) fn read(stbl: &[u8], limits: &Limits) -> Result<Places, Error> {
 }
 
 /// Applies the `stss` box; without one, each sample is a key.
-fn mark_keys(stbl: &[u8], places: &mut [Place]) -> Result<(), Error> {
+fn mark_keys(stbl: &[u8], places: &mut [SampleLocation]) -> Result<(), Error> {
     let Some(body) = find(stbl, STBL, *b"stss")? else { return Ok(()) };
     places.iter_mut().for_each(|place| place.key = false);
     for number in table(body, *b"stss", 4)? {
@@ -106,7 +106,7 @@ fn word(entry: &[u8], index: usize) -> u32 {
 /// Sample sizes, from `stsz` or `stz2`.
 struct Sizes<'a> {
     count: usize,
-    /// The size of all of them, if they have one; else `bits` wide each in `table`.
+    /// The size of every sample, if they share one; else `bits` wide each in `table`.
     same: Option<u32>,
     bits: usize,
     table: &'a [u8],

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::media::frame::Turn;
+use crate::media::Shape;
+use crate::media::frame::Rotation;
 use crate::media::video::track::Codec;
 
 /// A box of some parts.
@@ -43,6 +44,8 @@ struct Clip {
     enabled: bool,
     turned: [i32; 4],
     movie_turned: [i32; 4],
+    /// In pixels, from the track.
+    size: (u32, u32),
     entry: Vec<u8>,
     /// Boxes of the sample table, except for the offsets.
     tables: Vec<Vec<u8>>,
@@ -61,6 +64,7 @@ impl Clip {
             enabled: true,
             turned: UPRIGHT,
             movie_turned: UPRIGHT,
+            size: (0, 0),
             entry: entry(b"avc1", &boxed(b"avcC", &[b"setup"])),
             tables: vec![
                 boxed(b"stsz", &[&words(&[0, 0, 5, 1, 2, 3, 4, 5])]),
@@ -80,7 +84,12 @@ impl Clip {
 
     fn track(&self, id: u32, offsets: &[u32]) -> Vec<u8> {
         let flags = u32::from(self.enabled);
-        let head = [words(&[flags, 0, 0, id, 0, 0, 0, 0, 0, 0]), matrix(self.turned), words(&[0, 0])].concat();
+        let head = [
+            words(&[flags, 0, 0, id, 0, 0, 0, 0, 0, 0]),
+            matrix(self.turned),
+            words(&[self.size.0 * ONE, self.size.1 * ONE]),
+        ]
+        .concat();
         let description = boxed(b"stsd", &[&words(&[0, 1]), &self.entry]);
         let stbl = boxed(b"stbl", &[&description, &self.tables.concat(), &table(b"stco", 1, offsets)]);
         let media = boxed(
@@ -185,7 +194,7 @@ fn an_empty_sample_repeats_the_one_before() {
 
 #[test]
 fn matrices_turn_and_mirror() {
-    use Turn::{Half, Left, None, Right};
+    use Rotation::{Half, Left, None, Right};
     let cases = [
         (UPRIGHT, false, None),
         ([0, 1, -1, 0], false, Right),
@@ -279,6 +288,75 @@ fn the_track_with_most_samples_is_read() {
     let sound = Clip { handler: b"soun", ..Clip::new() };
     assert_eq!(error(&file(&[sound.track(1, &[24, 27])])), "the MP4 holds no video track, only sound");
     assert_eq!(error(&file(&[])), "the MP4 holds no video track");
+}
+
+#[test]
+fn pixels_have_the_shape_of_the_box_or_the_matrix_or_the_track() {
+    let boxed_shape = |across, down| {
+        let settings = [boxed(b"avcC", &[b"setup"]), boxed(b"pasp", &[&words(&[across, down])])].concat();
+        entry(b"avc1", &settings)
+    };
+    let shape = |clip: &Clip| read_it(&clip.file()).shape;
+    // The pictures have 64x48 pixels.
+    let cases: [(Clip, Option<Shape>); 11] = [
+        (Clip::new(), None),
+        (Clip { entry: boxed_shape(4, 3), ..Clip::new() }, Shape::new(4, 3)),
+        (Clip { entry: boxed_shape(4, 3), turned: [2, 0, 0, 1], size: (9, 9), ..Clip::new() }, Shape::new(4, 3)),
+        (Clip { entry: boxed_shape(1, 0), ..Clip::new() }, None),
+        (Clip { entry: boxed_shape(1, 1), size: (128, 48), ..Clip::new() }, Some(Shape::SQUARE)),
+        (Clip { turned: [2, 0, 0, 1], size: (1, 1), ..Clip::new() }, Shape::new(2, 1)),
+        (Clip { turned: [0, 2, -1, 0], ..Clip::new() }, Shape::new(2, 1)),
+        (Clip { turned: [2, 0, 0, 2], ..Clip::new() }, None),
+        (Clip { size: (128, 48), ..Clip::new() }, Shape::new(2, 1)),
+        (Clip { size: (64, 48), ..Clip::new() }, None),
+        (Clip { size: (48, 64), turned: [0, 1, -1, 0], ..Clip::new() }, None),
+    ];
+    for (number, (clip, want)) in cases.iter().enumerate() {
+        assert_eq!(shape(clip), *want, "{number}");
+    }
+}
+
+#[test]
+fn fields_may_begin_at_the_bottom() {
+    for (detail, want) in [(6, true), (1, false), (9, false)] {
+        let clip = Clip { entry: entry(b"jpeg", &boxed(b"fiel", &[&[2, detail]])), ..Clip::new() };
+        assert_eq!(read_it(&clip.file()).bottom_first, want, "{detail}");
+    }
+}
+
+#[test]
+fn files_that_were_appended_are_read_one_after_the_other() {
+    let clip = Clip::new();
+    let twice = [clip.file(), clip.file()].concat();
+    let track = read_it(&twice);
+    assert_eq!(times(&track), [0, 10, 20, 30, 40, 50, 60, 70, 80, 90].map(Some));
+    assert_eq!(&*track.samples[9].data, b"55555", "offsets count from where the second begins");
+    let turned = Clip { turned: [0, 1, -1, 0], ..Clip::new() };
+    let text = "the MP4 holds recordings one after the other that differ in codec, size or settings, which is not supported; \
+                send one of them";
+    assert_eq!(error(&[clip.file(), turned.file()].concat()), text);
+    let sound = Clip { handler: b"soun", ..Clip::new() };
+    assert_eq!(error(&[clip.file(), sound.file()].concat()), "the MP4 holds no video track, only sound");
+    assert_eq!(error(&clip.file().repeat(65)), "the MP4 holds more than 64 recordings one after the other");
+    let cut = [clip.file(), clip.file()[..30].to_vec()].concat();
+    assert_eq!(error(&cut), "the MP4 has no 'moov' box: it was cut off while being recorded or sent");
+    // A movie beside the movie: a copy does no harm.
+    let copy = [clip.file(), clip.movie(&[24, 27])].concat();
+    assert_eq!(read_it(&copy).samples.len(), 5);
+    let another = [clip.file(), clip.movie(&[24, 28])].concat();
+    assert!(error(&another).starts_with("the MP4 has several 'moov' boxes"), "{}", error(&another));
+}
+
+#[test]
+fn the_largest_of_tracks_as_long_is_read() {
+    let small = Clip { entry: entry(b"jpeg", &[]), ..Clip::new() };
+    let mut large = Clip::new();
+    // Behind the head of the box and 24 bytes: the width.
+    large.entry[8 + 24 + 1] = 65;
+    let movie = [small.track(1, &[24, 27]), large.track(2, &[24, 27])].concat();
+    let movie = boxed(b"moov", &[&movie_header(UPRIGHT), &movie]);
+    let file = [file_type(), boxed(b"mdat", &[b"122333444455555"]), movie].concat();
+    assert_eq!((read_it(&file).width, &read_it(&file).codec), (65, &Codec::H264));
 }
 
 #[test]
@@ -379,7 +457,7 @@ fn fragmented(fragments: &[&dyn Fn(u32) -> Vec<u8>]) -> Vec<u8> {
     file
 }
 
-/// A fragment of track 1 with two runs of two samples, which say as much as the flags ask for. Those of the header:
+/// A fragment of track 1 with two runs of two samples, with the fields that the flags ask for. Those of the header:
 /// base (1), duration (8), size (0x10), flags (0x20), and that the base is the fragment (0x20000). Those of the runs:
 /// offset (1), flags of the first sample (4), duration, size, flags and delay (0x100 to 0x800).
 fn fragment(start: u32, head: u32, run: u32) -> Vec<u8> {

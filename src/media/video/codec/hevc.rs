@@ -1,10 +1,10 @@
-//! HEVC (ITU-T H.265) through the crate `rusty_h265`: Main, Main 10 and Main Still Picture.
+//! Decodes HEVC (ITU-T H.265) through the crate `rusty_h265`: Main, Main 10 and Main Still Picture.
 //!
-//! Without that crate's feature `simd`: AddressSanitizer sees its kernels read outside of a plane when a stream is damaged. What
-//! is left is clean under it, and takes a bit more than twice the time.
+//! That crate's feature `simd` is off: AddressSanitizer finds that its kernels read outside of a plane when a stream is damaged. The
+//! scalar code is clean under AddressSanitizer, and takes a bit more than twice the time.
 //!
-//! The decoder puts pictures into order of presentation itself, so they come later than their samples. Tone curves of high
-//! dynamic range are not applied: such a clip looks flat, but it is seen.
+//! The decoder outputs pictures in order of presentation, so they come later than their samples. Tone curves of high
+//! dynamic range are not applied: such a clip looks flat, but it is decoded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,8 @@ use rusty_h265::ps::{Pps, Sps, parse_pps, parse_sps};
 use rusty_h265::slice::parse_slice_header;
 
 use super::nal::{Framing, Setup};
-use super::{Decode, Decoded, Input, Role, check_size, eight_bits, passes};
+use super::{Decode, Decoded, Input, Role, check_size, eight_bits, passes, sets};
+use crate::media::Shape;
 use crate::media::video::Error;
 use crate::media::yuv::{Chroma, Matrix, Picture};
 use crate::ops::Limits;
@@ -24,16 +25,17 @@ pub(super) struct Decoder {
     inner: rusty_h265::Decoder,
     framing: Framing,
     most_pixels: u64,
-    /// Luma samples of kept pictures that a set may ask for: no more than those before the first sample do.
+    /// Largest number of luma samples of kept pictures that a set may ask for: the number that the sets before the first sample ask for.
     most_kept: u64,
     /// Pixels of the last sequence.
     pixels: u64,
     full_range: bool,
     matrix: Matrix,
+    shape: Option<Shape>,
     /// Parameter sets by their numbers.
     sequences: BTreeMap<u8, Sps>,
     pictures: BTreeMap<u8, Pps>,
-    /// Samples that gave an error, until their pictures come out.
+    /// Samples that gave an error, until their pictures are output.
     damaged: BTreeSet<usize>,
 }
 
@@ -44,18 +46,21 @@ const MOST_KEPT_SAMPLES: u64 = 6 * 8_912_896;
 /// Pictures that a decoder keeps, the current one among them (`max_dec_pic_buffering`, clause A.4.2).
 const MOST_PICTURES: u64 = 16;
 
-/// Bytes in which the header of a slice ends: it is some ten bytes long, and a thousand with an entry point for each row.
+/// Bytes within which the header of a slice ends: it is some ten bytes long, and a thousand with an entry point for each row.
 const MOST_HEADER_BYTES: usize = 4096;
 
-/// Types of NAL units (table 7-1): the first and the last with which decoding may begin, which is the last of a slice; the
-/// parameter sets of sequences and pictures.
+/// Types of NAL units (table 7-1): leading pictures that are skipped where decoding begins with their IRAP picture (RASL);
+/// the first and the last with which decoding may begin, which is also the last of a slice; the parameter sets of videos,
+/// sequences and pictures.
+const RASL: [u8; 2] = [8, 9];
 const FIRST_IRAP: u8 = 16;
 const LAST_IRAP: u8 = 21;
+const VPS: u8 = 32;
 const SPS: u8 = 33;
 const PPS: u8 = 34;
 
 impl Decoder {
-    /// `setup` is the payload of `hvcC`, or nothing if the samples have start codes.
+    /// `setup` is the payload of `hvcC`, or empty if the samples have start codes.
     pub(super) fn new(setup: &[u8], limits: &Limits) -> Result<Self, Error> {
         let setup = Setup::hevc(setup)?;
         let mut decoder = Self {
@@ -66,6 +71,7 @@ impl Decoder {
             pixels: 0,
             full_range: false,
             matrix: Matrix::Bt601,
+            shape: None,
             sequences: BTreeMap::new(),
             pictures: BTreeMap::new(),
             damaged: BTreeSet::new(),
@@ -81,15 +87,17 @@ impl Decoder {
         let Some((kind, layer)) = header(unit) else {
             return Err(Error::Damaged("the HEVC stream is damaged (a NAL unit has no header)".into()));
         };
-        // Layers on top of the picture: a second view, a finer picture.
+        // Enhancement layers: a second view, a higher resolution.
         if layer > 0 {
             return Ok(());
         }
         let body = &unit[2..];
         match kind {
             SPS => {
-                let sps = parse_sps(&unescape(body).data).map_err(told)?;
+                let plain = unescape(body).data;
+                let sps = parse_sps(&plain).map_err(told)?;
                 self.admit(&sps)?;
+                self.shape = sets::shape_of_hevc(&plain);
                 self.sequences.insert(sps.id, sps);
             }
             PPS => {
@@ -103,8 +111,8 @@ impl Decoder {
         self.inner.push_nal(unit, tag).map_err(told)
     }
 
-    /// Refuses a picture that names more others than its sequence keeps (clauses 7.4.7.1 and 7.4.8): the decoder would make
-    /// up all that are missing.
+    /// Refuses a picture that refers to more pictures than its sequence keeps (clauses 7.4.7.1 and 7.4.8): the decoder would
+    /// synthesize all that are missing.
     fn check_references(&self, unit: &[u8]) -> Result<(), Error> {
         let damaged = |what: &str| Error::Damaged(format!("the HEVC stream is damaged ({what})"));
         let head = unescape(&unit[2..unit.len().min(MOST_HEADER_BYTES)]).data;
@@ -147,7 +155,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Takes out the pictures that are done.
+    /// Takes the finished pictures out of the decoder.
     fn collect(&mut self, done: &mut Vec<Decoded>) {
         while let Ok(frame) = self.inner.next_frame() {
             let Some((sample, wanted)) = frame.pts.and_then(from_tag) else { continue };
@@ -158,7 +166,7 @@ impl Decoder {
         }
     }
 
-    /// The cropped picture; `None` if nothing is left of it.
+    /// The cropped picture; `None` if the crop leaves nothing.
     fn picture(&self, picture: &rusty_h265::Picture) -> Option<Picture> {
         let (left, top, width, height) = picture.crop;
         let plane = |number: usize, by: usize, depth: u8| {
@@ -173,15 +181,45 @@ impl Decoder {
             plane(1, 2, picture.bit_depth_chroma)?,
             plane(2, 2, picture.bit_depth_chroma)?,
         ];
-        let Self { full_range, matrix, .. } = *self;
-        Some(Picture { chroma: Chroma::C420, planes, full_range, matrix }).filter(Picture::is_whole)
+        let Self { full_range, matrix, shape, .. } = *self;
+        Some(Picture { chroma: Chroma::C420, planes, full_range, matrix, shape }).filter(Picture::is_whole)
     }
 }
 
 impl Decode for Decoder {
     fn role(&self, data: &[u8]) -> Role {
         let starts = |unit: &[u8]| header(unit).is_some_and(|(kind, _)| (FIRST_IRAP..=LAST_IRAP).contains(&kind));
-        if self.framing.units(data).flatten().any(starts) { Role::Start } else { Role::Chained }
+        if self.framing.units(data).flatten().any(starts) { Role::Sync } else { Role::Reference }
+    }
+
+    fn shows(&self, data: &[u8]) -> bool {
+        // The truncated unit may have been a picture.
+        self.framing.units(data).any(|unit| unit.map_or(true, is_slice))
+    }
+
+    fn leads(&self, data: &[u8]) -> bool {
+        let skipped = |unit| header(unit).is_some_and(|(kind, _)| RASL.contains(&kind));
+        self.framing.units(data).flatten().any(skipped)
+    }
+
+    fn learn(&mut self, data: &[u8], stop: &dyn Fn() -> bool) -> Result<(), Error> {
+        for unit in self.framing.units(data).flatten() {
+            if stop() {
+                return Err(Error::TooSlow);
+            }
+            if header(unit).is_some_and(|(kind, _)| (VPS..=PPS).contains(&kind)) {
+                self.unit(unit, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn shape(&self, data: &[u8]) -> Option<Shape> {
+        let all = self.framing.units(data).flatten().filter(|unit| header(unit) == Some((SPS, 0)));
+        match all.last() {
+            Some(set) => sets::shape_of_hevc(&unescape(&set[2..]).data),
+            None => self.shape,
+        }
     }
 
     fn decode(&mut self, input: Input<'_>, done: &mut Vec<Decoded>) -> Result<(), Error> {
@@ -214,7 +252,7 @@ impl Decode for Decoder {
     }
 
     fn bytes(&self) -> u64 {
-        // Two bytes a sample, with color and a sixteenth for motion; then those of motion and modes of the current picture.
+        // Two bytes a sample, with chroma, and a sixteenth for motion; then modes and motion of the current picture.
         let kept = self.most_kept.min(self.most_pixels.saturating_mul(MOST_PICTURES));
         kept.saturating_mul(13) / 4 + self.most_pixels * 4
     }
@@ -236,7 +274,7 @@ impl Decode for Decoder {
     }
 }
 
-/// Pictures that a decoder keeps for a sequence, the current one among them.
+/// Pictures that a decoder keeps for a sequence, including the current one.
 fn kept(sps: &Sps) -> u64 {
     sps.ordering.iter().map(|layer| u64::from(layer.max_dec_pic_buffering_minus1) + 1).max().unwrap_or(1)
 }
@@ -246,13 +284,18 @@ fn samples(sps: &Sps) -> u64 {
     u64::from(sps.width).saturating_mul(sps.height.into()).saturating_mul(kept(sps))
 }
 
-/// The type and the layer that the header of a unit tells (clause 7.3.1.2).
+/// Whether a unit is a slice of the base layer; those of other layers are not.
+fn is_slice(unit: &[u8]) -> bool {
+    header(unit).is_some_and(|(kind, layer)| kind <= LAST_IRAP && layer == 0)
+}
+
+/// The type and the layer in the header of a unit (clause 7.3.1.2).
 fn header(unit: &[u8]) -> Option<(u8, u8)> {
     let &[first, second, ..] = unit else { return None };
     Some((first >> 1 & 0x3F, (first & 1) << 5 | second >> 3))
 }
 
-/// What goes through the decoder with a sample: its number, and whether its picture is wanted.
+/// What the decoder carries along with a sample: its number, and whether its picture is wanted.
 fn tag(input: &Input<'_>) -> Option<i64> {
     i64::try_from(input.sample).ok()?.checked_mul(2)?.checked_add(input.wanted.into())
 }

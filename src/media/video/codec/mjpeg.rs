@@ -1,56 +1,107 @@
-//! Motion JPEG: each sample is a JPEG (ITU-T T.81), decoded by the crate `zune-jpeg`, which also decodes still pictures.
+//! Decodes Motion JPEG: each sample is a JPEG (ITU-T T.81), decoded as still pictures are.
 //!
-//! Cameras and AVI leave out the Huffman tables if they are those that the standard prints as typical; they are put in
-//! again. Color that was stored at half size is brought to the size of luma by that crate.
+//! The JPEG decoder upsamples subsampled chroma to the size of luma.
+//!
+//! Capture devices for interlaced television store two JPEGs of half the height in a sample, one for each field. They
+//! are woven into one frame.
 
 use super::{Decode, Decoded, Input, Role, check_size};
-use crate::media::jpeg::{self, Color, Flaw, Layout, Stopped};
+use crate::media::Shape;
+use crate::media::jpeg::{self, Color, JpegDefect, Layout, Stopped};
 use crate::media::video::Error;
+use crate::media::video::track::Track;
 use crate::media::yuv::{Chroma, Matrix, Picture, Plane};
-use crate::ops::Wiped;
+use crate::ops::SecretBytes;
 
 /// Decodes the samples of one track, each for itself.
 pub(super) struct Decoder {
     most_pixels: u64,
+    /// In pixels, from the container; 0 if unknown.
+    width: u32,
+    height: u32,
+    /// Whether the first of two fields has the lower rows.
+    bottom_first: bool,
 }
 
 impl Decoder {
-    /// A decoder that keeps nothing from one sample to the next.
-    pub(super) fn new(most_pixels: u64) -> Self {
-        Self { most_pixels }
+    /// A decoder without state between samples.
+    pub(super) fn new(track: &Track<'_>, most_pixels: u64) -> Self {
+        let &Track { width, height, bottom_first, .. } = track;
+        Self { most_pixels, width, height, bottom_first }
+    }
+
+    /// The picture of a sample: of one JPEG, or of two if each is a field, in alternate rows.
+    fn picture(&self, data: &[u8], stop: &dyn Fn() -> bool) -> Result<Picture, Error> {
+        let layout = layout(data)?;
+        // ffmpeg distinguishes a field from a frame in the same way.
+        let is_field = u64::from(layout.height) * 4 < u64::from(self.height) * 3;
+        if !is_field {
+            return decoded(data, &layout, self.most_pixels, stop);
+        }
+        let Some(second) = behind(data, &layout) else {
+            if u32::from(layout.width) == self.width {
+                return Err(Error::Unsupported(
+                    "interlaced Motion JPEG with a field a sample is not supported; send whole frames".into(),
+                ));
+            }
+            // The container states another size.
+            return decoded(data, &layout, self.most_pixels, stop);
+        };
+        check_size(layout.width.into(), 2 * u64::from(layout.height), self.most_pixels)?;
+        let bottom_first = match (rows(data), rows(second)) {
+            (Some(Rows::Odd), Some(Rows::Even)) => false,
+            (Some(Rows::Even), Some(Rows::Odd)) => true,
+            _ => self.bottom_first,
+        };
+        let first = decoded(data, &layout, self.most_pixels, stop)?;
+        let second = decoded(second, &self::layout(second)?, self.most_pixels, stop)?;
+        let (top, bottom) = if bottom_first { (second, first) } else { (first, second) };
+        woven(&top, &bottom).ok_or_else(|| Error::Damaged("two fields of the Motion JPEG differ in size".into()))
     }
 }
 
 impl Decode for Decoder {
     fn role(&self, _data: &[u8]) -> Role {
-        Role::Start
+        Role::Sync
+    }
+
+    fn shape(&self, data: &[u8]) -> Option<Shape> {
+        density(data)
     }
 
     fn decode(&mut self, input: Input<'_>, done: &mut Vec<Decoded>) -> Result<(), Error> {
         if input.wanted {
-            let picture = picture(input.data, self.most_pixels, input.stop)?;
+            let picture = self.picture(input.data, input.stop)?;
             done.push(Decoded { sample: input.sample, picture });
         }
         Ok(())
     }
 
     fn bytes(&self) -> u64 {
-        /// Coefficients of three components without subsampling, and samples in one and in three planes.
+        /// Coefficients of three components without subsampling, and samples in one and in three planes. Two fields are half
+        /// as large each, and a woven picture replaces them.
         const PIXEL: u64 = 3 * 2 + 2 * 3;
         self.most_pixels * PIXEL
     }
 
     fn pixels(&self, _data: &[u8]) -> u64 {
-        0 // its layout bounds the work of each picture, and no more than the wanted ones are decoded
+        0 // 0: the layout bounds the work of each picture, and no more than the wanted ones are decoded
     }
 }
 
-/// The picture of one sample, which begins with a start-of-image marker. `stop` is asked from time to time whether to give up.
+/// The picture of one sample, which begins with a start-of-image marker. `stop` is polled, and true ends decoding.
 pub(in crate::media) fn picture(jpeg: &[u8], most_pixels: u64, stop: &dyn Fn() -> bool) -> Result<Picture, Error> {
+    decoded(jpeg, &layout(jpeg)?, most_pixels, stop)
+}
+
+fn layout(jpeg: &[u8]) -> Result<Layout, Error> {
     if !jpeg.starts_with(b"\xFF\xD8") {
         return Err(Error::Damaged("a picture of the Motion JPEG is not whole".into()));
     }
-    let layout = Layout::read(jpeg).map_err(flawed)?;
+    Layout::read(jpeg).map_err(flawed)
+}
+
+fn decoded(jpeg: &[u8], layout: &Layout, most_pixels: u64, stop: &dyn Fn() -> bool) -> Result<Picture, Error> {
     let (width, height) = (usize::from(layout.width), usize::from(layout.height));
     check_size(width as u64, height as u64, most_pixels)?;
     layout.check(most_pixels).map_err(flawed)?;
@@ -58,14 +109,13 @@ pub(in crate::media) fn picture(jpeg: &[u8], most_pixels: u64, stop: &dyn Fn() -
     if layout.components.len() > 3 {
         return Err(unsupported());
     }
-    let tables = if layout.has_tables { vec![] } else { typical_tables() };
-    let opened = jpeg::open(jpeg, &layout, &tables, stop).map_err(stopped)?;
+    let opened = jpeg::open(jpeg, layout, stop).map_err(stopped)?;
     let (chroma, channels) = match opened.color() {
         Color::YCbCr => (Chroma::C444, 3),
         Color::Gray => (Chroma::Gray, 1),
-        Color::Other => return Err(unsupported()),
+        _ => return Err(unsupported()),
     };
-    let mut samples = Wiped::from(vec![0; width * height * channels]);
+    let mut samples = SecretBytes::from(vec![0; width * height * channels]);
     opened.decode(true, &mut samples).map_err(stopped)?;
     let planes = match chroma {
         Chroma::Gray => vec![Plane { width, height, samples }],
@@ -75,14 +125,78 @@ pub(in crate::media) fn picture(jpeg: &[u8], most_pixels: u64, stop: &dyn Fn() -
             (0..3).map(|number| Plane { width, height, samples: plane(number) }).collect()
         }
     };
-    let picture = Picture { chroma, planes, full_range: true, matrix: Matrix::Bt601 };
+    let picture = Picture { chroma, planes, full_range: true, matrix: Matrix::Bt601, shape: density(jpeg) };
     if picture.is_whole() { Ok(picture) } else { Err(Error::Damaged("a JPEG is not whole".into())) }
 }
 
-fn flawed(flaw: Flaw) -> Error {
+/// The JPEG that follows the one with this layout, if there is one.
+fn behind<'a>(data: &'a [u8], layout: &Layout) -> Option<&'a [u8]> {
+    let rest = &data[layout.scans.last()?.data.end..];
+    let rest = &rest[memchr::memmem::find(rest, b"\xFF\xD9")?..];
+    Some(&rest[memchr::memmem::find(rest, b"\xFF\xD8\xFF")?..])
+}
+
+/// A frame whose rows alternate between two fields, the upper one first; `None` if these differ in size or color.
+fn woven(top: &Picture, bottom: &Picture) -> Option<Picture> {
+    let planes = top.planes.iter().zip(&bottom.planes).map(|(top, bottom)| {
+        let &Plane { width, height, .. } = top;
+        let mut samples = SecretBytes::with_capacity(2 * width * height);
+        for y in 0..height {
+            samples.push(top.row(y));
+            samples.push(bottom.row(y));
+        }
+        Plane { width, height: 2 * height, samples }
+    });
+    let size = |picture: &Picture| (picture.chroma, picture.width(), picture.height());
+    let alike = size(top) == size(bottom);
+    alike.then(|| Picture { planes: planes.collect(), ..*top }).filter(Picture::is_whole)
+}
+
+/// The bodies of the first application segments of a kind, those of JFIF and AVI.
+fn headers(jpeg: &[u8]) -> impl Iterator<Item = &[u8]> {
+    /// Most segments that are searched.
+    const MOST: usize = 16;
+    let mut rest = jpeg.get(2..).unwrap_or_default();
+    let next = move || {
+        let (&[0xFF, code @ (0xE0..=0xEF | 0xFE), high, low], body) = rest.split_first_chunk()? else { return None };
+        let (body, next) = body.split_at_checked(usize::from(u16::from_be_bytes([high, low])).checked_sub(2)?)?;
+        rest = next;
+        Some((code, body))
+    };
+    std::iter::from_fn(next).take(MOST).filter(|(code, _)| *code == 0xE0).map(|(_, body)| body)
+}
+
+/// The sample aspect ratio of a JPEG: the ratio of its dot densities, with or without a unit (JFIF, as ffmpeg reads it).
+fn density(jpeg: &[u8]) -> Option<Shape> {
+    let body = headers(jpeg).find(|body| body.starts_with(b"JFIF\0"))?;
+    let &[across_high, across_low, down_high, down_low] = body.get(8..)?.first_chunk()?;
+    let number = |high, low| u64::from(u16::from_be_bytes([high, low]));
+    Shape::new(number(across_high, across_low), number(down_high, down_low))
+}
+
+/// Which rows a field holds by its marker (OpenDML 1.02, the marker of JPEG in AVI).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// The first, the third and so on.
+    Odd,
+    Even,
+}
+
+fn rows(jpeg: &[u8]) -> Option<Rows> {
+    match headers(jpeg).find(|body| body.starts_with(b"AVI1"))?.get(4)? {
+        1 => Some(Rows::Odd),
+        2 => Some(Rows::Even),
+        _ => None,
+    }
+}
+
+fn flawed(flaw: JpegDefect) -> Error {
     match flaw {
-        Flaw::EndsInHeader | Flaw::EndsInScan => Error::Damaged("a picture of the Motion JPEG is not whole".into()),
-        // One among many may be; the clip goes on without it.
+        JpegDefect::EndsInHeader | JpegDefect::EndsInScan => {
+            Error::Damaged("a picture of the Motion JPEG is not whole".into())
+        }
+        JpegDefect::Unsupported(what) => Error::Unsupported(format!("Motion JPEG that {what} is not supported")),
+        // One sample of many may be damaged; the clip goes on without it.
         flaw => Error::Damaged(format!("a picture of the Motion JPEG: {flaw}")),
     }
 }
@@ -90,53 +204,41 @@ fn flawed(flaw: Flaw) -> Error {
 fn stopped(stopped: Stopped) -> Error {
     match stopped {
         Stopped::Late => Error::TooSlow,
-        Stopped::Short => flawed(Flaw::EndsInScan),
-        Stopped::Damaged(_) => Error::Damaged("a picture of the Motion JPEG is damaged".into()),
+        Stopped::Flawed(flaw) => flawed(flaw),
     }
 }
 
-/// The tables K.3 to K.6 as a segment: for each its class and number, how many codes have 1 to 16 bits, and their values.
-fn typical_tables() -> Vec<u8> {
-    let tables: [(u8, &[u8; 16], &[u8]); 4] = [
-        (0x00, &[0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], &DC_VALUES),
-        (0x10, &[0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7D], &LUMA_AC_VALUES),
-        (0x01, &[0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0], &DC_VALUES),
-        (0x11, &[0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 0x77], &CHROMA_AC_VALUES),
-    ];
-    let length = 2 + tables.iter().map(|(_, counts, values)| 1 + counts.len() + values.len()).sum::<usize>();
-    let mut segment = vec![0xFF, 0xC4, (length >> 8) as u8, length as u8];
-    for (number, counts, values) in tables {
-        segment.push(number);
-        segment.extend_from_slice(counts);
-        segment.extend_from_slice(values);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A JPEG of 16x16 pixels and three components, of which the first is the coarsest, with the frame header `code`.
+    fn jpeg(code: u8) -> Vec<u8> {
+        let segment =
+            |code: u8, body: &[u8]| [&[0xFF, code][..], &(body.len() as u16 + 2).to_be_bytes(), body].concat();
+        [
+            b"\xFF\xD8".to_vec(),
+            segment(0xDB, &[&[0][..], &[8; 64]].concat()),
+            segment(code, &[8, 0, 16, 0, 16, 3, 1, 0x11, 0, 2, 0x22, 0, 3, 0x22, 0]),
+            segment(0xDA, &[3, 1, 0, 2, 0, 3, 0, 0, 63, 0]),
+            // The typical codes of a difference of 0 and of the end of a block: 00 1010 nine times.
+            vec![0x28, 0xA2, 0x8A, 0x28, 0xA2, 0x8A, 0x2B],
+            b"\xFF\xD9".to_vec(),
+        ]
+        .concat()
     }
-    segment
+
+    #[test]
+    fn frames_follow_the_rules_of_pictures() {
+        let read = |code| picture(&jpeg(code), 1 << 16, &|| false);
+        let picture = read(0xC0).unwrap();
+        assert_eq!(picture.planes.len(), 3);
+        assert!(picture.planes.iter().all(|plane| plane.samples.iter().all(|&sample| sample == 128)));
+        let refused = |code, what: &str| {
+            let told = Error::Unsupported(format!("Motion JPEG that {what} is not supported"));
+            assert_eq!(read(code).unwrap_err(), told);
+        };
+        refused(0xC9, "is arithmetic-coded");
+        refused(0xC3, "is lossless");
+    }
 }
-
-const DC_VALUES: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
-
-#[rustfmt::skip]
-const LUMA_AC_VALUES: [u8; 162] = [
-    0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07, 0x22, 0x71,
-    0x14, 0x32, 0x81, 0x91, 0xA1, 0x08, 0x23, 0x42, 0xB1, 0xC1, 0x15, 0x52, 0xD1, 0xF0, 0x24, 0x33, 0x62, 0x72,
-    0x82, 0x09, 0x0A, 0x16, 0x17, 0x18, 0x19, 0x1A, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x34, 0x35, 0x36, 0x37,
-    0x38, 0x39, 0x3A, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59,
-    0x5A, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6A, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7A, 0x83,
-    0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9A, 0xA2, 0xA3,
-    0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9, 0xAA, 0xB2, 0xB3, 0xB4, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBA, 0xC2, 0xC3,
-    0xC4, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xCA, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9, 0xDA, 0xE1, 0xE2,
-    0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF1, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
-];
-
-#[rustfmt::skip]
-const CHROMA_AC_VALUES: [u8; 162] = [
-    0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71, 0x13, 0x22,
-    0x32, 0x81, 0x08, 0x14, 0x42, 0x91, 0xA1, 0xB1, 0xC1, 0x09, 0x23, 0x33, 0x52, 0xF0, 0x15, 0x62, 0x72, 0xD1,
-    0x0A, 0x16, 0x24, 0x34, 0xE1, 0x25, 0xF1, 0x17, 0x18, 0x19, 0x1A, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x35, 0x36,
-    0x37, 0x38, 0x39, 0x3A, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58,
-    0x59, 0x5A, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6A, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7A,
-    0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9A,
-    0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9, 0xAA, 0xB2, 0xB3, 0xB4, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBA,
-    0xC2, 0xC3, 0xC4, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xCA, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9, 0xDA,
-    0xE2, 0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
-];

@@ -1,68 +1,100 @@
-//! Compressed samples to pictures, the same way for every codec.
+//! Decodes compressed samples into pictures, through one trait for every codec.
 //!
-//! H.264, HEVC, VP9 and JPEG are decoded by other people's crates, VP8 and H.263 by rooms of our own. What these crates
-//! don't promise is kept here: a picture that is too large is refused before it is allocated, and a codec or a kind of it
-//! that is not supported is named. Panics are not caught here but by the caller, who then needs a new decoder.
+//! H.264, HEVC, VP9 and JPEG are decoded by third-party crates, VP8 by our own. This module adds what these crates
+//! don't promise: a picture that is too large is refused before it is allocated, and a codec or a variant of it
+//! that is not supported is named. It does not catch panics: the caller does, and then needs a new decoder.
 //!
-//! No order of presentation is made here, except by HEVC, and nothing is concealed: a sample gives a sound picture or none.
+//! It does not put pictures into order of presentation, except for HEVC, and conceals no errors: a sample gives a sound picture or
+//! none.
 
+mod gray;
 mod h264;
 mod hevc;
 pub(super) mod mjpeg;
 mod nal;
+mod sets;
 mod vp9;
 
 use super::track::{Codec, Track};
-use super::{Error, h263, vp8};
+use super::{Error, vp8};
+use crate::media::Shape;
 use crate::media::yuv::{Picture, Plane};
 use crate::ops::Limits;
 
-/// What other samples have to do with one.
+/// How a sample depends on others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// It and what follows it in order of presentation are decoded without what came before.
-    Start,
+    Sync,
     /// It needs others, and others may need it.
-    Chained,
+    Reference,
     /// No other sample needs it.
-    Free,
+    Disposable,
 }
 
-/// A picture and the number of the sample that it comes from.
+/// A picture and the number of its sample.
 pub(super) struct Decoded {
     pub(super) sample: usize,
     pub(super) picture: Picture,
 }
 
-/// A sample on its way into a decoder.
+/// A sample for a decoder.
 pub(super) struct Input<'a> {
     /// Its number in the track.
     pub(super) sample: usize,
     /// Its bytes.
     pub(super) data: &'a [u8],
-    /// Whether its picture is wanted. If not, it is decoded for the sake of others.
+    /// Whether its picture is wanted. If not, it is decoded only because others need it.
     pub(super) wanted: bool,
-    /// Asked from time to time whether to end with [`Error::TooSlow`].
+    /// Polled from time to time; true ends decoding with [`Error::TooSlow`].
     pub(super) stop: &'a dyn Fn() -> bool,
 }
 
-/// A decoder in the middle of a track.
+/// A decoder with the state of one track.
 ///
-/// `Error::Damaged` concerns one sample: the decoder goes on with the next [`Role::Start`]. Other errors are final.
+/// `Error::Damaged` concerns one sample: the decoder goes on with the next [`Role::Sync`]. Other errors are final.
 pub(super) trait Decode {
-    /// What the headers of a sample tell; anything of a damaged one.
+    /// The role of a sample by its headers; any role for a damaged one.
     fn role(&self, data: &[u8]) -> Role;
 
-    /// Decodes a sample and adds the wanted pictures that are done: that of this sample, or those of earlier ones.
+    /// Whether a sample gives a picture to be shown, by its headers. Others hold only settings or messages, or a
+    /// picture that is only a reference.
+    fn shows(&self, _data: &[u8]) -> bool {
+        true
+    }
+
+    /// Whether a sample needs what came before the [`Role::Sync`] that it follows: if decoding began there, it gives
+    /// no picture.
+    fn leads(&self, _data: &[u8]) -> bool {
+        false
+    }
+
+    /// How many reference pictures have to follow, including this one, until those after them are sound, if decoding
+    /// begins here though it is no [`Role::Sync`]; `None` if it cannot.
+    fn recovers(&self, _data: &[u8]) -> Option<usize> {
+        None
+    }
+
+    /// Applies the settings in a sample whose picture is left out. `stop` as in [`Input`].
+    fn learn(&mut self, _data: &[u8], _stop: &dyn Fn() -> bool) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The sample aspect ratio in the stream, if it begins with the sample `data`.
+    fn shape(&self, _data: &[u8]) -> Option<Shape> {
+        None
+    }
+
+    /// Decodes a sample and appends the wanted pictures that are done: that of this sample, or those of earlier ones.
     fn decode(&mut self, input: Input<'_>, done: &mut Vec<Decoded>) -> Result<(), Error>;
 
-    /// Adds the wanted pictures that were held back. Then another sample may follow if it is a [`Role::Start`].
+    /// Appends the wanted pictures that were held back. Then another sample may follow if it is a [`Role::Sync`].
     fn drain(&mut self, _done: &mut Vec<Decoded>) {}
 
-    /// Bytes that it keeps at most: frames to decode others from, the current one, and what belongs to them.
+    /// Most bytes that it keeps: reference frames, the current one, and their metadata.
     fn bytes(&self) -> u64;
 
-    /// Pixels that a sample made it decode, as far as it knows after that. Hidden pictures count.
+    /// Pixels that it decoded for the last sample, as far as known. Hidden pictures count.
     fn pixels(&self, data: &[u8]) -> u64;
 
     /// Whether pictures come in order of presentation, later than their sample; else in order of decoding, at once.
@@ -78,11 +110,10 @@ pub(super) fn decoder(track: &Track<'_>, limits: &Limits) -> Result<Box<dyn Deco
         Codec::Hevc => Box::new(hevc::Decoder::new(&track.setup, limits)?),
         Codec::Vp8 => Box::new(vp8::Decoder::new(limits.video_pixels)),
         Codec::Vp9 => Box::new(vp9::Decoder::new(limits)),
-        Codec::H263 => Box::new(h263::Decoder::new(limits.video_pixels)),
-        Codec::Mjpeg => Box::new(mjpeg::Decoder::new(limits.video_pixels)),
+        Codec::Mjpeg => Box::new(mjpeg::Decoder::new(track, limits.video_pixels)),
         Codec::Other(name) => {
             return Err(Error::Unsupported(format!(
-                "{name} video is not supported; send H.264, HEVC, VP8, VP9, H.263 or Motion JPEG"
+                "{name} video is not supported; send H.264, HEVC, VP8, VP9 or Motion JPEG"
             )));
         }
     })
@@ -90,7 +121,11 @@ pub(super) fn decoder(track: &Track<'_>, limits: &Limits) -> Result<Box<dyn Deco
 
 impl Decode for vp8::Decoder {
     fn role(&self, data: &[u8]) -> Role {
-        if vp8::is_key(data) { Role::Start } else { Role::Chained }
+        if vp8::is_key(data) { Role::Sync } else { Role::Reference }
+    }
+
+    fn shows(&self, data: &[u8]) -> bool {
+        vp8::is_shown(data)
     }
 
     fn decode(&mut self, input: Input<'_>, done: &mut Vec<Decoded>) -> Result<(), Error> {
@@ -112,36 +147,11 @@ impl Decode for vp8::Decoder {
     }
 }
 
-/// Bytes of the borders around frames, and of tables.
+/// Bytes of the borders around frames and of tables.
 const BORDERS: u64 = 4 << 20;
 
-impl Decode for h263::Decoder {
-    fn role(&self, data: &[u8]) -> Role {
-        if h263::is_key(data) { Role::Start } else { Role::Chained }
-    }
-
-    fn decode(&mut self, input: Input<'_>, done: &mut Vec<Decoded>) -> Result<(), Error> {
-        let picture = self.decode(input.data).map_err(|error| match error {
-            h263::Error::TooLarge { .. } => Error::TooLarge(error.to_string()),
-            h263::Error::Unsupported(_) => Error::Unsupported(error.to_string()),
-            h263::Error::NoKeyFrame | h263::Error::Damaged(_) => Error::Damaged(error.to_string()),
-        })?;
-        done.extend(picture.filter(|_| input.wanted).map(|picture| Decoded { sample: input.sample, picture }));
-        Ok(())
-    }
-
-    fn bytes(&self) -> u64 {
-        // Two frames with one byte more for each sample, twice while the size changes.
-        self.most_pixels() * 8 + BORDERS
-    }
-
-    fn pixels(&self, _data: &[u8]) -> u64 {
-        Self::pixels(self)
-    }
-}
-
-/// How often a sample goes over a picture at most: once for each picture, and for each slice beyond what encoders write, since
-/// one may repeat what others hold.
+/// How often a sample may go over a picture: once for each picture, and for each slice beyond what encoders write, since
+/// a slice may repeat what others hold.
 fn passes(pictures: u64, slices: u64) -> u64 {
     /// Slices of a picture of 4096x2176 (HEVC, table A.8).
     const USUAL: u64 = 200;

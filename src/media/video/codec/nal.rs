@@ -1,26 +1,26 @@
-//! NAL units: how H.264 and HEVC cut a sample into pieces, and how they store what a decoder has to know first.
+//! Splits samples of H.264 and HEVC into NAL units, and takes the parameter sets out of the container.
 //!
 //! Containers put a length before each unit and the parameter sets into a record of their own (ISO/IEC 14496-15); streams
-//! put a start code before each unit (ITU-T H.264 and H.265, Annex B). Nothing is looked at behind the header of a unit.
+//! put a start code before each unit (ITU-T H.264 and H.265, Annex B). The payload of a unit is not read.
 
 use std::borrow::Cow;
 
 use crate::media::video::Error;
 
-/// What tells the end of a unit.
+/// How the end of a unit is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// Each unit comes after its length, in so many bytes, big-endian.
+    /// Each unit comes after its length, big-endian, of this many bytes.
     Lengths(usize),
     /// Each unit comes after the bytes 0, 0, 1.
     StartCodes,
 }
 
-/// Bytes that end before they should.
+/// The bytes are truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cut;
 
-/// The units of a sample, the start code or length taken away.
+/// The units of a sample, without start code or length.
 pub(super) struct Units<'a> {
     framing: Framing,
     rest: &'a [u8],
@@ -43,7 +43,7 @@ impl<'a> Iterator for Units<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let unit = match self.framing {
-                // Fewer bytes than a length has: padding.
+                // Fewer bytes than a length: padding.
                 Framing::Lengths(size) if self.rest.len() < size => return None,
                 Framing::Lengths(size) => {
                     let (length, rest) = self.rest.split_at(size);
@@ -77,7 +77,7 @@ fn after_start_code(bytes: &[u8]) -> Option<&[u8]> {
     memchr::memmem::find(bytes, START_CODE).map(|at| &bytes[at + START_CODE.len()..])
 }
 
-/// Takes out the bytes that keep a start code from appearing in a unit (`emulation_prevention_three_byte`).
+/// Removes the bytes that keep a start code from appearing in a unit (`emulation_prevention_three_byte`).
 pub(super) fn unescaped(unit: &[u8]) -> Cow<'_, [u8]> {
     const ESCAPE: &[u8] = &[0, 0, 3];
     let Some(first) = memchr::memmem::find(unit, ESCAPE) else { return Cow::Borrowed(unit) };
@@ -142,7 +142,7 @@ impl<'a> Setup<'a> {
     }
 }
 
-/// What is left of a configuration record.
+/// The rest of a configuration record.
 struct Record<'a>(&'a [u8]);
 
 impl<'a> Record<'a> {
@@ -164,7 +164,7 @@ impl<'a> Record<'a> {
         self.take(2).map(|b| usize::from(b[0]) << 8 | usize::from(b[1]))
     }
 
-    /// So many units, each after its length in two bytes. Empty ones are left out.
+    /// `count` units, each after its length in two bytes. Empty ones are left out.
     fn units(&mut self, count: usize) -> Option<Vec<&'a [u8]>> {
         let mut units = Vec::new();
         for _ in 0..count {

@@ -1,4 +1,4 @@
-//! VP9 through the crate `rusty_vp9`, profiles 0 to 3 without RGB.
+//! Decodes VP9 through the crate `rusty_vp9`, profiles 0 to 3 without RGB.
 //!
 //! A sample may be a superframe that holds pictures which are never shown; it gives one picture at most.
 
@@ -13,7 +13,7 @@ use crate::ops::Limits;
 pub(super) struct Decoder {
     inner: Vp9Decoder,
     most_pixels: u64,
-    /// Pixels of the last picture whose header told its size.
+    /// Pixels of the last picture whose header contains its size.
     last: u64,
     /// Pixels of all pictures of the last sample.
     pixels: u64,
@@ -22,7 +22,7 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder that knows nothing yet: everything is in the samples.
+    /// A decoder without settings: everything is in the samples.
     pub(super) fn new(limits: &Limits) -> Self {
         let (full_range, matrix) = (false, Matrix::Bt601);
         Self { inner: Vp9Decoder::new(), most_pixels: limits.video_pixels, last: 0, pixels: 0, full_range, matrix }
@@ -36,7 +36,7 @@ impl Decoder {
             let pixels = u64::from(header.width).saturating_mul(header.height.into());
             self.last = if pixels > 0 { pixels } else { self.last };
             self.pixels = self.pixels.saturating_add(self.last);
-            // Color that is not stored at half size takes twice the memory.
+            // Chroma that is not subsampled takes twice the memory.
             let most_pixels = if header.profile & 1 == 1 { self.most_pixels / 2 } else { self.most_pixels };
             check_size(header.width.into(), header.height.into(), most_pixels)?;
             if header.key_frame {
@@ -71,7 +71,7 @@ impl Decoder {
             eight_bits(pairs.iter().map(|&pair| u16::from_le_bytes(pair)), frame.bit_depth, width, height)
         };
         let planes = frame.planes.iter().zip(sizes).map(plane).collect();
-        let picture = Picture { chroma, planes, full_range: self.full_range, matrix: self.matrix };
+        let picture = Picture { chroma, planes, full_range: self.full_range, matrix: self.matrix, shape: None };
         if picture.is_whole() { Ok(picture) } else { Err(Error::Damaged("a VP9 picture is not whole".into())) }
     }
 }
@@ -79,14 +79,19 @@ impl Decoder {
 impl Decode for Decoder {
     fn role(&self, data: &[u8]) -> Role {
         let first = frames(data).into_iter().next().and_then(header);
-        if first.is_some_and(|header| header.key_frame) { Role::Start } else { Role::Chained }
+        if first.is_some_and(|header| header.key_frame) { Role::Sync } else { Role::Reference }
+    }
+
+    fn shows(&self, data: &[u8]) -> bool {
+        let shown = |frame| header(frame).is_none_or(|header| header.show_frame || header.show_existing_frame);
+        frames(data).into_iter().any(shown)
     }
 
     fn decode(&mut self, input: Input<'_>, done: &mut Vec<Decoded>) -> Result<(), Error> {
         self.admit(input.data)?;
         self.inner.push(input.data, None).map_err(told)?;
         let mut result = Ok(());
-        // One call for each frame of the sample, and one that finds no more.
+        // One call for each frame of the sample, and a last one that finds none.
         for _ in 0..=MOST_FRAMES {
             if (input.stop)() {
                 return Err(Error::TooSlow);
@@ -103,7 +108,7 @@ impl Decode for Decoder {
     }
 
     fn bytes(&self) -> u64 {
-        /// Eight references, the current picture and one that is taken over from it, of two bytes a sample with color; motion
+        /// Eight references, the current picture and a copy of one, at two bytes a sample with chroma; motion
         /// and modes.
         const PIXEL: u64 = 10 * 3 + 4;
         self.most_pixels * PIXEL
@@ -140,12 +145,12 @@ fn index(data: &[u8]) -> Option<Vec<&[u8]>> {
     (!frames.is_empty()).then_some(frames)
 }
 
-/// The uncompressed header of a frame. A size taken over from a reference is 0: it was checked when that came.
+/// The uncompressed header of a frame. A size copied from a reference is 0: it was checked when the reference was decoded.
 fn header(frame: &[u8]) -> Option<FrameHeader> {
     parse_uncompressed_header(&mut BitReader::new(frame), &[(0, 0); 8]).ok()
 }
 
-/// `color_range` in the header of a key frame that is not RGB: behind the profile, four flags, the sync code, one bit of
+/// `color_range` in the header of a key frame that is not RGB: after the profile, four flags, the sync code, one bit of
 /// depth from profile 2 on, and three of color space.
 fn full_range(frame: &[u8], profile: u32) -> bool {
     let at = 4 + usize::from(profile == 3) + 4 + 24 + usize::from(profile >= 2) + 3;

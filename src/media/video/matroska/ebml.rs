@@ -1,7 +1,7 @@
-//! EBML, the binary markup that Matroska is written in (RFC 8794).
+//! Reads EBML, the binary markup of Matroska (RFC 8794).
 //!
 //! An element is an identifier, a size and a body. A live recording does not know the size of what it has not finished;
-//! that is allowed for the segment and its clusters, and `mod.rs` steps into those without asking for their size.
+//! that is allowed for the segment and its clusters, and `mod.rs` enters those without their size.
 
 use crate::media::video::track::Error;
 
@@ -19,14 +19,14 @@ pub(super) struct Header {
     pub(super) size: Option<u64>,
 }
 
-/// An element whose body is there.
+/// An element with its body.
 #[derive(Clone, Copy)]
 pub(super) struct Element<'a> {
     pub(super) id: u32,
     pub(super) body: &'a [u8],
 }
 
-/// The header at the front. `None` if the bytes end first or cannot be one.
+/// The header at the front. `None` if the bytes end first or are no header.
 pub(super) fn header(bytes: &[u8]) -> Option<Header> {
     let id_length = length(bytes).filter(|&length| length <= 4)?;
     let (id, rest) = bytes.split_at_checked(id_length)?;
@@ -37,13 +37,13 @@ pub(super) fn header(bytes: &[u8]) -> Option<Header> {
     Some(Header { id, length: id_length + size_length, size: (size != unknown).then_some(size) })
 }
 
-/// The bytes that a number of variable length takes, by the leading zeros of its first one.
+/// The bytes of a variable-length number, by the leading zeros of its first byte.
 fn length(bytes: &[u8]) -> Option<usize> {
     let zeros = bytes.first()?.leading_zeros();
     (zeros < 8).then_some(zeros as usize + 1)
 }
 
-/// A number of variable length without its marker (RFC 8794, section 4), and what follows it.
+/// A variable-length number without its marker (RFC 8794, section 4), and what follows it.
 pub(super) fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let length = length(bytes)?;
     let (this, rest) = bytes.split_at_checked(length)?;
@@ -70,7 +70,7 @@ pub(super) fn children(body: &[u8]) -> impl Iterator<Item = Result<Element<'_>, 
     })
 }
 
-/// An element that cannot be what it is.
+/// The error of an element with an impossible size or value.
 pub(super) fn damaged() -> Error {
     Error::Damaged("has a damaged element".into())
 }

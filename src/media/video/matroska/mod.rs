@@ -1,10 +1,11 @@
-//! Matroska and WebM (RFC 9559): from the bytes of a file to its video track.
+//! Reads Matroska and WebM (RFC 9559): from the bytes of a file to its video track.
 //!
-//! A browser that records writes sizes as unknown, since it sends the clip while it lasts. So clusters are not measured
-//! but entered, and the elements of a segment are walked as one flat list. A recording of that kind that was cut cannot
-//! be told from one that was stopped: what is whole in it counts. If the segment has a size, it has to be there.
+//! A browser that records writes sizes as unknown, since it sends the clip while it lasts. So clusters are not skipped by size
+//! but entered, and the elements of a segment are walked as one flat list. If such a recording was cut, that cannot
+//! be distinguished from an earlier stop: the whole frames in it count. If the segment has a size, all of it has to be there. Recordings
+//! that were appended to each other are read one after the other.
 //!
-//! Not read: laced frames, frames compressed by zlib and encrypted ones, which nobody writes for video; cues, tags,
+//! Not read: laced frames, frames compressed by zlib and encrypted ones, which recorders do not write for video; cues, tags,
 //! chapters.
 
 mod ebml;
@@ -15,8 +16,10 @@ mod tracks;
 use std::borrow::Cow;
 
 use self::ebml::{Element, HEADER, Header, children, damaged, header, number};
-use self::tracks::VideoTrack;
-use super::track::{Container, Error, Sample, Track, check, check_count, microseconds};
+use self::tracks::{Entry, VideoTrack};
+use super::track::{
+    Candidate, Container, Error, Sample, Track, best, check, check_count, check_recordings, joined, microseconds,
+};
 use crate::ops::Limits;
 
 /// Identifiers of elements (RFC 9559, section 27.1).
@@ -35,15 +38,43 @@ mod id {
     pub(super) const REFERENCE_BLOCK: u32 = 0xFB;
 }
 
-/// Reads the first enabled video track of a file. The samples are borrowed from `bytes`.
+/// Reads the video track of a file: the largest of the enabled ones. The samples are borrowed from `bytes`.
 pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Track<'a>, Error> {
     let Some((container, rest)) = doc_type(bytes) else {
         return Err(Error::Damaged("the Matroska file ends inside its header or has a damaged one".into()));
     };
-    read_track(rest, container, limits).map_err(|error| error.about(container))
+    read_recordings(rest, container, limits).map_err(|error| error.about(container))
 }
 
-/// What the EBML header says, and what follows it.
+/// Reads the segments of a file as one track.
+fn read_recordings<'a>(rest: &'a [u8], container: Container, limits: &Limits) -> Result<Track<'a>, Error> {
+    let (segment, mut rest) = Segment::find(rest)?;
+    let mut parts = vec![read_track(segment, container, limits)?];
+    while begins_anew(rest) {
+        check_recordings(parts.len())?;
+        let (segment, after) = Segment::find(rest)?;
+        parts.push(read_track(segment, container, limits)?);
+        rest = after;
+    }
+    joined(parts, limits)
+}
+
+/// Whether another recording follows. Other bytes behind a segment are padding.
+fn begins_anew(mut rest: &[u8]) -> bool {
+    const VOID: u32 = 0xEC;
+    loop {
+        match header(rest) {
+            Some(Header { id: id::EBML | id::SEGMENT, .. }) => return true,
+            Some(Header { id: VOID, length, size: Some(size) }) => {
+                let end = usize::try_from(size).unwrap_or(usize::MAX).saturating_add(length);
+                rest = rest.get(end..).unwrap_or_default();
+            }
+            _ => return false,
+        }
+    }
+}
+
+/// The contents of the EBML header, and what follows it.
 fn doc_type(bytes: &[u8]) -> Option<(Container, &[u8])> {
     let Header { id: id::EBML, length, size } = header(bytes)? else { return None };
     let (body, rest) = bytes[length..].split_at_checked(usize::try_from(size?).ok()?)?;
@@ -57,10 +88,9 @@ fn doc_type(bytes: &[u8]) -> Option<(Container, &[u8])> {
     Some((container, rest))
 }
 
-fn read_track<'a>(rest: &'a [u8], container: Container, limits: &Limits) -> Result<Track<'a>, Error> {
-    let segment = Segment::find(rest)?;
-    let (scale, track) = describe(segment)?;
-    let mut samples = Vec::new();
+fn read_track<'a>(segment: Segment<'a>, container: Container, limits: &Limits) -> Result<Track<'a>, Error> {
+    let (scale, mut entries) = describe(segment)?;
+    let mut samples: Vec<Samples<'_>> = entries.iter().map(|_| Samples::default()).collect();
     let mut cluster = 0;
     for element in segment.elements() {
         let element = element?;
@@ -74,34 +104,50 @@ fn read_track<'a>(rest: &'a [u8], container: Container, limits: &Limits) -> Resu
             _ => continue,
         };
         let block = Block::parse(block).ok_or_else(damaged)?;
-        if block.track != track.number || block.data.is_empty() {
+        let Some(number) = entries.iter().position(|entry| entry.number == block.track) else { continue };
+        if block.data.is_empty() {
             continue;
         }
-        if block.flags & LACED != 0 {
-            return Err(Error::Unsupported(
-                "packs several frames into a block (lacing), which is not supported".into(),
-            ));
-        }
-        check_count(samples.len() + 1, limits)?;
-        let data = match &track.stripped {
-            [] => Cow::Borrowed(block.data),
-            stripped => Cow::Owned([stripped, block.data].concat()),
-        };
-        samples.push(Sample {
-            data,
+        let track = &mut samples[number];
+        track.laced |= block.flags & LACED != 0;
+        check_count(track.list.len() + 1, limits)?;
+        track.list.push(Sample {
+            data: Cow::Borrowed(block.data),
             time_us: microseconds(cluster.saturating_add(block.time.into()), (scale, 1_000_000_000)),
             key: key.unwrap_or(block.flags & KEY != 0),
             shown: block.flags & INVISIBLE == 0,
         });
     }
-    let VideoTrack { codec, width, height, turn, mirrored, setup, .. } = track;
-    Track { container, codec, width, height, turn, mirrored, setup, samples }.finished(limits)
+    let candidate = |(entry, samples): (&Entry<'_>, &Samples<'_>)| {
+        let (default, pixels, samples) = (!entry.extra, entry.pixels(), samples.list.len());
+        Candidate { default, pixels, samples }
+    };
+    let candidates: Vec<Candidate> = entries.iter().zip(&samples).map(candidate).collect();
+    let number = best(&candidates).unwrap_or(0);
+    let Samples { list: mut samples, laced } = samples.swap_remove(number);
+    let VideoTrack { codec, width, height, shape, turn, mirrored, bottom_first, setup, stripped } =
+        entries.swap_remove(number).describe()?;
+    if laced {
+        return Err(Error::Unsupported("packs several frames into a block (lacing), which is not supported".into()));
+    }
+    if !stripped.is_empty() {
+        samples.iter_mut().for_each(|sample| sample.data = Cow::Owned([stripped, &sample.data].concat()));
+    }
+    Track { container, codec, width, height, shape, turn, mirrored, bottom_first, setup, samples }.finished(limits)
 }
 
-/// The nanoseconds of a tick, and the track to read.
-fn describe(segment: Segment<'_>) -> Result<(u64, VideoTrack<'_>), Error> {
+/// What was found of a track.
+#[derive(Default)]
+struct Samples<'a> {
+    list: Vec<Sample<'a>>,
+    /// Whether a block has several frames (lacing).
+    laced: bool,
+}
+
+/// The nanoseconds of a tick, and the tracks that may be read.
+fn describe(segment: Segment<'_>) -> Result<(u64, Vec<Entry<'_>>), Error> {
     let mut scale = 1_000_000;
-    let mut track = None;
+    let mut tracks = None;
     for element in segment.elements() {
         let element = element?;
         match element.id {
@@ -113,15 +159,15 @@ fn describe(segment: Segment<'_>) -> Result<(u64, VideoTrack<'_>), Error> {
                     }
                 }
             }
-            id::TRACKS => track = Some(tracks::choose(element.body)?),
+            id::TRACKS => tracks = Some(tracks::videos(element.body)?),
             _ => {}
         }
     }
-    let track = track.ok_or_else(|| Error::Damaged("ends before its list of tracks".into()))?;
-    Ok((scale, track))
+    let tracks = tracks.ok_or_else(|| Error::Damaged("ends before its list of tracks".into()))?;
+    Ok((scale, tracks))
 }
 
-/// The body of a segment: all of it that is there.
+/// The body of a segment, as far as the file has it.
 #[derive(Clone, Copy)]
 struct Segment<'a> {
     body: &'a [u8],
@@ -130,17 +176,22 @@ struct Segment<'a> {
 }
 
 impl<'a> Segment<'a> {
-    fn find(mut rest: &'a [u8]) -> Result<Self, Error> {
+    /// The first segment, and what follows it.
+    fn find(mut rest: &'a [u8]) -> Result<(Self, &'a [u8]), Error> {
         while let Some(Header { id, length, size }) = header(rest) {
             let body = &rest[length..];
             let end = size.map(|size| usize::try_from(size).unwrap_or(usize::MAX));
             match (id, end) {
-                (id::SEGMENT, None) => return Ok(Self { body, live: true }),
+                (id::SEGMENT, None) => {
+                    let (body, after) = body.split_at(live_end(body));
+                    return Ok((Self { body, live: true }, after));
+                }
                 (id::SEGMENT, Some(end)) => {
                     let cut = || {
                         Error::Damaged(format!("ends early: {} of {end} bytes of its segment are there", body.len()))
                     };
-                    return Ok(Self { body: body.get(..end).ok_or_else(cut)?, live: false });
+                    let (body, after) = body.split_at_checked(end).ok_or_else(cut)?;
+                    return Ok((Self { body, live: false }, after));
                 }
                 (_, Some(end)) => rest = body.get(end..).unwrap_or_default(),
                 (_, None) => break,
@@ -159,11 +210,13 @@ impl<'a> Segment<'a> {
                     rest = &rest[length..];
                     continue;
                 }
-                let whole = found.filter(|found| found.id != id::EBML).and_then(|Header { id, length, size }| {
-                    let (body, next) = rest[length..].split_at_checked(usize::try_from(size?).ok()?)?;
-                    rest = next;
-                    Some(Element { id, body })
-                });
+                let whole = found.filter(|found| !matches!(found.id, id::EBML | id::SEGMENT)).and_then(
+                    |Header { id, length, size }| {
+                        let (body, next) = rest[length..].split_at_checked(usize::try_from(size?).ok()?)?;
+                        rest = next;
+                        Some(Element { id, body })
+                    },
+                );
                 // A live recording may end inside an element or inside its header, but it holds no garbage.
                 let cut = found.map_or(rest.len() < HEADER, |found| found.size.is_some());
                 return match whole {
@@ -179,7 +232,25 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// The block in the body of a block group, and whether it depends on no other: that is not written in the block itself.
+/// Where a segment of unknown size ends: before another recording, or with the bytes.
+fn live_end(body: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(Header { id, length, size }) = header(&body[at..]) {
+        let size = match (id, size) {
+            (id::EBML | id::SEGMENT, _) => return at,
+            (id::CLUSTER, _) => Some(0),
+            (_, size) => size.and_then(|size| usize::try_from(size).ok()),
+        };
+        let next = size.and_then(|size| at.checked_add(length)?.checked_add(size));
+        match next.filter(|&next| next <= body.len()) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    body.len()
+}
+
+/// The block in the body of a block group, and whether it depends on no other: the block itself does not contain that.
 fn block_in_group(group: &[u8]) -> Result<(&[u8], Option<bool>), Error> {
     let (mut block, mut key) = (None, true);
     for child in children(group) {

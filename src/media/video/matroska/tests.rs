@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::media::frame::Turn;
+use crate::media::Shape;
+use crate::media::frame::Rotation;
 use crate::media::video::track::Codec;
 
 /// An identifier as it is written.
@@ -119,10 +120,74 @@ fn a_cut_file_is_refused_and_a_cut_recording_counts_as_far_as_it_goes() {
         assert!(read(&bytes[..end], &Limits::default()).is_ok_and(|t| t.samples.len() < 4) || end < 200, "{end}");
     }
     assert_eq!(error(&[bytes.clone(), vec![0; 12]].concat()), "the WebM has a damaged element");
-    assert_eq!(read_it(&[bytes.clone(), file()].concat()).samples.len(), 4, "what begins anew is another recording");
     assert_eq!(error(&bytes[..20]), "the Matroska file ends inside its header or has a damaged one");
     assert_eq!(error(&bytes[..head(b"webm").len() + 2]), "the WebM ends before its segment");
     assert_eq!(error(&bytes[..head(b"webm").len() + 14]), "the WebM ends before its list of tracks");
+}
+
+#[test]
+fn recordings_that_were_appended_are_read_one_after_the_other() {
+    let times = |bytes: &[u8]| read_it(bytes).samples.iter().map(|s| s.time_us / 1000).collect::<Vec<_>>();
+    // The last of the four is not shown; frames are 40 ms apart.
+    let want = [0, 40, 80, 120, 120, 160, 200, 240];
+    for (first, second) in [(live(), live()), (live(), file()), (file(), live()), (file(), file())] {
+        assert_eq!(times(&[first, second].concat()), want);
+    }
+    // Without the head of a file, and behind padding.
+    let segment = &file()[head(b"webm").len()..];
+    assert_eq!(times(&[file(), element(0xEC, &[&[0; 9]]), segment.to_vec()].concat()), want);
+    assert_eq!(times(&[file(), vec![0; 99]].concat()).len(), 4, "padding");
+    let other = [head(b"webm"), element(id::SEGMENT, &[&tracks(b"V_VP9", &[]), &clusters(&sized)])].concat();
+    assert!(error(&[live(), other].concat()).starts_with("the WebM holds recordings one after the other that differ"));
+    let whole = [live(), file()].concat();
+    assert!(error(&whole[..whole.len() - 1]).starts_with("the WebM ends early"));
+    assert_eq!(error(&file().repeat(65)), "the WebM holds more than 64 recordings one after the other");
+    for end in 0..whole.len() {
+        fuzz(&whole[..end]);
+    }
+}
+
+#[test]
+fn the_shape_of_a_pixel_is_that_of_the_display() {
+    let number = |id: u32, value: u16| element(id, &[&value.to_be_bytes()]);
+    let shape = |more: &[Vec<u8>]| read_it(&with(b"V_VP8", &element(0xE0, &[&more.concat()]))).shape;
+    let (width, height, unit) = (0x54B0, 0x54BA, 0x54B2);
+    // The pictures have 320x240 pixels.
+    assert_eq!(shape(&[]), Some(Shape::SQUARE), "as stored");
+    assert_eq!(shape(&[number(width, 640)]), Shape::new(2, 1));
+    assert_eq!(shape(&[number(width, 16), number(height, 9), number(unit, 3)]), Shape::new(4, 3), "by their ratio");
+    assert_eq!(shape(&[number(width, 640), number(height, 240), number(unit, 4)]), None, "unknown");
+    assert_eq!(shape(&[number(width, 0), number(height, 240)]), None);
+    assert_eq!(shape(&[number(unit, 3)]), None);
+    let cropped = [number(0x54BB, 80), number(0x54AA, 80)];
+    assert_eq!(shape(&cropped), Some(Shape::SQUARE), "as stored, less the cropped");
+    assert_eq!(shape(&[&cropped[..], &[number(height, 160)]].concat()), Shape::new(1, 2));
+}
+
+#[test]
+fn the_largest_of_tracks_as_long_is_read() {
+    let track = |number: u8, width: u8, more: &[u8]| {
+        let size = element(0xE0, &[&element(0xB0, &[&[width]]), &element(0xBA, &[&[48]])]);
+        let fields = [element(0xD7, &[&[number]]), element(0x83, &[&[1]]), element(0x86, &[b"V_VP8"]), size];
+        element(0xAE, &[&fields.concat(), more])
+    };
+    let file = |tracks: &[Vec<u8>]| {
+        let blocks = [simple_block(1, 0, 0x80, b"a"), simple_block(2, 0, 0x80, b"bb"), simple_block(2, 9, 0, b"b")];
+        let cluster = element(id::CLUSTER, &[&timestamp(0), &blocks.concat()]);
+        [head(b"webm"), element(id::SEGMENT, &[&element(id::TRACKS, &[&tracks.concat()]), &cluster])].concat()
+    };
+    let width = |tracks: &[Vec<u8>]| read_it(&file(tracks)).width;
+    assert_eq!(width(&[track(1, 32, &[]), track(2, 64, &[])]), 64);
+    assert_eq!(width(&[track(1, 64, &[]), track(2, 32, &[])]), 64, "half as many frames are enough");
+    assert_eq!(width(&[track(1, 64, &element(0x88, &[&[0]])), track(2, 32, &[])]), 32, "not the default");
+    assert_eq!(width(&[track(1, 64, &element(0xB9, &[&[0]])), track(2, 32, &[])]), 32, "disabled");
+    assert_eq!(read_it(&file(&[track(1, 32, &[]), track(2, 64, &[])])).samples.len(), 2);
+}
+
+#[test]
+fn fields_may_begin_at_the_bottom() {
+    let order = |order: u8| read_it(&with(b"V_MJPEG", &element(0xE0, &[&element(0x9D, &[&[order]])]))).bottom_first;
+    assert_eq!([0, 1, 6, 9, 14].map(order), [false, false, true, true, false]);
 }
 
 #[test]
@@ -157,12 +222,12 @@ fn rolls_are_counter_clockwise() {
         with(b"V_VP8", &element(0xE0, &[&element(0x7670, &[&pose.concat()])]))
     };
     let cases = [
-        (0.0, 0.0, false, Turn::None),
-        (0.0, 90.0, false, Turn::Left),
-        (0.0, -90.0, false, Turn::Right),
-        (0.0, 180.0, false, Turn::Half),
-        (180.0, -180.0, true, Turn::Half),
-        (0.0, f64::NAN, false, Turn::None),
+        (0.0, 0.0, false, Rotation::None),
+        (0.0, 90.0, false, Rotation::Left),
+        (0.0, -90.0, false, Rotation::Right),
+        (0.0, 180.0, false, Rotation::Half),
+        (180.0, -180.0, true, Rotation::Half),
+        (0.0, f64::NAN, false, Rotation::None),
     ];
     for (yaw, roll, mirrored, turn) in cases {
         let bytes = posed(yaw, roll);

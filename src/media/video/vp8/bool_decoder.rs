@@ -1,7 +1,7 @@
-//! The boolean entropy decoder (RFC 6386, section 7).
+//! Decodes bits with the boolean entropy decoder (RFC 6386, section 7).
 //!
 //! Everything in a frame but its tag is a sequence of bits, each with the probability that it is zero. Past the end of the
-//! data zeros are read, as the reference decoder does: what a cut frame lacks is made up and not found out here.
+//! data zeros are read, as the reference decoder does: a truncated frame gets made-up bits and is not detected here.
 
 /// Reads the bits of one partition.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ impl<'a> BoolDecoder<'a> {
         set
     }
 
-    /// One bit that is as often set as not.
+    /// One bit with even probability.
     pub(super) fn flag(&mut self) -> bool {
         self.bit(128)
     }
@@ -60,12 +60,12 @@ impl<'a> BoolDecoder<'a> {
         if self.flag() { -magnitude } else { magnitude }
     }
 
-    /// [`Self::signed`] after a flag that says whether it is there.
+    /// [`Self::signed`] after a flag: whether a number follows.
     pub(super) fn optional(&mut self, bits: u32) -> Option<i8> {
         self.flag().then(|| self.signed(bits))
     }
 
-    /// Takes seven bytes into the window, or what there is and zeros.
+    /// Takes seven bytes into the window, padded with zeros at the end.
     fn fill(&mut self) {
         let filled = self.spare + 8;
         if let Some(next) = self.rest.first_chunk::<8>() {

@@ -1,8 +1,8 @@
-//! Planes that other frames refer to: whole macroblocks with a border all around.
+//! Stores planes that other frames refer to: whole macroblocks with a border all around.
 //!
 //! While a frame is decoded, its border holds what intra prediction finds outside of a picture (RFC 6386, section 12.2);
-//! afterwards it repeats the samples at the edge, which is what motion vectors find there (section 20.11), so that most of
-//! them need no further care.
+//! afterwards it repeats the samples at the edge, as motion vectors expect there (section 20.11), so that most of
+//! them need no special case.
 
 use crate::media::yuv::{Chroma, Matrix, Picture, Plane};
 
@@ -32,12 +32,12 @@ impl Samples {
         Self { all: vec![0; stride * (height + 2 * BORDER)], stride, width, height }
     }
 
-    /// Where the sample at column `x` of row `y` is.
+    /// The index of the sample at column `x` of row `y`.
     pub(super) fn at(&self, x: usize, y: usize) -> usize {
         (y + BORDER) * self.stride + x + BORDER
     }
 
-    /// Where a block of `width` x `height` samples begins, if it lies within the plane and its border.
+    /// The index of a block of `width` x `height` samples, if it lies within the plane and its border.
     pub(super) fn find(&self, x: i32, y: i32, width: usize, height: usize) -> Option<usize> {
         let x = usize::try_from(x + BORDER as i32).ok()?;
         let y = usize::try_from(y + BORDER as i32).ok()?;
@@ -45,7 +45,7 @@ impl Samples {
         inside.then_some(y * self.stride + x)
     }
 
-    /// What intra prediction finds above and to the left of the plane.
+    /// Sets what intra prediction reads above and to the left of the plane.
     fn outside(&mut self) {
         let above = self.at(0, 0) - self.stride;
         self.all[above - 1..above + self.width + BORDER].fill(127);
@@ -93,12 +93,12 @@ impl Frame {
         self.planes.iter_mut().for_each(Samples::extend);
     }
 
-    /// The frame as it is shown.
+    /// The frame as it is shown, cropped.
     pub(super) fn picture(&self, width: usize, height: usize) -> Picture {
         let [y, u, v] = &self.planes;
         let chroma = [u, v].map(|plane| plane.crop(width.div_ceil(2), height.div_ceil(2)));
         let planes = [y.crop(width, height)].into_iter().chain(chroma).collect();
-        Picture { chroma: Chroma::C420, planes, full_range: false, matrix: Matrix::Bt601 }
+        Picture { chroma: Chroma::C420, planes, full_range: false, matrix: Matrix::Bt601, shape: None }
     }
 }
 

@@ -1,6 +1,6 @@
-//! The frame tag and the frame header (RFC 6386, sections 9 and 19.2), and what outlives a frame (section 9.11).
+//! Reads the frame tag and the frame header (RFC 6386, sections 9 and 19.2), and keeps the state between frames (section 9.11).
 //!
-//! Scaling bits and the color space bit are read over: they say how to show a picture, and players ignore them.
+//! Scaling bits and the color space bit are skipped: they are for display, and players ignore them.
 
 use super::Error;
 use super::bool_decoder::BoolDecoder;
@@ -9,11 +9,11 @@ use super::tables::{
     VECTOR_UPDATES,
 };
 
-/// What the first three bytes of a frame tell, or the first ten of a key frame.
+/// The first three bytes of a frame, or the first ten of a key frame.
 pub(super) struct Tag {
     /// 0 to 7: which filters interpolate. Above 3 is reserved, and read as other decoders do.
     pub(super) version: u8,
-    /// Whether the frame is to be shown, or only to be referred to.
+    /// Whether the frame is to be shown, or is only a reference.
     pub(super) shown: bool,
     /// Bytes of the first partition: the header and the modes.
     first_partition: usize,
@@ -22,7 +22,7 @@ pub(super) struct Tag {
 }
 
 impl Tag {
-    /// Reads the tag; the rest of the frame comes with it.
+    /// Reads the tag; also returns the rest of the frame.
     pub(super) fn read(data: &[u8]) -> Result<(Self, &[u8]), Error> {
         let (tag, rest) = data.split_first_chunk::<3>().ok_or(Error::Damaged("the VP8 frame ends inside its tag"))?;
         let bits = u32::from_le_bytes([tag[0], tag[1], tag[2], 0]);
@@ -45,7 +45,7 @@ impl Tag {
     }
 }
 
-/// What one frame hands to the next.
+/// The state that one frame passes to the next.
 #[derive(Clone, Default)]
 pub(super) struct State {
     pub(super) probabilities: Probabilities,
@@ -75,13 +75,13 @@ impl Default for Probabilities {
 #[derive(Clone, Default)]
 pub(super) struct Segmentation {
     pub(super) enabled: bool,
-    /// Whether the values replace those of the frame, and are not added to them.
+    /// Whether the values replace those of the frame instead of being added to them.
     absolute: bool,
     quantizers: [i8; 4],
     levels: [i8; 4],
 }
 
-/// Corrections of the filter level by what a macroblock is predicted from, and how (section 9.6).
+/// Adjustments of the filter level by reference frame and by prediction mode (section 9.6).
 #[derive(Clone, Default)]
 pub(super) struct FilterDeltas {
     pub(super) enabled: bool,
@@ -102,7 +102,7 @@ pub(super) struct Quantizer {
 /// Where a reference picture comes from after the frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Update {
-    /// It stays.
+    /// It is kept.
     Keep,
     /// It becomes the picture of this frame.
     Current,
@@ -112,7 +112,7 @@ pub(super) enum Update {
     Other,
 }
 
-/// What is told of one frame.
+/// The header of one frame.
 pub(super) struct Header {
     /// Probabilities of the segment tree, if the frame has a new segment map.
     pub(super) segment_map: Option<[u8; 3]>,
@@ -129,9 +129,9 @@ pub(super) struct Header {
     pub(super) refresh_last: bool,
     /// Whether vectors into the golden and the alternate picture point the other way.
     pub(super) sign_bias: [bool; 2],
-    /// The probabilities that hold again after this frame, if it keeps its own to itself.
+    /// The probabilities to restore after this frame, if it does not keep its own.
     pub(super) restore: Option<Probabilities>,
-    /// Whether macroblocks tell that they have no coefficients, with the probability that they have some.
+    /// The probability that a macroblock has coefficients, if macroblocks carry that flag.
     pub(super) skip: Option<u8>,
     /// Probability of intra macroblocks, and of those that refer to the last and to the golden picture.
     pub(super) intra: u8,
@@ -139,14 +139,14 @@ pub(super) struct Header {
     pub(super) golden_not_alternate: u8,
 }
 
-/// The first partition after the header, and those of the coefficients.
+/// The first partition after the header, and the coefficient partitions.
 pub(super) struct Partitions<'a> {
     pub(super) modes: BoolDecoder<'a>,
-    /// Rows of macroblocks take turns: 1, 2, 4 or 8.
+    /// Rows of macroblocks alternate between them: 1, 2, 4 or 8.
     pub(super) tokens: Vec<BoolDecoder<'a>>,
 }
 
-/// Reads the header of the frame that has `tag` and goes on with `body`. If it fails, `state` is of no use.
+/// Reads the header of the frame with this `tag`, from `body`. After an error, `state` is undefined.
 pub(super) fn read<'a>(tag: &Tag, body: &'a [u8], state: &mut State) -> Result<(Header, Partitions<'a>), Error> {
     let key = tag.key.is_some();
     let (first, rest) = body
@@ -202,7 +202,7 @@ pub(super) fn read<'a>(tag: &Tag, body: &'a [u8], state: &mut State) -> Result<(
     Ok((header, Partitions { modes: bits, tokens }))
 }
 
-/// The `count` partitions of coefficients: the sizes of all but the last come first (section 9.5).
+/// The `count` coefficient partitions: the sizes of all but the last come first (section 9.5).
 fn split(data: &[u8], count: usize) -> Result<Vec<BoolDecoder<'_>>, Error> {
     let (sizes, mut rest) =
         data.split_at_checked(3 * (count - 1)).ok_or(Error::Damaged("the VP8 frame ends before its partitions"))?;
@@ -253,7 +253,7 @@ impl Update {
 }
 
 impl Segmentation {
-    /// Reads what changes; gives the probabilities of the segment tree if a map follows.
+    /// Reads the changes; returns the probabilities of the segment tree if a map follows.
     fn read(&mut self, bits: &mut BoolDecoder<'_>) -> Option<[u8; 3]> {
         self.enabled = bits.flag();
         if !self.enabled {
@@ -268,7 +268,7 @@ impl Segmentation {
         new_map.then(|| [(); 3].map(|()| if bits.flag() { bits.number(8) } else { 255 }))
     }
 
-    /// Filter level of each segment; a frame whose own level is zero is not filtered, whatever its segments say.
+    /// Filter level of each segment; a frame whose own level is zero is not filtered, whatever its segments specify.
     fn levels(&self, level: u8) -> Option<[i8; 4]> {
         let levels = self.levels.map(|own| match (self.enabled, self.absolute) {
             (false, _) => level as i8,

@@ -1,9 +1,9 @@
-//! Prediction from another frame, displaced by motion vectors (RFC 6386, section 18).
+//! Predicts from another frame, displaced by motion vectors (RFC 6386, section 18).
 
 use super::frame::{Frame, Samples};
 use super::motion::{Shape, Vector};
 
-/// Filter taps around a place between two samples, in 128ths.
+/// Filter taps around a position between two samples, in 128ths.
 type Taps = [i16; 6];
 
 /// Taps for each eighth of the way from the third sample to the fourth: version 0 of the format.
@@ -30,11 +30,11 @@ const BILINEAR: [Taps; 8] = [
     [0, 0, 16, 112, 0, 0],
 ];
 
-/// Samples before the first that the taps need, and all that they need beside the block.
+/// Samples before the first that the taps need, and all that they need in addition to the block.
 const BEFORE: usize = 2;
 const BESIDE: usize = 5;
 
-/// Samples that are filtered at once, however narrow the block: compilers make good code of that.
+/// Samples that are filtered at once, however narrow the block: compilers vectorize that well.
 const LANES: usize = 16;
 type Lanes = [u8; LANES];
 
@@ -55,7 +55,7 @@ struct Offset {
 }
 
 impl Interpolation {
-    /// Version 3 knows only whole samples of chroma.
+    /// Version 3 uses whole-sample vectors for chroma.
     pub(super) fn of(version: u8) -> Self {
         Self { taps: if version == 0 { &SIX_TAPS } else { &BILINEAR }, whole_chroma: version == 3 }
     }
@@ -189,7 +189,7 @@ fn columns(row: &[u8; SIDE]) -> [&Lanes; 6] {
 fn filter([a, b, c, d, e, f]: [&Lanes; 6], taps: Taps) -> Lanes {
     let mut filtered = [0; LANES];
     for i in 0..LANES {
-        // Neither half leaves 16 bits. Their sum may; but then the sample is white all the same.
+        // Neither half exceeds 16 bits. Their sum may; but then it saturates, and the sample is white in any case.
         let weigh = |sample: u8, tap: usize| i16::from(sample) * taps[tap];
         let first = weigh(a[i], 0) + weigh(b[i], 1) + weigh(c[i], 2);
         let second = weigh(d[i], 3) + weigh(e[i], 4) + weigh(f[i], 5);
@@ -198,7 +198,7 @@ fn filter([a, b, c, d, e, f]: [&Lanes; 6], taps: Taps) -> Lanes {
     filtered
 }
 
-/// Collects samples of which some lie outside of the border: those at the edge are repeated without end.
+/// Collects samples of which some lie outside of the border: those at the edge are repeated.
 #[cold]
 fn far(reference: &Samples, x: i32, y: i32) -> [u8; SIDE * SIDE] {
     let within = |at: i32, end: usize| at.clamp(0, end as i32 - 1) as usize;

@@ -1,6 +1,6 @@
-//! Prediction from samples of the same frame (RFC 6386, section 12).
+//! Predicts from samples of the same frame (RFC 6386, section 12).
 //!
-//! What lies outside of the frame is read from its border, where [`super::frame`] has put it.
+//! Samples outside of the frame are read from its border, where [`super::frame`] has put them.
 
 use super::frame::Samples;
 use super::modes::{Intra, Subblock};
@@ -47,7 +47,7 @@ fn average(above: &[u8], left: &[u8], has_above: bool, has_left: bool) -> u8 {
 /// The samples around a subblock: four to the left from the bottom up, the corner, and eight above.
 pub(super) type Around = [u8; 13];
 
-/// Collects what is around the subblock that begins at `start`, except the last four of those above.
+/// Collects the samples around the subblock that begins at `start`, except the last four of those above.
 pub(super) fn around(plane: &Samples, start: usize, above_right: [u8; 4]) -> Around {
     let (stride, mut around) = (plane.stride, [0; 13]);
     for (i, sample) in around[..4].iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! Smoothing of the edges between blocks (RFC 6386, section 15).
+//! Smooths the edges between blocks (RFC 6386, section 15).
 //!
 //! Edges are filtered eight samples at a time: lines that run along the edge are taken from the plane, as columns or as
 //! rows, filtered, and put back.
@@ -45,7 +45,7 @@ impl Strength {
     }
 }
 
-/// Differences between neighbors above which an edge is one of the picture, and stays.
+/// Differences between neighbors above which an edge belongs to the picture and is kept.
 struct Limits {
     /// Across edges between macroblocks.
     outer: u8,
@@ -108,7 +108,7 @@ pub(super) fn apply(frame: &mut Frame, header: &Header, key: bool, strengths: &[
 /// Eight samples that are filtered alike.
 type Line = [u8; 8];
 
-/// Lines before a macroblock that its outer edge reads, rounded up to what [`transpose`] takes.
+/// Lines before a macroblock that its outer edge reads, rounded up to the width of [`transpose`].
 const BEFORE: usize = 8;
 
 /// Filters the edges in columns, then those in rows, of a macroblock. `LINES` are its width and [`BEFORE`].
@@ -127,7 +127,7 @@ fn filter_block<const LINES: usize>(
             *lines = transpose(take(&plane.all[corner + 8 * part..], stride));
         }
         filter(&mut lines, x > 0);
-        // What lies before the first column, or above the first row, is not of the frame.
+        // The samples before the first column, or above the first row, are not of the frame.
         for (part, lines) in lines.as_chunks().0.iter().enumerate().skip(usize::from(x == 0)) {
             put(&mut plane.all[corner + 8 * part..], stride, &transpose(*lines));
         }

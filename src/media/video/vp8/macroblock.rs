@@ -1,4 +1,4 @@
-//! Rebuilds one macroblock: its prediction and what the coefficients add to it (RFC 6386, section 14.5).
+//! Rebuilds one macroblock: its prediction plus the residual (RFC 6386, section 14.5).
 
 use super::frame::{Frame, Samples};
 use super::inter::Interpolation;
@@ -77,7 +77,7 @@ fn add_luma(plane: &mut Samples, residue: &mut Residue, x: usize, y: usize) {
 fn rebuild_subblocks(plane: &mut Samples, modes: &[Subblock; 16], residue: &mut Residue, x: usize, y: usize) {
     let start = plane.at(16 * x, 16 * y);
     let stride = plane.stride;
-    // Right of the macroblock is nothing yet but the row above it; all subblocks at the right edge use that.
+    // Right of the macroblock only the row above it is decoded yet; all subblocks at the right edge use that.
     let above = start - stride + 16;
     let mut above_right = [0; 4];
     above_right.copy_from_slice(&plane.all[above..above + 4]);
@@ -100,7 +100,7 @@ fn rebuild_subblocks(plane: &mut Samples, modes: &[Subblock; 16], residue: &mut 
     }
 }
 
-/// Adds a block of coefficients to the samples that begin at `at`, and takes it away.
+/// Adds a block of coefficients to the samples that begin at `at`, and resets it to zeros.
 fn add(plane: &mut Samples, at: usize, residue: &mut Residue, block: usize) {
     let samples = &mut plane.all[at..];
     match std::mem::take(&mut residue.ends[block]) {

@@ -1,11 +1,11 @@
-//! VP8 video to pictures (RFC 6386): all of the format, as libvpx and FFmpeg write and read it.
+//! Decodes VP8 video (RFC 6386): the whole format, as libvpx and FFmpeg write and read it.
 //!
 //! Two kinds of frames exist: key frames stand alone; others are predicted from up to three that were decoded before. Each
 //! is a tag, a header and the modes of its macroblocks in one partition, and coefficients in others:
 //!
 //! | module | what it does | section |
 //! |---|---|---|
-//! | `header` | frame tag, frame header, what outlives a frame | 9, 19.2 |
+//! | `header` | frame tag, frame header, state between frames | 9, 19.2 |
 //! | `bool_decoder` | bits with probabilities | 7 |
 //! | `modes` | how macroblocks are predicted | 10, 11, 16 |
 //! | `motion` | from where in another frame | 16.3, 17 |
@@ -18,9 +18,9 @@
 //! | `frame` | planes with a border | |
 //! | `tables` | numbers | |
 //!
-//! It does not scale pictures, hide what a damaged frame lacks, or know containers. Where decoders differ about streams that
-//! encoders do not write, this does as FFmpeg's: golden and alternate may change places; a map of segments stays over a key
-//! frame of the same size, and is forgotten after a frame without segments; the values of a segment may leave their range
+//! It does not scale pictures, conceal damage, or read containers. Where decoders differ about streams that
+//! encoders do not write, this one does as FFmpeg's: golden and alternate may be swapped; a segment map stays over a key
+//! frame of the same size, and is dropped after a frame without segments; the values of a segment may leave their range
 //! until the deltas have been added.
 
 mod bool_decoder;
@@ -51,10 +51,10 @@ use macroblock::References;
 use modes::Modes;
 use tokens::{Edge, Residue};
 
-/// Why a frame could not be decoded. The decoder is as if that frame had not been there.
+/// Why a frame could not be decoded. The decoder's state is as before that frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// It refers to others, and there were none before it.
+    /// It refers to reference frames, and there are none.
     NoKeyFrame,
     /// It is no VP8, or ends early.
     Damaged(&'static str),
@@ -86,7 +86,7 @@ pub struct Decoder {
     scene: Option<Scene>,
 }
 
-/// What depends on the size of the pictures.
+/// State that depends on the size of the pictures.
 struct Scene {
     /// In pixels.
     width: usize,
@@ -107,9 +107,9 @@ struct Scene {
 }
 
 impl Decoder {
-    /// A decoder that waits for a key frame.
+    /// A decoder that has no key frame yet.
     ///
-    /// `most_pixels`: width times height above which a key frame is refused before memory is reserved. What is reserved is
+    /// `most_pixels`: width times height above which a key frame is refused before memory is reserved. It reserves
     /// up to four frames of 1.5 bytes a pixel, rounded up to whole macroblocks of 16x16 with a border of 32 samples.
     pub fn new(most_pixels: u64) -> Self {
         Self { most_pixels, state: State::default(), scene: None }
@@ -120,19 +120,19 @@ impl Decoder {
         self.most_pixels
     }
 
-    /// Pixels of the pictures that are decoded now; 0 before the first key frame.
+    /// Pixels of the current pictures; 0 before the first key frame.
     pub fn pixels(&self) -> u64 {
         self.scene.as_ref().map_or(0, |scene| (scene.width * scene.height) as u64)
     }
 
     /// Decodes one frame: the payload of one WebM block or of one IVF frame.
     ///
-    /// `Ok(None)` is for a frame that is not to be shown, only referred to. So is a frame without bytes, which an encoder
-    /// writes where it dropped one: the picture before it stays.
+    /// `Ok(None)` is for a frame that is only a reference and not shown, and for a frame without bytes, which an encoder
+    /// writes where it dropped one: the previous picture stays.
     ///
     /// # Errors
     /// If it ends before its last partition, is no VP8, refers to frames that were not there, or is too large. A frame that
-    /// ends inside its last partition is no error: zeros are read for what it lacks.
+    /// ends inside its last partition is no error: the missing bytes are read as zeros.
     pub fn decode(&mut self, data: &[u8]) -> Result<Option<Picture>, Error> {
         if data.is_empty() {
             return Ok(None);
@@ -182,7 +182,7 @@ impl Scene {
         }
     }
 
-    /// Decodes a frame whose header has been read. It gives a picture if it is to be shown.
+    /// Decodes a frame whose header has been read. Returns a picture if it is shown.
     fn decode(&mut self, tag: &Tag, header: &Header, state: &State, partitions: Partitions<'_>) -> Option<Picture> {
         let mut frame = self.spare.pop().unwrap_or_else(|| Frame::new(self.columns, self.rows));
         frame.begin();
@@ -228,7 +228,7 @@ impl Scene {
         picture
     }
 
-    /// Makes `frame` the reference pictures that it is to be (section 9.7).
+    /// Stores `frame` as the reference pictures that its header names (section 9.7).
     fn refer(&mut self, frame: Arc<Frame>, header: &Header) {
         let next = match &self.references {
             None => [(); 3].map(|()| Arc::clone(&frame)),
@@ -253,12 +253,12 @@ impl Scene {
     }
 }
 
-/// Whether `data` begins as a key frame does.
+/// Whether `data` begins like a key frame.
 pub fn is_key(data: &[u8]) -> bool {
     data.first().is_some_and(|first| first & 1 == 0)
 }
 
-/// Whether a frame that begins as `data` does is to be shown.
+/// Whether the frame in `data` is to be shown.
 pub fn is_shown(data: &[u8]) -> bool {
     data.first().is_some_and(|first| first & 0x10 != 0)
 }

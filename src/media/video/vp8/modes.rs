@@ -1,4 +1,4 @@
-//! How each macroblock is predicted: its segment and modes (RFC 6386, sections 10, 11 and 16).
+//! Reads how each macroblock is predicted: its segment and modes (RFC 6386, sections 10, 11 and 16).
 
 use super::bool_decoder::BoolDecoder;
 use super::header::{Header, Probabilities};
@@ -37,7 +37,7 @@ pub(super) enum Prediction {
     Inter(Motion),
 }
 
-/// What is told of a macroblock before its coefficients.
+/// What is read of a macroblock before its coefficients.
 #[derive(Clone, Copy)]
 pub(super) struct Macroblock {
     /// 0 to 3.
@@ -48,7 +48,7 @@ pub(super) struct Macroblock {
 }
 
 impl Prediction {
-    /// What stands for macroblocks outside of the frame.
+    /// The value for macroblocks outside of the frame.
     const OUTSIDE: Self = Self::Intra { luma: Intra::Dc, chroma: Intra::Dc };
 
     /// Whether the DC of the luma blocks comes in a block of its own.
@@ -79,10 +79,10 @@ impl Prediction {
     }
 }
 
-/// Reads macroblocks row by row, and remembers of them what the next ones depend on.
+/// Reads macroblocks row by row, and keeps what the next ones depend on.
 pub(super) struct Modes {
     rows: usize,
-    /// Those to the left in this row, and the rest of the row above. The first stands for what is left of the frame.
+    /// Those to the left in this row, and the rest of the row above. The first is the one left of the frame.
     line: Vec<Prediction>,
     above_left: Prediction,
     /// Segment of each macroblock of the frame; it stays until another map comes.

@@ -1,4 +1,4 @@
-//! Motion vectors: which frame a macroblock is predicted from, in which parts, and from where (RFC 6386, sections 16.3, 17).
+//! Reads motion vectors: which frame a macroblock is predicted from, in which parts, and from where (RFC 6386, sections 16.3, 17).
 
 use super::bool_decoder::BoolDecoder;
 use super::header::Header;
@@ -7,18 +7,18 @@ use super::tables::{Component, MOTION, PART, SPLIT};
 /// A picture that was decoded before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reference {
-    /// The frame before, unless that was kept out.
+    /// The previous frame, unless that was not stored.
     Last,
     /// Golden.
     Golden,
-    /// The alternate picture, which often is never shown.
+    /// The alternate picture, which often is not shown.
     Alternate,
 }
 
 /// Parts of a macroblock that have a vector of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// All of it, with a vector of zero that was told as such.
+    /// All of it, with an explicit zero vector.
     Still,
     /// All of it.
     Whole,
@@ -48,7 +48,7 @@ pub(super) struct Motion {
     pub(super) vectors: [Vector; 16],
 }
 
-/// The motion of the macroblocks around, of those that have one.
+/// The neighboring macroblocks that have motion.
 pub(super) struct Neighbors<'a> {
     pub(super) above: Option<&'a Motion>,
     pub(super) left: Option<&'a Motion>,
@@ -116,11 +116,11 @@ impl Shape {
     }
 }
 
-/// The vectors of the macroblocks around, those that occur more often first.
+/// The vectors of the neighboring macroblocks, the most frequent first.
 struct Near {
     /// Zero, nearest, near and a third.
     vectors: [Vector; 4],
-    /// How often each occurs; neighbors that share a side count twice.
+    /// How often each occurs, weighted; neighbors that share a side count twice.
     weights: [usize; 4],
 }
 
@@ -184,7 +184,7 @@ impl Vector {
         Self { x: self.x.wrapping_neg(), y: self.y.wrapping_neg() }
     }
 
-    /// This vector and a difference that is read.
+    /// This vector plus a difference that is read.
     fn plus(self, bits: &mut BoolDecoder<'_>, [rows, columns]: &[Component; 2]) -> Self {
         let y = self.y.wrapping_add(component(bits, rows));
         Self { x: self.x.wrapping_add(component(bits, columns)), y }
@@ -199,7 +199,7 @@ fn component(bits: &mut BoolDecoder<'_>, probabilities: &Component) -> i16 {
         for at in [0, 1, 2, 9, 8, 7, 6, 5, 4] {
             value |= i16::from(bits.bit(short[7 + at])) << at;
         }
-        // The bit of eight comes last, and is known to be set if no higher bit is.
+        // Bit 3 comes last, and is implicitly set if no higher bit is.
         if value < 16 || bits.bit(short[7 + 3]) { value | 8 } else { value }
     } else {
         let four = usize::from(bits.bit(short[0]));

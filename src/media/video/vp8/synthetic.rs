@@ -1,4 +1,4 @@
-//! Streams for tests: headers are drawn at random, and so are the bits after them, which mean something in any order.
+//! Makes streams for tests: headers are drawn at random, and so are the bits after them, which are valid in any order.
 //!
 //! Such streams use all of the format, also what no encoder writes: every update of references, every version, far vectors.
 
@@ -59,7 +59,7 @@ impl BoolEncoder {
         set
     }
 
-    /// A flag that says whether there is a number, its magnitude, its sign.
+    /// A flag: whether there is a number, its magnitude, its sign.
     fn optional(&mut self, bits: u32, value: Option<i32>) {
         self.flag(value.is_some());
         if let Some(value) = value {

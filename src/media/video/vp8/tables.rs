@@ -9,7 +9,7 @@ pub(super) type Component = [u8; 19];
 /// The band of each coefficient, in the order in which they are coded (section 13.3).
 pub(super) const BANDS: [u8; 16] = [0, 1, 2, 3, 6, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 7];
 
-/// Where each coefficient stands in its block, in the order in which they are coded (section 13).
+/// The position of each coefficient in its block, in the order in which they are coded (section 13).
 pub(super) const ZIGZAG: [u8; 16] = [0, 1, 4, 8, 5, 2, 3, 6, 9, 12, 13, 10, 7, 11, 14, 15];
 
 /// The extra bits of the token categories three to six, most significant first (section 13.2).

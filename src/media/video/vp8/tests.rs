@@ -1,11 +1,11 @@
-//! Whole streams.
+//! Tests whole streams.
 
 use proptest::prelude::*;
 
 use super::synthetic::stream;
 use super::*;
 
-/// Decodes all frames; errors and hidden frames give nothing.
+/// Decodes all frames; errors and hidden frames are left out.
 fn decode(frames: &[Vec<u8>]) -> Vec<Picture> {
     let mut decoder = Decoder::new(1 << 20);
     frames.iter().filter_map(|frame| decoder.decode(frame).ok().flatten()).collect()
@@ -66,7 +66,7 @@ fn a_damaged_frame_changes_nothing() {
     let mut decoder = Decoder::new(1 << 20);
     let mut pictures = Vec::new();
     for frame in &frames {
-        // Up to here the frame is certain to end inside of something that is needed.
+        // Up to here the truncation is certain to hit something that is needed.
         let needed = frame.len() - 4000;
         for end in (1..10).chain([100, needed / 2, needed - 1]) {
             let Err(Error::Damaged(why)) = decoder.decode(&frame[..end]) else { panic!("{end} of {needed} bytes") };

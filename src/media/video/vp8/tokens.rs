@@ -1,4 +1,4 @@
-//! The coefficients of a macroblock (RFC 6386, section 13), dequantized (section 14.1).
+//! Reads the coefficients of a macroblock (RFC 6386, section 13), dequantized (section 14.1).
 
 use super::bool_decoder::BoolDecoder;
 use super::header::Quantizer;
@@ -11,7 +11,7 @@ const SECOND: usize = 24;
 pub(super) struct Residue {
     /// Row by row; all zeros between macroblocks.
     pub(super) blocks: [[i16; 16]; 25],
-    /// Up to where each block has coefficients, in the order in which they are coded.
+    /// The end of the coefficients of each block, in the order in which they are coded.
     pub(super) ends: [u8; 25],
 }
 
@@ -35,7 +35,7 @@ impl Residue {
         Self { blocks: [[0; 16]; 25], ends: [0; 25] }
     }
 
-    /// Reads the blocks of a macroblock, with the second-order block if it has one. Says whether there is any coefficient.
+    /// Reads the blocks of a macroblock, with the second-order block if it has one. Returns whether there is any coefficient.
     pub(super) fn read(
         &mut self,
         bits: &mut BoolDecoder<'_>,
@@ -72,14 +72,14 @@ impl Residue {
         any
     }
 
-    /// Takes the second-order block, leaving zeros; none if it has no coefficients.
+    /// Takes the second-order block, leaving zeros; `None` if it has no coefficients.
     pub(super) fn take_second(&mut self) -> Option<[i16; 16]> {
         let end = std::mem::take(&mut self.ends[SECOND]);
         (end > 0).then(|| std::mem::take(&mut self.blocks[SECOND]))
     }
 }
 
-/// Reads one block from the coefficient `first` on, and gives the end: the place after the last token.
+/// Reads one block from the coefficient `first` on, and returns the end: the position after the last token.
 #[inline(always)]
 fn coefficients(
     bits: &mut BoolDecoder<'_>,
@@ -112,7 +112,7 @@ fn coefficients(
             return 16;
         }
         branch = &bands[usize::from(BANDS[at])][after];
-        // A block does not end after a zero, so that is not asked there.
+        // A block does not end after a zero, so no end-of-block bit is read there.
         if after > 0 && !bits.bit(branch[0]) {
             return at as u8;
         }

@@ -1,6 +1,6 @@
-//! The inverse transforms (RFC 6386, section 14).
+//! Inverse transforms (RFC 6386, section 14).
 //!
-//! Coefficients are 16-bit numbers that wrap, as in the reference decoder; only a stream made to do so makes them wrap.
+//! Coefficients are 16-bit numbers that wrap, as in the reference decoder; only crafted streams make them wrap.
 
 /// The inverse Walsh-Hadamard transform of the second-order luma block: the DC of each of the sixteen luma blocks.
 pub(super) fn inverse_wht(input: &[i16; 16]) -> [i16; 16] {
@@ -70,7 +70,7 @@ fn by_sine(value: i32) -> i32 {
     (value * 35_468) >> 16
 }
 
-/// What is left of a number that is kept in 16 bits.
+/// Truncates a number to 16 bits.
 fn wrap(value: i32) -> i32 {
     i32::from(value as i16)
 }

@@ -1,11 +1,11 @@
-//! The depthwise convolution of any window. [`super::neighbors`] has the usual one.
+//! Computes the depthwise convolution of any window. [`super::neighbors`] covers the usual window.
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
 
 use std::arch::aarch64::*;
 
-use super::super::target::{Put, Target, with_put};
+use super::super::target::{Store, Target, with_put};
 use super::super::{Depthwise, Out};
-use super::finish::{Bytes, Floats, Sums, start};
+use super::requantize::{Bytes, Floats, Sums, start};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
 
@@ -17,43 +17,43 @@ pub(super) fn any(d: &Depthwise<'_>, mut out: Out<'_>) {
     let target = Target::new(&mut out, d.residual);
     d.for_each_run(|run| {
         for (block, (columns, weights)) in d.columns.iter().zip(d.weights.chunks_exact(taps * BLOCK)).enumerate() {
-            let place = Place { run, offset: block * BLOCK, width: d.shape.stride };
-            // SAFETY: the run is one of `d`, which was checked, and the block one of its blocks.
+            let place = Tile { run, offset: block * BLOCK, width: d.shape.stride };
+            // SAFETY: the run belongs to `d`, which was checked, and the block is one of its blocks.
             unsafe {
                 let start = start(columns);
-                with_put!(target, columns, d.activation, |put| place.each(weights, start, put));
+                with_put!(target, columns, d.activation, |store| place.each(weights, start, store));
             }
         }
     });
 }
 
 /// One block of channels of a run of outputs.
-struct Place<'a> {
+struct Tile<'a> {
     run: &'a Run,
-    /// Bytes from a pixel to its part of this block.
+    /// Bytes from the start of a pixel to this block.
     offset: usize,
     /// Elements from an output to the next.
     width: usize,
 }
 
-impl Place<'_> {
-    /// Goes over the outputs, four at a time where there are as many.
+impl Tile<'_> {
+    /// Computes the outputs, four at a time where that many are left.
     ///
     /// # Safety
-    /// All of the run must be there, and a place for each result in what `put` was made from.
+    /// The whole run must exist, and `store` must have room for each result.
     #[inline(always)]
-    unsafe fn each(&self, weights: &[i16], start: Sums, put: &impl Put<Sums = Sums>) {
+    unsafe fn each(&self, weights: &[i16], start: Sums, store: &impl Store<Sums = Sums>) {
         let (outputs, place) = (self.run.outputs, |output| (self.run.first + output) * self.width + self.offset);
         let mut at = 0;
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             while at + 4 <= outputs {
                 let sums = self.sums::<4>(at, weights, start);
-                sums.into_iter().enumerate().for_each(|(m, sums)| put.put(place(at + m), sums));
+                sums.into_iter().enumerate().for_each(|(m, sums)| store.store(place(at + m), sums));
                 at += 4;
             }
             while at < outputs {
-                put.put(place(at), self.sums::<1>(at, weights, start)[0]);
+                store.store(place(at), self.sums::<1>(at, weights, start)[0]);
                 at += 1;
             }
         }
@@ -62,12 +62,12 @@ impl Place<'_> {
     /// Sums of `M` outputs from `output`.
     ///
     /// # Safety
-    /// There must be as many.
+    /// There must be that many outputs.
     #[inline(always)]
     unsafe fn sums<const M: usize>(&self, output: usize, weights: &[i16], start: Sums) -> [Sums; M] {
         let mut sums = [start; M];
         for (tap, w) in self.run.taps.iter().zip(weights.as_chunks::<BLOCK>().0) {
-            // SAFETY: the caller's.
+            // SAFETY: guaranteed by the caller.
             unsafe {
                 let w = load_weights(w);
                 let pixel = |m: usize| widened(tap.add(self.offset + (output + m) * self.run.step));
@@ -78,7 +78,7 @@ impl Place<'_> {
     }
 }
 
-/// Sixteen numbers of sixteen bits.
+/// 16 numbers of 16 bits.
 pub(super) type Words = [int16x8_t; 2];
 
 /// # Safety
@@ -86,7 +86,7 @@ pub(super) type Words = [int16x8_t; 2];
 #[inline]
 #[target_feature(enable = "neon")]
 unsafe fn widened(bytes: *const u8) -> Words {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     let bytes = unsafe { vld1q_u8(bytes) };
     [vmovl_u8(vget_low_u8(bytes)), vmovl_high_u8(bytes)].map(|words| vreinterpretq_s16_u16(words))
 }
@@ -94,7 +94,7 @@ unsafe fn widened(bytes: *const u8) -> Words {
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn load_weights(w: &[i16; BLOCK]) -> Words {
-    // SAFETY: there are sixteen.
+    // SAFETY: `w` has 16 elements.
     unsafe { [vld1q_s16(w.as_ptr()), vld1q_s16(w.as_ptr().add(8))] }
 }
 

@@ -1,4 +1,4 @@
-//! aarch64 with the dot product extension (Cortex-A55, A75 and later): four products and their sum in each lane at once.
+//! Kernels for aarch64 with the dot product extension (Cortex-A55, A75 and later): four products and their sum in each lane at once.
 //!
 //! The loop over the inputs is assembly, because the instruction has no stable intrinsic.
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
@@ -7,8 +7,8 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::super::{Gemm, Kernels, Layout, Out};
-use super::finish::{Sums, blend, start};
 use super::neighbors;
+use super::requantize::{Sums, add, start};
 use super::rows::{Tile, for_all};
 use crate::engine::int8::BLOCK;
 
@@ -16,20 +16,20 @@ pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
     layout: |_| Layout { outputs: BLOCK, inputs: 4 },
     signed: true,
     scratch: |k| k * ROWS,
-    // SAFETY: `Isa::kernels` hands these kernels out only where the instruction is.
+    // SAFETY: `Isa::kernels` returns these kernels only where the processor has the instruction.
     gemm: |g, scratch, out| unsafe { gemm(g, scratch, out) },
     depthwise: neighbors::by_dot_products,
-    blend,
+    add,
 };
 
 /// A tile is 6 x 16: its sums are 24 of the 32 registers.
 const ROWS: usize = 6;
 
 /// # Safety
-/// The dot product extension.
+/// Requires the dot product extension.
 #[target_feature(enable = "dotprod")]
 unsafe fn gemm(g: &Gemm<'_>, scratch: &mut [u8], out: Out<'_>) {
-    // SAFETY: the caller's; `for_all` keeps to the lengths that it tells.
+    // SAFETY: guaranteed by the caller; `for_all` keeps to the lengths that it states.
     for_all(g, scratch, out, |tile| unsafe { tile_of_6(tile) }, |tile| unsafe { tile_of_1(tile) });
 }
 
@@ -80,7 +80,7 @@ macro_rules! step_of_6 {
 /// Sums of six rows.
 ///
 /// # Safety
-/// The dot product extension; a tile that keeps to what [`Tile`] says of its lengths.
+/// Requires the dot product extension; the tile must have the lengths that [`Tile`] states.
 #[inline]
 #[target_feature(enable = "dotprod")]
 unsafe fn tile_of_6(tile: &Tile<'_>) -> [Sums; ROWS] {
@@ -89,7 +89,7 @@ unsafe fn tile_of_6(tile: &Tile<'_>) -> [Sums; ROWS] {
         [start; 3];
     let [[mut d0, mut d1, mut d2, mut d3], [mut e0, mut e1, mut e2, mut e3], [mut f0, mut f1, mut f2, mut f3]] =
         [start; 3];
-    // SAFETY: the caller's; all registers that are written are named.
+    // SAFETY: guaranteed by the caller; all written registers are declared.
     unsafe {
         asm!(
             "2:",
@@ -118,14 +118,14 @@ unsafe fn tile_of_6(tile: &Tile<'_>) -> [Sums; ROWS] {
 /// The same for one row.
 ///
 /// # Safety
-/// As above.
+/// As for `tile_of_6`.
 #[inline]
 #[target_feature(enable = "dotprod")]
 unsafe fn tile_of_1(tile: &Tile<'_>) -> Sums {
     let [mut s0, mut s1, mut s2, mut s3] = start(tile.columns);
     let (rows, weights) = (tile.rows.as_ptr(), tile.weights.as_ptr());
     let [mut t0, mut t1, mut t2, mut t3] = [vdupq_n_s32(0); 4]; // a second chain of sums
-    // SAFETY: the caller's; all registers that are written are named.
+    // SAFETY: guaranteed by the caller; all written registers are declared.
     unsafe {
         asm!(
             "2:",

@@ -1,11 +1,11 @@
-//! 64-bit ARM: what its two kernels share, and what they don't.
+//! Kernels for 64-bit ARM: two sets and what they share.
 
 mod depthwise;
 mod dot;
-mod finish;
 mod narrow;
 mod neighbors;
 mod neon;
+mod requantize;
 mod rows;
 
 pub(super) use dot::KERNELS as DOT;

@@ -1,29 +1,29 @@
-//! NEON of every aarch64 processor for few inputs. Lanes are outputs: pairs of inputs, repeated over a register, times pairs of
-//! weights, so that nothing is left to be added up when a row is done. A longer row is better off with `neon`, which needs no
-//! repeating.
+//! NEON matrix product for few inputs, on every aarch64 processor. Lanes are outputs: pairs of inputs, repeated over a register, times
+//! pairs of weights, so that no lanes have to be added up at the end of a row. Longer rows are faster in `neon`, which needs no
+//! repetition.
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
 
 use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::super::{Gemm, Layout, Out};
-use super::finish::{Sums, start};
+use super::requantize::{Sums, start};
 use super::rows::{Tile, for_all};
 use crate::engine::int8::BLOCK;
 
-/// For each pair of inputs sixteen pairs of weights.
+/// For each pair of inputs, 16 pairs of weights.
 pub(super) const LAYOUT: Layout = Layout { outputs: BLOCK, inputs: 2 };
 
 /// A tile is 4 x 16: its sums are 16 of the 32 registers.
 const ROWS: usize = 4;
 
 pub(super) fn gemm(g: &Gemm<'_>, scratch: &mut [u8], out: Out<'_>) {
-    // SAFETY: `for_all` keeps to the lengths that it tells.
+    // SAFETY: `for_all` keeps to the lengths that it states.
     for_all(g, scratch, out, |tile| unsafe { tile_of_4(tile) }, |tile| unsafe { tile_of_1(tile) });
 }
 
-/// Two pairs of inputs of row `$row`, lanes `$first` and `$second` of its register, times sixteen outputs in v20 to v23: two products
-/// in sixteen bits, and then as many again, before they are added to the sums.
+/// Two pairs of inputs of row `$row`, lanes `$first` and `$second` of its register, times 16 outputs in v20 to v23. Two products, then
+/// two more, are summed in 16 bits before they are added to the sums.
 macro_rules! row {
     ($first:literal, $second:literal, $row:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
         concat!(
@@ -75,15 +75,15 @@ macro_rules! step {
     };
 }
 
-/// Sums of four rows. In assembly for the reasons that `neon` has.
+/// Sums of four rows. In assembly for the same reasons as `neon`.
 ///
 /// # Safety
-/// A tile that keeps to what [`Tile`] says of its lengths.
+/// The tile must have the lengths that [`Tile`] states.
 #[inline(always)]
 unsafe fn tile_of_4(tile: &Tile<'_>) -> [Sums; ROWS] {
     let [[mut a0, mut a1, mut a2, mut a3], [mut b0, mut b1, mut b2, mut b3]] = [start(tile.columns); 2];
     let [[mut c0, mut c1, mut c2, mut c3], [mut d0, mut d1, mut d2, mut d3]] = [start(tile.columns); 2];
-    // SAFETY: the caller's; all registers that are written are named.
+    // SAFETY: guaranteed by the caller; all written registers are declared.
     unsafe {
         asm!(
             "2:",
@@ -111,12 +111,12 @@ unsafe fn tile_of_4(tile: &Tile<'_>) -> [Sums; ROWS] {
 /// The same for one row.
 ///
 /// # Safety
-/// As above.
+/// As for `tile_of_4`.
 #[inline(always)]
 unsafe fn tile_of_1(tile: &Tile<'_>) -> Sums {
     let mut sums = start(tile.columns);
     for (a, w) in tile.rows.as_chunks::<2>().0.iter().zip(tile.weights.as_chunks::<32>().0) {
-        // SAFETY: there are as many weights. Two products at most are in sixteen bits.
+        // SAFETY: there are that many weights. At most two products are summed in 16 bits.
         unsafe {
             let a = vreinterpretq_s8_u16(vdupq_n_u16(u16::from_le_bytes(*a)));
             let (low, high) = (vld1q_s8(w.as_ptr()), vld1q_s8(w.as_ptr().add(16)));

@@ -1,12 +1,12 @@
-//! NEON of every aarch64 processor: products of eight bytes at once (smull, smlal), two of which fit sixteen bits, summed in
-//! pairs into 32 (sadalp).
+//! NEON kernels for every aarch64 processor: products of eight bytes at once (smull, smlal), two of which fit 16 bits, summed in
+//! pairs to 32 bits (sadalp).
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
 
 use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::super::{Gemm, Kernels, Layout, Out};
-use super::finish::{blend, whole};
+use super::requantize::{add, whole};
 use super::rows::{Tile, for_all};
 use super::{narrow, neighbors};
 use crate::engine::int8::BLOCK;
@@ -18,10 +18,10 @@ pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
     scratch: |k| k * ROWS,
     gemm: |g, scratch, out| if is_narrow(g.k) { narrow::gemm(g, scratch, out) } else { gemm(g, scratch, out) },
     depthwise: neighbors::plain,
-    blend,
+    add,
 };
 
-/// Whether so few inputs are better off without lanes to be added up in the end ([`narrow`]).
+/// Whether there are so few inputs that it is faster not to add up lanes at the end ([`narrow`]).
 fn is_narrow(k: usize) -> bool {
     k <= 64
 }
@@ -31,16 +31,16 @@ const ROWS: usize = 4;
 const COLUMNS: usize = 4;
 
 fn gemm(g: &Gemm<'_>, scratch: &mut [u8], out: Out<'_>) {
-    assert_eq!(g.weights.calm.len(), g.width() / COLUMNS * (g.k / CHAIN), "notes about weights");
-    // SAFETY: `for_all` keeps to the lengths that it tells; there are as many notes as `quarters` takes.
+    assert_eq!(g.weights.fits_i16.len(), g.width() / COLUMNS * (g.k / CHAIN), "notes about weights");
+    // SAFETY: `for_all` keeps to the lengths that it states; there are as many flags in `fits_i16` as `quarters` takes.
     for_all(
         g,
         scratch,
         out,
         |tile| unsafe {
             let mut sums = [[0; BLOCK]; ROWS];
-            quarters(tile, g.weights, |a, w, calm, start, n| {
-                tile_of_4(a, w, tile.k, calm, start, sums.as_flattened_mut()[n..].as_mut_ptr());
+            quarters(tile, g.weights, |a, w, fits_i16, start, n| {
+                tile_of_4(a, w, tile.k, fits_i16, start, sums.as_flattened_mut()[n..].as_mut_ptr());
             });
             [whole(&sums[0]), whole(&sums[1]), whole(&sums[2]), whole(&sums[3])]
         },
@@ -52,7 +52,7 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], out: Out<'_>) {
     );
 }
 
-/// Calls `f` for each four columns of a block with the rows, their weights, notes, starts and number.
+/// Calls `f` for each four columns of a block with the rows, their weights, `fits_i16`, starts and number.
 #[inline(always)]
 fn quarters(
     tile: &Tile<'_>,
@@ -60,10 +60,10 @@ fn quarters(
     mut f: impl FnMut(*const i8, *const i8, *const bool, *const i32, usize),
 ) {
     let chains = tile.k / CHAIN;
-    let calm = &weights.calm[tile.block * BLOCK / COLUMNS * chains..];
+    let fits_i16 = &weights.fits_i16[tile.block * BLOCK / COLUMNS * chains..];
     for (quarter, w) in tile.weights.chunks_exact(COLUMNS * tile.k).enumerate() {
-        let (calm, first) = (&calm[quarter * chains..], quarter * COLUMNS);
-        f(tile.rows.as_ptr().cast(), w.as_ptr(), calm.as_ptr(), tile.columns.init[first..].as_ptr(), first);
+        let (fits_i16, first) = (&fits_i16[quarter * chains..], quarter * COLUMNS);
+        f(tile.rows.as_ptr().cast(), w.as_ptr(), fits_i16.as_ptr(), tile.columns.init[first..].as_ptr(), first);
     }
 }
 
@@ -102,7 +102,7 @@ macro_rules! collect {
     };
 }
 
-/// Products of four rows in v0 to v3 and of column `$w`, two by two in sixteen bits, into four sums.
+/// Sums products of four rows in v0 to v3 and of column `$w` into four sums, two by two in 16 bits.
 macro_rules! pairs {
     ($w:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
         concat!(
@@ -113,7 +113,7 @@ macro_rules! pairs {
     };
 }
 
-/// The same for rows in v0 to v3 and, sixteen inputs on, in v4 to v7, and a column in `$w` and `$x`: four by four.
+/// The same for rows in v0 to v3 and, 16 inputs further, in v4 to v7, and a column in `$w` and `$x`: four by four.
 macro_rules! fours {
     ($w:literal, $x:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
         concat!(
@@ -126,7 +126,7 @@ macro_rules! fours {
     };
 }
 
-/// Sixteen inputs of four rows in v0 to v3 and four columns at `w`, which moves on.
+/// 16 inputs of four rows in v0 to v3 and four columns at `w`, which is advanced.
 macro_rules! sixteen {
     () => {
         concat!(
@@ -140,15 +140,15 @@ macro_rules! sixteen {
     };
 }
 
-/// Sums of four rows and four columns, those from `start`: row `m` at `sums + BLOCK * m`. In assembly, because compilers
+/// Sums of four rows and four columns, added to `start`: row `m` at `sums + BLOCK * m`. In assembly, because compilers
 /// move the products apart and run out of registers.
 ///
 /// # Safety
-/// `4 * k` values at `a`, sixteen of each row after another, `4 * k` weights at `w`, `k / CHAIN` notes about them at `calm`, four sums
+/// `4 * k` values at `a`, 16 of each row in turn, `4 * k` weights at `w`, `k / CHAIN` flags for them at `fits_i16`, four sums
 /// at `start`; four rows of `BLOCK` sums at `sums`, of which the first four are written; `k` a positive multiple of 16.
 #[target_feature(enable = "neon")]
-unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, calm: *const bool, start: *const i32, sums: *mut i32) {
-    // SAFETY: the caller's; all registers that are written are named.
+unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, fits_i16: *const bool, start: *const i32, sums: *mut i32) {
+    // SAFETY: guaranteed by the caller; all written registers are declared.
     unsafe {
         asm!(
             "ldp s16, s17, [{start}]", "ldp s18, s19, [{start}, #8]", // each in one lane, the others are 0
@@ -157,7 +157,7 @@ unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, calm: *const bool, sta
             "mov v28.16b, v16.16b", "mov v29.16b, v17.16b", "mov v30.16b, v18.16b", "mov v31.16b, v19.16b",
             "cbz {chains}, 5f",
             "2:",
-            "ldrb {flag:w}, [{calm}], #1",
+            "ldrb {flag:w}, [{fits_i16}], #1",
             "ldp q0, q1, [{a}], #32",
             "ldp q2, q3, [{a}], #32",
             "ldp q4, q5, [{a}], #32",
@@ -179,7 +179,7 @@ unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, calm: *const bool, sta
             "subs {chains}, {chains}, #1",
             "b.ne 2b",
             "5:",
-            "tbz {k}, #4, 6f", // sixteen inputs are left
+            "tbz {k}, #4, 6f", // 16 inputs are left
             "ldp q0, q1, [{a}], #32",
             "ldp q2, q3, [{a}], #32",
             sixteen!(),
@@ -195,7 +195,7 @@ unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, calm: *const bool, sta
             w = inout(reg) w => _,
             k = in(reg) k,
             chains = inout(reg) k / CHAIN => _,
-            calm = inout(reg) calm => _,
+            fits_i16 = inout(reg) fits_i16 => _,
             flag = out(reg) _,
             start = in(reg) start,
             sums = in(reg) sums,
@@ -211,23 +211,23 @@ unsafe fn tile_of_4(a: *const i8, w: *const i8, k: usize, calm: *const bool, sta
 /// The same for one row.
 ///
 /// # Safety
-/// `k` values at `a`, `4 * k` weights at `w`, four sums at `start`; space for as many at `sums`; `k` a multiple of 16.
+/// `k` values at `a`, `4 * k` weights at `w`, four sums at `start`; room for four sums at `sums`; `k` a multiple of 16.
 #[target_feature(enable = "neon")]
 unsafe fn tile_of_1(a: *const i8, w: *const i8, k: usize, start: *const i32, sums: *mut i32) {
     let mut lanes = [vdupq_n_s32(0); COLUMNS];
     for at in (0..k).step_by(16) {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             let a = vld1q_s8(a.add(at));
             for (n, lanes) in lanes.iter_mut().enumerate() {
                 let w = vld1q_s8(w.add(at * COLUMNS + n * 16));
-                // Weights are -127 or more, so that two products fit sixteen bits.
+                // Weights are -127 or more, so that two products fit 16 bits.
                 let products = vmlal_high_s8(vmull_s8(vget_low_s8(a), vget_low_s8(w)), a, w);
                 *lanes = vpadalq_s16(*lanes, products);
             }
         }
     }
     let total = vpaddq_s32(vpaddq_s32(lanes[0], lanes[1]), vpaddq_s32(lanes[2], lanes[3]));
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { vst1q_s32(sums, vaddq_s32(total, vld1q_s32(start))) };
 }

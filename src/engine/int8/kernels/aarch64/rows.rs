@@ -1,29 +1,29 @@
-//! The way of a matrix product over its rows, around whatever sums a tile of them.
+//! Goes over the rows of a matrix product and passes tiles of them to the function that sums them.
 #![allow(unsafe_code, reason = "results are written without checks")]
 
 use std::arch::aarch64::*;
 
-use super::super::target::{Put as _, Target, with_put};
+use super::super::target::{Store as _, Target, with_put};
 use super::super::{Gemm, Out};
-use super::finish::{Bytes, Floats, Sums, signed};
+use super::requantize::{Bytes, Floats, Sums, signed};
 use crate::engine::int8::BLOCK;
-use crate::engine::int8::finish::Columns;
+use crate::engine::int8::requantize::RequantConstants;
 
-/// What a tile multiplies.
+/// The inputs of one tile of a product.
 pub(super) struct Tile<'a> {
-    /// Sixteen inputs of each row after another, as signed numbers.
+    /// 16 inputs of each row in turn, as signed numbers.
     pub(super) rows: &'a [u8],
     /// `BLOCK` times `k` weights.
     pub(super) weights: &'a [i8],
     /// Inputs of each output, a multiple of 16.
     pub(super) k: usize,
     /// What sums start from.
-    pub(super) columns: &'a Columns,
+    pub(super) columns: &'a RequantConstants,
     /// Number of the block of outputs.
     pub(super) block: usize,
 }
 
-/// `ROWS` rows at a time with `tile`, the last ones singly with `one`.
+/// Computes `ROWS` rows at a time with `tile`, the remaining ones singly with `one`.
 #[inline(always)]
 pub(super) fn for_all<const ROWS: usize>(
     g: &Gemm<'_>,
@@ -37,7 +37,7 @@ pub(super) fn for_all<const ROWS: usize>(
     let target = Target::new(&mut out, g.residual);
     let tiles = g.a.chunks_exact(ROWS * g.k);
     let (rest, mut row) = (tiles.remainder(), 0);
-    // SAFETY: as many rows are there as are told; `scratch` has space for them and `target` for their results.
+    // SAFETY: the rows exist; `scratch` has room for them and `target` for their results.
     unsafe {
         for a in tiles {
             blocks(g, a, row, scratch, target, &tile);
@@ -50,10 +50,10 @@ pub(super) fn for_all<const ROWS: usize>(
     }
 }
 
-/// `N` rows from number `row`, which are `a`, and all blocks of outputs.
+/// Computes `N` rows from index `row`, whose bytes are `a`, and all blocks of outputs.
 ///
 /// # Safety
-/// `g` and its output, of which `target` is made, must have been checked; `N` times `k` bytes in `a` and `scratch`.
+/// `g` and its output, which `target` is made of, must have been checked; `a` and `scratch` must hold `N` times `k` bytes.
 #[inline(always)]
 unsafe fn blocks<const N: usize>(
     g: &Gemm<'_>,
@@ -64,18 +64,18 @@ unsafe fn blocks<const N: usize>(
     tile: impl Fn(&Tile<'_>) -> [Sums; N],
 ) {
     let (k, width) = (g.k, g.width());
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     let rows = unsafe { interleave::<N>(a, k, scratch) };
     for (block, columns) in g.columns.iter().enumerate() {
         let weights = &g.weights.packed[block * BLOCK * k..][..BLOCK * k];
         let sums = tile(&Tile { rows, weights, k, columns, block });
         let at = row * width + block * BLOCK;
-        // SAFETY: the caller's: the target has `BLOCK` elements for this block in each row.
-        unsafe { with_put!(target, columns, g.activation, |put| put.put_rows(at, width, sums)) };
+        // SAFETY: guaranteed by the caller: the target has `BLOCK` elements for this block in each row.
+        unsafe { with_put!(target, columns, g.activation, |store| store.store_rows(at, width, sums)) };
     }
 }
 
-/// Sixteen inputs of each of `N` rows after another, as signed numbers ([`Columns::init`] has the rest).
+/// 16 inputs of each of `N` rows in turn, as signed numbers ([`RequantConstants::init`] makes up for the offset).
 ///
 /// # Safety
 /// `N` times `k` bytes in both; `k` is a multiple of 16.
@@ -84,7 +84,7 @@ unsafe fn interleave<'a, const N: usize>(rows: &[u8], k: usize, scratch: &'a mut
     let (from, mut to) = (rows.as_ptr(), scratch.as_mut_ptr().cast());
     for at in (0..k).step_by(16) {
         for row in 0..N {
-            // SAFETY: the caller's.
+            // SAFETY: guaranteed by the caller.
             unsafe {
                 vst1q_s8(to, signed(from.add(row * k + at)));
                 to = to.add(16);

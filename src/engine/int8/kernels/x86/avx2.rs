@@ -1,11 +1,11 @@
-//! AVX2: sixteen-bit products in pairs (vpmaddwd), the widest that are exact for u8 times i8.
+//! Kernels for AVX2: 16-bit products in pairs (vpmaddwd), the widest that are exact for u8 times i8.
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
 
 use std::arch::x86_64::*;
 
-use super::super::target::{Put as _, Target, with_put};
+use super::super::target::{Store as _, Target, with_put};
 use super::super::{Gemm, Kernels, Layout, Out};
-use super::lanes256::{Bytes, Eights, Floats, blend, start};
+use super::lanes256::{Bytes, Eights, Floats, add, start};
 use super::neighbors;
 use crate::engine::int8::BLOCK;
 
@@ -16,14 +16,14 @@ pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
     gemm: |g, scratch, out| {
         g.check(&out);
         assert!(scratch.len() >= (KERNELS.scratch)(g.k), "scratch");
-        // SAFETY: `Isa::kernels` hands these kernels out only where there is AVX2; lengths are checked above.
+        // SAFETY: `Isa::kernels` returns these kernels only where there is AVX2; lengths are checked above.
         unsafe { gemm(g, scratch.as_mut_ptr(), out) }
     },
     depthwise: neighbors::by_pairs,
-    blend,
+    add,
 };
 
-/// Rows of the left matrix that are widened to sixteen bits at a time: two tiles, but no more than fits the nearest cache.
+/// Rows of the left matrix that are widened to 16 bits at a time: two tiles, but no more than fits the L1 cache.
 fn panel(k: usize) -> usize {
     if k <= 1024 { 2 * ROWS } else { ROWS }
 }
@@ -32,7 +32,7 @@ fn panel(k: usize) -> usize {
 const ROWS: usize = 6;
 
 /// # Safety
-/// AVX2; `g` and `out` must have been checked, `scratch` must be as long as [`KERNELS`] says.
+/// Requires AVX2; `g` and `out` must have been checked, `scratch` must be as long as [`KERNELS`] says.
 #[target_feature(enable = "avx2")]
 unsafe fn gemm(g: &Gemm<'_>, scratch: *mut u8, mut out: Out<'_>) {
     let target = Target::new(&mut out, g.residual);
@@ -59,13 +59,13 @@ unsafe fn gemm(g: &Gemm<'_>, scratch: *mut u8, mut out: Out<'_>) {
                     let a = wide.cast::<u8>().add(done * k * 2).cast::<i16>();
                     let weights = g.weights.packed.as_ptr().add(block * BLOCK * k);
                     let at = (first + done) * width + block * BLOCK;
-                    with_put!(target, columns, g.activation, |put| match tile {
-                        6 => put.put_rows(at, width, tile_of::<6>(a, k, weights, start)),
-                        5 => put.put_rows(at, width, tile_of::<5>(a, k, weights, start)),
-                        4 => put.put_rows(at, width, tile_of::<4>(a, k, weights, start)),
-                        3 => put.put_rows(at, width, tile_of::<3>(a, k, weights, start)),
-                        2 => put.put_rows(at, width, tile_of::<2>(a, k, weights, start)),
-                        _ => put.put_rows(at, width, tile_of::<1>(a, k, weights, start)),
+                    with_put!(target, columns, g.activation, |store| match tile {
+                        6 => store.store_rows(at, width, tile_of::<6>(a, k, weights, start)),
+                        5 => store.store_rows(at, width, tile_of::<5>(a, k, weights, start)),
+                        4 => store.store_rows(at, width, tile_of::<4>(a, k, weights, start)),
+                        3 => store.store_rows(at, width, tile_of::<3>(a, k, weights, start)),
+                        2 => store.store_rows(at, width, tile_of::<2>(a, k, weights, start)),
+                        _ => store.store_rows(at, width, tile_of::<1>(a, k, weights, start)),
                     });
                 }
                 done += tile;
@@ -74,16 +74,16 @@ unsafe fn gemm(g: &Gemm<'_>, scratch: *mut u8, mut out: Out<'_>) {
     }
 }
 
-/// Sums of `M` rows and one block of channels, all of them from `start`.
+/// Sums of `M` rows and one block of channels, all added to `start`.
 ///
 /// # Safety
-/// AVX2; `a` points to `M * k` values, `weights` to `BLOCK * k`.
+/// Requires AVX2; `a` points to `M * k` values, `weights` to `BLOCK * k`.
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn tile_of<const M: usize>(a: *const i16, k: usize, weights: *const i8, start: Eights) -> [Eights; M] {
     let mut sums = [start; M];
     for pair in 0..k / 2 {
-        // SAFETY: the caller's; `pair * 2 + 1 < k`.
+        // SAFETY: guaranteed by the caller; `pair * 2 + 1 < k`.
         unsafe {
             let w = weights.add(pair * 2 * BLOCK);
             let w0 = _mm256_cvtepi8_epi16(_mm_loadu_si128(w.cast()));

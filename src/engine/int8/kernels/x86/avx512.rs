@@ -1,26 +1,26 @@
-//! AVX-512 VNNI: an instruction for four products and their sum in each lane (vpdpbusd), 64 bytes wide.
+//! Kernels for AVX-512 VNNI: one instruction for four products and their sum in each lane (vpdpbusd), 64 bytes wide.
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
 
 use std::arch::x86_64::*;
 
-use super::super::target::{Put as _, Target, with_put};
+use super::super::target::{Store as _, Target, with_put};
 use super::super::{Gemm, Kernels, Out};
 use super::lanes512::{Bytes, Floats, start};
 use super::{avx_vnni, neighbors};
 use crate::engine::int8::BLOCK;
 
-/// Weights, scratch memory and sums of tensors are those of the narrow kernels.
+/// Weight layout, scratch memory and tensor sums are those of the narrow kernels.
 pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
     gemm: |g, _, out| {
         g.check(&out);
-        // SAFETY: `Isa::kernels` hands these kernels out only where the instructions are; lengths are checked above.
+        // SAFETY: `Isa::kernels` returns these kernels only where the processor has the instructions; lengths are checked above.
         unsafe { gemm(g, out) }
     },
     depthwise: neighbors::by_wide_fours,
     ..avx_vnni::KERNELS
 };
 
-/// Whether they may run.
+/// Whether the processor has the instructions.
 pub(in crate::engine::int8::kernels) fn is_there() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
@@ -29,14 +29,14 @@ pub(in crate::engine::int8::kernels) fn is_there() -> bool {
 }
 
 /// # Safety
-/// AVX-512 VNNI; `g` and `out` must have been checked.
+/// Requires AVX-512 VNNI; `g` and `out` must have been checked.
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn gemm(g: &Gemm<'_>, mut out: Out<'_>) {
     let target = Target::new(&mut out, g.residual);
-    // Up to 24 sums at a time, of 32 registers: as many blocks side by side as there are, as many rows as then fit.
+    // Up to 24 sums at a time, of 32 registers: as many blocks side by side as there are, then as many rows as fit.
     let mut block = 0;
     while block < g.columns.len() {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             block += match g.columns.len() - block {
                 1 => rows::<1, 16>(g, target, block),
@@ -48,14 +48,14 @@ unsafe fn gemm(g: &Gemm<'_>, mut out: Out<'_>) {
     }
 }
 
-/// All rows of `N` blocks, `M` at a time; tells `N`.
+/// Computes all rows of `N` blocks, `M` at a time; returns `N`.
 ///
 /// # Safety
-/// AVX-512 VNNI; there must be `N` blocks from `block`.
+/// Requires AVX-512 VNNI; there must be `N` blocks from `block`.
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn rows<const N: usize, const M: usize>(g: &Gemm<'_>, target: Target, block: usize) -> usize {
     let (count, mut row) = (g.rows(), 0);
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         while row + M <= count {
             tile::<N, M>(g, target, block, row);
@@ -74,12 +74,12 @@ unsafe fn rows<const N: usize, const M: usize>(g: &Gemm<'_>, target: Target, blo
 }
 
 /// # Safety
-/// AVX-512 VNNI; there must be `N` blocks from `block` and `M` rows from `row`.
+/// Requires AVX-512 VNNI; there must be `N` blocks from `block` and `M` rows from `row`.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn tile<const N: usize, const M: usize>(g: &Gemm<'_>, target: Target, block: usize, row: usize) {
     let (k, width) = (g.k, g.width());
-    // SAFETY: the caller's; each block has `BLOCK * k` weights, each row `k` bytes.
+    // SAFETY: guaranteed by the caller; each block has `BLOCK * k` weights, each row `k` bytes.
     unsafe {
         let mut sums: [[__m512i; M]; N] = std::array::from_fn(|n| [start(&g.columns[block + n]); M]);
         let (a, weights) = (g.a.as_ptr().add(row * k), g.weights.packed.as_ptr().add(block * BLOCK * k));
@@ -99,7 +99,7 @@ unsafe fn tile<const N: usize, const M: usize>(g: &Gemm<'_>, target: Target, blo
         }
         for (n, sums) in sums.into_iter().enumerate() {
             let at = row * width + (block + n) * BLOCK;
-            with_put!(target, &g.columns[block + n], g.activation, |put| put.put_rows(at, width, sums));
+            with_put!(target, &g.columns[block + n], g.activation, |store| store.store_rows(at, width, sums));
         }
     }
 }

@@ -1,11 +1,11 @@
-//! AVX-VNNI: an instruction for four products and their sum in each lane (vpdpbusd), 32 bytes wide.
+//! Kernels for AVX-VNNI: one instruction for four products and their sum in each lane (vpdpbusd), 32 bytes wide.
 #![allow(unsafe_code, reason = "vector instructions and unchecked access in the innermost loops")]
 
 use std::arch::x86_64::*;
 
-use super::super::target::{Put as _, Target, with_put};
+use super::super::target::{Store as _, Target, with_put};
 use super::super::{Gemm, Kernels, Layout, Out};
-use super::lanes256::{Bytes, Floats, blend, start};
+use super::lanes256::{Bytes, Floats, add, start};
 use super::neighbors;
 use crate::engine::int8::BLOCK;
 
@@ -15,22 +15,22 @@ pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
     scratch: |_| 0,
     gemm: |g, _, out| {
         g.check(&out);
-        // SAFETY: `Isa::kernels` hands these kernels out only where the instructions are; lengths are checked above.
+        // SAFETY: `Isa::kernels` returns these kernels only where the processor has the instructions; lengths are checked above.
         unsafe { gemm(g, out) }
     },
     depthwise: neighbors::by_fours,
-    blend,
+    add,
 };
 
 /// # Safety
-/// AVX-VNNI; `g` and `out` must have been checked.
+/// Requires AVX-VNNI; `g` and `out` must have been checked.
 #[target_feature(enable = "avx2,avxvnni")]
 unsafe fn gemm(g: &Gemm<'_>, mut out: Out<'_>) {
     let target = Target::new(&mut out, g.residual);
     let rows = g.rows();
     for block in 0..g.columns.len() {
         let mut row = 0;
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             while row + 6 <= rows {
                 tile::<6>(g, target, block, row);
@@ -45,13 +45,13 @@ unsafe fn gemm(g: &Gemm<'_>, mut out: Out<'_>) {
 }
 
 /// # Safety
-/// AVX-VNNI; `block` must be one and there must be `M` rows from `row`.
+/// Requires AVX-VNNI; the block `block` must exist, and `M` rows from `row`.
 #[inline]
 #[target_feature(enable = "avx2,avxvnni")]
 unsafe fn tile<const M: usize>(g: &Gemm<'_>, target: Target, block: usize, row: usize) {
     let (k, width) = (g.k, g.width());
     let mut sums = [start(&g.columns[block]); M];
-    // SAFETY: the caller's; the block has `BLOCK * k` weights, each row `k` bytes.
+    // SAFETY: guaranteed by the caller; the block has `BLOCK * k` weights, each row `k` bytes.
     unsafe {
         let (a, weights) = (g.a.as_ptr().add(row * k), g.weights.packed.as_ptr().add(block * BLOCK * k));
         for at in (0..k).step_by(4) {
@@ -64,6 +64,6 @@ unsafe fn tile<const M: usize>(g: &Gemm<'_>, target: Target, block: usize, row: 
             }
         }
         let at = row * width + block * BLOCK;
-        with_put!(target, &g.columns[block], g.activation, |put| put.put_rows(at, width, sums));
+        with_put!(target, &g.columns[block], g.activation, |store| store.store_rows(at, width, sums));
     }
 }

@@ -1,27 +1,27 @@
-//! AVX2: two registers for the sums of a block; and the elementwise sum, which is little else.
+//! Requantization with AVX2, two registers for the sums of a block, and the elementwise sum, which is nearly the same work.
 #![allow(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::*;
 
 use super::super::target::Target;
-use super::super::{Blend, Out};
-use super::finish::{self, LARGER, NONE, Sums};
+use super::super::{ElementwiseAdd, Out};
+use super::requantize::{self, LARGER, NONE, Sums};
 use crate::engine::int8::BLOCK;
-use crate::engine::int8::finish::Columns;
+use crate::engine::int8::requantize::RequantConstants;
 
 pub(super) type Eights = [__m256i; 2];
-pub(super) type Bytes<'a, const ACTIVATION: u8> = finish::Bytes<'a, Eights, ACTIVATION>;
-pub(super) type Floats<'a, const ACTIVATION: u8> = finish::Floats<'a, Eights, ACTIVATION>;
+pub(super) type Bytes<'a, const ACTIVATION: u8> = requantize::Bytes<'a, Eights, ACTIVATION>;
+pub(super) type Floats<'a, const ACTIVATION: u8> = requantize::Floats<'a, Eights, ACTIVATION>;
 
 /// What the sums of one block start from.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn start(columns: &Columns) -> Eights {
-    // SAFETY: there are sixteen.
+pub(super) fn start(columns: &RequantConstants) -> Eights {
+    // SAFETY: there are 16.
     unsafe { [0, 8].map(|first| _mm256_loadu_si256(columns.init.as_ptr().add(first).cast())) }
 }
 
-/// Eight of sixteen constants.
+/// Eight of 16 constants.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn eight(values: &[f32; BLOCK], half: usize) -> __m256 {
@@ -33,9 +33,9 @@ impl Sums for Eights {
     type Values = [__m256; 2];
 
     #[inline(always)]
-    unsafe fn values<const ACTIVATION: u8>(self, columns: &Columns) -> [__m256; 2] {
+    unsafe fn values<const ACTIVATION: u8>(self, columns: &RequantConstants) -> [__m256; 2] {
         let value = |half: usize| {
-            // SAFETY: the caller's.
+            // SAFETY: guaranteed by the caller.
             unsafe {
                 let v = _mm256_mul_ps(_mm256_cvtepi32_ps(self[half]), eight(&columns.mul, half));
                 let sloped = _mm256_mul_ps(v, eight(&columns.slope, half));
@@ -50,9 +50,9 @@ impl Sums for Eights {
     }
 
     #[inline(always)]
-    unsafe fn plus(values: [__m256; 2], columns: &Columns, residual: &[u8; BLOCK]) -> [__m256; 2] {
+    unsafe fn plus(values: [__m256; 2], columns: &RequantConstants, residual: &[u8; BLOCK]) -> [__m256; 2] {
         let sum = |half: usize| {
-            // SAFETY: the caller's; there are eight bytes in each half.
+            // SAFETY: guaranteed by the caller; there are eight bytes in each half.
             unsafe {
                 let bytes = _mm_loadl_epi64(residual.as_ptr().add(half * 8).cast());
                 let r = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
@@ -64,8 +64,8 @@ impl Sums for Eights {
     }
 
     #[inline(always)]
-    unsafe fn bytes<const ACTIVATION: u8>([low, high]: [__m256; 2], columns: &Columns) -> __m128i {
-        // SAFETY: the caller's; there are sixteen zero points.
+    unsafe fn bytes<const ACTIVATION: u8>([low, high]: [__m256; 2], columns: &RequantConstants) -> __m128i {
+        // SAFETY: guaranteed by the caller; there are 16 zero points.
         unsafe {
             let words = _mm256_packs_epi32(_mm256_cvtps_epi32(low), _mm256_cvtps_epi32(high));
             let mut words = _mm256_permute4x64_epi64(words, 0b11_01_10_00);
@@ -80,7 +80,7 @@ impl Sums for Eights {
     unsafe fn floats(values: [__m256; 2]) -> [f32; BLOCK] {
         let mut floats = [0.0; BLOCK];
         for (half, v) in values.into_iter().enumerate() {
-            // SAFETY: the caller's; there are eight in each half.
+            // SAFETY: guaranteed by the caller; there are eight in each half.
             unsafe { _mm256_storeu_ps(floats.as_mut_ptr().add(half * 8), v) };
         }
         floats
@@ -88,24 +88,24 @@ impl Sums for Eights {
 }
 
 /// The elementwise sum.
-pub(super) fn blend(b: &Blend<'_>, mut out: Out<'_>) {
+pub(super) fn add(b: &ElementwiseAdd<'_>, mut out: Out<'_>) {
     b.check(&out);
     let target = Target::new(&mut out, Some(b.residual));
-    // SAFETY: `Isa::kernels` hands the kernels that have this out only where there is AVX2; lengths are checked.
-    unsafe { blend_all(b, target) }
+    // SAFETY: `Isa::kernels` returns the kernels that use this only where there is AVX2; lengths are checked.
+    unsafe { add_all(b, target) }
 }
 
 /// # Safety
-/// AVX2; `b` must have been checked and the target be made from its output.
+/// Requires AVX2; `b` must have been checked, and the target must be made from its output.
 #[target_feature(enable = "avx2")]
-unsafe fn blend_all(b: &Blend<'_>, target: Target) {
+unsafe fn add_all(b: &ElementwiseAdd<'_>, target: Target) {
     b.for_each_block(|columns, at, other| {
-        // SAFETY: the blocks at `at` lie in the first tensor and in the target, that at `other` in the second.
+        // SAFETY: the blocks at `at` lie in the first tensor and in the target, the one at `other` in the second.
         unsafe {
             let [low, high] = start(columns);
             let read = |half: usize| _mm256_cvtepu8_epi32(_mm_loadl_epi64(b.x.as_ptr().add(at + half * 8).cast()));
             let sums = [_mm256_add_epi32(low, read(0)), _mm256_add_epi32(high, read(1))];
-            Floats::<NONE>::new(target, columns).put_with(at, other, sums);
+            Floats::<NONE>::new(target, columns).store_with(at, other, sums);
         }
     });
 }

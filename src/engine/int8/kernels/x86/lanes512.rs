@@ -1,27 +1,27 @@
-//! AVX-512: one register for the sums of a block.
+//! Requantization with AVX-512: one register for the sums of a block.
 #![allow(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::*;
 
-use super::finish::{self, LARGER, NONE, Sums};
+use super::requantize::{self, LARGER, NONE, Sums};
 use crate::engine::int8::BLOCK;
-use crate::engine::int8::finish::Columns;
+use crate::engine::int8::requantize::RequantConstants;
 
-pub(super) type Bytes<'a, const ACTIVATION: u8> = finish::Bytes<'a, __m512i, ACTIVATION>;
-pub(super) type Floats<'a, const ACTIVATION: u8> = finish::Floats<'a, __m512i, ACTIVATION>;
+pub(super) type Bytes<'a, const ACTIVATION: u8> = requantize::Bytes<'a, __m512i, ACTIVATION>;
+pub(super) type Floats<'a, const ACTIVATION: u8> = requantize::Floats<'a, __m512i, ACTIVATION>;
 
 /// What the sums of one block start from.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn start(columns: &Columns) -> __m512i {
-    // SAFETY: there are sixteen.
+pub(super) fn start(columns: &RequantConstants) -> __m512i {
+    // SAFETY: there are 16.
     unsafe { _mm512_loadu_si512(columns.init.as_ptr().cast()) }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn sixteen(values: &[f32; BLOCK]) -> __m512 {
-    // SAFETY: there are sixteen.
+    // SAFETY: there are 16.
     unsafe { _mm512_loadu_ps(values.as_ptr()) }
 }
 
@@ -29,8 +29,8 @@ impl Sums for __m512i {
     type Values = __m512;
 
     #[inline(always)]
-    unsafe fn values<const ACTIVATION: u8>(self, columns: &Columns) -> __m512 {
-        // SAFETY: the caller's.
+    unsafe fn values<const ACTIVATION: u8>(self, columns: &RequantConstants) -> __m512 {
+        // SAFETY: guaranteed by the caller.
         unsafe {
             let v = _mm512_mul_ps(_mm512_cvtepi32_ps(self), sixteen(&columns.mul));
             match ACTIVATION {
@@ -45,8 +45,8 @@ impl Sums for __m512i {
     }
 
     #[inline(always)]
-    unsafe fn plus(values: __m512, columns: &Columns, residual: &[u8; BLOCK]) -> __m512 {
-        // SAFETY: the caller's; there are sixteen bytes.
+    unsafe fn plus(values: __m512, columns: &RequantConstants, residual: &[u8; BLOCK]) -> __m512 {
+        // SAFETY: guaranteed by the caller; there are 16 bytes.
         unsafe {
             let bytes = _mm_loadu_si128(residual.as_ptr().cast());
             let r = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
@@ -55,10 +55,10 @@ impl Sums for __m512i {
         }
     }
 
-    /// Values are far from where the sum with a zero point would overflow (`LARGEST` in `int8/finish.rs`).
+    /// Values are far from where the sum with a zero point would overflow (`LARGEST` in `int8/requantize.rs`).
     #[inline(always)]
-    unsafe fn bytes<const ACTIVATION: u8>(values: __m512, columns: &Columns) -> __m128i {
-        // SAFETY: the caller's; there are sixteen zero points.
+    unsafe fn bytes<const ACTIVATION: u8>(values: __m512, columns: &RequantConstants) -> __m128i {
+        // SAFETY: guaranteed by the caller; there are 16 zero points.
         unsafe {
             let mut nearest = _mm512_cvtps_epi32(values);
             if ACTIVATION != NONE {
@@ -72,7 +72,7 @@ impl Sums for __m512i {
     #[inline(always)]
     unsafe fn floats(values: __m512) -> [f32; BLOCK] {
         let mut floats = [0.0; BLOCK];
-        // SAFETY: the caller's; there are sixteen.
+        // SAFETY: guaranteed by the caller; there are 16.
         unsafe { _mm512_storeu_ps(floats.as_mut_ptr(), values) };
         floats
     }

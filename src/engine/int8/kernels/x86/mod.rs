@@ -1,13 +1,13 @@
-//! x86-64: what its three kernels share, and what they don't.
+//! Kernels for x86-64: three sets and what they share.
 
 mod avx2;
 mod avx512;
 mod avx_vnni;
 mod depthwise;
-mod finish;
 mod lanes256;
 mod lanes512;
 mod neighbors;
+mod requantize;
 
 pub(super) use avx_vnni::KERNELS as AVX_VNNI;
 pub(super) use avx2::KERNELS as AVX2;

@@ -1,0 +1,220 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_faceplate_global_optspecs
+    string join \n check print-settings origin settings= set= listen= models= workers= log= h/help V/version
+end
+
+function __fish_faceplate_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_faceplate_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_faceplate_using_subcommand
+    set -l cmd (__fish_faceplate_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c faceplate -n "__fish_faceplate_needs_command" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_needs_command" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_needs_command" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_needs_command" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_needs_command" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_needs_command" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_needs_command" -l check -d 'Check settings, models and surroundings, and stop'
+complete -c faceplate -n "__fish_faceplate_needs_command" -l print-settings -d 'Print the settings in force and stop'
+complete -c faceplate -n "__fish_faceplate_needs_command" -l origin -d 'With each setting, print where its value comes from'
+complete -c faceplate -n "__fish_faceplate_needs_command" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_needs_command" -s V -l version -d 'Print version'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "serve" -d 'Answer requests (the default)'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "doctor" -d 'Check models, processor, settings and surroundings, and report'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "healthcheck" -d 'Ask the running service whether it is healthy; fail if it is not'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "cameras" -d 'List the cameras and what they can do'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "bench" -d 'Measure the processor time of each step'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "template" -d 'Show templates, or join those of one person'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "calibrate" -d 'Fit the score curve to an installation site'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "token" -d 'Make, list and revoke access tokens'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "key" -d 'Make keys that encrypt templates'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "eval" -d 'Measure accuracy and attack detection on labeled files'
+complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -l check -d 'Check settings, models and surroundings, and stop'
+complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -l print-settings -d 'Print the settings in force and stop'
+complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -l origin -d 'With each setting, print where its value comes from'
+complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand doctor" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand doctor" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand doctor" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand doctor" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand doctor" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand doctor" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand doctor" -l json -d 'Print JSON'
+complete -c faceplate -n "__fish_faceplate_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand healthcheck" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand healthcheck" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand healthcheck" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand healthcheck" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand healthcheck" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand healthcheck" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand healthcheck" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand cameras" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand cameras" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand cameras" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand cameras" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand cameras" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand cameras" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand cameras" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l step -d 'Measure this step alone' -r -f -a "extract\t''
+compare\t''
+liveness\t''
+detector\t''
+embedder\t''
+attack-model\t''"
+complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l runs -d 'How often each step is timed' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and not __fish_seen_subcommand_from show join" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and not __fish_seen_subcommand_from show join" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and not __fish_seen_subcommand_from show join" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and not __fish_seen_subcommand_from show join" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and not __fish_seen_subcommand_from show join" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and not __fish_seen_subcommand_from show join" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and not __fish_seen_subcommand_from show join" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and not __fish_seen_subcommand_from show join" -f -a "show" -d 'Show what a template file holds, without the values that identify a person'
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and not __fish_seen_subcommand_from show join" -f -a "join" -d 'Join templates of one person\'s pictures to one template'
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from show" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from show" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from show" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from show" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from show" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from show" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from join" -l out -d 'Write to this file instead of standard output' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from join" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from join" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from join" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from join" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from join" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from join" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from join" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -f -a "site" -d 'Measure non-mated scores on this site\'s pictures, and print the settings for them'
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from site" -l root -d 'Pictures or templates of at least 50 people, a folder for each' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from site" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from site" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from site" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from site" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from site" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from site" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from site" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fish_seen_subcommand_from new list revoke" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fish_seen_subcommand_from new list revoke" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fish_seen_subcommand_from new list revoke" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fish_seen_subcommand_from new list revoke" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fish_seen_subcommand_from new list revoke" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fish_seen_subcommand_from new list revoke" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fish_seen_subcommand_from new list revoke" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fish_seen_subcommand_from new list revoke" -f -a "new" -d 'Make a token: print the secret to standard error, and the settings lines to standard output'
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fish_seen_subcommand_from new list revoke" -f -a "list" -d 'List the tokens in the settings'
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fish_seen_subcommand_from new list revoke" -f -a "revoke" -d 'Remove a token from a settings file'
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from new" -l write -d 'Append the settings lines to this file instead' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from list" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from list" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from list" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from list" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from list" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from list" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from revoke" -l write -d 'The settings file' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand key; and not __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand key; and not __fish_seen_subcommand_from new" -f -a "new" -d 'Print a new key'
+complete -c faceplate -n "__fish_faceplate_using_subcommand key; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness detection degradation" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness detection degradation" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness detection degradation" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness detection degradation" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness detection degradation" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness detection degradation" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness detection degradation" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness detection degradation" -f -a "verification" -d 'Report accuracy on labeled pairs'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness detection degradation" -f -a "knots" -d 'Report the score curve that pictures of many people give'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness detection degradation" -f -a "liveness" -d 'Report error rates of attack detection, by species'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness detection degradation" -f -a "detection" -d 'Report which faces are found, and which one is chosen'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness detection degradation" -f -a "degradation" -d 'Report false matches on degraded pictures'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l root -d 'Folder of the files; of people, one folder each' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l pairs -d 'Columns file_a, file_b, same, and fold if there are any' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l aliases -d 'Columns name_a, name_b: identities that are one person' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l json -d 'Print JSON'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from knots" -l root -d 'Folder of the files; of people, one folder each' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from knots" -l aliases -d 'Columns name_a, name_b: identities that are one person' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from knots" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from knots" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from knots" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from knots" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from knots" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from knots" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from knots" -l json -d 'Print JSON'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from knots" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -l root -d 'Folder of the files; of people, one folder each' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -l csv -d 'Write a line for each file' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -l json -d 'Print JSON'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l root -d 'Folder of the files; of people, one folder each' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l counts -d 'Columns file, true_faces' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l json -d 'Print JSON'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -l root -d 'Folder of the files; of people, one folder each' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -l people -d 'Number of people' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -l json -d 'Print JSON'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -s h -l help -d 'Print help'

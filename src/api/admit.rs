@@ -1,0 +1,105 @@
+//! Checks the head of a request, and the parts of its form.
+
+use super::body::Body;
+use super::camera_query::CameraQuery;
+use super::content_type::ContentType;
+use super::context::{Call, Service};
+use super::error::{Error, Family, Kind};
+use super::form::FormValues;
+use super::multipart;
+use super::route::{Accepts, Route, query};
+use super::text::quoted;
+use crate::gate::InFlightRequest;
+
+/// The head of a request, without its transport.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    /// Verb.
+    pub method: String,
+    /// Request target.
+    pub target: String,
+    /// Header lines.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Longest name of a person that a template is bound to, in bytes.
+const LONGEST_SUBJECT: usize = 255;
+
+impl Head {
+    /// The first header of that name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim())
+    }
+}
+
+impl Service {
+    /// Checks the head of a request: path, verb, Content-Type.
+    pub fn admit(&self, head: &Head) -> Result<Call, Error> {
+        let route = Route::find(&head.method, &head.target)?;
+        let base64 = head.header("Content-Transfer-Encoding").is_some_and(|v| v.eq_ignore_ascii_case("base64"));
+        let is_coded = |coding: &str| !coding.trim().eq_ignore_ascii_case("identity") && !coding.trim().is_empty();
+        if let Some(codings) = head.header("Content-Encoding").filter(|codings| codings.split(',').any(is_coded))
+            && route.method() == "POST"
+        {
+            let detail = format!("Content-Encoding is {}; send the body as it is, without it", quoted(codings));
+            return Err(Error::new(route.family(), Kind::ContentEncoding, detail));
+        }
+        let given = head.header("Content-Type").map(ContentType::parse);
+        let ask = CameraQuery::new(&self.camera_settings, &self.liveness, &self.limits);
+        let ask = match route.parameters() {
+            None => ask,
+            // Clients do not send a fragment, and it would not be read.
+            Some(_) if head.target.contains('#') => {
+                return Err(Error::new(route.family(), Kind::Parameter, "the target has a fragment"));
+            }
+            Some(known) => ask
+                .read(query(&head.target), known, &self.limits)
+                .map_err(|what| Error::new(route.family(), Kind::Parameter, what))?,
+        };
+        let refused = |want: &str| Err(Error::new(route.family(), Kind::ContentType, format!("it must be {want}")));
+        let form = given.as_ref().filter(|c| c.essence == "multipart/form-data");
+        let boundary = form.and_then(multipart::boundary).map(str::to_owned);
+        let picture = given.as_ref().is_some_and(ContentType::is_picture);
+        match route.accepts() {
+            Accepts::Picture if !picture => return refused("image/jpeg or image/png"),
+            Accepts::Form(_) if form.is_none() => return refused("multipart/form-data"),
+            Accepts::PictureOrForm if form.is_none() && !picture => {
+                return refused("image/jpeg, image/png or multipart/form-data");
+            }
+            Accepts::Payload if form.is_none() && given.as_ref().is_some_and(|c| c.essence != "application/json") => {
+                return refused("application/json or multipart/form-data, or left out with the body");
+            }
+            Accepts::Form(_) | Accepts::PictureOrForm | Accepts::Payload if form.is_some() && boundary.is_none() => {
+                return refused("multipart/form-data with a boundary of 1 to 70 characters");
+            }
+            _ => {}
+        }
+        let subject = head.header("X-Subject").map(str::to_owned);
+        let fits = |subject: &String| {
+            (1..=LONGEST_SUBJECT).contains(&subject.len()) && subject.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if !subject.as_ref().is_none_or(fits) {
+            let detail = format!("X-Subject must have 1 to {LONGEST_SUBJECT} visible characters");
+            return Err(Error::new(route.family(), Kind::Parameter, detail));
+        }
+        Ok(Call { route, base64, boundary, ask, request: InFlightRequest::default(), body: Body::default(), subject })
+    }
+
+    /// The parts of an admitted request's form.
+    pub(super) fn parts<'a>(&self, call: &Call, body: &'a [u8]) -> Result<FormValues<'a>, Error> {
+        let (Accepts::Form(form), Some(boundary)) = (call.route.accepts(), &call.boundary) else {
+            return Err(Error::internal(Family::Pattern, "a form was expected"));
+        };
+        call.is_awaited()?;
+        let malformed = |e: multipart::Error| Error::new(Family::Pattern, form.first().kind(), e.to_string());
+        let parts = multipart::read(body, boundary, &self.limits).map_err(malformed)?;
+        // As in the query, nothing is ignored where an access decision may depend on it.
+        let unknown = |part: &&multipart::Part<'_>| !form.has(&part.name);
+        if let Some(part) = parts.iter().find(unknown).filter(|_| call.route.parameters().is_some()) {
+            let detail =
+                format!("the part {} is of no use here; liveness is asked for in the query", quoted(&part.name));
+            return Err(Error::new(call.route.family(), Kind::Parameter, detail));
+        }
+        form.find(parts, call.base64, &self.limits)
+    }
+}

@@ -1,0 +1,166 @@
+//! Reads the query of a camera's method.
+//!
+//! Unlike elsewhere, nothing in it is ignored: a request that misspells `liveness=required` must not open a door.
+
+use std::time::Duration;
+
+use crate::ops::{Limits, settings};
+
+/// The vendor's default threshold.
+pub(super) const DEFAULT_THRESHOLD: f64 = 0.5;
+
+/// The options that a request gives beside its body.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CameraQuery {
+    /// Whether a live person is required.
+    pub(super) liveness: bool,
+    /// Spoofing confidence above which a person counts as an attack, 0..1.
+    pub(super) threshold: f64,
+    /// How long to wait for a person, or for a frame.
+    pub(super) wait: Duration,
+    /// Highest threshold that a request may set.
+    most_threshold: f64,
+}
+
+/// Shortest wait that a request may set: cameras take 33 to 200 ms from one frame to the next.
+const LEAST_WAIT_MS: u64 = 100;
+
+impl CameraQuery {
+    /// The options of a request without a query.
+    pub(super) fn new(camera: &settings::Camera, liveness: &settings::Liveness, limits: &Limits) -> Self {
+        let wait = Duration::from_millis(camera.deadline_ms).min(limits.request_time());
+        let usual = DEFAULT_THRESHOLD.min(liveness.most_threshold);
+        // Where the settings require liveness, a request must not waive it by raising the threshold.
+        let most_threshold = if camera.liveness_required { usual } else { liveness.most_threshold };
+        Self { liveness: camera.liveness_required, threshold: usual, wait, most_threshold }
+    }
+
+    /// Reads a query; `known` are the parameters that the method takes. The error says what is wrong.
+    pub(super) fn read(mut self, query: &str, known: &[&str], limits: &Limits) -> Result<Self, String> {
+        let mut given = vec![];
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let shown = |text: &str| text.chars().filter(|c| !c.is_control()).take(40).collect::<String>();
+            if !known.contains(&name) {
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(format!("the query has a parameter '{}'; this method takes {known}", shown(name)));
+            }
+            if given.contains(&name) {
+                return Err(format!("the query has {name} twice"));
+            }
+            given.push(name);
+            let wrong = |must: String| format!("{name} is '{}', and must be {must}", shown(value));
+            match name {
+                // There is no way to say "not required": the settings may require it.
+                "liveness" if value == "required" => self.liveness = true,
+                "liveness" => return Err(wrong("required".into())),
+                "threshold_spoofing" => {
+                    let number = value.parse().ok().filter(|t: &f64| (0.0..=1.0).contains(t));
+                    let number = number.ok_or_else(|| wrong("a number from 0 to 1".into()))?;
+                    self.threshold = self.most_threshold.min(number);
+                }
+                _ => {
+                    let most = limits.request_ms;
+                    let number = value.parse().ok().filter(|ms| (LEAST_WAIT_MS..=most).contains(ms));
+                    let range = || wrong(format!("from {LEAST_WAIT_MS} to {most}"));
+                    self.wait = Duration::from_millis(number.ok_or_else(range)?);
+                }
+            }
+        }
+        if given.contains(&"threshold_spoofing") && !self.liveness {
+            return Err("threshold_spoofing is of no use without liveness=required".into());
+        }
+        Ok(self)
+    }
+}
+
+/// Reads any text as a query: the target of the fuzzer and of the property tests.
+pub fn fuzz(query: &str) {
+    let (camera, liveness, limits) = Default::default();
+    let known = ["liveness", "threshold_spoofing", "deadline_ms"];
+    if let Ok(ask) = CameraQuery::new(&camera, &liveness, &limits).read(query, &known, &limits) {
+        assert!((0.0..=liveness.most_threshold).contains(&ask.threshold) && ask.wait <= limits.request_time());
+        assert_eq!(ask.liveness, query.contains("liveness=required"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(query: &str) -> Result<CameraQuery, String> {
+        let (camera, liveness, limits) = Default::default();
+        let known = ["liveness", "threshold_spoofing", "deadline_ms"];
+        CameraQuery::new(&camera, &liveness, &limits).read(query, &known, &limits)
+    }
+
+    #[test]
+    fn what_is_asked_is_read() {
+        let usual = read("").unwrap();
+        let most_threshold = settings::Liveness::default().most_threshold;
+        assert_eq!(
+            usual,
+            CameraQuery { liveness: false, threshold: 0.5, wait: Duration::from_secs(10), most_threshold }
+        );
+        assert_eq!(read("&liveness=required&").unwrap(), CameraQuery { liveness: true, ..usual.clone() });
+        let all = read("deadline_ms=250&threshold_spoofing=0.3&liveness=required").unwrap();
+        assert_eq!(
+            all,
+            CameraQuery { liveness: true, threshold: 0.3, wait: Duration::from_millis(250), most_threshold }
+        );
+    }
+
+    #[test]
+    fn the_settings_can_require_liveness_and_no_query_can_waive_it() {
+        let camera = settings::Camera { liveness_required: true, ..settings::Camera::default() };
+        let (liveness, limits) = Default::default();
+        let ask = CameraQuery::new(&camera, &liveness, &limits);
+        assert!(ask.liveness);
+        assert!(ask.clone().read("liveness=off", &["liveness"], &limits).is_err());
+        for (given, want) in [("0.1", 0.1), ("1", 0.5)] {
+            let read = ask.clone().read(&format!("threshold_spoofing={given}"), &["threshold_spoofing"], &limits);
+            assert_eq!(read.unwrap().threshold, want);
+        }
+    }
+
+    #[test]
+    fn no_query_goes_beyond_the_highest_threshold() {
+        let (camera, limits) = Default::default();
+        for (most, given, want) in [(0.7, "1", 0.7), (0.7, "0.6", 0.6), (0.4, "0.6", 0.4), (1.0, "1", 1.0)] {
+            let ask = CameraQuery::new(&camera, &settings::Liveness { most_threshold: most }, &limits);
+            assert_eq!(ask.threshold, most.min(0.5));
+            let query = format!("liveness=required&threshold_spoofing={given}");
+            let read = ask.read(&query, &["liveness", "threshold_spoofing"], &limits);
+            assert_eq!(read.unwrap().threshold, want, "{most} {given}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for (query, told) in [
+            ("livness=required", "livness"),
+            ("liveness", "must be required"),
+            ("liveness=Required", "must be required"),
+            ("liveness=required&liveness=required", "twice"),
+            ("liveness=required&threshold_spoofing=1.5", "from 0 to 1"),
+            ("liveness=required&threshold_spoofing=NaN", "from 0 to 1"),
+            ("threshold_spoofing=0.5", "of no use"),
+            ("deadline_ms=99", "from 100 to 30000"),
+            ("deadline_ms=30001", "from 100 to 30000"),
+            ("%6civeness=required", "this method takes"),
+        ] {
+            let error = read(query).unwrap_err();
+            assert!(error.contains(told), "{query}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_read_without_harm(any: String, pairs in "((liveness|deadline_ms|threshold_spoofing)=(required|[0-9.]{0,4})&?){0,4}") {
+            fuzz(&any);
+            fuzz(&pairs);
+        }
+    }
+}

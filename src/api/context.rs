@@ -1,0 +1,223 @@
+//! Holds what all methods share: models, workers, camera, settings in force, counters; and a request whose head was accepted.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use super::body::Body;
+use super::budget::Budget;
+use super::camera_query::CameraQuery;
+use super::error::{Error, Family, Kind};
+use super::health::Health;
+use super::metrics::Metrics;
+use super::reply::Reply;
+use super::route::Route;
+use super::seal::TemplateSealer;
+use crate::camera::Camera;
+use crate::engine::{self, Decoding, ModelInfo};
+use crate::face::{Comparator, Extractor, FacePipeline, Score, Thresholds};
+use crate::gate::{Gauges, InFlightRequest};
+use crate::ops::memory::Reserved;
+use crate::ops::shutdown::Shutdown;
+use crate::ops::{Limits, Settings, counted, heap, settings};
+use crate::work::{Owner, Pool, WaitLimit};
+
+/// The API on top of the models. Shared by all threads that serve requests.
+pub struct Service {
+    pub(super) pool: Pool<Extractor>,
+    pub(super) comparator: Comparator,
+    thresholds: RwLock<Thresholds>,
+    pub(super) limits: Limits,
+    pub(super) model: u16,
+    pub(super) dimension: usize,
+    pub(super) camera: Camera,
+    pub(super) camera_settings: settings::Camera,
+    pub(super) liveness: settings::Liveness,
+    pub(super) streams: Streams,
+    pub(super) shutdown: Shutdown,
+    pub(super) seals: TemplateSealer,
+    pub(super) budget: Budget,
+    pub(super) metrics: Metrics,
+    pub(super) gauges: Arc<Gauges>,
+    faces: Arc<FacePipeline>,
+    /// The count of finished work when memory was last released to the system, and when that was.
+    tidied: Mutex<(u64, Instant)>,
+    health: Health,
+}
+
+/// Number of running streams.
+#[derive(Debug, Default)]
+pub(super) struct Streams(pub(super) AtomicUsize);
+
+/// A request whose head was accepted.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub(super) route: Route,
+    /// Whether the body is base64, or all its binary parts are.
+    pub(super) base64: bool,
+    pub(super) boundary: Option<String>,
+    /// The options of the camera in its query.
+    pub(super) ask: CameraQuery,
+    /// Its in-flight request.
+    pub(super) request: InFlightRequest,
+    pub(super) body: Body,
+    /// The person that templates are bound to, if the request names one.
+    pub(super) subject: Option<String>,
+}
+
+/// Owner of a self-test's job: the service itself.
+const OWN: u64 = 0;
+
+/// Memory is released to the system when no request is in flight, but not more often than this; under constant load, every `BUSY`.
+const PAUSE: Duration = Duration::from_secs(2);
+const BUSY: Duration = Duration::from_secs(10);
+
+impl Call {
+    /// The call for `request`, with its body.
+    pub(super) fn of(self, request: InFlightRequest, body: Body) -> Self {
+        Self { request, body, ..self }
+    }
+
+    /// The time limit of its waits: `until`, or earlier if its request is cancelled.
+    pub(super) fn wait_limit(&self, until: Instant) -> WaitLimit {
+        WaitLimit::new(until, &self.request.cancel)
+    }
+
+    /// An error if its request is cancelled: checked before each stage of the work.
+    pub(super) fn is_awaited(&self) -> Result<(), Error> {
+        match self.request.cancel.is_cancelled() {
+            true => Err(Error::new(self.route.family(), Kind::Overloaded, "nobody waits for it any more")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Service {
+    /// Starts the inference workers and runs the first self-test. The queue holds two jobs for each of `most_requests` threads, which
+    /// is the most that can be waiting: a request submits at most two at a time. LiveBody replies end at `shutdown`.
+    pub fn start(
+        faces: FacePipeline,
+        settings: &Settings,
+        seals: TemplateSealer,
+        most_requests: usize,
+        shutdown: Shutdown,
+    ) -> Result<Self, engine::Error> {
+        let faces = Arc::new(faces);
+        let verdict = faces.self_test().map_err(|e| e.to_string());
+        if let Err(why) = &verdict {
+            log::error!("{why}; every request will be refused");
+        }
+        let shared = Arc::clone(&faces);
+        let extractor = move || shared.extractor().expect("one was made when the models were planned");
+        let info = faces.embedder();
+        let Decoding::Embedding { dimension } = info.output else {
+            return Err(engine::Error::Models(format!("{} makes no embeddings", info.name)));
+        };
+        let comparator = Comparator::of(info, settings).map_err(|e| engine::Error::Models(e.to_string()))?;
+        Ok(Self {
+            pool: Pool::start(settings.workers(), 2 * most_requests, extractor),
+            comparator,
+            thresholds: RwLock::new(thresholds(settings)),
+            limits: settings.limits.clone(),
+            model: info.id,
+            dimension,
+            camera: Camera::start(&settings.camera, &settings.limits),
+            camera_settings: settings.camera.clone(),
+            liveness: settings.liveness.clone(),
+            streams: Streams::default(),
+            shutdown,
+            budget: Budget::new(if seals.is_plain() { 0 } else { settings.limits.comparisons_per_minute }),
+            seals,
+            metrics: Metrics::default(),
+            gauges: Arc::default(),
+            // The memory that reading the models took is to be released as well.
+            tidied: Mutex::new((u64::MAX, Instant::now())),
+            health: Health::new(verdict),
+            faces,
+        })
+    }
+
+    /// The score thresholds in force.
+    pub(super) fn thresholds(&self) -> Thresholds {
+        *self.thresholds.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Applies the settings that can change while the service runs: the score thresholds.
+    pub fn reload(&self, settings: &Settings) {
+        *self.thresholds.write().unwrap_or_else(PoisonError::into_inner) = thresholds(settings);
+    }
+
+    /// Whether the last self-test of the models passed.
+    pub fn ready(&self) -> bool {
+        self.health.is_ready()
+    }
+
+    /// Releases memory to the system once the work that needed it is done. To be called periodically.
+    pub fn tidy(&self) {
+        // A body that was read and refused took memory without any job.
+        let ended = self.pool.stats().worked.count() + self.metrics.ended();
+        let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_idle = self.gauges.requests.load(Ordering::Relaxed) == 0;
+        if tidied.0 != ended && (is_idle || tidied.1.elapsed() >= BUSY) && tidied.1.elapsed() >= PAUSE {
+            heap::trim();
+            *tidied = (ended, Instant::now());
+        }
+    }
+
+    /// An error if an inference worker is stuck: at one job for twice the time that a request has, though all jobs check for their end.
+    pub fn stuck(&self) -> Result<(), String> {
+        let (longest, most) = (self.pool.longest(), 2 * self.limits.request_time());
+        if longest <= most { Ok(()) } else { Err(format!("a worker has been at one job for {longest:?}")) }
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Waits for memory for a reply of about `bytes` bytes, which is made in pieces first. Small replies need none.
+    pub(super) fn room(&self, call: &Call, bytes: usize) -> Result<Option<Reserved>, Error> {
+        const SMALL: usize = 1 << 20;
+        const PIECES: u64 = 3;
+        if bytes > self.limits.reply_bytes {
+            return Err(self.too_large(call.route.family()));
+        }
+        if bytes < SMALL {
+            return Ok(None);
+        }
+        let until = Instant::now() + self.limits.request_time();
+        let stop = || call.request.cancel.is_cancelled() || Instant::now() >= until;
+        let late =
+            |_| Error::new(call.route.family(), Kind::Overloaded, "there was no memory for the reply; try again");
+        self.faces.memory().decode.reserve_most(bytes as u64 * PIECES, &stop).map(Some).map_err(late)
+    }
+
+    /// The error for a reply over the limit.
+    pub(super) fn too_large(&self, family: Family) -> Error {
+        let limit = counted(self.limits.reply_bytes, "byte", "bytes");
+        Error::new(family, Kind::Sample, format!("the reply would be over the limit of {limit}; ask for less at once"))
+    }
+
+    /// The models that run.
+    pub(super) fn models(&self) -> impl Iterator<Item = &ModelInfo> {
+        self.faces.models()
+    }
+
+    /// Reply that the process is alive.
+    pub(super) fn alive() -> Reply {
+        Reply::json(&serde_json::json!({ "alive": true }))
+    }
+
+    /// The result of the models' self-test.
+    pub(super) fn health(&self) -> Reply {
+        let faces = Arc::clone(&self.faces);
+        self.health.tell(|| self.pool.submit(&Owner::new(OWN), move |_, _| faces.self_test()).ok())
+    }
+}
+
+fn thresholds(settings: &Settings) -> Thresholds {
+    Thresholds {
+        approved: Score::new(settings.decision.approved),
+        operator_required: Score::new(settings.decision.operator_required),
+    }
+}

@@ -1,0 +1,148 @@
+//! Implements the gate's [`Handler`]: decides by a request's head alone whether it is admitted, and answers for the gate.
+
+use super::admit::Head;
+use super::context::Service;
+use super::error::{Error, Family, GateKind, Kind};
+use super::reply::Reply;
+use super::route::{Accepts, Route};
+use crate::gate::{self, AccessRecord, Admitted, Class, Handler, LocalReply, RejectReason};
+use crate::ops::settings::Scope;
+use crate::ops::{Limits, counted};
+
+impl From<&gate::Head> for Head {
+    fn from(head: &gate::Head) -> Self {
+        let headers = head.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Self { method: head.method.clone(), target: head.target.clone(), headers }
+    }
+}
+
+impl From<Reply> for LocalReply {
+    fn from(reply: Reply) -> Self {
+        Self { status: reply.status, headers: reply.headers, body: reply.body.into_vec() }
+    }
+}
+
+impl Handler for Service {
+    fn scope(&self, head: &gate::Head) -> Option<Scope> {
+        match Route::at(&head.target) {
+            Some(route) => route.scope(),
+            // A client without a token does not learn which paths exist.
+            None => Some(Scope::Pattern),
+        }
+    }
+
+    fn admit(&self, head: &gate::Head) -> Result<Admitted, LocalReply> {
+        let call = Self::admit(self, &head.into()).map_err(Reply::from)?;
+        Ok(Admitted { class: call.route.class(), body_bytes: call.route.most_body(&self.limits) })
+    }
+
+    fn reply(&self, _: &gate::Head) -> LocalReply {
+        Self::alive().into()
+    }
+
+    fn refuse(&self, target: &str, why: RejectReason) -> LocalReply {
+        refusal(target, why).into()
+    }
+
+    fn on_request_done(&self, record: &AccessRecord) {
+        let route = Route::at(&record.target);
+        self.metrics.count(route, record);
+        let (id, status, ms) = (&record.id, record.status, record.took.as_millis() as u64);
+        // An unknown path may be anything, also a person's name.
+        let path = route.map_or("-", Route::path);
+        let method = if ["GET", "HEAD", "POST"].contains(&&*record.method) { &*record.method } else { "-" };
+        log::debug!(
+            target: "faceplate::access",
+            id = id.as_str(), method, path, status, ms, received = record.received as u64,
+            refused = record.refused.unwrap_or("-");
+            "request {id}: {method} {path}, {status} in {ms} ms"
+        );
+    }
+
+    fn on_connection_dropped(&self, why: &'static str) {
+        self.metrics.dropped(why);
+    }
+}
+
+/// Most bytes of a body that is not read, or in addition to what is read: some clients always send a little.
+const UNREAD_BYTES: usize = 16 << 10;
+
+/// The gate's rejection as an error of the contract.
+fn refusal(target: &str, why: RejectReason) -> Reply {
+    let family = Family::of(target);
+    let gate = |status, detail: &str| Reply::from(Error::new(family, Kind::Gate(GateKind::Status(status)), detail));
+    let kind = |kind, detail: &str| Reply::from(Error::new(family, kind, detail));
+    match why {
+        RejectReason::Malformed(malformed) => gate(malformed.status, malformed.why),
+        RejectReason::LargeHead(limit) => {
+            gate(431, &format!("the head is over the limit of {}", counted(limit, "byte", "bytes")))
+        }
+        RejectReason::LargeBody(limit) => {
+            let template = Route::at(target).is_some_and(Route::holds_template);
+            kind(
+                Kind::BodyTooLarge { template },
+                &format!("the body is over the limit of {}", counted(limit, "byte", "bytes")),
+            )
+        }
+        RejectReason::Slow => gate(408, "it did not arrive in time"),
+        RejectReason::Full(what) => kind(Kind::Overloaded, &format!("{what}; try again")),
+        RejectReason::Ending => kind(Kind::Overloaded, "the service is stopping; try again"),
+        RejectReason::NoToken | RejectReason::WrongToken => {
+            let detail = match why {
+                RejectReason::NoToken => "it needs a header Authorization: Bearer TOKEN",
+                _ => "the token is not known",
+            };
+            kind(Kind::Gate(GateKind::Token), detail).with("WWW-Authenticate", "Bearer")
+        }
+        RejectReason::WrongScope => kind(Kind::Gate(GateKind::Scope), "the token is good for other methods"),
+        RejectReason::LockedOut(seconds) => {
+            let detail = "too many wrong tokens came from this address";
+            kind(Kind::Gate(GateKind::LockedOut), detail).with("Retry-After", seconds.to_string())
+        }
+        RejectReason::WrongHost => {
+            let detail = "without tokens the service answers to localhost, addresses, its own name, those of its certificate \
+                          and those of access.hosts";
+            gate(421, detail)
+        }
+        RejectReason::OtherSite => gate(403, "a web page of another site asked; without tokens only its own pages may"),
+        RejectReason::Broken => kind(Kind::Internal, "the log has the cause"),
+    }
+}
+
+impl Route {
+    /// The kind of slot that a request takes while it is answered.
+    pub(super) fn class(self) -> Class {
+        match self {
+            Self::Alive => Class::Gate,
+            Self::Version | Self::OpenApi | Self::Ready | Self::Metrics | Self::Camera => Class::Probe,
+            Self::PatternHealth | Self::LivenessHealth => Class::Probe,
+            Self::CameraFrame | Self::CameraStream | Self::CameraDetect => Class::Camera,
+            Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN => Class::Camera,
+            Self::Extract | Self::Compare | Self::Verify | Self::ExtractAndCompare => Class::Inference,
+            Self::CompareN | Self::VerifyN | Self::ExtractAndCompareN | Self::Join => Class::Inference,
+            Self::LivenessDetect => Class::Inference,
+        }
+    }
+
+    /// Most bytes of a request's body.
+    fn most_body(self, limits: &Limits) -> usize {
+        match self.accepts() {
+            Accepts::Nothing | Accepts::NoSample => UNREAD_BYTES.min(limits.body_bytes),
+            Accepts::Payload => (limits.payload_bytes + UNREAD_BYTES).min(limits.body_bytes),
+            Accepts::Picture | Accepts::Form(_) | Accepts::PictureOrForm => limits.body_bytes,
+        }
+    }
+
+    /// The scope that a token needs; none where no token is needed.
+    pub(super) fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Version | Self::OpenApi | Self::Alive | Self::Ready => None,
+            Self::PatternHealth | Self::LivenessHealth => None,
+            Self::Metrics => Some(Scope::Metrics),
+            Self::LivenessDetect => Some(Scope::Liveness),
+            Self::Compare | Self::CompareN => Some(Scope::Compare),
+            _ if self.path().starts_with("/v1/camera") => Some(Scope::Camera),
+            _ => Some(Scope::Pattern),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Checks what the service needs of its machine, for `--check` and `doctor`.
+
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Resource, getrlimit};
+
+use crate::api::TemplateSealer;
+use crate::camera::{self, Fault};
+use crate::gate::Tls;
+use crate::ops::Settings;
+use crate::ops::date::timestamp;
+use crate::ops::settings::ListenAddr;
+
+/// The result of one check.
+#[derive(Debug)]
+pub(super) struct Finding {
+    /// What was checked, as a stable word.
+    pub(super) about: &'static str,
+    /// `Err` if the service can't work like this.
+    pub(super) found: Result<String, String>,
+}
+
+/// Least number of descriptors that the service starts with.
+const LEAST_DESCRIPTORS: u64 = 80;
+/// 2024-01-01 in seconds: a clock before that was never set.
+const PLAUSIBLE: u64 = 1_704_067_200;
+
+/// Runs all checks; changes nothing.
+pub(super) fn look(settings: &Settings) -> Vec<Finding> {
+    let mut findings = vec![
+        Finding { about: "certificate", found: certificate(settings) },
+        Finding { about: "template_keys", found: keys(settings) },
+        Finding { about: "camera", found: camera(settings) },
+        Finding { about: "clock", found: Ok(clock(SystemTime::now())) },
+        Finding { about: "memory_controller", found: Ok(memory_controller()) },
+        Finding { about: "descriptors", found: descriptors(getrlimit(Resource::Nofile).maximum) },
+    ];
+    let places = settings.server.listen.0.iter();
+    findings.extend(places.map(|place| Finding { about: "listen", found: listen(place) }));
+    findings
+}
+
+fn certificate(settings: &Settings) -> Result<String, String> {
+    let Some(file) = &settings.tls.certificate else { return Ok("none, connections are not encrypted".into()) };
+    Tls::load(&settings.tls).map(|_| format!("{} is good", file.display())).map_err(|e| e.to_string())
+}
+
+fn keys(settings: &Settings) -> Result<String, String> {
+    let Some(file) = &settings.templates.keys else { return Ok("none, templates are not sealed".into()) };
+    TemplateSealer::load(&settings.templates).map(|_| format!("{} is good", file.display())).map_err(|e| e.to_string())
+}
+
+fn camera(settings: &Settings) -> Result<String, String> {
+    match camera::try_open(&settings.camera, &settings.limits) {
+        Ok(identity) => Ok(format!("{} ({}) opens", identity.place, identity.name)),
+        Err(Fault::Off) => Ok("off".into()),
+        // One may be plugged in later.
+        Err(Fault::Absent(what)) if settings.camera.device == "auto" => Ok(format!("none is there: {what}")),
+        // The service may be running and using it.
+        Err(Fault::Busy) => Ok("in use by another program".into()),
+        Err(fault) => Err(format!("{}: {fault}", settings.camera.device)),
+    }
+}
+
+/// Whether connections can be accepted there. An address in use may well be that of the running service.
+fn listen(place: &ListenAddr) -> Result<String, String> {
+    match place {
+        ListenAddr::Tcp(address) => match TcpListener::bind(address) {
+            Ok(_) => Ok(format!("{address} is free")),
+            Err(e) if e.kind() == ErrorKind::AddrInUse => Ok(format!("{address} is in use, maybe by this service")),
+            Err(e) => Err(format!("{address}: {e}")),
+        },
+        ListenAddr::Unix(path) if UnixStream::connect(path).is_ok() => {
+            Ok(format!("{place} is in use, maybe by this service"))
+        }
+        ListenAddr::Unix(path) => match path.parent().is_some_and(Path::is_dir) {
+            true => Ok(format!("{place} is free")),
+            false => Err(format!("{place}: its folder does not exist")),
+        },
+    }
+}
+
+fn clock(now: SystemTime) -> String {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    match since < PLAUSIBLE {
+        true => format!("WARNING: {} can't be right; certificates and dates in the log depend on it", timestamp(now)),
+        false => timestamp(now),
+    }
+}
+
+/// Raspberry Pi OS comes without it: memory limits are then ignored.
+fn memory_controller() -> String {
+    let enabled = |text: &str| text.split_whitespace().any(|word| word == "memory");
+    match std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers") {
+        Ok(text) if enabled(&text) => "there".into(),
+        Ok(_) => {
+            "WARNING: not enabled, MemoryMax= has no effect; add cgroup_enable=memory to the kernel's command line"
+                .into()
+        }
+        Err(_) => "unknown, there is no unified cgroup hierarchy".into(),
+    }
+}
+
+fn descriptors(most: Option<u64>) -> Result<String, String> {
+    match most {
+        None => Ok("any number".into()),
+        Some(most) if most >= LEAST_DESCRIPTORS => Ok(most.to_string()),
+        Some(most) => Err(format!("{most} are too few; raise LimitNOFILE= of the unit, or ulimit -n")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn clocks_and_limits_that_are_wrong_are_told() {
+        assert!(clock(UNIX_EPOCH).starts_with("WARNING: 1970-01-01"));
+        assert!(!clock(UNIX_EPOCH + Duration::from_secs(PLAUSIBLE)).contains("WARNING"));
+        assert!(descriptors(Some(79)).is_err() && descriptors(Some(80)).is_ok() && descriptors(None).is_ok());
+    }
+
+    #[test]
+    fn a_place_that_is_taken_is_told() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = ListenAddr::Tcp(taken.local_addr().unwrap());
+        assert!(listen(&place).unwrap().contains("in use"));
+        drop(taken);
+        assert!(listen(&place).unwrap().contains("is free"));
+        assert!(listen(&ListenAddr::Unix("/nonexistent/folder/socket".into())).unwrap_err().contains("does not exist"));
+    }
+}

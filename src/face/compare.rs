@@ -1,0 +1,107 @@
+//! Compares two templates: how similar their faces are.
+//!
+//! A template joined from several samples is more similar to all other templates: the mean leaves out what the samples do not have in
+//! common. So it has a curve of its own, and two of them have one that is shifted by the same amount again.
+
+use super::score::{Curve, Score};
+use super::site::{OtherModel, Site};
+use super::template::Template;
+use crate::engine::{Knot, ModelInfo};
+use crate::ops::Settings;
+
+/// Compares templates of one embedding model.
+#[derive(Clone, Debug)]
+pub struct Comparator {
+    /// By how many of the two templates are joined.
+    curves: [Curve; 3],
+    site: Option<Site>,
+}
+
+impl Comparator {
+    /// For templates of this model, with the site's calibration in the settings.
+    pub fn of(model: &ModelInfo, settings: &Settings) -> Result<Self, OtherModel> {
+        let site = settings.site.as_ref().map(|site| Site::from_settings(site, model)).transpose()?;
+        Ok(Self::new(&model.knots, &model.joined_knots, site))
+    }
+
+    /// From the knots for templates of one sample, and those for one joined template beside one of these, at the same rates; the former are
+    /// used for both if there are no others.
+    pub fn new(single: &[Knot], joined: &[Knot], site: Option<Site>) -> Self {
+        let joined = if joined.is_empty() { single } else { joined };
+        let twice = |(once, single): (&Knot, &Knot)| Knot { cosine: 2.0 * once.cosine - single.cosine, ..*once };
+        let both: Vec<Knot> = joined.iter().zip(single).map(twice).collect();
+        let curve = |knots: &[Knot]| match &site {
+            Some(site) => Curve::new(&site.knots(knots)),
+            None => Curve::new(knots),
+        };
+        Self { curves: [curve(single), curve(joined), curve(&both)], site }
+    }
+
+    /// The similarity, -1 to 1, and 1 for identical ones.
+    pub fn similarity(&self, a: &Template, b: &Template) -> f64 {
+        match &self.site {
+            Some(site) => site.similarity(a, b),
+            None => a.similarity(b),
+        }
+    }
+
+    /// The score.
+    pub fn compare(&self, a: &Template, b: &Template) -> Score {
+        let joined = usize::from(a.samples() > 1) + usize::from(b.samples() > 1);
+        self.curves[joined].score(self.similarity(a, b))
+    }
+
+    /// The curve of templates of one sample each.
+    pub fn curve(&self) -> &Curve {
+        &self.curves[0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SINGLE: [Knot; 2] = [Knot { fmr: 1e-2, cosine: 0.2 }, Knot { fmr: 1e-4, cosine: 0.4 }];
+    const JOINED: [Knot; 2] = [Knot { fmr: 1e-2, cosine: 0.3 }, Knot { fmr: 1e-4, cosine: 0.5 }];
+
+    fn sample(vector: [f64; 3]) -> Template {
+        Template::new(1, 90, &vector).unwrap()
+    }
+
+    #[test]
+    fn joined_templates_have_to_be_more_alike() {
+        let easy = Comparator::new(&SINGLE, &[], None);
+        let (x, y) = (sample([1.0, 0.2, 0.0]), sample([1.0, -0.2, 0.0]));
+        let joined = Template::join(&[x.clone(), y], &easy, Score::new(0.0)).unwrap();
+        // Its direction is the first axis: the cosine to this one is 0.4, 0.85 of two single samples.
+        let probe = sample([0.4, 0.0, 0.84f64.sqrt()]);
+        let single = sample([1.0, 0.0, 0.0]);
+        let comparator = Comparator::new(&SINGLE, &JOINED, None);
+        let at = |a: &Template, b: &Template| comparator.compare(a, b).value();
+        assert!((at(&single, &probe) - 0.85).abs() < 0.01);
+        // Half way between the knots of 0.55 and 0.85 for one joined template, at that of 0.55 for two.
+        assert!((at(&joined, &probe) - 0.70).abs() < 0.01, "{}", at(&joined, &probe));
+        assert_eq!(at(&probe, &joined), at(&joined, &probe));
+        let away = Template::join(
+            &[sample([0.4, 0.03, 0.84f64.sqrt()]), sample([0.4, -0.03, 0.84f64.sqrt()])],
+            &easy,
+            Score::new(0.0),
+        );
+        assert!((at(&joined, &away.unwrap()) - 0.55).abs() < 0.01);
+        // Without knots of their own, joined templates are compared as single ones.
+        assert!((easy.compare(&joined, &probe).value() - 0.85).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_place_moves_all_curves() {
+        let stricter = Comparator::new(&SINGLE, &[], Some(Site::new(vec![], 0.1, 1.0)));
+        let looser = Comparator::new(&SINGLE, &[], Some(Site::new(vec![], -0.1, 1.0)));
+        let (a, b) = (sample([1.0, 0.0, 0.0]), sample([0.4, 0.0, 0.84f64.sqrt()]));
+        assert!((stricter.compare(&a, &b).value() - 0.70).abs() < 0.01);
+        assert!((looser.compare(&a, &b).value() - 0.85).abs() < 0.01, "no lower than as shipped");
+        assert_eq!(stricter.compare(&a, &a), Score::new(1.0));
+        // What both have in common is taken out, and only then may the knots be lower.
+        let centered = Comparator::new(&SINGLE, &[], Some(Site::new(vec![0.5, 0.0, 0.0], -0.1, 1.0)));
+        assert!(centered.similarity(&a, &b) < 0.0 && centered.compare(&a, &a) == Score::new(1.0));
+    }
+}

@@ -1,0 +1,416 @@
+//! Captures a person from the frames of a live camera: first waits for a usable face, then judges liveness. It uses no camera and
+//! no clock: the caller passes the frames.
+//!
+//! Waiting ends when one person's face is good enough (large, sharp, frontal) and holds still for a few frames. Without
+//! liveness, the best of these frames becomes the sample. With liveness, the frames that follow are judged like those of a
+//! clip, and the sample is the best of the judged frames. The face in all of them is compared, so that no other person can be
+//! swapped in after the judgment, and a few frames of another person in between can't become the sample.
+
+use std::time::Duration;
+
+use super::shot_of;
+use super::tracker::{Effort, SubjectTracker};
+use super::verdict::{subject, verdict};
+use crate::engine;
+use crate::face::align::align;
+use crate::face::error::Error;
+use crate::face::extractor::Extractor;
+use crate::face::found::Face;
+use crate::face::geometry::Rect;
+use crate::face::quality::{Quality, QualityDefect};
+use crate::face::score::Score;
+use crate::face::select::{Choice, choose};
+use crate::face::template::Template;
+use crate::media::{Frame, Rotation};
+use crate::ops::SecretBytes;
+
+/// The state of a capture session: what is asked for, and what was seen so far.
+pub struct CaptureSession {
+    /// Frames to judge for liveness; none if liveness is not asked for.
+    frames: Option<usize>,
+    best_shot: bool,
+    clock: fn() -> Duration,
+    effort: Effort,
+    steady: StabilityCheck,
+    judging: Option<Judging>,
+    /// Frames since a face was last seen.
+    blank: usize,
+    /// Why the last frame with a face was not usable.
+    reason: Option<Error>,
+    /// The face in the last frame, usable or not.
+    seen: Option<Quality>,
+}
+
+/// The result of a capture session.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// The person's template.
+    pub template: Template,
+    /// The liveness verdict, if it was asked for.
+    pub live: Option<PadVerdict>,
+    /// Time spent, summed over all frames.
+    pub effort: Effort,
+}
+
+/// The liveness verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PadVerdict {
+    /// Confidence that it is a presentation attack, 0..1.
+    pub spoofing: Score,
+    /// Frames that were judged.
+    pub frames: usize,
+    /// The best shot as JPEG, if it was asked for.
+    pub best_shot: Option<SecretBytes>,
+}
+
+/// Fewest frames to judge when the time is over. Among eight, two must look like an attack to affect the verdict, and a quarter is
+/// left out, those that look most live.
+const LEAST_FRAMES: usize = 8;
+
+/// Frames in a row in which the face must be good and hold still.
+const STEADY: usize = 3;
+
+/// Least overlap with its last box for a face to count as holding still, in percent of their union. A head of 20 cm that moves
+/// by 4 cm from one frame to the next still has two thirds.
+const STILL_PERCENT: i64 = 60;
+
+/// Frames in a row without a usable face after which the person counts as gone and another is waited for.
+const GONE: usize = 8;
+
+/// While no face is found, only every so many frames get more than a coarse search.
+const SELDOM: usize = 4;
+
+/// A run of good frames.
+#[derive(Default)]
+struct StabilityCheck {
+    place: Option<Rect>,
+    frames: usize,
+    /// Crop and quality of the best of them.
+    best: Option<(SecretBytes, Quality)>,
+}
+
+struct Judging {
+    tracker: SubjectTracker,
+    /// Frames in a row that could not be judged.
+    lost: usize,
+}
+
+impl CaptureSession {
+    /// Waits for a person; with `frames` it judges this many for liveness, with `best_shot` it keeps the best. `clock` is read around
+    /// each step.
+    pub fn new(frames: Option<usize>, best_shot: bool, clock: fn() -> Duration) -> Self {
+        Self {
+            frames,
+            best_shot,
+            clock,
+            effort: Effort::default(),
+            steady: StabilityCheck::default(),
+            judging: None,
+            blank: 0,
+            reason: None,
+            seen: None,
+        }
+    }
+
+    /// Quality of the face in the last frame, usable or not; none if the frame does not hold exactly one face.
+    pub fn seen(&self) -> Option<&Quality> {
+        self.seen.as_ref()
+    }
+
+    /// Processes the next frame; returns the result once there is one.
+    pub fn push_frame(&mut self, extractor: &mut Extractor, frame: Frame) -> Result<Option<Capture>, Error> {
+        self.seen = None;
+        let Some(wanted) = self.frames else {
+            return if self.wait(extractor, &frame)? { self.sample(extractor) } else { Ok(None) };
+        };
+        let Some(judging) = &mut self.judging else {
+            if self.wait(extractor, &frame)? {
+                let tracker = SubjectTracker::of_upright(self.best_shot, extractor.second_person.camera, self.clock);
+                self.judging = Some(Judging { tracker, lost: 0 });
+            }
+            return Ok(None);
+        };
+        let before = judging.tracker.judged();
+        judging.tracker.push_frame(extractor, frame, &|| false)?;
+        self.seen = judging.tracker.seen;
+        let judged = judging.tracker.judged();
+        judging.lost = if judged > before { 0 } else { judging.lost + 1 };
+        if judged >= wanted {
+            return self.verdict(extractor).map(Some);
+        }
+        if judging.lost >= GONE {
+            self.reset();
+        }
+        Ok(None)
+    }
+
+    /// The result when the time is over: from the frames judged so far if they are enough, else why there is none.
+    pub fn finish(&mut self, extractor: &mut Extractor) -> Result<Capture, Error> {
+        // The person must still be there.
+        if self.judging.as_ref().is_some_and(|j| j.lost == 0 && j.tracker.judged() >= LEAST_FRAMES) {
+            return self.verdict(extractor);
+        }
+        Err(self.told())
+    }
+
+    /// Why there is no result yet.
+    fn told(&mut self) -> Error {
+        if let Some(judging) = &self.judging {
+            let (usable, of) = (judging.tracker.judged(), self.frames.unwrap_or_default());
+            return Error::TooFewFrames { usable, of };
+        }
+        self.reason.take().unwrap_or(Error::NoFace)
+    }
+
+    /// Starts over, when the next frames are unrelated to the earlier ones.
+    pub fn reset(&mut self) {
+        if self.judging.is_some() {
+            self.reason = Some(self.told());
+        }
+        if let Some(judging) = self.judging.take() {
+            self.effort.add(judging.tracker.effort);
+        }
+        self.steady = StabilityCheck::default();
+        self.blank = 0;
+    }
+
+    /// Looks for a good face that holds still; returns whether it did for long enough.
+    fn wait(&mut self, extractor: &mut Extractor, frame: &Frame) -> Result<bool, Error> {
+        let start = (self.clock)();
+        let detector = &mut extractor.detector;
+        let glance = self.blank > SELDOM && !self.blank.is_multiple_of(SELDOM);
+        let faces = match self.blank {
+            // Once: a camera that is mounted on its side shows faces that only rotated searches find.
+            SELDOM => detector.find(frame)?,
+            _ if glance => detector.detect_coarse(frame)?,
+            _ => detector.find_upright(frame)?,
+        };
+        self.effort.detect += (self.clock)() - start;
+        self.blank = if faces.is_empty() { self.blank + 1 } else { 0 };
+        match self.good(extractor, &faces, frame) {
+            Ok((face, crop, quality)) => Ok(self.steady.add(face, crop, quality)),
+            Err(reason) => {
+                self.steady = StabilityCheck::default();
+                if matches!(reason, Error::Engine(_)) {
+                    return Err(reason);
+                }
+                // A reason about an earlier face tells more than that there is no face now.
+                if !matches!(reason, Error::NoFace) {
+                    self.reason = Some(reason);
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// The one good face of a frame, or why there is none.
+    fn good(
+        &mut self,
+        extractor: &mut Extractor,
+        faces: &[Face],
+        frame: &Frame,
+    ) -> Result<(Face, SecretBytes, Quality), Error> {
+        let face = match choose(faces, frame, extractor.second_person.camera) {
+            Choice::None => return Err(Error::NoFace),
+            Choice::Several(people) => return Err(Error::SeveralFaces(people)),
+            Choice::One(face) => face,
+        };
+        let start = (self.clock)();
+        let confirmed = extractor.detector.confirm(frame, &face);
+        self.effort.detect += (self.clock)() - start;
+        let Some(face) = confirmed? else {
+            // Too much light may be what hides the face.
+            let quality = Quality::measure(&face, &align(frame, &face.points));
+            self.seen = Some(quality);
+            return Err(Error::Unusable(quality.defect_of_unconfirmed()));
+        };
+        let turn = face.turn_to_upright();
+        if turn != Rotation::None {
+            return Err(Error::Unusable(QualityDefect::Lying(turn)));
+        }
+        let start = (self.clock)();
+        let crop = align(frame, &face.points);
+        let quality = Quality::measure(&face, &crop);
+        self.seen = Some(quality);
+        self.effort.align += (self.clock)() - start;
+        match quality.capture_defect() {
+            Some(defect) => Err(Error::Unusable(defect)),
+            None if self.steady.is_elsewhere(&face) => {
+                // This frame may begin the next run.
+                self.steady = StabilityCheck { place: Some(face.bounds), frames: 0, best: None };
+                self.reason = Some(Error::Unusable(QualityDefect::Moving));
+                Ok((face, crop, quality))
+            }
+            None => Ok((face, crop, quality)),
+        }
+    }
+
+    /// The template of the best frame of the run; none if that shows too little of a face, so that another run is needed.
+    fn sample(&mut self, extractor: &mut Extractor) -> Result<Option<Capture>, Error> {
+        let (crop, quality) = self.steady.best.take().ok_or(Error::NoFace)?;
+        let start = (self.clock)();
+        let template = extractor.embed(&crop, &quality);
+        self.effort.embed += (self.clock)() - start;
+        match template {
+            Ok(template) => Ok(Some(Capture { template, live: None, effort: self.effort })),
+            Err(reason @ Error::Unusable(_)) => {
+                self.reset();
+                self.reason = Some(reason);
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The verdict on the judged frames, and the template of the best of them.
+    fn verdict(&mut self, extractor: &mut Extractor) -> Result<Capture, Error> {
+        let tracker = self.judging.take().ok_or(Error::NoFace)?.tracker;
+        self.effort.add(tracker.effort);
+        let seen = tracker.finish()?;
+        let subject = subject(&seen.judged, &extractor.curve);
+        let best = subject.iter().map(|&at| &seen.judged[at]).max_by_key(|judged| judged.rank).ok_or(Error::NoFace)?;
+        let template = Template::new(extractor.model, best.quality, &best.vector)
+            .map_err(|_| engine::Error::Run("the embedder gave no direction".into()))?;
+        let best_shot = shot_of(&seen, &subject)?;
+        let live =
+            PadVerdict { spoofing: verdict(&seen.judged, &extractor.curve), frames: seen.judged.len(), best_shot };
+        Ok(Capture { template, live: Some(live), effort: self.effort })
+    }
+}
+
+impl StabilityCheck {
+    fn is_elsewhere(&self, face: &Face) -> bool {
+        self.place.is_some_and(|place| !face.bounds.overlaps(place, STILL_PERCENT))
+    }
+
+    /// Adds a good frame; returns whether there are enough.
+    fn add(&mut self, face: Face, crop: SecretBytes, quality: Quality) -> bool {
+        self.place = Some(face.bounds);
+        self.frames += 1;
+        // Of equally good frames, the one with the larger face.
+        let rank = |quality: &Quality| (quality.measured(), quality.eye_distance);
+        if self.best.as_ref().is_none_or(|(_, best)| rank(&quality) > rank(best)) {
+            self.best = Some((crop, quality));
+        }
+        self.frames >= STEADY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::face::{Point, SUB, extractor_for_tests};
+
+    fn face(x: i32) -> Face {
+        let at = |x: i32, y: i32| Point { x: x * SUB, y: y * SUB };
+        Face { bounds: Rect { min: at(x, 0), max: at(x + 100, 100) }, points: [at(0, 0); 5], score: 0.9 }
+    }
+
+    fn quality(eye_distance: i32) -> Quality {
+        Quality { eye_distance, ..Quality::GOOD }
+    }
+
+    #[test]
+    fn a_run_needs_a_face_in_its_place_and_keeps_the_best() {
+        let mut steady = StabilityCheck::default();
+        assert!(!steady.is_elsewhere(&face(500)));
+        assert!(!steady.add(face(0), vec![1].into(), quality(40)));
+        assert!(!steady.is_elsewhere(&face(24)) && steady.is_elsewhere(&face(26)));
+        assert!(!steady.add(face(10), vec![2].into(), quality(60)));
+        assert!(steady.add(face(20), vec![3].into(), quality(50)));
+        assert_eq!(*steady.best.unwrap().0, [2]);
+    }
+
+    #[test]
+    fn a_live_camera_waits_for_more_than_what_is_refused() {
+        assert_eq!(quality(60).capture_defect(), None);
+        assert_eq!(quality(29).capture_defect(), Some(QualityDefect::Small { pixels: 29, least: 30 }));
+        assert_eq!(Quality { sharpness: 60, ..quality(60) }.capture_defect(), Some(QualityDefect::Blurred));
+        assert_eq!(Quality { yaw_percent: 110, ..quality(60) }.capture_defect(), Some(QualityDefect::Turned));
+        assert_eq!(Quality { eyes_to_cheeks: 46, ..quality(60) }.capture_defect(), Some(QualityDefect::Sunglasses));
+        assert_eq!(
+            Quality { eyes_to_cheeks: 46, sharpness: 60, ..quality(60) }.capture_defect(),
+            Some(QualityDefect::Sunglasses)
+        );
+        assert_eq!(Quality { eyes_to_cheeks: 46, ..quality(60) }.defect(), None);
+        assert_eq!(Quality { brightness: 2, ..quality(60) }.capture_defect(), Some(QualityDefect::Dark));
+    }
+
+    /// The portrait on a wider gray canvas, so many pixels from the left.
+    fn portrait(extractor: &Extractor, bytes: &[u8], left: usize) -> Frame {
+        let frame = extractor.decode(bytes, &|| false).unwrap();
+        let (width, height) = (frame.width() + 300, frame.height());
+        let mut pixels = vec![128; 3 * width * height];
+        for (to, from) in pixels.chunks_exact_mut(3 * width).zip(frame.pixels().chunks_exact(3 * frame.width())) {
+            to[3 * left..3 * left + from.len()].copy_from_slice(from);
+        }
+        Frame::new(width, height, pixels)
+    }
+
+    const COLLINS: &[u8] = include_bytes!("../../../tests/pictures/collins.jpg");
+
+    /// Pushes frames; the number of the one that ended the session, from 1.
+    fn push(session: &mut CaptureSession, extractor: &mut Extractor, frames: Vec<Frame>) -> Option<usize> {
+        let ends = |frame| session.push_frame(extractor, frame).unwrap().is_some();
+        frames.into_iter().map(ends).position(|is_end| is_end).map(|at| at + 1)
+    }
+
+    #[test]
+    fn three_good_frames_in_one_place_end_the_waiting() {
+        let mut extractor = extractor_for_tests();
+        let [left, right] = [0, 300].map(|at| portrait(&extractor, COLLINS, at));
+        let nobody = Frame::new(left.width(), left.height(), vec![128; left.pixels().len()]);
+        let copies = |frame: &Frame, count| vec![frame.clone(); count];
+        for (frames, end) in [
+            (copies(&left, 3), Some(3)),
+            ([copies(&left, 2), copies(&right, 3)].concat(), Some(5)),
+            ([copies(&left, 2), copies(&nobody, 1), copies(&left, 2)].concat(), None),
+            ([copies(&left, 2), copies(&nobody, 1), copies(&left, 3)].concat(), Some(6)),
+        ] {
+            let mut session = CaptureSession::new(None, false, || Duration::ZERO);
+            assert_eq!(push(&mut session, &mut extractor, frames), end);
+        }
+        let mut session = CaptureSession::new(None, false, || Duration::ZERO);
+        push(&mut session, &mut extractor, copies(&nobody, 1));
+        assert!(matches!(session.finish(&mut extractor), Err(Error::NoFace)));
+        push(&mut session, &mut extractor, [copies(&left, 1), copies(&right, 1), copies(&nobody, 1)].concat());
+        let told = session.finish(&mut extractor);
+        assert!(matches!(told, Err(Error::Unusable(QualityDefect::Moving))), "of the last face there was: {told:?}");
+        let two = portrait(&extractor, include_bytes!("../../../tests/pictures/both.jpg"), 0);
+        assert_eq!(push(&mut session, &mut extractor, copies(&two, 4)), None);
+        assert!(matches!(session.finish(&mut extractor), Err(Error::SeveralFaces(2))));
+    }
+
+    #[test]
+    fn liveness_is_judged_after_the_waiting_and_ends_where_the_person_goes() {
+        let mut extractor = extractor_for_tests();
+        let person = portrait(&extractor, COLLINS, 0);
+        let nobody = Frame::new(person.width(), person.height(), vec![128; person.pixels().len()]);
+        let copies = |frame: &Frame, count| vec![frame.clone(); count];
+        let session = |frames| CaptureSession::new(Some(frames), false, || Duration::ZERO);
+        let mut whole = session(9);
+        assert_eq!(push(&mut whole, &mut extractor, copies(&person, 13)), Some(STEADY + 9));
+        // Enough of them will do when the time is over, and one fewer will not.
+        for (judged, is_enough) in [(LEAST_FRAMES, true), (LEAST_FRAMES - 1, false)] {
+            let mut cut = session(20);
+            assert_eq!(push(&mut cut, &mut extractor, copies(&person, STEADY + judged)), None);
+            match cut.finish(&mut extractor) {
+                Ok(capture) => assert!(is_enough && capture.live.unwrap().frames == judged),
+                Err(told) => {
+                    assert!(!is_enough && matches!(told, Error::TooFewFrames { usable, of: 20 } if usable == judged))
+                }
+            }
+        }
+        // Not if the person is gone by then; after some frames without it, another run is waited for.
+        let mut left = session(20);
+        push(&mut left, &mut extractor, copies(&person, STEADY + LEAST_FRAMES));
+        push(&mut left, &mut extractor, copies(&nobody, 1));
+        assert!(left.judging.is_some() && left.finish(&mut extractor).is_err());
+        push(&mut left, &mut extractor, copies(&nobody, GONE - 1));
+        assert!(left.judging.is_none(), "whoever comes next is judged anew");
+        push(&mut left, &mut extractor, copies(&person, STEADY - 1));
+        assert!(left.judging.is_none());
+        push(&mut left, &mut extractor, copies(&person, 1));
+        assert!(left.judging.is_some());
+    }
+}

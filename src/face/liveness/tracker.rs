@@ -1,0 +1,396 @@
+//! Tracks the subject through the frames of a medium. It does not decide whether it stayed the same person: the verdict does, by
+//! the embeddings.
+//!
+//! In each frame the subject is the face that the product's rule chooses; where that finds more than one person, it is the face
+//! at the subject's last position. Frames without a usable face are left out. Reasons against the whole medium are reported at
+//! the end, when a detector error can be told from a lasting condition.
+
+use std::time::Duration;
+
+use super::evidence::FrameEvidence;
+use super::shot;
+use super::verdict::same_person;
+use crate::face::align::align;
+use crate::face::context::{CropSpec, has_surroundings};
+use crate::face::error::{Error, on_time};
+use crate::face::extractor::Extractor;
+use crate::face::found::Face;
+use crate::face::geometry::Rect;
+use crate::face::quality::{Quality, QualityDefect};
+use crate::face::score::Curve;
+use crate::face::select::{Choice, choose};
+use crate::media::{Frame, Rotation};
+
+/// What was seen of a subject that can be judged.
+pub(super) struct SubjectEvidence {
+    /// At least one frame.
+    pub(super) judged: Vec<FrameEvidence>,
+    /// If best shots were asked for, one for each of the people seen first.
+    pub(super) shots: Vec<BestShot>,
+}
+
+/// The best frame of a person so far.
+pub(super) struct BestShot {
+    /// Its index among the judged frames.
+    pub(super) judged: usize,
+    /// Upright, as it is returned to the client.
+    pub(super) frame: Frame,
+}
+
+/// Time of each step, summed over all frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Frame to faces.
+    pub detect: Duration,
+    /// Face to aligned crop, with the quality measures.
+    pub align: Duration,
+    /// Face to probabilities that it is live.
+    pub live: Duration,
+    /// Crop to embedding.
+    pub embed: Duration,
+}
+
+impl Effort {
+    /// Adds the time spent on other frames.
+    pub(super) fn add(&mut self, other: Self) {
+        let Self { detect, align, live, embed } = self;
+        *detect += other.detect;
+        *align += other.align;
+        *live += other.live;
+        *embed += other.embed;
+    }
+}
+
+/// The tracking state of the subject.
+pub(super) struct SubjectTracker {
+    clock: fn() -> Duration,
+    pub(super) effort: Effort,
+    still: bool,
+    /// Which way is up, as far as is known.
+    upright: Upright,
+    /// The subject's last position.
+    place: Option<Rect>,
+    frames: usize,
+    without_face: usize,
+    several: (usize, usize),
+    defect: Option<QualityDefect>,
+    /// The face in the last frame, if it was confirmed.
+    pub(super) seen: Option<Quality>,
+    judged: Vec<FrameEvidence>,
+    shots: Vec<BestShot>,
+    best_wanted: bool,
+    /// Area from which another face is a second person, in percent of the subject's.
+    second_person: u32,
+}
+
+/// The turn that brings the subject upright, from the first confirmed face.
+#[derive(Default)]
+struct Upright {
+    turn: Rotation,
+    settled: bool,
+    /// Frames before the turn was settled.
+    blank: usize,
+}
+
+/// Thorough searches that may find no face: after these, frames get only the two upright searches. A thorough search that fails
+/// costs nine detector runs, so a clip without a face would cost in proportion to its length.
+const THOROUGH: usize = 3;
+
+/// After [`THOROUGH`], while no face is found, only every so many frames get more than a coarse search. A coarse search finds faces
+/// from 3 % of the longer side on; smaller ones are too small to be judged.
+const SELDOM: usize = 4;
+
+/// Least overlap with its last box for a face to count as the same, in percent of their union.
+const SAME_PLACE_PERCENT: i64 = 20;
+
+/// The context that the model was trained on.
+const PLAIN: CropSpec = CropSpec { scale: 270, mirrored: false };
+const MIRRORED: CropSpec = CropSpec { scale: 270, mirrored: true };
+/// A single picture is judged in three views: as it is, mirrored (which must not matter), and somewhat closer.
+const STILL_VIEWS: &[CropSpec] = &[PLAIN, MIRRORED, CropSpec { scale: 240, mirrored: false }];
+/// Frames of a clip have neighbors that average their noise: every second one is mirrored instead.
+const CLIP_VIEWS: [&[CropSpec]; 2] = [&[PLAIN], &[MIRRORED]];
+
+impl SubjectTracker {
+    /// For a single picture (`still`) or a sequence; `best_wanted` keeps the best frame. Another face counts as a second person from
+    /// `second_person` percent of the subject's area. `clock` is read around each step.
+    pub(super) fn new(still: bool, best_wanted: bool, second_person: u32, clock: fn() -> Duration) -> Self {
+        Self {
+            clock,
+            effort: Effort::default(),
+            still,
+            upright: Upright::default(),
+            place: None,
+            frames: 0,
+            without_face: 0,
+            several: (0, 0),
+            defect: None,
+            seen: None,
+            judged: vec![],
+            shots: vec![],
+            best_wanted,
+            second_person,
+        }
+    }
+
+    /// The same for frames that are known to be upright, such as a camera's in which an upright face was seen.
+    pub(super) fn of_upright(best_wanted: bool, second_person: u32, clock: fn() -> Duration) -> Self {
+        let upright = Upright { settled: true, ..Upright::default() };
+        Self { upright, ..Self::new(false, best_wanted, second_person, clock) }
+    }
+
+    /// Number of judged frames so far.
+    pub(super) fn judged(&self) -> usize {
+        self.judged.len()
+    }
+
+    /// Processes the next frame. `stop` is called between steps; once it returns true, this ends with [`Error::Late`].
+    pub(super) fn push_frame(
+        &mut self,
+        extractor: &mut Extractor,
+        frame: Frame,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), Error> {
+        on_time(stop)?;
+        self.frames += 1;
+        self.seen = None;
+        let glance = self.upright.is_coarse_only();
+        let mut frame = if self.upright.turn == Rotation::None { frame } else { frame.turned(self.upright.turn) };
+        let face = loop {
+            on_time(stop)?;
+            let faces = self.find(extractor, &frame, glance)?;
+            let Some(face) = self.subject(&faces, &frame) else { return Ok(()) };
+            self.place = Some(face.bounds);
+            on_time(stop)?;
+            let Some(face) = self.confirm(extractor, &frame, &face)? else {
+                self.defect = Some(QualityDefect::of_unconfirmed(&frame, &face));
+                return Ok(());
+            };
+            let turn = self.upright.settle(&face);
+            if turn == Rotation::None {
+                break face;
+            }
+            frame = frame.turned(turn);
+            self.place = None;
+        };
+        let start = (self.clock)();
+        let crop = align(&frame, &face.points);
+        let quality = Quality::measure(&face, &crop);
+        self.seen = Some(quality);
+        let aligned = (self.clock)();
+        self.effort.align += aligned - start;
+        let filling = || (!has_surroundings(&frame, face.bounds)).then_some(QualityDefect::Filling);
+        if let Some(defect) = quality.defect().or_else(filling) {
+            self.defect = Some(defect);
+            return Ok(());
+        }
+        on_time(stop)?;
+        let embedding = extractor.embedding(&crop, &quality)?;
+        let embedded = (self.clock)();
+        self.effort.embed += embedded - aligned;
+        if let Some(defect) = quality.defect_of_embedding(embedding.norm) {
+            self.defect = Some(defect);
+            return Ok(());
+        }
+        on_time(stop)?;
+        let views = if self.still { STILL_VIEWS } else { CLIP_VIEWS[self.judged.len() % 2] };
+        let live = extractor.liveness.live(&frame, face.bounds, views)?;
+        self.effort.live += (self.clock)() - embedded;
+        if live.is_empty() {
+            self.without_face += 1; // a box whose center lies outside of the picture
+            return Ok(());
+        }
+        let rank = shot::rank(&quality, &crop);
+        let quality = quality.score(embedding.norm);
+        self.judged.push(FrameEvidence { live, vector: embedding.vector, rank, quality });
+        if self.best_wanted {
+            self.keep(frame, &extractor.curve);
+        }
+        Ok(())
+    }
+
+    /// Keeps the frame that was judged last if it is the best of its person so far.
+    fn keep(&mut self, frame: Frame, curve: &Curve) {
+        let judged = self.judged.len() - 1;
+        let newest = &self.judged[judged];
+        let same = |shot: &&mut BestShot| same_person(&self.judged[shot.judged].vector, &newest.vector, curve);
+        let few = self.shots.len() < shot::MOST;
+        match self.shots.iter_mut().find(same) {
+            Some(best) if newest.rank > self.judged[best.judged].rank => {
+                *best = BestShot { judged, frame: shot::fitting(frame) };
+            }
+            Some(_) => {}
+            None if few => self.shots.push(BestShot { judged, frame: shot::fitting(frame) }),
+            None => {}
+        }
+    }
+
+    /// The face as a second detection sees it; in frames that are known to be upright it has to be upright.
+    fn confirm(&mut self, extractor: &mut Extractor, frame: &Frame, face: &Face) -> Result<Option<Face>, Error> {
+        let start = (self.clock)();
+        let detector = &mut extractor.detector;
+        let confirmed = match self.upright.settled {
+            true => detector.confirm_upright(frame, face)?,
+            false => detector.confirm(frame, face)?,
+        };
+        self.effort.detect += (self.clock)() - start;
+        Ok(confirmed)
+    }
+
+    fn find(&mut self, extractor: &mut Extractor, frame: &Frame, glance: bool) -> Result<Vec<Face>, Error> {
+        let thorough = self.judged.is_empty() && self.without_face < THOROUGH;
+        let start = (self.clock)();
+        let detector = &mut extractor.detector;
+        let faces = match thorough {
+            true => detector.find(frame)?,
+            false if glance => detector.detect_coarse(frame)?,
+            false => detector.find_upright(frame)?,
+        };
+        self.effort.detect += (self.clock)() - start;
+        Ok(faces)
+    }
+
+    /// The subject among the faces of a frame.
+    fn subject(&mut self, faces: &[Face], frame: &Frame) -> Option<Face> {
+        let there = self.place.and_then(|place| nearest(faces, place));
+        match choose(faces, frame, self.second_person) {
+            Choice::None => {
+                self.without_face += 1;
+                None
+            }
+            Choice::One(face) => Some(face),
+            Choice::Several(people) => {
+                self.several = (self.several.0 + 1, self.several.1.max(people));
+                there
+            }
+        }
+    }
+
+    /// The evidence, or why the frames don't allow a judgment.
+    pub(super) fn finish(self) -> Result<SubjectEvidence, Error> {
+        let with_face = self.frames - self.without_face;
+        if with_face == 0 {
+            return Err(Error::NoFace);
+        }
+        // In more than a third of the frames: neither a detector error nor a person who walked past.
+        if self.several.0 * 3 > with_face {
+            return Err(Error::SeveralFaces(self.several.1));
+        }
+        let judged = self.judged.len();
+        if judged < least(self.frames) {
+            return Err(match self.defect {
+                Some(defect) => Error::Unusable(defect),
+                None => Error::TooFewFrames { usable: judged, of: self.frames },
+            });
+        }
+        Ok(SubjectEvidence { judged: self.judged, shots: self.shots })
+    }
+}
+
+/// Fewest usable frames for a verdict: a quarter, but at least three if there are as many. One frame proves nothing when the
+/// others could not be judged.
+fn least(frames: usize) -> usize {
+    frames.div_ceil(4).max(3).min(frames)
+}
+
+/// The face that overlaps `place` most, if the overlap is large enough.
+fn nearest(faces: &[Face], place: Rect) -> Option<Face> {
+    let shared = |face: &Face| face.bounds.intersection(place).area();
+    let best = faces.iter().max_by_key(|f| shared(f))?;
+    best.bounds.overlaps(place, SAME_PLACE_PERCENT).then_some(*best)
+}
+
+impl Upright {
+    /// Whether a coarse search is enough for the next frame.
+    fn is_coarse_only(&mut self) -> bool {
+        if self.settled {
+            return false;
+        }
+        self.blank += 1;
+        self.blank > THOROUGH && !self.blank.is_multiple_of(SELDOM)
+    }
+
+    /// Takes the first confirmed face's direction as upright; how its frame has to be turned.
+    fn settle(&mut self, face: &Face) -> Rotation {
+        if std::mem::replace(&mut self.settled, true) {
+            return Rotation::None;
+        }
+        let turn = face.turn_to_upright();
+        self.turn = self.turn.then(turn);
+        turn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::face::{Point, SUB};
+
+    fn at(x: i32, y: i32) -> Point {
+        Point { x: x * SUB, y: y * SUB }
+    }
+
+    fn face(x: i32, y: i32, size: i32) -> Face {
+        Face { bounds: Rect { min: at(x, y), max: at(x + size, y + size) }, points: [at(0, 0); 5], score: 0.9 }
+    }
+
+    #[test]
+    fn a_face_is_known_by_its_place() {
+        let faces = [face(300, 0, 120), face(100, 100, 100)];
+        assert_eq!(nearest(&faces, face(110, 95, 100).bounds), Some(faces[1]));
+        assert_eq!(nearest(&faces, face(180, 180, 100).bounds), None);
+        assert_eq!(nearest(&[], face(0, 0, 10).bounds), None);
+    }
+
+    #[test]
+    fn the_first_confirmed_face_tells_which_way_is_up() {
+        let lying = Face { points: [at(9, 0), at(9, 9), at(4, 4), at(0, 0), at(0, 9)], ..face(0, 0, 9) };
+        let mut upright = Upright::default();
+        assert_eq!((upright.settle(&lying), upright.turn), (Rotation::Left, Rotation::Left));
+        assert_eq!((upright.settle(&lying), upright.turn), (Rotation::None, Rotation::Left));
+    }
+
+    #[test]
+    fn empty_frames_get_a_glance() {
+        let mut upright = Upright::default();
+        let closer: Vec<usize> = (1..=20).filter(|_| !upright.is_coarse_only()).collect();
+        assert_eq!(closer, [1, 2, 3, 4, 8, 12, 16, 20]);
+        upright.settle(&face(0, 0, 9));
+        assert!(!upright.is_coarse_only() && !upright.is_coarse_only());
+    }
+
+    #[test]
+    fn a_verdict_needs_a_quarter_of_the_frames() {
+        for (frames, want) in [(1, 1), (2, 2), (3, 3), (12, 3), (13, 4), (16, 4), (64, 16)] {
+            assert_eq!(least(frames), want, "{frames}");
+        }
+    }
+
+    fn tracker(
+        frames: usize,
+        without_face: usize,
+        several: (usize, usize),
+        defect: Option<QualityDefect>,
+        judged: usize,
+    ) -> SubjectTracker {
+        let judged = vec![FrameEvidence { live: vec![2.0], vector: vec![], rank: 0, quality: 50 }; judged];
+        SubjectTracker {
+            frames,
+            without_face,
+            several,
+            defect,
+            judged,
+            ..SubjectTracker::new(false, false, 6, || Duration::ZERO)
+        }
+    }
+
+    #[test]
+    fn the_reason_is_that_of_most_frames() {
+        let told = |f: SubjectTracker| f.finish().err().map(|e| e.to_string());
+        assert_eq!(told(tracker(16, 4, (4, 2), None, 12)), None);
+        assert_eq!(told(tracker(16, 16, (0, 0), None, 0)).unwrap(), "no face was found");
+        assert!(told(tracker(16, 4, (5, 3), None, 12)).unwrap().starts_with("3 people"));
+        assert!(told(tracker(16, 0, (0, 0), Some(QualityDefect::Dark), 3)).unwrap().contains("too dark"));
+        assert!(told(tracker(16, 13, (0, 0), None, 3)).unwrap().contains("3 of 16 frames"));
+    }
+}

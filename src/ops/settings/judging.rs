@@ -1,0 +1,52 @@
+//! Settings of second persons in a picture, and of what clients may ask of liveness.
+
+use serde::{Deserialize, Serialize};
+
+/// `[face]`: samples submitted to the pattern methods and to detect. Those of the camera have their own setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Face {
+    /// Area from which another face is a second person, in percent of the subject's, 1 to 100.
+    pub second_person_percent: u32,
+}
+
+/// `[liveness]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Liveness {
+    /// Cap on `threshold_spoofing`, whatever a request asks for, 0 to 1.
+    pub most_threshold: f64,
+}
+
+impl Default for Face {
+    /// The public service with this API refuses a second face of 9 % of the first one's area and passes one of 2.7 %: 6 lies between.
+    fn default() -> Self {
+        Self { second_person_percent: 6 }
+    }
+}
+
+impl Default for Liveness {
+    fn default() -> Self {
+        Self { most_threshold: 0.7 }
+    }
+}
+
+impl Face {
+    /// What is wrong with it.
+    pub(super) fn out_of_range(&self) -> Option<String> {
+        second_person_out_of_range("face", self.second_person_percent)
+    }
+}
+
+impl Liveness {
+    /// What is wrong with it.
+    pub(super) fn out_of_range(&self) -> Option<String> {
+        let most = self.most_threshold;
+        (!(0.0..=1.0).contains(&most)).then(|| format!("liveness.most_threshold: {most} is not in 0..=1"))
+    }
+}
+
+/// What is wrong with the `second_person_percent` of a section.
+pub(super) fn second_person_out_of_range(section: &str, percent: u32) -> Option<String> {
+    (!(1..=100).contains(&percent)).then(|| format!("{section}.second_person_percent: {percent} is not in 1..=100"))
+}
