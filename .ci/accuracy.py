@@ -9,15 +9,16 @@ command = [binary, "eval", "verification", "--json", "--root", f"{data}/lfw", "-
 command += ["--aliases", "docs/ref/lfw-one-person.csv"]
 report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 rates = {r["fmr"]: r["tmr_percent"] for r in report["tmr"]}
-refused = 100 * report["refused_for_several_people"] / report["pictures"]
+refused = report["refused_for_several_people_percent"]
 share = report["approved_impostor_share"]
 bars = [
-    ("accuracy on the pairs, % (+- 0.3)", report["accuracy_percent"], ">=", 99.4),
-    ("TMR at FMR 1e-3, %", rates[1e-3], ">=", 98.7),
-    ("TMR at FMR 1e-4, %", rates[1e-4], ">=", 97.0),
-    ("TMR at FMR 1e-5, %", rates[1e-5], ">=", 94.2),
+    ("accuracy on the pairs, % (+- 0.4)", report["accuracy_percent"], ">=", 99.3),
+    ("TMR at FMR 1e-3, %", rates[1e-3], ">=", 98.6),
+    ("TMR at FMR 1e-4, %", rates[1e-4], ">=", 97.5),
+    ("TMR at FMR 1e-5, %", rates[1e-5], ">=", 95.6),
     ("pictures without a face", report["no_face"], "<=", 0),
-    ("pictures refused for a second person, %", refused, "<=", 2),
+    # Press photographs show others; docs/ref/quality.md tells how many are really there.
+    ("pictures refused for a second person, %", refused, "<=", 7.5),
     ("impostor pairs at 0.85 and above", share, "<=", 2e-4),
     ("impostor pairs at 0.85 and above", share, ">=", 0.5e-4),
 ]

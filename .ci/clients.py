@@ -33,6 +33,10 @@ many = [("sample_1", ("a.jpg", collins)), ("templates_n", ("b", template))]
 assert post("verify_n", files=many).json()["results"][0]["decision"] == "approved"
 many = [("sample_1", ("a.jpg", collins)), ("samples_n", ("b.jpg", hopper)), ("samples_n", ("c.jpg", collins))]
 assert [r["decision"] for r in post("extract_and_compare_n", files=many).json()["results"]] == ["declined", "approved"]
+other = post("extract", data=read("collins_dim.png"), headers={"Content-Type": "image/png"}).content
+joined = post("join", files=[("templates_n", ("a.bin", template)), ("templates_n", ("b.bin", other))]).content
+assert (len(joined), joined[4], joined[10]) == (148, 2, 2)
+assert post("compare", files={"bio_feature": joined, "bio_template": template}).json()["decision"] == "approved"
 
 curl = ["curl", "-s", "-F", f"sample_1=@{pictures}/collins.jpg", "-F", f"sample_2=@{pictures}/collins_dim.png", url + "extract_and_compare"]
 assert b'"approved"' in subprocess.run(curl, check=True, capture_output=True).stdout

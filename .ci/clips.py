@@ -1,8 +1,10 @@
-"""Generates clips of every codec and container that the service reads, and the checksum of each frame as ffmpeg decodes it.
+"""Generates clips of every codec and container that the service reads, and what ffmpeg sees in them.
 
     clips.py DIR
 
-The sources are synthetic and move fast, so that every prediction mode and filter of a codec is met.
+Beside each clip lie CLIP.crc, the checksum of each frame as it is stored, one a line; CLIP.seen, the size in which it is shown and the
+microseconds of each frame; and CLIP.gray, the luma of the first frame as it is shown: upright, with square pixels. The sources are
+synthetic and move fast, so that every prediction mode and filter of a codec is met. odd.py makes what no encoder writes.
 """
 
 import itertools
@@ -13,7 +15,11 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-FFMPEG = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y", "-threads", "1"]
+import odd
+
+# Where the first frames of a cut clip cannot be decoded and one frame is asked for, how many more it has tried by then depends on how
+# its threads ran, and so would its exit status.
+FFMPEG = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y", "-threads", "1", "-max_error_rate", "1"]
 out = Path(sys.argv[1])
 out.mkdir(parents=True, exist_ok=True)
 jobs = []
@@ -57,9 +63,6 @@ for number, options in enumerate((
         clip(f"vp8_options{number}_{source}.webm", "-c:v", "libvpx", "-b:v", "150k", *options, source=source, size=size)
 for size in ("1x1", "2x2", "16x16", "15x31", "321x179"):
     clip(f"vp8_{size}.webm", "-c:v", "libvpx", "-b:v", "100k", source="mandelbrot", size=size, frames=12)
-for size, source in itertools.product(("128x96", "176x144", "352x288"), ("testsrc2", "mandelbrot", "life")):
-    clip(f"h263_{source}_{size}.3gp", "-c:v", "h263", "-q:v", "6", "-g", "15", source=source, size=size)
-clip("h263_coarse.3gp", "-c:v", "h263", "-q:v", "31", "-g", "100")
 clip("vp9_odd.webm", "-c:v", "libvpx-vp9", "-b:v", "100k", size="175x143")
 clip("vp9_live.webm", "-c:v", "libvpx-vp9", "-b:v", "100k", "-deadline", "realtime", "-cpu-used", "8", "-live", "1")
 remux("frag_key.mp4", "h264_high_testsrc2_176x144.mp4", "-movflags", "frag_keyframe+empty_moov")
@@ -74,19 +77,100 @@ remux("vp9.mp4", "vp9_testsrc2_176x144.webm")
 remux("live.webm", "vp8_testsrc2_176x144.webm", "-live", "1")
 
 
+# Pixels that are not square, as each container tells it, and turned on top of that.
+for sar in ("1/2", "4/3", "2/1", "16/11"):
+    tag, shape = f"sar{sar.replace('/', '_')}", ("-vf", f"setsar={sar}")
+    clip(f"h264_{tag}.mp4", *h264("bframes=1"), *shape)
+    clip(f"hevc_{tag}.mp4", "-c:v", "libx265", "-x265-params", "log-level=none:pools=1:frame-threads=1", "-tag:v", "hvc1", *shape)
+    clip(f"vp8_{tag}.webm", "-c:v", "libvpx", "-b:v", "200k", *shape)
+    clip(f"vp9_{tag}.webm", "-c:v", "libvpx-vp9", "-b:v", "200k", *shape)
+    clip(f"mjpeg_{tag}.avi", "-c:v", "mjpeg", "-q:v", "3", *shape)
+    for container in ("mov", "mkv"):
+        remux(f"h264_{tag}.{container}", f"h264_{tag}.mp4")
+        remux(f"hevc_{tag}.{container}", f"hevc_{tag}.mp4")
+        remux(f"mjpeg_{tag}.{container}", f"mjpeg_{tag}.avi")
+    remux(f"vp8_{tag}.mkv", f"vp8_{tag}.webm")
+    remux(f"vp9_{tag}.mp4", f"vp9_{tag}.webm")
+    clip(f"h264_base_{tag}.avi", *h264("bframes=0"), *shape)
+    for angle in ("90", "180", "270"):
+        for container in ("mp4", "mov", "mkv"):
+            remux(f"h264_{tag}_turned{angle}.{container}", f"h264_{tag}.mp4", before=("-display_rotation:v:0", angle))
+clip("hevc_bframes.mp4", "-c:v", "libx265", "-x265-params", "log-level=none:pools=1:frame-threads=1:bframes=3", "-tag:v", "hvc1")
+remux("hevc_bframes.avi", "hevc_bframes.mp4")
+# No key frame but what is refreshed column by column.
+clip("refresh.mp4", *h264("intra-refresh=1:keyint=10:bframes=0"))
+clip("refresh_baseline.mp4", *h264("intra-refresh=1:keyint=10:bframes=0:cabac=0:ref=1"), source="mandelbrot", size="98x66")
+for name in ("refresh", "refresh_baseline"):
+    for container in ("mkv", "mp4"):
+        remux(f"{name}_cut.{container}", f"{name}.mp4", "-bsf:v", "noise=drop=lt(n\\,15)")
+# Cut at a key frame and behind one.
+clip("group_hevc.mp4", "-c:v", "libx265", "-x265-params", "log-level=none:pools=1:frame-threads=1:open-gop=1:keyint=10:bframes=3", "-tag:v", "hvc1")
+clip("group_h264.mp4", *h264("open-gop=1:keyint=10:bframes=3"))
+clip("group_vp8.webm", "-c:v", "libvpx", "-b:v", "200k", "-auto-alt-ref", "1", "-lag-in-frames", "12", "-g", "10")
+clip("group_vp9.webm", "-c:v", "libvpx-vp9", "-b:v", "200k", "-auto-alt-ref", "1", "-lag-in-frames", "12", "-g", "10")
+for name, start in itertools.product(("group_hevc.mp4", "group_h264.mp4", "group_vp8.webm", "group_vp9.webm"), (10, 13)):
+    stem, suffix = name.split(".")
+    for container in (suffix, "mkv"):
+        remux(f"{stem}_cut{start}.{container}", name, "-bsf:v", f"noise=drop=lt(n\\,{start})")
+# The smaller of two tracks first.
+for container, codec in (("mp4", "libx264"), ("mov", "libx264"), ("mkv", "libx264"), ("webm", "libvpx"), ("avi", "mjpeg")):
+    small = ("-map", "0", "-map", "0", "-c:v:0", codec, "-s:v:0", "88x72", "-disposition:v", "default")
+    source = {"webm": "vp8_testsrc2_176x144.webm", "avi": "mjpeg_sar4_3.avi"}.get(container, "h264_high_testsrc2_176x144.mp4")
+    remux(f"two_tracks.{container}", source, *small, "-c:v:1", "copy")
+
+
 def run(*args):
     return subprocess.run([*FFMPEG, *args], check=True, capture_output=True, text=True).stdout
+
+
+def track(name):
+    """The largest, where there are two."""
+    return "0:v:1" if name.startswith("two_tracks") else "0:v:0"
+
+
+def hashes(name, *options, before=()):
+    """Lines of a checksum for each frame: times and sums, and what the head says."""
+    lines = run(*before, "-i", str(out / name), "-map", track(name), "-fps_mode", "passthrough", "-enc_time_base", "demux", *options, "-f", "framehash", "-hash", "crc32", "-")
+    head = dict(line[1:].split(":", 1) for line in lines.splitlines() if line.startswith("#") and ":" in line)
+    return head, [[field.strip() for field in line.split(",")] for line in lines.splitlines() if not line.startswith("#")]
+
+
+SHOWN = "scale='if(gt(sar,1),trunc(iw*sar+0.5),iw)':'if(lt(sar,1),trunc(ih/sar+0.5),ih)':flags=bilinear,setsar=1"
+
+
+def see(name, parts=None, times=None):
+    """Writes down what ffmpeg sees of a clip, or of others that it consists of."""
+    sums, seen, starts = [], [], 0
+    for part in parts or [name]:
+        head, rows = hashes(part, "-pix_fmt", "yuv420p", before=["-noautorotate"])
+        sums += [row[-1] for row in rows]
+        ticks, second = map(int, head["tb 0"].split("/"))
+        at = [int(row[2]) * ticks * 1_000_000 // second for row in rows]
+        seen += [starts + time - at[0] for time in at]
+        starts = seen[-1] + (seen[-1] - starts) // max(1, len(at) - 1)
+    head, _ = hashes((parts or [name])[0], "-frames:v", "1", "-vf", SHOWN)
+    size = head["dimensions 0"].strip()
+    # JPEGs are decoded to the nearest level, not to the bit.
+    if not name.startswith(("mjpeg", "fields")) and name != "two_tracks.avi":
+        (out / f"{name}.crc").write_text("\n".join(sums) + "\n")
+    # AVI tells no times of presentation where pictures are reordered.
+    if name in ("hevc_bframes.avi", "apart_hevc.avi"):
+        times = seen = []
+    (out / f"{name}.seen").write_text("\n".join([size, *map(str, times or seen)]) + "\n")
+    first = ["-i", str(out / (parts or [name])[0]), "-map", track(name), "-frames:v", "1", "-vf", f"{SHOWN},format=gray", "-f", "rawvideo"]
+    run(*first, str(out / f"{name}.gray"))
 
 
 def make(job):
     name, arguments, _ = job
     run(*arguments, "-an", "-fflags", "+bitexact", str(out / name))
-    frames = run("-i", str(out / name), "-map", "0:v:0", "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "framehash", "-hash", "crc32", "-")
-    sums = [line.split(",")[-1].strip() for line in frames.splitlines() if not line.startswith("#")]
-    (out / f"{name}.crc").write_text("\n".join(sums) + "\n")
+    see(name)
 
 
 with ThreadPoolExecutor(2) as pool:
     list(pool.map(make, [j for j in jobs if j[0] == j[2]]))
     list(pool.map(make, [j for j in jobs if j[0] != j[2]]))
-print(f"{len(jobs)} clips in {out}")
+more = odd.make(out, run)
+with ThreadPoolExecutor(2) as pool:
+    list(pool.map(lambda one: see(*one), more))
+print(f"{len(jobs) + len(more)} clips in {out}")

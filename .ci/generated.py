@@ -1,0 +1,88 @@
+"""Every method once, as a client does that was generated from the API description: URL FOLDER, of which FOLDER holds the client."""
+
+import base64
+import sys
+from email.parser import BytesParser
+from pathlib import Path
+
+url, folder = sys.argv[1:]
+sys.path.insert(0, folder)
+import openapi_client as generated
+
+pictures = Path(__file__).parent.parent / "tests/pictures"
+# Such a client labels a file by its name.
+collins, hopper = [(name, (pictures / name).read_bytes()) for name in ("collins.jpg", "hopper.jpg")]
+called = set()
+
+
+class Api:
+    """Counts what is called."""
+
+    def __init__(self, api):
+        self.api = api
+
+    def __getattr__(self, name):
+        called.add(name.removesuffix("_with_http_info").removesuffix("_without_preload_content"))
+        return getattr(self.api, name)
+
+
+client = generated.ApiClient(generated.Configuration(host=url))
+kinds = [generated.ServiceApi, generated.PatternApi, generated.LivenessApi, generated.CameraApi]
+service, pattern, liveness, camera = (Api(kind(client)) for kind in kinds)
+
+
+def parts(reply):
+    """The score and the template of verify's reply, which is a form."""
+    head = f"Content-Type: {reply.headers['Content-Type']}\r\n\r\n".encode()
+    score, feature = BytesParser().parsebytes(head + reply.data).get_payload()
+    return score.get_payload(), feature.get_payload(decode=True)
+
+
+assert service.get_version().models[0].name == "face_detection_yunet"
+assert service.get_alive().alive and service.get_ready().ready
+# These clients read JSON, not YAML.
+assert service.get_description_without_preload_content().read().startswith(b"openapi: 3")
+assert "faceplate_ready 1" in service.get_metrics()
+assert pattern.get_pattern_health().status == 0 and liveness.get_liveness_health().status == 0
+
+template = pattern.extract(collins)
+encoded = pattern.extract(base64.b64encode(collins[1]), content_transfer_encoding="base64")
+assert len(template) == 148 and base64.b64decode(encoded) == template
+same = pattern.compare(template, template)
+assert (same.score, same.decision) == (1, generated.Decision.DECISION_APPROVED)
+score, feature = parts(pattern.verify_with_http_info(collins, template))
+assert (score.strip(), feature) == ('{"score":1.0}', template)
+assert pattern.extract_and_compare(collins, hopper).decision == "declined"
+assert [r.decision for r in pattern.compare_n(template, templates_n=[template, template]).results] == ["approved", "approved"]
+assert pattern.verify_n(collins, templates_n=[template]).results[0].decision == "approved"
+assert [r.filename for r in pattern.extract_and_compare_n(collins, samples_n=[hopper, collins]).results] == ["hopper.jpg", "collins.jpg"]
+other = pattern.extract((pictures / "collins_dim.png").read_bytes(), _content_type="image/png")
+assert len(pattern.join([template, other])) == 148
+
+analysis = generated.AskedAnalysis(type="quality", source_media=["media_key1"], extract_best_shot=True)
+folder = liveness.detect(media_key1=collins, payload=generated.Payload(analyses=[analysis]))
+assert folder.passed and folder.system_resolution == generated.Resolution.RESOLUTION_SUCCESS
+assert base64.b64decode(folder.analyses[0].output_images[0].image_b64).startswith(b"\xff\xd8")
+
+assert camera.get_camera().state == "on"
+assert camera.get_camera_frame().startswith(b"\xff\xd8")
+stream = camera.get_camera_stream_without_preload_content()
+assert b"image/jpeg" in stream.read(100)
+stream.close()
+assert camera.camera_detect().analyses[0].confs.extract_best_shot is False
+asked = generated.Payload(params=generated.AnalysisParams(extract_best_shot=True))
+assert camera.camera_detect(payload=asked).analyses[0].confs.extract_best_shot is True
+assert len(camera.camera_extract(liveness="required", threshold_spoofing=0.5, deadline_ms=10000)) == 148
+assert '"score"' in parts(camera.camera_verify_with_http_info(template))[0]
+assert camera.camera_verify_n(templates_n=[template]).results[0].decision == "approved"
+
+try:
+    pattern.extract((pictures / "collins.jpg").read_bytes()[:1000])
+    raise AssertionError("half a picture has a template")
+except generated.exceptions.BadRequestException as error:
+    assert error.data.code == generated.ErrorCode.BPE_002003, error
+
+methods = {name for kind in kinds for name in vars(kind) if not name.startswith("_")}
+methods -= {name for name in methods if name.endswith(("_with_http_info", "_without_preload_content"))}
+assert called == methods, methods ^ called
+print(f"the generated Python client: all {len(methods)} methods answered")

@@ -1,0 +1,90 @@
+// Every method once, as a client does that was generated from the API description. It is compiled beside that client: URL PICTURES.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { CameraApi, Configuration, Decision, ErrorCode, LivenessApi, PatternApi, Resolution, ResponseError, ServiceApi } from "./index";
+
+const [url, pictures] = process.argv.slice(2);
+const read = (name: string, type: string) => new File([new Uint8Array(readFileSync(`${pictures}/${name}`))], name, { type });
+const collins = read("collins.jpg", "image/jpeg");
+const hopper = read("hopper.jpg", "image/jpeg");
+const called = new Set<string>();
+
+/** Counts what is called. */
+function counted<T extends object>(api: T): T {
+    const get = (target: T, name: string | symbol) => {
+        called.add(String(name));
+        const value = (target as any)[name];
+        return typeof value === "function" ? value.bind(target) : value;
+    };
+    return new Proxy(api, { get });
+}
+
+/** The score and the template of verify's reply, which is a form. */
+async function parts(raw: Response): Promise<[string, number]> {
+    const form = await raw.formData();
+    return [form.get("score") as string, (form.get("bio_feature") as File).size];
+}
+
+async function main() {
+    const configuration = new Configuration({ basePath: url });
+    const kinds = [ServiceApi, PatternApi, LivenessApi, CameraApi];
+    const service = counted(new ServiceApi(configuration));
+    const pattern = counted(new PatternApi(configuration));
+    const liveness = counted(new LivenessApi(configuration));
+    const camera = counted(new CameraApi(configuration));
+
+    assert.equal((await service.getVersion()).models[0].name, "face_detection_yunet");
+    assert.ok((await service.getAlive()).alive && (await service.getReady()).ready);
+    // These clients read JSON, not YAML.
+    assert.match(await (await service.getDescriptionRaw()).raw.text(), /^openapi: 3/);
+    assert.match(await service.getMetrics(), /faceplate_ready 1/);
+    assert.equal((await pattern.getPatternHealth()).status, 0);
+    assert.equal((await liveness.getLivenessHealth()).status, 0);
+
+    const template = await pattern.extract({ body: collins });
+    assert.equal(template.size, 148);
+    const same = await pattern.compare({ bioFeature: template, bioTemplate: template });
+    assert.deepEqual([same.score, same.decision], [1, Decision.DECISION_APPROVED]);
+    const verified = await pattern.verifyRaw({ sample: collins, bioTemplate: template });
+    assert.deepEqual(await parts(verified.raw), ['{"score":1.0}', 148]);
+    assert.equal((await pattern.extractAndCompare({ sample1: collins, sample2: hopper })).decision, "declined");
+    const many = await pattern.compareN({ template1: template, templatesN: [template, template] });
+    assert.deepEqual(many.results.map((r) => r.decision), ["approved", "approved"]);
+    assert.equal((await pattern.verifyN({ sample1: collins, templatesN: [template] })).results[0].decision, "approved");
+    const pair = await pattern.extractAndCompareN({ sample1: collins, samplesN: [hopper, collins] });
+    assert.deepEqual(pair.results.map((r) => r.decision), ["declined", "approved"]);
+    const other = await pattern.extract({ body: read("collins_dim.png", "image/png") });
+    assert.equal((await pattern.join({ templatesN: [template, other] })).size, 148);
+
+    const analyses = [{ type: "quality", sourceMedia: ["media_key1"], extractBestShot: true }];
+    const folder = await liveness.detect({ mediaKey1: collins, payload: { analyses } });
+    assert.ok(folder.passed && folder.systemResolution === Resolution.RESOLUTION_SUCCESS);
+    assert.match(folder.analyses[0].outputImages![0].imageB64!, /^\/9j\//);
+
+    assert.equal((await camera.getCamera()).state, "on");
+    assert.ok((await camera.getCameraFrame()).size > 1000);
+    const stream = (await camera.getCameraStreamRaw()).raw.body!.getReader();
+    assert.match(new TextDecoder("latin1").decode((await stream.read()).value), /^--faceplate-frame/);
+    await stream.cancel();
+    assert.equal((await camera.cameraDetect()).analyses[0].confs.extractBestShot, false);
+    const asked = await camera.cameraDetect({ payload: { params: { extractBestShot: true } } });
+    assert.equal(asked.analyses[0].confs.extractBestShot, true);
+    assert.equal((await camera.cameraExtract({ liveness: "required", deadlineMs: 10000 })).size, 148);
+    assert.equal((await parts((await camera.cameraVerifyRaw({ bioTemplate: template })).raw))[1], 148);
+    assert.equal((await camera.cameraVerifyN({ templatesN: [template] })).results[0].decision, "approved");
+
+    const refused = await pattern.extract({ body: collins.slice(0, 1000, "image/jpeg") }).catch((error) => error);
+    assert.ok(refused instanceof ResponseError);
+    assert.equal((await refused.response.json()).code, ErrorCode.BPE_002003);
+
+    const plain = (name: string) => name !== "constructor" && !name.endsWith("RequestOpts") && !name.endsWith("Raw");
+    const methods = kinds.flatMap((kind) => Object.getOwnPropertyNames(kind.prototype)).filter(plain);
+    const missing = methods.filter((name) => !called.has(name) && !called.has(`${name}Raw`));
+    assert.deepEqual(missing, []);
+    console.log(`the generated TypeScript client: all ${methods.length} methods answered`);
+}
+
+main().catch((error) => {
+    console.error(error);
+    process.exit(1);
+});
