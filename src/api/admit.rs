@@ -9,32 +9,14 @@ use super::form::FormValues;
 use super::multipart;
 use super::route::{Accepts, Route, query};
 use super::text::quoted;
-use crate::gate::InFlightRequest;
-
-/// The head of a request, without its transport.
-#[derive(Clone, Debug, Default)]
-pub struct Head {
-    /// Verb.
-    pub method: String,
-    /// Request target.
-    pub target: String,
-    /// Header lines.
-    pub headers: Vec<(String, String)>,
-}
+use crate::gate::{Head, InFlightRequest};
 
 /// Longest name of a person that a template is bound to, in bytes.
 const LONGEST_SUBJECT: usize = 255;
 
-impl Head {
-    /// The first header of that name, in any case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim())
-    }
-}
-
 impl Service {
     /// Checks the head of a request: path, verb, Content-Type.
-    pub fn admit(&self, head: &Head) -> Result<Call, Error> {
+    pub(super) fn call(&self, head: &Head) -> Result<Call, Error> {
         let route = Route::find(&head.method, &head.target)?;
         let base64 = head.header("Content-Transfer-Encoding").is_some_and(|v| v.eq_ignore_ascii_case("base64"));
         let is_coded = |coding: &str| !coding.trim().eq_ignore_ascii_case("identity") && !coding.trim().is_empty();

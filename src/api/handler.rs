@@ -1,20 +1,14 @@
 //! Implements the gate's [`Handler`]: decides by a request's head alone whether it is admitted, and answers for the gate.
 
-use super::admit::Head;
+use std::sync::Arc;
+
 use super::context::Service;
 use super::error::{Error, Family, GateKind, Kind};
 use super::reply::Reply;
 use super::route::{Accepts, Route};
-use crate::gate::{self, AccessRecord, Admitted, Class, Handler, LocalReply, RejectReason};
+use crate::gate::{AccessRecord, Admitted, Class, Handler, Head, LocalReply, RejectReason};
 use crate::ops::settings::Scope;
 use crate::ops::{Limits, counted};
-
-impl From<&gate::Head> for Head {
-    fn from(head: &gate::Head) -> Self {
-        let headers = head.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        Self { method: head.method.clone(), target: head.target.clone(), headers }
-    }
-}
 
 impl From<Reply> for LocalReply {
     fn from(reply: Reply) -> Self {
@@ -23,7 +17,7 @@ impl From<Reply> for LocalReply {
 }
 
 impl Handler for Service {
-    fn scope(&self, head: &gate::Head) -> Option<Scope> {
+    fn scope(&self, head: &Head) -> Option<Scope> {
         match Route::at(&head.target) {
             Some(route) => route.scope(),
             // A client without a token does not learn which paths exist.
@@ -31,12 +25,13 @@ impl Handler for Service {
         }
     }
 
-    fn admit(&self, head: &gate::Head) -> Result<Admitted, LocalReply> {
-        let call = Self::admit(self, &head.into()).map_err(Reply::from)?;
-        Ok(Admitted { class: call.route.class(), body_bytes: call.route.most_body(&self.limits) })
+    fn admit(&self, head: &Head) -> Result<Admitted, LocalReply> {
+        let call = self.call(head).map_err(Reply::from)?;
+        let (class, body_bytes) = (call.route.class(), call.route.most_body(&self.limits));
+        Ok(Admitted { class, body_bytes, data: Some(Arc::new(call)) })
     }
 
-    fn reply(&self, _: &gate::Head) -> LocalReply {
+    fn reply(&self, _: &Head) -> LocalReply {
         Self::alive().into()
     }
 

@@ -30,7 +30,6 @@ mod seal;
 mod server;
 mod text;
 
-pub use admit::Head;
 pub use camera_query::fuzz as fuzz_query;
 pub use content_type::ContentType;
 pub use context::Service;

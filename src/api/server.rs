@@ -9,10 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tiny_http::{Header, Method, Request, Response, StatusCode};
 
-use super::admit::Head;
 use super::body::Body;
-use super::context::Service;
-use super::error::{Error, Family, Kind};
+use super::context::{Call, Service};
+use super::error::{Error, Kind};
 use super::reply::{LiveBody, Reply};
 use crate::gate::{
     Access, Gate, GateConfig, InFlightRequests, Listener, PROTECTION, REQUEST_NUMBER, SlotLimits, Tls, http_date,
@@ -45,6 +44,9 @@ const DESCRIPTORS_ELSE: usize = 32;
 
 /// Fewest connections with which the service starts.
 const FEWEST_CONNECTIONS: usize = 8;
+
+/// Time for tiny_http to start all of its threads: on a slow machine that is busy starting, some seconds.
+const START_TIME: Duration = Duration::from_secs(60);
 
 /// Time for writing the reply, added to the request time at shutdown.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -107,6 +109,7 @@ impl Server {
             thread::Builder::new().name(format!("http-{number}")).spawn(work)
         };
         let threads = (0..slots.all()).map(start).collect::<io::Result<_>>()?;
+        gate.wait_for_upstreams(slots.all(), START_TIME)?;
         let wait_limit = settings.limits.request_time() + LAST_WORDS;
         Ok(Self { gate: Arc::new(gate), http, threads, wait_limit, shutdown: shutdown.clone() })
     }
@@ -137,26 +140,21 @@ impl Server {
 
 fn serve(service: &Arc<Service>, mut request: Request, in_flight_requests: &InFlightRequests) {
     let start = Instant::now();
-    let head = head(&request);
-    let id = head.header("X-Request-ID").unwrap_or_default().to_owned();
-    let number = head.header(REQUEST_NUMBER).and_then(|number| number.parse().ok());
+    let id = header(&request, "X-Request-ID").unwrap_or_default().to_owned();
+    let number = header(&request, REQUEST_NUMBER).and_then(|number| number.parse().ok());
     // A request that is not in flight any more needs no answer: its client left before it was read.
     let Some(caller) = number.and_then(|number| in_flight_requests.find(number)) else { return };
+    // The gate's own health check was never admitted.
+    let Some(call) = caller.data.as_ref().and_then(|data| data.downcast_ref::<Call>()).cloned() else {
+        return deliver(request, Service::alive(), &id);
+    };
+    let family = call.route.family();
     let (owner, before) = (caller.owner.clone(), thread_cpu_time());
     let reply = catch_unwind(AssertUnwindSafe(|| -> io::Result<Reply> {
-        let call = match service.admit(&head) {
-            Ok(call) => call,
-            Err(error) => return Ok(error.into()),
-        };
         let length = request.body_length();
         let body = match SecretBytes::read(request.as_reader(), length.unwrap_or_default()) {
             Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
-                return Ok(Error::new(
-                    Family::of(&head.target),
-                    Kind::Overloaded,
-                    "there is no memory for it; try again",
-                )
-                .into());
+                return Ok(Error::new(family, Kind::Overloaded, "there is no memory for it; try again").into());
             }
             read => read?,
         };
@@ -169,24 +167,24 @@ fn serve(service: &Arc<Service>, mut request: Request, in_flight_requests: &InFl
     let reply = match reply {
         Ok(Ok(reply)) => reply,
         Ok(Err(_)) => return, // the client left while its request was read
-        Err(_) => Error::internal(Family::of(&head.target), "the handler panicked").into(),
+        Err(_) => Error::internal(family, "the handler panicked").into(),
     };
     let (status, ms) = (reply.status, start.elapsed().as_millis());
     if let Some(cause) = &reply.cause {
         log::error!("request {id}: {status} in {ms} ms: {cause}");
     }
-    if let Err(error) = send(request, reply, &id) {
+    deliver(request, reply, &id);
+}
+
+fn deliver(request: Request, reply: Reply, id: &str) {
+    if let Err(error) = send(request, reply, id) {
         log::debug!("request {id}: the reply was not delivered: {error}");
     }
 }
 
-fn head(request: &Request) -> Head {
-    let text = |h: &Header| (h.field.as_str().as_str().to_owned(), h.value.as_str().to_owned());
-    Head {
-        method: request.method().as_str().to_owned(),
-        target: request.url().to_owned(),
-        headers: request.headers().iter().map(text).collect(),
-    }
+/// The value of a header that the gate wrote.
+fn header<'a>(request: &'a Request, name: &'static str) -> Option<&'a str> {
+    request.headers().iter().find(|header| header.field.equiv(name)).map(|header| header.value.as_str())
 }
 
 /// A live body that ends when it fails: after an error tiny_http would leave the reply without an end.

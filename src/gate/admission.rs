@@ -237,7 +237,7 @@ impl Rules for PeerAdmission<'_> {
         self.is_meant_for_us(head, scope).map_err(|why| refused(why, UNTRUSTED_BYTES))?;
         // A browser sends no token before it knows that the page may ask.
         if self.admission.access.origins().is_preflight(head) {
-            return Ok((Admitted { class: Class::Gate, body_bytes: 0 }, Pass::default()));
+            return Ok((Admitted { class: Class::Gate, body_bytes: 0, data: None }, Pass::default()));
         }
         let pass = self.check_token(head, scope).map_err(|why| refused(why, UNTRUSTED_BYTES))?;
         let admitted =
@@ -305,7 +305,7 @@ mod tests {
         }
 
         fn admit(&self, _: &Head) -> Result<Admitted, LocalReply> {
-            Ok(Admitted { class: Class::Inference, body_bytes: 1 << 20 })
+            Ok(Admitted { class: Class::Inference, body_bytes: 1 << 20, data: None })
         }
 
         fn reply(&self, _: &Head) -> LocalReply {

@@ -36,6 +36,8 @@ pub struct Gauges {
     pub held_bytes: AtomicUsize,
     /// In-flight requests.
     pub requests: AtomicUsize,
+    /// Connections to tiny_http that have answered a health check.
+    pub upstreams: AtomicUsize,
 }
 
 /// A command of another thread to the event loop.

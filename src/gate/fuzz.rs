@@ -25,7 +25,7 @@ impl Rules for Everybody {
             let reply = LocalReply { status: 400, headers: vec![], body: vec![] };
             return Err(Rejected { reply, why: "verb", spared: DISCARDED_BYTES });
         }
-        Ok((Admitted { class: Class::Inference, body_bytes: MOST_BODY }, Pass::default()))
+        Ok((Admitted { class: Class::Inference, body_bytes: MOST_BODY, data: None }, Pass::default()))
     }
 
     fn reply(&mut self, _: &Head) -> LocalReply {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use mio::{Poll, Waker};
 
 use super::access::Access;
-use super::command::{Command, GateConfig};
+use super::command::{Command, GateConfig, Gauges};
 use super::event_loop::{EventLoop, WAKER};
 use super::in_flight::InFlightRequests;
 use super::listener::Listener;
@@ -23,6 +23,7 @@ pub struct Gate {
     command_tx: Mutex<Sender<Command>>,
     waker: Arc<Waker>,
     in_flight_requests: InFlightRequests,
+    gauges: Arc<Gauges>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Whether there are tokens.
     guarded: AtomicBool,
@@ -36,6 +37,7 @@ impl Gate {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (command_tx, command_rx) = channel();
         let in_flight_requests = InFlightRequests::new();
+        let gauges = Arc::clone(&config.gauges);
         let guarded = AtomicBool::new(!config.access.is_open());
         let mut event_loop =
             EventLoop::new(listeners, config, poll, (upstream_socket, in_flight_requests.clone()), command_rx)?;
@@ -46,11 +48,33 @@ impl Gate {
                 command_tx: Mutex::new(command_tx),
                 waker,
                 in_flight_requests,
+                gauges,
                 thread: Mutex::new(Some(thread)),
                 guarded,
             },
             listener,
         ))
+    }
+
+    /// Waits until so many connections to tiny_http have answered a health check. Its threads exist from then on: where the system grants no
+    /// more of them, the service does not start, instead of ending later.
+    ///
+    /// # Errors
+    /// If tiny_http ends, or takes longer than `time`.
+    pub fn wait_for_upstreams(&self, count: usize, time: Duration) -> io::Result<()> {
+        let until = Instant::now() + time;
+        while self.gauges.upstreams.load(Ordering::Relaxed) < count {
+            if self.has_stopped() {
+                return Err(io::Error::other(
+                    "the system grants no threads for HTTP (TasksMax= of the unit, ulimit -u and -v)",
+                ));
+            }
+            if Instant::now() > until {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the threads for HTTP did not answer"));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// The in-flight requests.

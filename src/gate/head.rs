@@ -69,7 +69,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// The headers that are passed on. The upstream uses no others.
+/// The headers that the handler judges by; it uses no others.
 pub(super) const KEPT: [&str; 5] =
     ["Content-Type", "Content-Encoding", "Content-Transfer-Encoding", "X-Request-ID", "X-Subject"];
 

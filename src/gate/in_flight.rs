@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::HandlerData;
 use crate::work::{CancelToken, Owner};
 
 /// The header that carries a request's number to the upstream. Peers can't set it: the gate passes few headers on.
@@ -20,6 +21,8 @@ pub struct InFlightRequest {
     pub owner: Owner,
     /// Account for rate limits: the same number for all requests with one token, or from one address where there are no tokens.
     pub account: u64,
+    /// What the handler made of its head; nothing for the gate's own health checks.
+    pub data: HandlerData,
 }
 
 /// All in-flight requests, by number. Clones share them.

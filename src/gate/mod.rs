@@ -40,6 +40,8 @@ pub use in_flight::{InFlightRequest, InFlightRequests, REQUEST_NUMBER};
 pub use listener::{Listener, open};
 pub use tls::Tls;
 
+use std::any::Any;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::ops::settings::Scope;
@@ -75,6 +77,10 @@ pub trait Handler: Send + Sync {
     /// Called when a connection is dropped without an answer, with the reason.
     fn on_connection_dropped(&self, why: &'static str);
 }
+
+/// What the handler made of a request's head. The gate keeps it unseen and gives it back with the in-flight request, so that a head is
+/// judged once.
+pub type HandlerData = Option<Arc<dyn Any + Send + Sync>>;
 
 /// The kind of slot that a request holds while it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

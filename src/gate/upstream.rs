@@ -67,6 +67,8 @@ pub(super) struct Upstream {
     pub(super) task: Task,
     /// When it was opened.
     pub(super) begun: Instant,
+    /// What has come of the reply to the health check.
+    health_reply: Vec<u8>,
 }
 
 /// What a connection is used for.
@@ -80,8 +82,11 @@ pub(super) enum Task {
     Request { client: usize },
 }
 
-/// End of the reply to a health check.
-pub(super) const HEALTH_CHECK_END: &[u8] = b"{\"alive\":true}";
+/// Beginning and end of the reply to a health check.
+const HEALTHY: (&[u8], &[u8]) = (b"HTTP/1.1 200", b"{\"alive\":true}");
+
+/// Most bytes of that reply: it has some 300.
+const HEALTH_REPLY_BYTES: usize = 4 << 10;
 
 impl Upstream {
     /// A new connection, with a health check queued.
@@ -91,20 +96,30 @@ impl Upstream {
             "GET /healthz HTTP/1.1\r\nHost: faceplate\r\n{REQUEST_NUMBER}: {PROBE_ID}\r\nContent-Length: 0\r\n\r\n"
         );
         request.push(text.as_bytes());
-        Self { stream, request, task: Task::HealthCheck, begun: Instant::now() }
+        Self { stream, request, task: Task::HealthCheck, begun: Instant::now(), health_reply: vec![] }
     }
 
-    /// Queues a request, in the form that tiny_http reads correctly: plain, and with its length.
-    pub(super) fn take(&mut self, request: Request, client: usize, call: u64) {
-        let Request { head, body, id, .. } = request;
-        let mut text = format!(
-            "{} {} HTTP/1.1\r\nHost: faceplate\r\n{REQUEST_NUMBER}: {call}\r\nX-Request-ID: {id}\r\n",
-            head.method, head.target
-        );
-        for (name, value) in head.headers.iter().filter(|(name, _)| *name != "X-Request-ID") {
-            text.push_str(&format!("{name}: {value}\r\n"));
+    /// Takes bytes of the reply to the health check; true once it is whole, and an error if it is another one.
+    pub(super) fn check_health(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        let (beginning, end) = HEALTHY;
+        self.health_reply.extend_from_slice(bytes);
+        let compared = self.health_reply.len().min(beginning.len());
+        if self.health_reply.len() > HEALTH_REPLY_BYTES || self.health_reply[..compared] != beginning[..compared] {
+            return Err(io::Error::other("the health check was refused"));
         }
-        text.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+        Ok(self.health_reply.ends_with(end))
+    }
+
+    /// Queues a request, in the form that tiny_http reads correctly: plain, and with its length. Its headers were for admission, and stay
+    /// here.
+    pub(super) fn take(&mut self, request: Request, client: usize, number: u64) {
+        let Request { head, body, id, .. } = request;
+        let text = format!(
+            "{} {} HTTP/1.1\r\nHost: faceplate\r\n{REQUEST_NUMBER}: {number}\r\nX-Request-ID: {id}\r\nContent-Length: {}\r\n\r\n",
+            head.method,
+            head.target,
+            body.len()
+        );
         self.request.push(text.as_bytes());
         self.request.append(body);
         self.task = Task::Request { client };
@@ -134,5 +149,31 @@ impl Upstream {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upstream() -> Upstream {
+        let (ours, _) = std::os::unix::net::UnixStream::pair().unwrap();
+        Upstream::health_checked(UnixStream::from_std(ours))
+    }
+
+    #[test]
+    fn a_health_check_is_passed_by_its_own_reply_however_it_is_split() {
+        let reply = b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"alive\":true}";
+        for cut in 1..reply.len() {
+            let mut upstream = upstream();
+            assert!(!upstream.check_health(&reply[..cut]).unwrap(), "after {cut} bytes");
+            assert!(upstream.check_health(&reply[cut..]).unwrap(), "after {cut} bytes and the rest");
+        }
+    }
+
+    #[test]
+    fn any_other_reply_ends_the_connection_at_once() {
+        assert!(upstream().check_health(b"HTTP/1.1 503 Service Unavailable\r\n").is_err());
+        assert!(upstream().check_health(&[b"HTTP/1.1 200".to_vec(), vec![b'a'; HEALTH_REPLY_BYTES]].concat()).is_err());
     }
 }

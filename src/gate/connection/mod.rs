@@ -16,7 +16,7 @@ use super::forwarder::{BEGINNING, ResponseForwarder};
 use super::head::{Head, Malformed, Scanner};
 use super::input::Input;
 use super::pace::Pace;
-use super::{Class, LocalReply, RejectReason};
+use super::{Class, HandlerData, LocalReply, RejectReason};
 use crate::ops::Limits;
 
 /// What a connection asks of the state shared by all connections.
@@ -36,12 +36,14 @@ pub trait Rules {
 }
 
 /// A request that may go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Admitted {
     /// The kind of slot it needs.
     pub class: Class,
     /// Bytes that its body may have.
     pub body_bytes: usize,
+    /// What the handler made of the head.
+    pub data: HandlerData,
 }
 
 /// Why a request may not go on.
@@ -66,6 +68,8 @@ pub struct Request {
     pub id: String,
     /// The kind of slot it needs.
     pub class: Class,
+    /// What the handler made of the head.
+    pub data: HandlerData,
     /// The grant under which it was admitted.
     pub pass: Pass,
 }

@@ -132,13 +132,14 @@ impl Connection {
                 );
                 let forwarder =
                     forwarder.with(self.current.as_ref().map(|current| current.shares.clone()).unwrap_or_default());
-                let (head, body, class) = ((**head).clone(), std::mem::take(kept), admitted.class);
+                let (head, body) = ((**head).clone(), std::mem::take(kept));
+                let (class, data) = (admitted.class, admitted.data.take());
                 self.state = State::Answering { forwarder, early_status: 0 };
                 if self.peer_ended {
                     self.send_early_status();
                 }
                 let (id, pass) = self.current.as_ref().and_then(|current| Some((current.id.clone(), current.pass?)))?;
-                return Some(Request { head, body, id, class, pass });
+                return Some(Request { head, body, id, class, data, pass });
             }
             None if self.peer_ended => {
                 RejectReason::Malformed(Malformed { status: 400, why: "the body is shorter than announced" })

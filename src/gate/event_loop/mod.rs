@@ -219,6 +219,9 @@ impl EventLoop {
             self.gauges.connections.store(self.open, Ordering::Relaxed);
             self.gauges.held_bytes.store(self.admission.held(), Ordering::Relaxed);
             self.gauges.requests.store(self.admission.taken(), Ordering::Relaxed);
+            let is_proven = |upstream: &&Upstream| upstream.task != Task::HealthCheck;
+            let proven = self.upstreams.iter().flatten().filter(is_proven).count();
+            self.gauges.upstreams.store(proven, Ordering::Relaxed);
         }
     }
 

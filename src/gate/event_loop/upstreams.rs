@@ -11,7 +11,7 @@ use super::super::connection::Request;
 use super::super::in_flight::InFlightRequest;
 use super::super::peers::Peer;
 use super::super::price::Holder;
-use super::super::upstream::{HEALTH_CHECK_END, Task, Upstream};
+use super::super::upstream::{Task, Upstream};
 use super::source::Source;
 use super::{EventLoop, InFlight};
 use crate::work::{CancelToken, Owner};
@@ -22,8 +22,9 @@ const READS: usize = 8;
 /// Bytes of a reply that are read for a client with nothing buffered even when there is no memory for more: a refusal, or a score.
 const LITTLE: usize = 4 << 10;
 
-/// Time for tiny_http to answer on a new connection: all its threads may be busy.
-const HEALTH_CHECK_TIME: Duration = Duration::from_secs(60);
+/// Time for tiny_http to answer on a new connection. All its threads may be busy with requests whose clients have left; then the next
+/// connection is tried, and until one answers, requests wait.
+const HEALTH_CHECK_TIME: Duration = Duration::from_secs(10);
 
 impl EventLoop {
     /// Passes a whole request on, or, where there is no slot for it, lets it wait or refuses it.
@@ -39,15 +40,15 @@ impl EventLoop {
     }
 
     /// Passes a request on that holds its slot.
-    pub(super) fn pass_on(&mut self, i: usize, request: Request, holder: Holder) {
+    pub(super) fn pass_on(&mut self, i: usize, mut request: Request, holder: Holder) {
         let (class, begun) = (request.class, Instant::now());
         let Holder { peer, token } = holder;
         self.request_ids += 1;
         let request_id = self.request_ids;
         let account = token.map_or_else(|| self.admission.number(&peer), |token| self.admission.number(&token));
         let owner = Owner::new(self.admission.number(&holder));
-        self.in_flight_requests
-            .enter(request_id, InFlightRequest { cancel: CancelToken::default(), owner: owner.clone(), account });
+        let (cancel, data) = (CancelToken::default(), request.data.take());
+        self.in_flight_requests.enter(request_id, InFlightRequest { cancel, owner: owner.clone(), account, data });
         if let Some(client) = self.client(i) {
             client.in_flight = Some(InFlight { class, holder, begun, owner, request_id, upstream: None });
         }
@@ -135,10 +136,11 @@ impl EventLoop {
             Task::Request { client } => client,
             Task::HealthCheck => match upstream.read(&mut self.buffer) {
                 Ok(None) => return,
-                Ok(Some(count)) if self.buffer[..count].ends_with(HEALTH_CHECK_END) => {
-                    return upstream.task = Task::None;
-                }
-                Ok(Some(_)) => return,
+                Ok(Some(count)) => match upstream.check_health(&self.buffer[..count]) {
+                    Ok(true) => return upstream.task = Task::None,
+                    Ok(false) => return,
+                    Err(_) => return self.upstreams[number] = None,
+                },
                 Err(_) => return self.upstreams[number] = None,
             },
             // An idle connection has nothing to send; if it does, or has ended, it is of no more use.
