@@ -34,14 +34,21 @@
 //! (queries), [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads), [`api::fuzz_base64`], [`api::fuzz_seal`],
 //! [`gate::fuzz`] (connections), [`ops::settings::fuzz`]. `cargo run --release --example fuzz` feeds them.
 
+#[forbid(unsafe_code)]
 pub mod api;
+#[forbid(unsafe_code)]
 pub mod camera;
+#[forbid(unsafe_code)]
 pub mod cli;
 pub mod engine;
+#[forbid(unsafe_code)]
 pub mod face;
+#[forbid(unsafe_code)]
 pub mod gate;
+#[forbid(unsafe_code)]
 pub mod media;
 pub mod ops;
+#[forbid(unsafe_code)]
 pub mod work;
 
 #[cfg(test)]
@@ -75,6 +82,33 @@ mod tests {
             }
         }
         all
+    }
+
+    /// Rust files under `folder`.
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+
+    /// In most modules the compiler forbids it; in `engine` and `ops` it is denied, and may be allowed in these files alone.
+    #[test]
+    fn unsafe_code_is_allowed_in_kernels_and_for_the_heap_alone() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut files = vec![];
+        sources(&root, &mut files);
+        let allows = |file: &PathBuf| {
+            let text = std::fs::read_to_string(file).unwrap();
+            ["allow", "expect"].iter().any(|lint| text.contains(&format!("{lint}(unsafe_code")))
+        };
+        let kernels = root.join("engine/int8/kernels");
+        files.retain(|file| allows(file) && !file.starts_with(&kernels));
+        assert_eq!(files, [root.join("ops/heap.rs")]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn every_kernel_gives_the_same_bytes() {
     let models = ModelSet::embedded().expect("the embedded models");
     for plan in PLANS {
         for pixels in [self_test::picture(plan.1), noise(plan.1)] {
-            let want = answer(&models, plan, Arithmetic::Integer(Isa::Portable), &pixels);
+            let want = answer(&models, plan, Arithmetic::Integer(Isa::PORTABLE), &pixels);
             for isa in Isa::available() {
                 assert!(answer(&models, plan, Arithmetic::Integer(isa), &pixels) == want, "{plan:?} {isa:?}");
             }
@@ -74,7 +74,7 @@ fn a_smaller_picture_needs_no_other_plan() {
     let mut session = plan.session().expect("a session");
     let large = noise(320);
     let (wide, high) = (&large[..3 * 320 * 96], &large[..3 * 320 * 256]);
-    let portable = detector.plan(320, Arithmetic::Integer(Isa::Portable)).expect("a plan");
+    let portable = detector.plan(320, Arithmetic::Integer(Isa::PORTABLE)).expect("a plan");
     let mut reference = portable.session().expect("a session");
     // A run must not depend on the state that the run before left.
     for _ in 0..2 {

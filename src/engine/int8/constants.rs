@@ -93,7 +93,7 @@ mod tests {
     /// What a pointwise convolution of one pixel of 16 channels stores, with steps of a half and a zero point of 7.
     fn stored(scale: &[f32], weights: i8, bias: &[f32]) -> Result<Vec<u8>, Unsupported> {
         let n = scale.len();
-        let mut builder = Builder::new(Isa::Portable);
+        let mut builder = Builder::new(Isa::PORTABLE);
         let input = builder.input(Shape::new(1, 1, 16), Stored { scale: vec![1.0; 16], zero: vec![0; 16] });
         let conv = Conv {
             weights: vec![weights; n * 16],

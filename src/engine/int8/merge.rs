@@ -117,7 +117,7 @@ mod tests {
 
     /// Heads with these numbers of channels, on one input of 16, in one network.
     fn outputs(channels: &[usize], x: &[u8]) -> (usize, Vec<Vec<f32>>) {
-        let mut builder = Builder::new(Isa::Portable);
+        let mut builder = Builder::new(Isa::PORTABLE);
         let stored = |n: usize| Stored { scale: vec![0.5; n], zero: vec![100; n] };
         let input = builder.input(Shape::new(5, 6, 16), stored(16));
         for n in channels {

@@ -108,7 +108,7 @@ mod tests {
             x = model.wire_node(format!("double.{i}"), add(), &[x, x])?[0];
         }
         model.select_output_outlets(&[x])?;
-        let coverage = blocks::replace(&mut model, Isa::Portable)?;
+        let coverage = blocks::replace(&mut model, Isa::PORTABLE)?;
         assert_eq!((coverage.integer, coverage.float.len()), (0, 1));
         Ok(())
     }

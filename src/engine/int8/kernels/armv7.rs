@@ -5,13 +5,13 @@
 use std::arch::global_asm;
 
 use super::target::Target;
-use super::{Depthwise, ElementwiseAdd, Gemm, Kernels, Layout, Out};
+use super::{Depthwise, ElementwiseAdd, Gemm, Isa, Kernels, Layout, Out};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
 use crate::engine::int8::gemm::{CHAIN, interleave};
 use crate::engine::int8::requantize::RequantConstants;
 
-pub(super) const KERNELS: Kernels = Kernels {
+const KERNELS: Kernels = Kernels {
     layout: |_| Layout { outputs: COLUMNS, inputs: 16 },
     signed: true,
     scratch: |k| k * ROWS,
@@ -28,9 +28,9 @@ pub(super) const KERNELS: Kernels = Kernels {
 const ROWS: usize = 2;
 const COLUMNS: usize = 4;
 
-/// Whether the processor has NEON: bit 12 of the capabilities that the kernel reports (`HWCAP_NEON`).
-pub(super) fn is_there() -> bool {
-    rustix::param::linux_hwcap().0 & 1 << 12 != 0
+/// 32-bit ARM with NEON: bit 12 of the capabilities that the kernel reports (`HWCAP_NEON`).
+pub(super) fn detect() -> Option<Isa> {
+    (rustix::param::linux_hwcap().0 & 1 << 12 != 0).then_some(Isa { name: "neon-v7", kernels: &KERNELS })
 }
 
 unsafe extern "C" {
@@ -86,7 +86,7 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
             for quarter in 0..BLOCK / COLUMNS {
                 let (w, fits_i16) = (&weights[quarter * COLUMNS * k..], &fits_i16[quarter * chains..]);
                 let sums = &mut sums.as_flattened_mut()[quarter * COLUMNS..];
-                // SAFETY: `Isa::kernels` returns these kernels only where there is NEON; two rows of `k` are in the scratch
+                // SAFETY: these kernels are reached through an `Isa` alone, which exists only where there is NEON; two rows of `k` are in the scratch
                 // memory (the second may be the first again), each quarter has four times `k` weights and,
                 // as was asserted, `chains` flags.
                 unsafe { faceplate_gemm_2x4(scratch.as_ptr(), w.as_ptr(), k, fits_i16.as_ptr(), sums.as_mut_ptr()) }

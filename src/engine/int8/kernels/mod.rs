@@ -12,34 +12,20 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use std::fmt;
+
 use super::add::ElementwiseAdd;
 use super::depthwise::Depthwise;
 use super::gemm::{Gemm, Layout};
 use super::requantize::Out;
 
-/// An instruction set that there are kernels for. All of them give the same bytes as results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
-    /// The definition in Rust, as compiled.
-    Portable,
-    /// x86-64 with AVX2.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// x86-64 with AVX-VNNI.
-    #[cfg(target_arch = "x86_64")]
-    AvxVnni,
-    /// x86-64 with AVX-512 VNNI.
-    #[cfg(target_arch = "x86_64")]
-    Avx512Vnni,
-    /// 32-bit ARM with NEON.
-    #[cfg(all(target_arch = "arm", target_os = "linux"))]
-    NeonV7,
-    /// Any aarch64.
-    #[cfg(target_arch = "aarch64")]
-    Neon,
-    /// aarch64 with the dot product extension.
-    #[cfg(target_arch = "aarch64")]
-    Dot,
+/// An instruction set that this processor has, and its kernels: the only way to them. A value exists only where the processor has the
+/// instructions, since each file of kernels makes it after asking the processor, and fields are private to these files. All kernels give
+/// the same bytes as results.
+#[derive(Clone, Copy)]
+pub struct Isa {
+    name: &'static str,
+    kernels: &'static Kernels,
 }
 
 /// The loops of one instruction set.
@@ -59,76 +45,47 @@ pub(super) struct Kernels {
 }
 
 impl Isa {
+    /// The definition in Rust, as compiled: on every processor.
+    pub const PORTABLE: Self = portable::ISA;
+
     /// All instruction sets that this processor has, the best last.
     pub fn available() -> Vec<Self> {
-        let mut found = vec![Self::Portable];
+        let all = [Some(Self::PORTABLE)].into_iter();
         #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            found.push(Self::Avx2);
-            if x86::has_avx512_vnni() {
-                found.push(Self::Avx512Vnni);
-            }
-            // Last: where there are both, on Sapphire Rapids, it was the faster by a sixth to a third. AVX-VNNI has become faster since
-            // by about as much, which was not measured there.
-            if std::arch::is_x86_feature_detected!("avxvnni") {
-                found.push(Self::AvxVnni);
-            }
-        }
-        #[cfg(all(target_arch = "arm", target_os = "linux"))]
-        if armv7::is_there() {
-            found.push(Self::NeonV7);
-        }
+        let all = all.chain(x86::detect());
         #[cfg(target_arch = "aarch64")]
-        {
-            found.push(Self::Neon);
-            if std::arch::is_aarch64_feature_detected!("dotprod") {
-                found.push(Self::Dot);
-            }
-        }
-        found
+        let all = all.chain(aarch64::detect());
+        #[cfg(all(target_arch = "arm", target_os = "linux"))]
+        let all = all.chain([armv7::detect()]);
+        all.flatten().collect()
     }
 
     /// The best instruction set that this processor has.
     pub fn best() -> Self {
-        *Self::available().last().expect("the portable one is always there")
+        Self::available().pop().unwrap_or(Self::PORTABLE)
     }
 
     /// The name used in settings and messages.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni => "avx-vnni",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni => "avx512-vnni",
-            #[cfg(all(target_arch = "arm", target_os = "linux"))]
-            Self::NeonV7 => "neon-v7",
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon => "neon",
-            #[cfg(target_arch = "aarch64")]
-            Self::Dot => "neon-dot",
-        }
+        self.name
     }
 
-    /// Its kernels. Panics on a processor without it: running them would be undefined behavior.
+    /// Its kernels.
     pub(super) fn kernels(self) -> &'static Kernels {
-        assert!(Self::available().contains(&self), "this processor has no {}", self.name());
-        match self {
-            Self::Portable => &portable::KERNELS,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => &x86::AVX2,
-            #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni => &x86::AVX_VNNI,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni => &x86::AVX512_VNNI,
-            #[cfg(all(target_arch = "arm", target_os = "linux"))]
-            Self::NeonV7 => &armv7::KERNELS,
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon => &aarch64::NEON,
-            #[cfg(target_arch = "aarch64")]
-            Self::Dot => &aarch64::DOT,
-        }
+        self.kernels
+    }
+}
+
+impl PartialEq for Isa {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Isa {}
+
+impl fmt::Debug for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }

@@ -1,9 +1,12 @@
 //! Defines what kernels compute, in portable Rust.
 
-use super::{Depthwise, ElementwiseAdd, Gemm, Kernels, Layout, Out};
+use super::{Depthwise, ElementwiseAdd, Gemm, Isa, Kernels, Layout, Out};
 use crate::engine::int8::BLOCK;
 
-pub(super) const KERNELS: Kernels =
+/// It needs nothing of the processor.
+pub(super) const ISA: Isa = Isa { name: "portable", kernels: &KERNELS };
+
+const KERNELS: Kernels =
     Kernels { layout: |_| Layout { outputs: BLOCK, inputs: 4 }, signed: false, scratch: |_| 0, gemm, depthwise, add };
 
 fn gemm(g: &Gemm<'_>, _: &mut [u8], mut out: Out<'_>) {

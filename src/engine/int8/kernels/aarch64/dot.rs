@@ -6,17 +6,22 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::super::{Gemm, Kernels, Layout, Out};
+use super::super::{Gemm, Isa, Kernels, Layout, Out};
 use super::neighbors;
 use super::requantize::{Sums, add, start};
 use super::rows::{Tile, for_all};
 use crate::engine::int8::BLOCK;
 
-pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
+/// aarch64 with the dot product extension.
+pub(super) fn detect() -> Option<Isa> {
+    std::arch::is_aarch64_feature_detected!("dotprod").then_some(Isa { name: "neon-dot", kernels: &KERNELS })
+}
+
+const KERNELS: Kernels = Kernels {
     layout: |_| Layout { outputs: BLOCK, inputs: 4 },
     signed: true,
     scratch: |k| k * ROWS,
-    // SAFETY: `Isa::kernels` returns these kernels only where the processor has the instruction.
+    // SAFETY: these kernels are reached through an `Isa` alone, which exists only where the processor has the instruction.
     gemm: |g, scratch, out| unsafe { gemm(g, scratch, out) },
     depthwise: neighbors::by_dot_products,
     add,

@@ -8,5 +8,9 @@ mod neon;
 mod requantize;
 mod rows;
 
-pub(super) use dot::KERNELS as DOT;
-pub(super) use neon::KERNELS as NEON;
+use super::Isa;
+
+/// Those that this processor has, the best last.
+pub(super) fn detect() -> [Option<Isa>; 2] {
+    [Some(neon::ISA), dot::detect()]
+}

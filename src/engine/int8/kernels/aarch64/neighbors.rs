@@ -18,7 +18,7 @@ pub(super) fn plain(d: &Depthwise<'_>, out: Out<'_>) {
 
 /// For the kernels of the dot product extension.
 pub(super) fn by_dot_products(d: &Depthwise<'_>, out: Out<'_>) {
-    // SAFETY: `Isa::kernels` returns kernels only where the processor has their instructions.
+    // SAFETY: kernels are reached through an `Isa` alone, which exists only where the processor has their instructions.
     if fit(d) { unsafe { dot_products(d, out) } } else { any(d, out) }
 }
 

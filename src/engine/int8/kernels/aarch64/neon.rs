@@ -5,14 +5,17 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::super::{Gemm, Kernels, Layout, Out};
+use super::super::{Gemm, Isa, Kernels, Layout, Out};
 use super::requantize::{add, whole};
 use super::rows::{Tile, for_all};
 use super::{narrow, neighbors};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::gemm::{CHAIN, Weights};
 
-pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
+/// Any aarch64: NEON is a part of it.
+pub(super) const ISA: Isa = Isa { name: "neon", kernels: &KERNELS };
+
+const KERNELS: Kernels = Kernels {
     layout: |k| if is_narrow(k) { narrow::LAYOUT } else { Layout { outputs: COLUMNS, inputs: 16 } },
     signed: true,
     scratch: |k| k * ROWS,

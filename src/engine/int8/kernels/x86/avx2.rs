@@ -4,19 +4,24 @@
 use std::arch::x86_64::*;
 
 use super::super::target::{Store as _, Target, with_put};
-use super::super::{Gemm, Kernels, Layout, Out};
+use super::super::{Gemm, Isa, Kernels, Layout, Out};
 use super::lanes256::{Bytes, Eights, Floats, add, start};
 use super::neighbors;
 use crate::engine::int8::BLOCK;
 
-pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
+/// x86-64 with AVX2.
+pub(super) fn detect() -> Option<Isa> {
+    is_x86_feature_detected!("avx2").then_some(Isa { name: "avx2", kernels: &KERNELS })
+}
+
+const KERNELS: Kernels = Kernels {
     layout: |_| Layout { outputs: BLOCK, inputs: 2 },
     signed: false,
     scratch: |k| k * 2 * panel(k),
     gemm: |g, scratch, out| {
         g.check(&out);
         assert!(scratch.len() >= (KERNELS.scratch)(g.k), "scratch");
-        // SAFETY: `Isa::kernels` returns these kernels only where there is AVX2; lengths are checked above.
+        // SAFETY: these kernels are reached through an `Isa` alone, which exists only where there is AVX2; lengths are checked above.
         unsafe { gemm(g, scratch.as_mut_ptr(), out) }
     },
     depthwise: neighbors::by_pairs,

@@ -4,29 +4,31 @@
 use std::arch::x86_64::*;
 
 use super::super::target::{Store as _, Target, with_put};
-use super::super::{Gemm, Kernels, Out};
+use super::super::{Gemm, Isa, Kernels, Out};
 use super::lanes512::{Bytes, Floats, start};
 use super::{avx_vnni, neighbors};
 use crate::engine::int8::BLOCK;
 
-/// Weight layout, scratch memory and tensor sums are those of the narrow kernels.
-pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
+/// x86-64 with AVX-512 VNNI.
+pub(super) fn detect() -> Option<Isa> {
+    let is_there = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni");
+    is_there.then_some(Isa { name: "avx512-vnni", kernels: &KERNELS })
+}
+
+/// Weight layout, scratch memory and tensor sums are those of the narrow kernels; the last two need AVX2 alone.
+const KERNELS: Kernels = Kernels {
     gemm: |g, _, out| {
         g.check(&out);
-        // SAFETY: `Isa::kernels` returns these kernels only where the processor has the instructions; lengths are checked above.
+        // SAFETY: these kernels are reached through an `Isa` alone, which exists only where the processor has the instructions; lengths are checked above.
         unsafe { gemm(g, out) }
     },
     depthwise: neighbors::by_wide_fours,
     ..avx_vnni::KERNELS
 };
-
-/// Whether the processor has the instructions.
-pub(in crate::engine::int8::kernels) fn is_there() -> bool {
-    is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512vnni")
-}
 
 /// # Safety
 /// Requires AVX-512 VNNI; `g` and `out` must have been checked.

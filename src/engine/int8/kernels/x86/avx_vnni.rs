@@ -4,18 +4,25 @@
 use std::arch::x86_64::*;
 
 use super::super::target::{Store as _, Target, with_put};
-use super::super::{Gemm, Kernels, Layout, Out};
+use super::super::{Gemm, Isa, Kernels, Layout, Out};
 use super::lanes256::{Bytes, Floats, add, start};
 use super::neighbors;
 use crate::engine::int8::BLOCK;
 
-pub(in crate::engine::int8::kernels) const KERNELS: Kernels = Kernels {
+/// x86-64 with AVX-VNNI.
+pub(super) fn detect() -> Option<Isa> {
+    let is_there = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni");
+    is_there.then_some(Isa { name: "avx-vnni", kernels: &KERNELS })
+}
+
+/// [`super::avx512`] takes what needs AVX2 alone.
+pub(super) const KERNELS: Kernels = Kernels {
     layout: |_| Layout { outputs: BLOCK, inputs: 4 },
     signed: false,
     scratch: |_| 0,
     gemm: |g, _, out| {
         g.check(&out);
-        // SAFETY: `Isa::kernels` returns these kernels only where the processor has the instructions; lengths are checked above.
+        // SAFETY: these kernels are reached through an `Isa` alone, which exists only where the processor has the instructions; lengths are checked above.
         unsafe { gemm(g, out) }
     },
     depthwise: neighbors::by_fours,

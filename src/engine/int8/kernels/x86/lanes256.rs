@@ -91,7 +91,7 @@ impl Sums for Eights {
 pub(super) fn add(b: &ElementwiseAdd<'_>, mut out: Out<'_>) {
     b.check(&out);
     let target = Target::new(&mut out, Some(b.residual));
-    // SAFETY: `Isa::kernels` returns the kernels that use this only where there is AVX2; lengths are checked.
+    // SAFETY: the kernels that use this are reached through an `Isa` alone, which exists only where there is AVX2; lengths are checked.
     unsafe { add_all(b, target) }
 }
 

@@ -14,19 +14,19 @@ use crate::engine::int8::requantize::RequantConstants;
 
 /// For the AVX2 kernels.
 pub(super) fn by_pairs(d: &Depthwise<'_>, out: Out<'_>) {
-    // SAFETY: `Isa::kernels` returns kernels only where the processor has their instructions.
+    // SAFETY: kernels are reached through an `Isa` alone, which exists only where the processor has their instructions.
     unsafe { if fit(d) { pairs(d, out) } else { any(d, out) } }
 }
 
 /// For the AVX-VNNI kernels.
 pub(super) fn by_fours(d: &Depthwise<'_>, out: Out<'_>) {
-    // SAFETY: `Isa::kernels` returns kernels only where the processor has their instructions.
+    // SAFETY: kernels are reached through an `Isa` alone, which exists only where the processor has their instructions.
     unsafe { if fit(d) { fours(d, out) } else { any(d, out) } }
 }
 
 /// For the AVX-512 VNNI kernels.
 pub(super) fn by_wide_fours(d: &Depthwise<'_>, out: Out<'_>) {
-    // SAFETY: `Isa::kernels` returns kernels only where the processor has their instructions.
+    // SAFETY: kernels are reached through an `Isa` alone, which exists only where the processor has their instructions.
     unsafe { if fit(d) { wide_fours(d, out) } else { any(d, out) } }
 }
 
