@@ -1,20 +1,14 @@
 //! Random bits for tokens and ids.
 
-use rustix::rand::{GetRandomFlags, getrandom};
+use ring::rand::{SystemRandom, generate};
 
-/// 128 bits from the kernel.
+/// 128 bits from the kernel. Blocks only before the kernel's generator is seeded, seconds after power on.
+///
+/// # Panics
+/// If the kernel has no generator: a token that can be guessed is worse than none.
 pub fn random() -> u128 {
-    let mut bytes = [0; 16];
-    let mut got = 0;
-    while got < bytes.len() {
-        // This blocks only before the kernel's generator is seeded, seconds after power on.
-        match getrandom(&mut bytes[got..], GetRandomFlags::empty()) {
-            Ok(count) => got += count,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => panic!("the kernel gives no random bytes: {error}"),
-        }
-    }
-    u128::from_le_bytes(bytes)
+    let bits = generate(&SystemRandom::new()).unwrap_or_else(|_| panic!("the kernel gives no random bytes"));
+    u128::from_le_bytes(bits.expose())
 }
 
 #[cfg(test)]
