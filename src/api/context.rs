@@ -111,9 +111,9 @@ impl Service {
         let extractor = move || shared.extractor().expect("one was made when the models were planned");
         let info = faces.embedder();
         let Decoding::Embedding { dimension } = info.output else {
-            return Err(engine::Error::Models(format!("{} makes no embeddings", info.name)));
+            return Err(engine::Error::models(format!("{} makes no embeddings", info.name)));
         };
-        let comparator = Comparator::of(info, settings).map_err(|e| engine::Error::Models(e.to_string()))?;
+        let comparator = Comparator::of(info, settings).map_err(|e| engine::Error::models(e.to_string()).because(e))?;
         Ok(Self {
             pool: Pool::start(settings.workers(), 2 * most_requests, extractor),
             comparator,

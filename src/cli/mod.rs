@@ -139,6 +139,6 @@ fn arithmetic(settings: &Settings) -> Result<Arithmetic, engine::Error> {
     Arithmetic::parse(name).ok_or_else(|| {
         let kernels: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
         let known = kernels.join(", ");
-        engine::Error::Models(format!("inference.arithmetic = {name}: it is one of float, emulated, {known}"))
+        engine::Error::models(format!("inference.arithmetic = {name}: it is one of float, emulated, {known}"))
     })
 }

@@ -183,8 +183,8 @@ pub struct Knot {
 impl Manifest {
     /// Reads and checks a manifest.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let manifest: Self = toml::from_str(text).map_err(|e| Error::Models(format!("models.toml: {e}")))?;
-        let wrong = |what: String| Err(Error::Models(format!("models.toml: {what}")));
+        let manifest: Self = toml::from_str(text).map_err(|e| Error::models(format!("models.toml: {e}")).because(e))?;
+        let wrong = |what: String| Err(Error::models(format!("models.toml: {what}")));
         if manifest.format != 1 {
             return wrong(format!("format {} is not 1", manifest.format));
         }
@@ -194,68 +194,68 @@ impl Manifest {
                 return wrong(format!("{found} models have the role {role:?}; there must be one"));
             }
         }
-        for model in &manifest.models {
-            if let Err(what) = model.check() {
-                return wrong(format!("model {}: {what}", model.name));
-            }
-        }
+        manifest.models.iter().try_for_each(ModelInfo::check)?;
         Ok(manifest)
     }
 }
 
 impl ModelInfo {
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Error> {
         if self.file.contains(['/', '\\']) || self.file.starts_with('.') {
-            return Err(format!("file {:?} must lie beside models.toml", self.file));
+            return self.wrong(&format!("file {:?} must lie beside models.toml", self.file));
         }
         if self.input.sides.is_empty() || self.input.sides.iter().any(|s| !(16..=2048).contains(s)) {
-            return Err("sides must be between 16 and 2048 pixels".into());
+            return self.wrong("sides must be between 16 and 2048 pixels");
         }
         if !self.input.sides.is_sorted() {
-            return Err("sides must ascend".into());
+            return self.wrong("sides must ascend");
         }
         match (self.role, &self.output) {
             (Role::Detector, Decoding::Yunet { .. }) => {
                 if self.input.sides.iter().any(|s| s % 32 != 0) {
-                    return Err("sides of a yunet must be multiples of 32".into());
+                    return self.wrong("sides of a yunet must be multiples of 32");
                 }
                 Ok(())
             }
             (Role::Embedder, Decoding::Embedding { dimension }) => {
                 if !(16..=1024).contains(dimension) {
-                    return Err("dimension must be between 16 and 1024".into());
+                    return self.wrong("dimension must be between 16 and 1024");
                 }
                 if self.id == 0 {
-                    return Err("an embedder needs an id from 1".into());
+                    return self.wrong("an embedder needs an id from 1");
                 }
-                check_knots(&self.knots)?;
+                self.check_knots(&self.knots)?;
                 let rates = |knots: &[Knot]| knots.iter().map(|k| k.fmr).collect::<Vec<_>>();
                 if !self.joined_knots.is_empty() {
-                    check_knots(&self.joined_knots)?;
+                    self.check_knots(&self.joined_knots)?;
                     if rates(&self.joined_knots) != rates(&self.knots) {
-                        return Err("joined knots must be at the rates of the others".into());
+                        return self.wrong("joined knots must be at the rates of the others");
                     }
                 }
                 Ok(())
             }
             (Role::Liveness, Decoding::Liveness { classes, live }) => {
                 if !(2..=16).contains(classes) || live >= classes {
-                    return Err("classes must be between 2 and 16, and live one of them".into());
+                    return self.wrong("classes must be between 2 and 16, and live one of them");
                 }
                 Ok(())
             }
-            (role, _) => Err(format!("this decoding does not fit the role {role:?}")),
+            (role, _) => self.wrong(&format!("this decoding does not fit the role {role:?}")),
         }
     }
-}
 
-fn check_knots(knots: &[Knot]) -> Result<(), String> {
-    let rising = knots.windows(2).all(|k| k[0].fmr > k[1].fmr && k[0].cosine < k[1].cosine);
-    if knots.len() < 2 || !rising {
-        return Err("knots must be two or more, with falling fmr and rising cosine".into());
+    fn check_knots(&self, knots: &[Knot]) -> Result<(), Error> {
+        let rising = knots.windows(2).all(|k| k[0].fmr > k[1].fmr && k[0].cosine < k[1].cosine);
+        if knots.len() < 2 || !rising {
+            return self.wrong("knots must be two or more, with falling fmr and rising cosine");
+        }
+        if knots.iter().any(|k| !(k.fmr > 0.0 && k.fmr <= 1.0 && k.cosine.abs() < 1.0)) {
+            return self.wrong("knots need fmr in (0, 1] and cosine in (-1, 1)");
+        }
+        Ok(())
     }
-    if knots.iter().any(|k| !(k.fmr > 0.0 && k.fmr <= 1.0 && k.cosine.abs() < 1.0)) {
-        return Err("knots need fmr in (0, 1] and cosine in (-1, 1)".into());
+
+    fn wrong(&self, what: &str) -> Result<(), Error> {
+        Err(Error::models(format!("models.toml: model {}: {what}", self.name)))
     }
-    Ok(())
 }

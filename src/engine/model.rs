@@ -1,6 +1,6 @@
 //! Loads models: embedded or read from a folder, checked against the manifest, planned by tract.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use flate2::read::DeflateDecoder;
@@ -57,9 +57,10 @@ impl ModelSet {
     pub fn embedded() -> Result<Self, Error> {
         Self::new(Manifest::parse(EMBEDDED_MANIFEST)?, |name| {
             let file = EMBEDDED_FILES.iter().find(|(known, _)| *known == name);
-            let (_, deflated) = file.ok_or_else(|| format!("{name} is not embedded"))?;
+            let (_, deflated) = file.ok_or_else(|| Error::models(format!("{name} is not embedded")))?;
             let mut onnx = Vec::with_capacity(2 * deflated.len());
-            DeflateDecoder::new(*deflated).read_to_end(&mut onnx).map_err(|e| format!("{name}: {e}"))?;
+            let inflated = DeflateDecoder::new(*deflated).read_to_end(&mut onnx);
+            inflated.map_err(|e| Error::models(format!("{name}: {e}")).because(e))?;
             Ok(onnx)
         })
     }
@@ -67,26 +68,24 @@ impl ModelSet {
     /// The models of a folder with a `models.toml`.
     pub fn from_dir(dir: &Path) -> Result<Self, Error> {
         let manifest = dir.join("models.toml");
-        let text = std::fs::read_to_string(&manifest)
-            .map_err(|e| Error::Models(format!("cannot read {}: {e}", manifest.display())))?;
+        let text = std::fs::read_to_string(&manifest).map_err(|e| unread(&manifest, e))?;
         Self::new(Manifest::parse(&text)?, |name| {
             let path = dir.join(name);
-            let told = |e: std::io::Error| format!("cannot read {}: {e}", path.display());
-            let size = std::fs::metadata(&path).map_err(told)?.len();
+            let size = std::fs::metadata(&path).map_err(|e| unread(&path, e))?.len();
             if size > MAX_FILE_BYTES {
-                return Err(format!("{}: {size} bytes are over {MAX_FILE_BYTES}", path.display()));
+                return Err(Error::models(format!("{}: {size} bytes are over {MAX_FILE_BYTES}", path.display())));
             }
-            std::fs::read(&path).map_err(told)
+            std::fs::read(&path).map_err(|e| unread(&path, e))
         })
     }
 
-    fn new(manifest: Manifest, read: impl Fn(&str) -> Result<Vec<u8>, String>) -> Result<Self, Error> {
+    fn new(manifest: Manifest, read: impl Fn(&str) -> Result<Vec<u8>, Error>) -> Result<Self, Error> {
         let load = |info: ModelInfo| {
-            let onnx = read(&info.file).map_err(Error::Models)?;
+            let onnx = read(&info.file)?;
             let found = hex::digits(digest(&SHA256, &onnx).as_ref());
             if found != info.sha256 {
                 let (file, want) = (&info.file, &info.sha256);
-                return Err(Error::Models(format!("{file}: its SHA-256 is {found}, models.toml says {want}")));
+                return Err(Error::models(format!("{file}: its SHA-256 is {found}, models.toml says {want}")));
             }
             Ok(Model { info, onnx })
         };
@@ -109,6 +108,10 @@ impl ModelSet {
     }
 }
 
+fn unread(path: &Path, error: io::Error) -> Error {
+    Error::models(format!("cannot read {}: {error}", path.display())).because(error)
+}
+
 impl Model {
     /// Its description.
     pub fn info(&self) -> &ModelInfo {
@@ -123,10 +126,10 @@ impl Model {
 
     /// Plans the model for square inputs of `side` pixels.
     pub fn plan(&self, side: usize, arithmetic: Arithmetic) -> Result<Plan, Error> {
-        let told = |e: TractError| Error::Models(format!("{}: {e:#}", self.info.file));
+        let told = |e: TractError| Error::models(format!("{}: {e:#}", self.info.file)).because(e);
         let mut graph = ops::framework().model_for_read(&mut &*self.onnx).map_err(told)?;
         if graph.inputs.len() != 1 {
-            return Err(Error::Models(format!("{}: {} inputs instead of one", self.info.file, graph.inputs.len())));
+            return Err(Error::models(format!("{}: {} inputs instead of one", self.info.file, graph.inputs.len())));
         }
         let shape = [1, 3, side, side];
         graph.set_input_fact(0, f32::fact(shape).into()).map_err(told)?;

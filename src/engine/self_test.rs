@@ -3,7 +3,7 @@
 //! It catches a wrong kernel, a damaged weight or a mixed-up channel; it does not measure accuracy. The expected values come
 //! from the script that quantized the model.
 
-use super::Map;
+use super::{Error, Map};
 
 /// Least cosine between the answer and the expected one. Float and integer arithmetic agree to 0.998 here.
 const LEAST_COSINE: f32 = 0.98;
@@ -17,11 +17,12 @@ pub fn picture(side: usize) -> Vec<u8> {
     (0..side * side).flat_map(|i| (0..3).map(move |c| value(c, i / side, i % side) as u8)).collect()
 }
 
-/// Compares values spread evenly over all outputs with `answer`.
-pub(super) fn compare(maps: &[Map], answer: &[f32]) -> Result<(), String> {
+/// Compares values spread evenly over all outputs of the model `name` with `answer`.
+pub(super) fn compare(name: &str, maps: &[Map], answer: &[f32]) -> Result<(), Error> {
     let all: Vec<f32> = maps.iter().flat_map(|m| m.values.iter().copied()).collect();
     if answer.is_empty() || all.len() < answer.len() {
-        return Err(format!("{} outputs for a known answer of {} values", all.len(), answer.len()));
+        let (found, known) = (all.len(), answer.len());
+        return Err(Error::self_test(format!("{name}: {found} outputs for a known answer of {known} values")));
     }
     let got: Vec<f32> = (0..answer.len()).map(|i| all[i * all.len() / answer.len()]).collect();
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
@@ -30,7 +31,7 @@ pub(super) fn compare(maps: &[Map], answer: &[f32]) -> Result<(), String> {
     if cosine >= LEAST_COSINE && (0.9..1.1).contains(&(dot(&got, &got) / dot(answer, answer)).sqrt()) {
         return Ok(());
     }
-    Err(format!("self-test: the answer agrees with the known one to {cosine:.4} only"))
+    Err(Error::self_test(format!("{name}: self-test: the answer agrees with the known one to {cosine:.4} only")))
 }
 
 #[cfg(test)]
@@ -44,11 +45,11 @@ mod tests {
     #[test]
     fn close_answers_pass_and_wrong_ones_fail() {
         let answer = [1.0, -2.0, 3.0, 0.5];
-        assert!(compare(&maps(&[1.01, -2.0, 2.98, 0.5]), &answer).is_ok());
+        assert!(compare("m", &maps(&[1.01, -2.0, 2.98, 0.5]), &answer).is_ok());
         for wrong in [[1.0, 2.0, 3.0, 0.5], [2.0, -4.0, 6.0, 1.0], [f32::NAN, -2.0, 3.0, 0.5], [0.0; 4]] {
-            assert!(compare(&maps(&wrong), &answer).is_err(), "{wrong:?}");
+            assert!(compare("m", &maps(&wrong), &answer).is_err(), "{wrong:?}");
         }
-        assert!(compare(&maps(&[1.0]), &answer).is_err());
-        assert!(compare(&[], &[]).is_err());
+        assert!(compare("m", &maps(&[1.0]), &answer).is_err());
+        assert!(compare("m", &[], &[]).is_err());
     }
 }

@@ -53,7 +53,7 @@ impl Session {
 
     /// Runs the model on `3 * rows * columns` bytes, a size that [`Self::accepts`] allows.
     pub fn run_on(&mut self, pixels: &[u8], rows: usize, columns: usize) -> Result<Vec<Map>, Error> {
-        let refused = || Error::Run(format!("{} bytes are no picture of {columns}x{rows} that it takes", pixels.len()));
+        let refused = || Error::run(format!("{} bytes are no picture of {columns}x{rows} that it takes", pixels.len()));
         if pixels.len() != 3 * rows * columns {
             return Err(refused());
         }
@@ -89,17 +89,16 @@ impl Session {
             Decoding::Embedding { dimension: values } | Decoding::Liveness { classes: values, .. }
                 if found != values =>
             {
-                return Err(Error::SelfTest(format!("{}: {found} values instead of {values}", info.name)));
+                return Err(Error::self_test(format!("{}: {found} values instead of {values}", info.name)));
             }
             _ => {}
         }
-        self_test::compare(&maps, &info.self_test.answer)
-            .map_err(|why| Error::SelfTest(format!("{}: {why}", info.name)))
+        self_test::compare(&info.name, &maps, &info.self_test.answer)
     }
 }
 
 fn told(error: TractError) -> Error {
-    Error::Run(format!("{error:#}"))
+    Error::run(format!("{error:#}")).because(error)
 }
 
 fn map(name: &str, value: &Tensor) -> TractResult<Map> {

@@ -1,7 +1,10 @@
 //! Tests the shipped models: every kernel gives the same bytes, and the answer is that of the definition in floats.
 
 use super::int8::Isa;
-use super::{Arithmetic, Map, ModelSet, Role, self_test};
+use std::error::Error as _;
+use std::path::Path;
+
+use super::{Arithmetic, ErrorKind, Manifest, Map, ModelSet, Role, self_test};
 
 /// All plans that the service uses: role and side of the input in pixels.
 const PLANS: [(Role, usize); 4] =
@@ -20,6 +23,22 @@ fn noise(side: usize) -> Vec<u8> {
 fn answer(models: &ModelSet, (role, side): (Role, usize), arithmetic: Arithmetic, pixels: &[u8]) -> Vec<Map> {
     let plan = models.get(role).plan(side, arithmetic).expect("a plan");
     plan.session().expect("a session").run(pixels).expect("an answer")
+}
+
+#[test]
+fn an_error_has_its_kind_and_its_source() {
+    let missing = ModelSet::from_dir(Path::new("/nonexistent")).unwrap_err();
+    let source = missing.source().and_then(|source| source.downcast_ref::<std::io::Error>()).expect("its source");
+    assert_eq!(missing.to_string(), format!("cannot read /nonexistent/models.toml: {source}"));
+    assert_eq!((missing.kind(), source.kind()), (ErrorKind::Models, std::io::ErrorKind::NotFound));
+    assert!(Manifest::parse("format = 1").unwrap_err().source().is_some_and(|source| source.is::<toml::de::Error>()));
+    let models = ModelSet::embedded().expect("the embedded models");
+    let mut session =
+        models.get(Role::Embedder).plan(112, Arithmetic::default()).and_then(|p| p.session()).expect("one");
+    let mut info = models.get(Role::Embedder).info().clone();
+    assert_eq!(session.run(&[]).unwrap_err().kind(), ErrorKind::Run);
+    info.self_test.answer.reverse();
+    assert_eq!(session.self_test(&info).unwrap_err().kind(), ErrorKind::SelfTest);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn cells(maps: &[Map], least: f32) -> Result<Vec<Face>, Error> {
         let map = |kind: &str, channels: usize| {
             let name = format!("{kind}_{stride}");
             let found = maps.iter().find(|m| m.name == name && m.channels == channels);
-            found.ok_or_else(|| Error::Models(format!("the detector has no output {name} of {channels} channels")))
+            found.ok_or_else(|| Error::models(format!("the detector has no output {name} of {channels} channels")))
         };
         let (class, object, boxes, points) = (map("cls", 1)?, map("obj", 1)?, map("bbox", 4)?, map("kps", 10)?);
         let (rows, columns) = (class.rows, class.columns);
@@ -42,7 +42,7 @@ fn cells(maps: &[Map], least: f32) -> Result<Vec<Face>, Error> {
         for map in [class, object, boxes, points] {
             if (map.rows, map.columns) != (rows, columns) || map.values.len() != map.channels * cells {
                 let (name, values) = (&map.name, map.values.len());
-                return Err(Error::Models(format!(
+                return Err(Error::models(format!(
                     "the detector's output {name} has {values} values in {} rows and {} columns, and {} has {rows} and {columns}",
                     map.rows, map.columns, class.name
                 )));
@@ -108,6 +108,7 @@ fn agreed(face: &Face, cells: &[Face]) -> [Point; 5] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::ErrorKind;
 
     fn face(x: i32, score: f32) -> Face {
         let bounds = Rect { min: Point { x, y: 0 }, max: Point { x: x + 100, y: 100 } };
@@ -139,7 +140,7 @@ mod tests {
             for change in changes {
                 let mut maps = maps();
                 change(&mut maps[at]);
-                assert!(matches!(faces(&maps, 0.4, 0.3), Err(Error::Models(_))), "{}", maps[at].name);
+                assert!(faces(&maps, 0.4, 0.3).is_err_and(|e| e.kind() == ErrorKind::Models), "{}", maps[at].name);
             }
         }
     }

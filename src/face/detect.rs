@@ -43,7 +43,7 @@ impl Detector {
     /// A detector for one thread; `coarse` and `fine` are plans of the same model in two sizes.
     pub fn new(info: &ModelInfo, coarse: &Plan, fine: &Plan) -> Result<Self, Error> {
         let Decoding::Yunet { score, overlap } = info.output else {
-            return Err(Error::Models(format!("{} is no detector", info.name)));
+            return Err(Error::models(format!("{} is no detector", info.name)));
         };
         let blue_first = info.input.channels == crate::engine::Channels::Bgr;
         Ok(Self { coarse: coarse.session()?, fine: fine.session()?, blue_first, score, overlap })

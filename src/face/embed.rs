@@ -25,7 +25,7 @@ impl Embedder {
         let session = plan.session()?;
         match info.output {
             Decoding::Embedding { dimension } if session.side() == SIDE => Ok(Self { session, dimension, mirror }),
-            _ => Err(Error::Models(format!("{} is no embedder of {SIDE}x{SIDE} faces", info.name))),
+            _ => Err(Error::models(format!("{} is no embedder of {SIDE}x{SIDE} faces", info.name))),
         }
     }
 
@@ -45,7 +45,7 @@ impl Embedder {
         let maps = self.session.run(crop)?;
         let mut vector: Vec<f64> = maps.iter().flat_map(|m| m.values.iter().map(|v| f64::from(*v))).collect();
         if vector.len() != self.dimension {
-            return Err(Error::Models(format!(
+            return Err(Error::models(format!(
                 "an embedding of {} values instead of {}",
                 vector.len(),
                 self.dimension

@@ -90,7 +90,15 @@ impl std::fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    /// What is below the error that is displayed: the engine's is displayed as it is.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Engine(error) => error.source(),
+            _ => None,
+        }
+    }
+}
 
 impl FacePipeline {
     /// Plans the models. `mirror` averages the embedding with that of the mirrored crop.
@@ -288,7 +296,7 @@ impl Extractor {
             return Err(Error::Unusable(defect));
         }
         let template = Template::new(self.model, quality.score(embedding.norm), &embedding.vector);
-        Ok(template.map_err(|_| engine::Error::Run("the embedder gave no direction".into()))?)
+        Ok(template.map_err(|_| engine::Error::run("the embedder gave no direction"))?)
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct PadModel {
 impl PadModel {
     pub(super) fn new(info: &ModelInfo, plan: &Plan) -> Result<Self, Error> {
         let Decoding::Liveness { classes, live } = info.output else {
-            return Err(Error::Models(format!("{} is no liveness model", info.name)));
+            return Err(Error::models(format!("{} is no liveness model", info.name)));
         };
         Ok(Self { session: plan.session()?, blue_first: info.input.channels == Channels::Bgr, classes, live })
     }
@@ -32,11 +32,11 @@ impl PadModel {
             let logits: Vec<f64> = maps.iter().flat_map(|m| m.values.iter().map(|v| f64::from(*v))).collect();
             if logits.len() != self.classes {
                 let (found, want) = (logits.len(), self.classes);
-                return Err(Error::Models(format!("a liveness model of {found} classes instead of {want}")));
+                return Err(Error::models(format!("a liveness model of {found} classes instead of {want}")));
             }
             // NaN would compare as "no attack".
             if logits.iter().any(|l| !l.is_finite()) {
-                return Err(Error::Run("the liveness model gave no number".into()));
+                return Err(Error::run("the liveness model gave no number"));
             }
             odds.push(log_odds(&logits, self.live));
         }

@@ -270,7 +270,7 @@ impl CaptureSession {
         let subject = subject(&seen.judged, &extractor.curve);
         let best = subject.iter().map(|&at| &seen.judged[at]).max_by_key(|judged| judged.rank).ok_or(Error::NoFace)?;
         let template = Template::new(extractor.model, best.quality, &best.vector)
-            .map_err(|_| engine::Error::Run("the embedder gave no direction".into()))?;
+            .map_err(|_| engine::Error::run("the embedder gave no direction"))?;
         let best_shot = shot_of(&seen, &subject)?;
         let live =
             PadVerdict { spoofing: verdict(&seen.judged, &extractor.curve), frames: seen.judged.len(), best_shot };

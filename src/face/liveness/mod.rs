@@ -89,6 +89,6 @@ impl Extractor {
 fn shot_of(seen: &SubjectEvidence, subject: &[usize]) -> Result<Option<SecretBytes>, engine::Error> {
     let of_subject = seen.shots.iter().filter(|shot| subject.contains(&shot.judged));
     let best = of_subject.max_by_key(|shot| seen.judged[shot.judged].rank);
-    let told = |what| engine::Error::Run(format!("the best shot could not be written: {what}"));
+    let told = |what| engine::Error::run(format!("the best shot could not be written: {what}"));
     best.map(|shot| media::to_jpeg(&shot.frame).map_err(told)).transpose()
 }
