@@ -104,7 +104,7 @@ fn reload(
     service: &Service,
     gate: &Gate,
 ) {
-    let read = again.map_err(|e| e.to_string()).and_then(|new| Ok((Tls::load(&new.tls)?, new)));
+    let read = again.map_err(Box::<dyn Error>::from).and_then(|new| Ok((Tls::load(&new.tls)?, new)));
     let (tls, new) = match read {
         Ok(read) => read,
         Err(why) => return log::error!("the settings stay as they were: {why}"),

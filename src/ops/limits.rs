@@ -124,8 +124,8 @@ impl Limits {
         self.held_bytes / 9 * 4
     }
 
-    /// The first limit that is not in its range, with the range.
-    pub fn out_of_range(&self) -> Option<String> {
+    /// The name of the first limit that is not in its range, and the range.
+    pub fn out_of_range(&self) -> Option<(&'static str, String)> {
         let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let ranges = [
             ("body_bytes", number(self.body_bytes), 1 << 30),
@@ -155,10 +155,10 @@ impl Limits {
             ("request_ms", self.request_ms, 3_600_000),
         ];
         if self.decode_bytes > 1 << 40 {
-            return Some(format!("limits.decode_bytes: {} is not in 0..={}", self.decode_bytes, 1_u64 << 40));
+            return Some(("decode_bytes", format!("{} is not in 0..={}", self.decode_bytes, 1_u64 << 40)));
         }
         let wrong = ranges.iter().find(|(_, value, most)| !(1..=*most).contains(value));
-        wrong.map(|(name, value, most)| format!("limits.{name}: {value} is not in 1..={most}"))
+        wrong.map(|(name, value, most)| (*name, format!("{value} is not in 1..={most}")))
     }
 
     /// [`Limits::head_ms`] as a duration.
@@ -196,7 +196,7 @@ mod tests {
         let with = |request_ms| Limits { request_ms, ..Limits::default() }.out_of_range();
         assert_eq!((with(1), with(3_600_000)), (None, None));
         for wrong in [0, 3_600_001, u64::MAX] {
-            assert_eq!(with(wrong), Some(format!("limits.request_ms: {wrong} is not in 1..=3600000")));
+            assert_eq!(with(wrong), Some(("request_ms", format!("{wrong} is not in 1..=3600000"))));
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{Error, ErrorKind};
 use super::{ListenAddr, Settings};
 use crate::ops::hex;
 
@@ -102,42 +103,42 @@ fn is_origin(text: &str) -> bool {
 
 impl Settings {
     /// What is wrong with the settings of access.
-    pub(super) fn unsafe_access(&self) -> Option<String> {
+    pub(super) fn unsafe_access(&self) -> Option<Error> {
         if self.server.listen.0.is_empty() {
-            return Some("server.listen: no address".into());
+            return Some(Error::out_of_range("server.listen", "no address"));
         }
         let tokens = &self.access.tokens;
         for token in tokens {
             if hex::bytes(&token.sha256).is_none() {
-                return Some(format!(
-                    "access.tokens: sha256 of \"{}\" is not 64 hexadecimal digits",
-                    token.name.escape_debug()
-                ));
+                let what = format!("sha256 of \"{}\" is not 64 hexadecimal digits", token.name.escape_debug());
+                return Some(Error::out_of_range("access.tokens", what));
             }
         }
         let mut names: Vec<&str> = tokens.iter().map(|token| &*token.name).collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Some(format!("access.tokens: two are called \"{}\"", pair[0].escape_debug()));
+            let what = format!("two are called \"{}\"", pair[0].escape_debug());
+            return Some(Error::new(ErrorKind::Conflict, "access.tokens", what));
         }
         if let Some(wrong) = self.access.origins.iter().find(|origin| !is_origin(origin)) {
-            return Some(format!(
-                "access.origins: \"{}\" is no origin as browsers write it, such as https://console.example.com or \
+            let what = format!(
+                "\"{}\" is no origin as browsers write it, such as https://console.example.com or \
                  http://10.0.0.5:3000: lower case, no path, no port where it is the usual one",
                 wrong.escape_debug()
-            ));
+            );
+            return Some(Error::out_of_range("access.origins", what));
         }
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
-            return Some("tls: certificate and key belong together".into());
+            return Some(Error::new(ErrorKind::Conflict, "tls", "certificate and key belong together"));
         }
         if self.tls.clients.is_some() && self.tls.certificate.is_none() {
-            return Some("tls.clients: it needs a certificate".into());
+            return Some(Error::new(ErrorKind::Conflict, "tls.clients", "it needs a certificate"));
         }
         self.server.listen.0.iter().find_map(|place| self.may_listen(place).err())
     }
 
     /// Whether the settings let the service listen at `place`: beyond this machine only with tokens, or if open on purpose.
-    pub fn may_listen(&self, place: &ListenAddr) -> Result<(), String> {
+    pub fn may_listen(&self, place: &ListenAddr) -> Result<(), Error> {
         let is_local = match place {
             ListenAddr::Tcp(address) => address.ip().is_loopback(),
             ListenAddr::Unix(_) => true,
@@ -145,9 +146,10 @@ impl Settings {
         if is_local || self.access.open || !self.access.tokens.is_empty() {
             return Ok(());
         }
-        Err(format!(
-            "server.listen: {place} is reached from other machines. Make a token (faceplate token new), or say access.open = \
+        let what = format!(
+            "{place} is reached from other machines. Make a token (faceplate token new), or say access.open = \
              true if everybody there may use the service"
-        ))
+        );
+        Err(Error::new(ErrorKind::Conflict, "server.listen", what))
     }
 }

@@ -1,9 +1,10 @@
 //! Settings of the camera.
 
-use serde::de::Error;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::Value;
 
+use super::error::Error;
 use super::judging::second_person_out_of_range;
 
 /// `[camera]`
@@ -126,7 +127,7 @@ impl Default for Camera {
 
 impl Camera {
     /// The first setting that is not in its range, with the range.
-    pub(super) fn out_of_range(&self) -> Option<String> {
+    pub(super) fn out_of_range(&self) -> Option<Error> {
         let ranges = [
             ("width", u64::from(self.width), 16, 8_192),
             ("height", u64::from(self.height), 16, 8_192),
@@ -138,19 +139,22 @@ impl Camera {
         ];
         let wrong = ranges.iter().find(|(_, value, least, most)| !(least..=most).contains(&value));
         if let Some((name, value, least, most)) = wrong {
-            return Some(format!("camera.{name}: {value} is not in {least}..={most}"));
+            return Some(Error::out_of_range(format!("camera.{name}"), format!("{value} is not in {least}..={most}")));
         }
-        if let Some(what) = second_person_out_of_range("camera", self.second_person_percent) {
-            return Some(what);
+        if let Some(error) = second_person_out_of_range("camera", self.second_person_percent) {
+            return Some(error);
         }
         const FORMATS: [&str; 7] = ["auto", "MJPG", "YUYV", "UYVY", "NV12", "RGB3", "GREY"];
         if !FORMATS.contains(&&*self.format) {
-            return Some(format!("camera.format: {} is none of {}", self.format, FORMATS.join(", ")));
+            return Some(Error::out_of_range(
+                "camera.format",
+                format!("{} is none of {}", self.format, FORMATS.join(", ")),
+            ));
         }
         if ![0, 90, 180, 270].contains(&self.rotate) {
-            return Some(format!("camera.rotate: {} is none of 0, 90, 180, 270", self.rotate));
+            return Some(Error::out_of_range("camera.rotate", format!("{} is none of 0, 90, 180, 270", self.rotate)));
         }
-        self.device_is_wrong().map(|what| format!("camera.device: {what}"))
+        self.device_is_wrong().map(|what| Error::out_of_range("camera.device", what))
     }
 
     fn device_is_wrong(&self) -> Option<String> {

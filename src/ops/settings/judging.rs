@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::Error;
+
 /// `[face]`: samples submitted to the pattern methods and to detect. Those of the camera have their own setting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -33,20 +35,22 @@ impl Default for Liveness {
 
 impl Face {
     /// What is wrong with it.
-    pub(super) fn out_of_range(&self) -> Option<String> {
+    pub(super) fn out_of_range(&self) -> Option<Error> {
         second_person_out_of_range("face", self.second_person_percent)
     }
 }
 
 impl Liveness {
     /// What is wrong with it.
-    pub(super) fn out_of_range(&self) -> Option<String> {
+    pub(super) fn out_of_range(&self) -> Option<Error> {
         let most = self.most_threshold;
-        (!(0.0..=1.0).contains(&most)).then(|| format!("liveness.most_threshold: {most} is not in 0..=1"))
+        (!(0.0..=1.0).contains(&most))
+            .then(|| Error::out_of_range("liveness.most_threshold", format!("{most} is not in 0..=1")))
     }
 }
 
 /// What is wrong with the `second_person_percent` of a section.
-pub(super) fn second_person_out_of_range(section: &str, percent: u32) -> Option<String> {
-    (!(1..=100).contains(&percent)).then(|| format!("{section}.second_person_percent: {percent} is not in 1..=100"))
+pub(super) fn second_person_out_of_range(section: &str, percent: u32) -> Option<Error> {
+    let key = format!("{section}.second_person_percent");
+    (!(1..=100).contains(&percent)).then(|| Error::out_of_range(key, format!("{percent} is not in 1..=100")))
 }

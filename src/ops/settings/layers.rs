@@ -3,14 +3,14 @@
 //! Each value is parsed by itself as soon as it is added, so that an error names where it was written.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::{Error, Settings, keys};
+use super::error::{Error, ErrorKind, Origin};
+use super::{Settings, keys};
 
 /// A setting that was given on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,31 +23,6 @@ pub struct Flag {
     pub value: String,
 }
 
-/// Where a value was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A line of the settings file.
-    File {
-        /// The file.
-        name: String,
-        /// Counted from 1.
-        line: usize,
-    },
-    /// An environment variable.
-    Variable(String),
-    /// A flag.
-    Flag(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File { name, line } => write!(f, "{name}:{line}"),
-            Self::Variable(name) | Self::Flag(name) => f.write_str(name),
-        }
-    }
-}
-
 /// Merged values, and where the last value of each key was written.
 #[derive(Debug, Default)]
 pub(super) struct Layers {
@@ -58,8 +33,10 @@ pub(super) struct Layers {
 impl Layers {
     /// Adds a settings file.
     pub(super) fn file(&mut self, path: &Path) -> Result<(), Error> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error(format!("{}: {e}", path.display())))?;
-        self.text(&text, &path.display().to_string())
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|e| Error::new(ErrorKind::File, "", format!("{name}: {e}")).because(e))?;
+        self.text(&text, &name)
     }
 
     /// Adds the text of a settings file; errors call the file `name`.
@@ -70,7 +47,7 @@ impl Layers {
         };
         let syntax = |e: toml::de::Error| {
             let origin = at(e.span().map_or(0, |span| span.start));
-            Error(format!("{origin}: {}", e.message().replace('\n', ", ")))
+            Error::new(ErrorKind::Syntax, "", e.message().replace('\n', ", ")).at(origin).because(e)
         };
         let places = DeTable::parse(text).map_err(syntax)?;
         let mut table: Table = text.parse().map_err(syntax)?;
@@ -78,12 +55,15 @@ impl Layers {
             let (line, section) = (at(section.span().start), &**section.get_ref());
             let DeValue::Table(inside) = inside.get_ref() else {
                 return Err(match keys::sections().contains(&section) {
-                    true => Error(format!("{line}: {section}: expected a section, as in [{section}]")),
-                    false => unknown_key(&line, section),
+                    true => {
+                        let what = format!("expected a section, as in [{section}]");
+                        Error::new(ErrorKind::Type, section, what).at(line)
+                    }
+                    false => unknown_key(line, section),
                 });
             };
             if !keys::sections().contains(&section) && inside.is_empty() {
-                return Err(unknown_section(&line, section));
+                return Err(unknown_section(line, section));
             }
             let Some(Value::Table(mut values)) = table.remove(section) else { continue };
             for key in inside.keys() {
@@ -103,7 +83,8 @@ impl Layers {
             None => {
                 let meant = keys::meant(name.trim_start_matches("FACEPLATE_").trim_start_matches('_'));
                 let meant = meant.map_or_else(hint, |key| format!("did you mean {}?", keys::variable(&key)));
-                Err(Error(format!("{name}: no such setting; {meant}")))
+                let what = format!("no such setting; {meant}");
+                Err(Error::new(ErrorKind::Unknown, "", what).at(Origin::Variable(name.to_owned())))
             }
         }
     }
@@ -134,14 +115,15 @@ impl Layers {
 
     fn put(&mut self, key: &str, value: Value, origin: Origin) -> Result<(), Error> {
         let Some((section, name)) = key.split_once('.').filter(|_| is_known(key)) else {
-            return Err(unknown_key(&origin, key));
+            return Err(unknown_key(origin, key));
         };
         let alone =
             Table::from_iter([(section.to_owned(), Table::from_iter([(name.to_owned(), value.clone())]).into())]);
         if let Err(error) = Settings::deserialize(Value::Table(alone)) {
             // The other keys of [site] have no defaults.
             if section != "site" || !error.message().starts_with("missing field") {
-                return Err(Error(format!("{origin}: {key}: {}", plain(error.message(), &value))));
+                let what = plain(error.message(), &value);
+                return Err(Error::new(ErrorKind::Type, key, what).at(origin).because(error));
             }
         }
         let inside = self.table.entry(section).or_insert_with(|| Value::Table(Table::new()));
@@ -154,14 +136,14 @@ impl Layers {
     pub(super) fn merged(self) -> Result<(Settings, BTreeMap<String, Origin>), Error> {
         let read = Settings::deserialize(Value::Table(self.table));
         // Each value is valid by itself: what is left is a missing key of [site].
-        let read = read.map_err(|e| format!("site: {}; run faceplate calibrate site", without_serde(e.message())));
-        let settings = read.and_then(Settings::validated).map_err(|what| {
-            let key = what.split_once(": ").map_or("", |(key, _)| key);
-            let within =
-                |known: &str| known == key || known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
-            match self.origins.iter().find(|(known, _)| within(known)) {
-                Some((_, origin)) => Error(format!("{origin}: {what}")),
-                None => Error(what),
+        let read = read.map_err(|e| {
+            let what = format!("{}; run faceplate calibrate site", without_serde(e.message()));
+            Error::new(ErrorKind::Type, "site", what).because(e)
+        });
+        let settings = read.and_then(Settings::validated).map_err(|error| {
+            match self.origins.iter().find(|(key, _)| error.is_about(key)) {
+                Some((_, origin)) => error.at(origin.clone()),
+                None => error,
             }
         })?;
         Ok((settings, self.origins))
@@ -172,15 +154,15 @@ fn is_known(key: &str) -> bool {
     key.split_once('.').is_some_and(|(section, name)| keys::of(section).contains(&name))
 }
 
-fn unknown_key(origin: &Origin, key: &str) -> Error {
+fn unknown_key(origin: Origin, key: &str) -> Error {
     let meant = keys::meant(key).map_or_else(hint, |meant| format!("did you mean {meant}?"));
-    Error(format!("{origin}: {key}: no such key; {meant}"))
+    Error::new(ErrorKind::Unknown, key, format!("no such key; {meant}")).at(origin)
 }
 
-fn unknown_section(origin: &Origin, section: &str) -> Error {
+fn unknown_section(origin: Origin, section: &str) -> Error {
     let known = crate::ops::nearest(section, keys::sections().iter().copied());
     let meant = known.map_or_else(hint, |known| format!("did you mean [{known}]?"));
-    Error(format!("{origin}: [{section}]: no such section; {meant}"))
+    Error::new(ErrorKind::Unknown, format!("[{section}]"), format!("no such section; {meant}")).at(origin)
 }
 
 fn hint() -> String {

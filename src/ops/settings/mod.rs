@@ -4,6 +4,7 @@
 
 mod access;
 mod camera;
+mod error;
 mod judging;
 mod keys;
 mod layers;
@@ -14,7 +15,6 @@ mod site;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -22,9 +22,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::access::{Access, Scope, Templates, Tls, Token};
 pub use self::camera::{Camera, Control, ControlWord};
+pub use self::error::{Error, ErrorKind, Origin};
 pub use self::judging::{Face, Liveness};
+pub use self::layers::Flag;
 use self::layers::Layers;
-pub use self::layers::{Flag, Origin};
 pub use self::listen::{Listen, ListenAddr};
 pub use self::site::Site;
 use super::{Limits, log_level};
@@ -134,18 +135,6 @@ impl Default for Log {
     }
 }
 
-/// Invalid settings, with the place where they were written.
-#[derive(Debug)]
-pub struct Error(String);
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Error {}
-
 impl Settings {
     /// Merges the layers; `environment` is the whole environment.
     pub fn load(
@@ -204,27 +193,28 @@ impl Settings {
         }
     }
 
-    /// These settings, or what is wrong with them: `section.key: what`.
-    fn validated(self) -> Result<Self, String> {
+    /// These settings, or what is wrong with them.
+    fn validated(self) -> Result<Self, Error> {
         let Decision { approved, operator_required } = self.decision;
         if !(0.0..=1.0).contains(&approved) || !(0.0..=approved).contains(&operator_required) {
-            return Err(format!(
-                "decision: 0 <= operator_required ({operator_required}) <= approved ({approved}) <= 1 does not hold"
-            ));
+            let what =
+                format!("0 <= operator_required ({operator_required}) <= approved ({approved}) <= 1 does not hold");
+            return Err(Error::out_of_range("decision", what));
         }
         let (threads, workers) = (self.server.threads, self.inference.workers);
         if threads > 1024 {
-            return Err(format!("server.threads: {threads} is not in 0..=1024"));
+            return Err(Error::out_of_range("server.threads", format!("{threads} is not in 0..=1024")));
         }
         if workers > 256 {
-            return Err(format!("inference.workers: {workers} is not in 0..=256"));
+            return Err(Error::out_of_range("inference.workers", format!("{workers} is not in 0..=256")));
         }
-        let wrong = (self.limits.out_of_range())
+        let limits = self.limits.out_of_range();
+        let wrong = (limits.map(|(name, what)| Error::out_of_range(format!("limits.{name}"), what)))
             .or_else(|| self.site.as_ref().and_then(Site::out_of_range))
             .or_else(|| self.face.out_of_range())
             .or_else(|| self.liveness.out_of_range())
             .or_else(|| self.camera.out_of_range())
-            .or_else(|| log_level::wrong(&self.log.level).map(|what| format!("log.level: {what}")))
+            .or_else(|| log_level::wrong(&self.log.level).map(|what| Error::out_of_range("log.level", what)))
             .or_else(|| self.unsafe_access());
         wrong.map_or(Ok(self), Err)
     }

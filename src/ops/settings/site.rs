@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::Error;
+
 /// `[site]`: similarity of different people at this place, and how it was measured. Written by `faceplate calibrate site`, not by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,18 +31,19 @@ pub struct Site {
 
 impl Site {
     /// What is wrong with it.
-    pub(super) fn out_of_range(&self) -> Option<String> {
-        let told = |what: &str| Some(format!("site.{what}; run faceplate calibrate site"));
+    pub(super) fn out_of_range(&self) -> Option<Error> {
+        let told =
+            |key: &str, what: &str| Some(Error::out_of_range(key, format!("{what}; run faceplate calibrate site")));
         if !(-1.0..=1.0).contains(&self.shift) {
-            return told(&format!("shift: {} is not in -1..=1", self.shift));
+            return told("site.shift", &format!("{} is not in -1..=1", self.shift));
         }
         if !(0.1..=10.0).contains(&self.scale) {
-            return told(&format!("scale: {} is not in 0.1..=10", self.scale));
+            return told("site.scale", &format!("{} is not in 0.1..=10", self.scale));
         }
         // The mean of vectors of length 1 is shorter, unless all of them are the same vector.
         let squared: f64 = self.mean.iter().map(|v| (f64::from(*v) / 32768.0).powi(2)).sum();
         if squared > MOST_MEAN * MOST_MEAN {
-            return told("mean: it is as long as an embedding");
+            return told("site.mean", "it is as long as an embedding");
         }
         None
     }

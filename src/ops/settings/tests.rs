@@ -1,5 +1,7 @@
 //! Tests of the merged layers, and of the ranges of all sections.
 
+use std::error::Error as _;
+
 use super::*;
 
 fn load(env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, Error> {
@@ -67,6 +69,30 @@ fn what_is_wrong_is_named() {
         let error = load(&[], &[(key, value)]).unwrap_err().to_string();
         assert!(error.contains(told) && !error.contains("untagged"), "{key}: {error}");
     }
+}
+
+#[test]
+fn an_error_has_its_kind_and_its_source() {
+    let error = |text: &str| Settings::of_text(text, "f").unwrap_err();
+    for (text, kind) in [
+        ("server", ErrorKind::Syntax),
+        ("[limit]", ErrorKind::Unknown),
+        ("[limits]\nsample = 1", ErrorKind::Unknown),
+        ("[limits]\nsamples = true", ErrorKind::Type),
+        ("[site]\nmodel = 1", ErrorKind::Type),
+        ("[limits]\nsamples = 0", ErrorKind::OutOfRange),
+        ("[tls]\nkey = \"k\"", ErrorKind::Conflict),
+        ("[server]\nlisten = \"0.0.0.0:80\"", ErrorKind::Conflict),
+    ] {
+        let error = error(text);
+        assert_eq!(error.kind(), kind, "{text}");
+        let is_of_toml = error.source().is_some_and(|source| source.is::<toml::de::Error>());
+        assert_eq!(is_of_toml, matches!(kind, ErrorKind::Syntax | ErrorKind::Type), "{text}");
+    }
+    let missing = Settings::load(Some(Path::new("/nonexistent")), [], &[]).unwrap_err();
+    let source = missing.source().unwrap();
+    assert!(missing.kind() == ErrorKind::File && source.is::<std::io::Error>());
+    assert_eq!(missing.to_string(), format!("/nonexistent: {source}"));
 }
 
 #[test]
