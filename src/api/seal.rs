@@ -10,7 +10,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce, U
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
-use crate::ops::{Content, SecretBytes, hex, settings};
+use crate::ops::{Content, FileError, SecretBytes, hex, settings};
 
 /// First bytes of every sealed template.
 const MAGIC: [u8; 4] = *b"FPSL";
@@ -71,16 +71,18 @@ pub fn new_key() -> Zeroizing<String> {
 
 impl TemplateSealer {
     /// Reads the keys that the settings name; without any, nothing is sealed.
-    pub fn load(settings: &settings::Templates) -> Result<Self, String> {
+    pub fn load(settings: &settings::Templates) -> Result<Self, FileError> {
         let Some(path) = &settings.keys else { return Ok(Self::default()) };
-        let at = |what: &dyn fmt::Display| format!("{}: {what}", path.display());
-        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|e| at(&e))?);
+        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|e| FileError::unreadable(path, e))?);
         warn_if_public(path);
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let keys = lines.map(Key::parse).collect::<Option<Vec<_>>>();
         match keys {
             Some(keys) if !keys.is_empty() => Ok(Self { keys, unsealed: settings.unsealed }),
-            _ => Err(at(&"every line has to be a key of 64 hexadecimal digits, and there has to be one")),
+            _ => {
+                let what = "every line has to be a key of 64 hexadecimal digits, and there has to be one";
+                Err(FileError::invalid(path, what))
+            }
         }
     }
 
@@ -180,6 +182,7 @@ pub fn fuzz(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::FileErrorKind;
 
     fn seals(keys: &[&str], unsealed: bool) -> TemplateSealer {
         TemplateSealer { keys: keys.iter().map(|digits| Key::parse(&digits.repeat(32)).unwrap()).collect(), unsealed }
@@ -240,7 +243,7 @@ mod tests {
         let key = new_key();
         assert_eq!(load(&format!("# of 2026\n{}\n\n{}\n", *key, "0A".repeat(32))).unwrap().keys.len(), 2);
         for text in ["", "# none\n", "12\n", &format!("{}\nx\n", *key), &"+1".repeat(32)] {
-            assert!(load(text).is_err(), "{text}");
+            assert!(load(text).is_err_and(|error| error.kind() == FileErrorKind::Invalid), "{text}");
         }
         std::fs::remove_file(path).unwrap();
     }

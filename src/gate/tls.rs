@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ring::digest::{SHA256, digest};
+use ring::digest::{Context, SHA256};
 use rustls::client::verify_server_name;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
-use crate::ops::settings;
+use crate::ops::{FileError, settings};
 
 /// What is needed to accept TLS connections.
 #[derive(Clone, Debug)]
@@ -26,31 +26,32 @@ pub struct Tls {
 
 impl Tls {
     /// Reads the files of the settings; none if they name no certificate.
-    pub fn load(settings: &settings::Tls) -> Result<Option<Self>, String> {
+    pub fn load(settings: &settings::Tls) -> Result<Option<Self>, FileError> {
         let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) else { return Ok(None) };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::new(Clock))
             .with_safe_default_protocol_versions()
-            .map_err(|e| format!("tls: {e}"))?;
-        let builder = match &settings.clients {
-            None => builder.with_no_client_auth(),
+            .expect("the provider's suites are those of both versions");
+        let (builder, authorities) = match &settings.clients {
+            None => (builder.with_no_client_auth(), None),
             Some(path) => {
-                let mut roots = RootCertStore::empty();
+                let (mut roots, mut hash) = (RootCertStore::empty(), Context::new(&SHA256));
                 for root in certificates(path)? {
-                    roots.add(root).map_err(|e| at(path, &e))?;
+                    hash.update(&root);
+                    roots.add(root).map_err(|e| FileError::invalid(path, e))?;
                 }
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-                builder.with_client_cert_verifier(verifier.map_err(|e| at(path, &e))?)
+                let verifier = verifier.map_err(|e| FileError::invalid(path, e))?;
+                let hash = hash.finish().as_ref().try_into().expect("SHA-256 has 32 bytes");
+                (builder.with_client_cert_verifier(verifier), Some(hash))
             }
         };
-        let upstream_socket = PrivateKeyDer::from_pem_file(key).map_err(|e| at(key, &e))?;
+        let private_key = PrivateKeyDer::from_pem_file(key).map_err(|e| no_pem(key, e))?;
         let chain = certificates(certificate)?;
-        let own = chain.first().cloned().ok_or_else(|| at(certificate, &"no certificate in it"))?;
-        let mut config = builder.with_single_cert(chain, upstream_socket).map_err(|e| at(certificate, &e))?;
+        let own = chain[0].clone();
+        let config = builder.with_single_cert(chain, private_key);
+        let mut config = config.map_err(|e| FileError::invalid(certificate, e))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let authorities =
-            settings.clients.as_ref().map(|path| std::fs::read(path).map_err(|e| at(path, &e))).transpose()?;
-        let authorities = authorities.and_then(|pem| digest(&SHA256, &pem).as_ref().try_into().ok());
         Ok(Some(Self { config: Arc::new(config), authorities, certificate: own }))
     }
 
@@ -95,15 +96,36 @@ impl TimeProvider for Clock {
 /// Most plain bytes that a session holds before the socket has taken them encrypted.
 const SESSION_BYTES: usize = 32 << 10;
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates in a file, at least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
     let all = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match all {
-        Ok(all) if all.is_empty() => Err(at(path, &"no certificate in it")),
+        Ok(all) if all.is_empty() => Err(FileError::invalid(path, "no certificate in it")),
         Ok(all) => Ok(all),
-        Err(error) => Err(at(path, &error)),
+        Err(error) => Err(no_pem(path, error)),
     }
 }
 
-fn at(path: &Path, error: &dyn std::fmt::Display) -> String {
-    format!("{}: {error}", path.display())
+fn no_pem(path: &Path, error: pem::Error) -> FileError {
+    match error {
+        pem::Error::Io(_) => FileError::unreadable(path, error),
+        _ => FileError::invalid(path, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::FileErrorKind;
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_told() {
+        for (file, kind, told) in [
+            ("/nonexistent", FileErrorKind::Unreadable, "/nonexistent: I/O error: "),
+            ("Cargo.toml", FileErrorKind::Invalid, "Cargo.toml: no certificate in it"),
+        ] {
+            let error = certificates(file.as_ref()).unwrap_err();
+            assert!(error.kind() == kind && error.to_string().starts_with(told), "{error}");
+        }
+    }
 }

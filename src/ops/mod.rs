@@ -3,6 +3,7 @@
 
 mod counted;
 pub mod date;
+mod file_error;
 mod harden;
 pub mod heap;
 pub mod hex;
@@ -20,6 +21,7 @@ pub mod settings;
 pub mod shutdown;
 
 pub use counted::counted;
+pub use file_error::{FileError, FileErrorKind};
 pub use harden::harden;
 pub use histogram::Histogram;
 pub use limits::Limits;
