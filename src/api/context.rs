@@ -10,6 +10,7 @@ use super::camera_query::CameraQuery;
 use super::error::{Error, Family, Kind};
 use super::health::Health;
 use super::metrics::Metrics;
+use super::probe::Unwell;
 use super::reply::Reply;
 use super::route::Route;
 use super::seal::TemplateSealer;
@@ -165,9 +166,9 @@ impl Service {
     }
 
     /// An error if an inference worker is stuck: at one job for twice the time that a request has, though all jobs check for their end.
-    pub fn stuck(&self) -> Result<(), String> {
+    pub fn stuck(&self) -> Result<(), Unwell> {
         let (longest, most) = (self.pool.longest(), 2 * self.limits.request_time());
-        if longest <= most { Ok(()) } else { Err(format!("a worker has been at one job for {longest:?}")) }
+        if longest <= most { Ok(()) } else { Err(Unwell::Stuck(longest)) }
     }
 
     /// The limits in force.

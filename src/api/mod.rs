@@ -35,7 +35,7 @@ pub use content_type::ContentType;
 pub use context::Service;
 pub use encoding::{decode_base64, encode_base64, fuzz as fuzz_base64};
 pub use error::{CameraKind, Error, Family, GateKind, Kind};
-pub use probe::probe;
+pub use probe::{Unwell, probe};
 pub use reply::Reply;
 pub use route::Route;
 pub use seal::{Error as SealError, TemplateSealer, fuzz as fuzz_seal, new_key};

@@ -2,7 +2,8 @@
 //!
 //! Over TLS it only tells that the service answers: it has no certificate to show, and the plain request that it sends is refused.
 
-use std::io::{Read, Write};
+use std::error::Error;
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -15,28 +16,24 @@ use crate::ops::settings::ListenAddr;
 const TIME: Duration = Duration::from_secs(10);
 
 /// An error says why it is not well, or not reached.
-pub(super) fn run(settings: &Settings) -> Result<(), String> {
+pub(super) fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     let address = settings.server.listen.0.first().ok_or("server.listen names no address")?;
-    let at = |e: std::io::Error| format!("{address}: {e}");
+    let at = |e: io::Error| format!("{address}: {e}");
     match address {
-        ListenAddr::Unix(path) => {
-            let stream = UnixStream::connect(path).map_err(at)?;
-            stream.set_read_timeout(Some(TIME)).and_then(|()| stream.set_write_timeout(Some(TIME))).map_err(at)?;
-            probe(stream)
-        }
+        ListenAddr::Unix(path) => Ok(probe(UnixStream::connect(path).map_err(at)?, TIME)?),
         ListenAddr::Tcp(listening) => {
             let mut stream = TcpStream::connect_timeout(&reached(*listening), TIME).map_err(at)?;
-            stream.set_read_timeout(Some(TIME)).and_then(|()| stream.set_write_timeout(Some(TIME))).map_err(at)?;
             if settings.tls.certificate.is_none() {
-                return probe(stream);
+                return Ok(probe(stream, TIME)?);
             }
+            stream.set_read_timeout(Some(TIME)).and_then(|()| stream.set_write_timeout(Some(TIME))).map_err(at)?;
             let mut beginning = [0; 12];
             let asked = stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n");
             asked.and_then(|()| stream.read_exact(&mut beginning)).map_err(at)?;
             if beginning == *b"HTTP/1.1 400" {
                 Ok(())
             } else {
-                Err(format!("{address}: it gives no answer of this service"))
+                Err(format!("{address}: it gives no answer of this service").into())
             }
         }
     }

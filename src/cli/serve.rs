@@ -1,12 +1,11 @@
 //! Runs the service (`serve`): loads the models, opens the gate, and serves requests until it is stopped.
 
 use std::error::Error;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::api::{Server, Service, TemplateSealer, probe, slots};
+use crate::api::{Server, Service, TemplateSealer, Unwell, probe, slots};
 use crate::gate::{self, Access, Gate, Listener, Tls};
 use crate::ops::settings::ListenAddr;
 use crate::ops::shutdown::Shutdown;
@@ -87,13 +86,8 @@ fn addresses(listening: &[ListenAddr], is_plain: bool) -> String {
 }
 
 /// A request of the service to itself that bypasses the listeners: other peers must not be able to crowd it out.
-fn self_probe(gate: &Gate, time: Duration) -> Result<(), String> {
-    let limited = |stream: UnixStream| {
-        stream.set_read_timeout(Some(time))?;
-        stream.set_write_timeout(Some(time)).map(|()| stream)
-    };
-    let stream = gate.connect().and_then(limited).map_err(|e| format!("its own door is shut: {e}"))?;
-    probe(stream)
+fn self_probe(gate: &Gate, time: Duration) -> Result<(), Unwell> {
+    probe(gate.connect().map_err(Unwell::Shut)?, time)
 }
 
 /// Applies what can be changed while the service runs, or nothing at all if anything in the settings is wrong.

@@ -3,6 +3,7 @@
 //!
 //! Without a service manager all of this does nothing. Whether the service is alive is not judged here.
 
+use std::fmt::Display;
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -49,9 +50,9 @@ const SHORTEST: Duration = Duration::from_millis(100);
 
 /// Starts a thread that reports "alive" three times in each period of the service manager's watchdog, as long as `alive` returns `Ok`;
 /// otherwise the watchdog fires. `alive` gets the time that it has and returns what is wrong. Without a watchdog no thread is started.
-pub fn watch(
+pub fn watch<E: Display>(
     shutdown: &Shutdown,
-    alive: impl Fn(Duration) -> Result<(), String> + Send + 'static,
+    alive: impl Fn(Duration) -> Result<(), E> + Send + 'static,
 ) -> io::Result<Option<thread::JoinHandle<()>>> {
     // A period of zero is none; one shorter than any service manager's would keep a core busy.
     let period = sd_notify::watchdog_enabled().filter(|period| !period.is_zero()).map(|period| period.max(SHORTEST));
