@@ -55,9 +55,9 @@ pub fn described() -> clap::Command {
 
 fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
     // Commands that need no settings must not fail because of them.
-    let settings = match line.command {
-        Command::Token(Token::New { .. } | Token::Revoke { .. }) | Command::Key(_) => Settings::default(),
-        _ => line.settings()?,
+    let (settings, origins) = match line.command {
+        Command::Token(Token::New { .. } | Token::Revoke { .. }) | Command::Key(_) => Default::default(),
+        _ => line.settings_with_origins()?,
     };
     ops::init_log(&settings.log);
     if !matches!(line.command, Command::Serve(Serve { check: false, print_settings: false, .. })) {
@@ -66,10 +66,7 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
     match &line.command {
         Command::Serve(Serve { check: true, .. }) => check(&settings)?,
         Command::Serve(Serve { print_settings: true, origin: false, .. }) => print!("{}", settings.to_toml()),
-        Command::Serve(Serve { print_settings: true, .. }) => {
-            let (settings, origins) = line.settings_with_origins()?;
-            print!("{}", settings.to_toml_with_origins(&origins));
-        }
+        Command::Serve(Serve { print_settings: true, .. }) => print!("{}", settings.to_toml_with_origins(&origins)),
         Command::Serve(_) => serve::run(&settings, || line.settings())?,
         Command::Doctor { json: false } => return doctor::run(&settings),
         Command::Doctor { json: true } => return Ok(doctor::print_json(&settings)),
