@@ -243,9 +243,9 @@ impl Service {
         let bytes = found.many.iter().map(|item| ENTRY + 6 * item.label.len()).sum::<usize>();
         let room = self.room(call, bytes.min(self.limits.reply_bytes))?;
         let mut results = Vec::with_capacity(others.len());
-        let thresholds = self.thresholds();
+        let (thresholds, score_of) = (self.thresholds(), self.comparator.scores_of(probe));
         for (item, other) in found.many.iter().zip(others) {
-            let score = self.comparator.compare(probe, other);
+            let score = score_of(other);
             let decision = score.decide(thresholds).as_str();
             results.push(Entry { filename: &item.label, score: raw(self.told(score)), decision });
         }

@@ -39,16 +39,26 @@ impl Comparator {
 
     /// The similarity, -1 to 1, and 1 for identical ones.
     pub fn similarity(&self, a: &Template, b: &Template) -> f64 {
-        match &self.site {
-            Some(site) => site.similarity(a, b),
-            None => a.similarity(b),
-        }
+        self.similarity_to(a)(b)
     }
 
     /// The score.
     pub fn compare(&self, a: &Template, b: &Template) -> Score {
-        let joined = usize::from(a.samples() > 1) + usize::from(b.samples() > 1);
-        self.curves[joined].score(self.similarity(a, b))
+        self.scores_of(a)(b)
+    }
+
+    /// The scores of one probe with many others; each is that of `compare(probe, other)`. What depends on the probe alone is computed once.
+    pub fn scores_of(&self, probe: &Template) -> impl Fn(&Template) -> Score {
+        let similarity = self.similarity_to(probe);
+        move |other| {
+            let joined = usize::from(probe.samples() > 1) + usize::from(other.samples() > 1);
+            self.curves[joined].score(similarity(other))
+        }
+    }
+
+    fn similarity_to(&self, a: &Template) -> impl Fn(&Template) -> f64 {
+        let at_site = self.site.as_ref().and_then(|site| site.similarity_to(a));
+        move |b| at_site.as_ref().map_or_else(|| a.similarity(b), |similarity| similarity(b))
     }
 
     /// The curve of templates of one sample each.

@@ -61,9 +61,9 @@ impl Site {
         knots.iter().map(|knot| Knot { cosine: moved(knot.cosine), ..*knot }).collect()
     }
 
-    /// The similarity of two templates at this site.
-    pub fn similarity(&self, a: &Template, b: &Template) -> f64 {
-        if self.mean.is_empty() { a.similarity(b) } else { a.similarity_around(b, &self.mean) }
+    /// The similarity to a template at this site, if a mean is taken from the embeddings.
+    pub(super) fn similarity_to(&self, template: &Template) -> Option<impl Fn(&Template) -> f64> {
+        (!self.mean.is_empty()).then(|| template.similarity_around(&self.mean))
     }
 }
 

@@ -175,13 +175,17 @@ impl Template {
         self.doubted(self.cosine(other), other)
     }
 
-    /// The same after `mean`, which is shorter than 1, is taken from both unit vectors and they are scaled to length 1 again.
-    pub fn similarity_around(&self, other: &Self, mean: &[f64]) -> f64 {
-        let (a, b) = (self.along(mean), other.along(mean));
+    /// The same to any other after `mean`, which is shorter than 1, is taken from both unit vectors and they are scaled to length 1
+    /// again. What does not depend on the other is computed once.
+    pub fn similarity_around(&self, mean: &[f64]) -> impl Fn(&Self) -> f64 {
+        let a = self.along(mean);
         let square: f64 = mean.iter().map(|m| m * m).sum();
-        let common = self.cosine(other) - a - b + square;
-        let cosine = common / ((1.0 - 2.0 * a + square) * (1.0 - 2.0 * b + square)).sqrt();
-        self.doubted(cosine, other)
+        move |other| {
+            let b = other.along(mean);
+            let common = self.cosine(other) - a - b + square;
+            let cosine = common / ((1.0 - 2.0 * a + square) * (1.0 - 2.0 * b + square)).sqrt();
+            self.doubted(cosine, other)
+        }
     }
 
     /// The unit vector's inner product with `direction`, summed in order.
@@ -340,10 +344,10 @@ mod tests {
     fn what_all_have_in_common_can_be_left_out() {
         let of = |vector: [f64; 3]| Template::new(1, 90, &vector).unwrap();
         let (a, b) = (of([0.8, 0.6, 0.0]), of([0.8, 0.0, 0.6]));
-        assert!((a.similarity_around(&b, &[0.0; 3]) - a.similarity(&b)).abs() < 1e-12);
+        assert!((a.similarity_around(&[0.0; 3])(&b) - a.similarity(&b)).abs() < 1e-12);
         // Without the first value nothing in common is left.
-        assert!(a.similarity_around(&b, &[0.8, 0.0, 0.0]).abs() < 0.01);
-        assert!((a.similarity_around(&a, &[0.5, 0.1, 0.0]) - 1.0).abs() < 1e-12);
+        assert!(a.similarity_around(&[0.8, 0.0, 0.0])(&b).abs() < 0.01);
+        assert!((a.similarity_around(&[0.5, 0.1, 0.0])(&a) - 1.0).abs() < 1e-12);
         assert!((a.vector().map(|v| v * v).sum::<f64>() - 1.0).abs() < 1e-12);
     }
 

@@ -57,8 +57,8 @@ impl Way {
                 // A mean is closer to the people it was made of than to others, so the pairs of each half use the mean of the other.
                 let (a, b) = halves(people);
                 let (of_a, of_b) = (mean(&a), mean(&b));
-                let mut pairs = non_mated(&b, |p, q| p.similarity_around(q, &of_a));
-                pairs.extend(non_mated(&a, |p, q| p.similarity_around(q, &of_b)));
+                let mut pairs = non_mated(&b, |p, q| p.similarity_around(&of_a)(q));
+                pairs.extend(non_mated(&a, |p, q| p.similarity_around(&of_b)(q)));
                 (mean(people), Spread::of(&pairs))
             }
         };
