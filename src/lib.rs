@@ -98,7 +98,7 @@ mod tests {
 
     /// In most modules the compiler forbids it; in `engine` and `ops` it is denied, and may be allowed in these files alone.
     #[test]
-    fn unsafe_code_is_allowed_in_kernels_and_for_the_heap_alone() {
+    fn unsafe_code_is_allowed_only_in_kernels_and_for_the_heap() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut files = vec![];
         sources(&root, &mut files);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn every_public_fuzz_function_is_fed_by_the_example() {
+    fn every_public_fuzz_function_is_called_by_the_example() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let (sources, example) = (root.join("src"), std::fs::read_to_string(root.join("tests/fuzz.rs")).unwrap());
         let is_fed = |name: &String| {

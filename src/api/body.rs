@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_piece_of_a_body_is_shared_and_all_else_is_copied() {
+    fn slices_of_a_body_are_shared_and_other_bytes_copied() {
         let body = Body::new(b"one two three".to_vec().into());
         let two = body.piece(&body[4..7]);
         assert_eq!((&*two, two.as_ptr()), (&b"two"[..], body[4..].as_ptr()));

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_account_has_its_own_and_a_new_one_every_minute() {
+    fn each_account_has_its_own_budget_that_is_renewed_every_minute() {
         let (budget, start) = (Budget::new(10), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!((budget.spend(1, 8, at(0)), budget.spend(1, 3, at(20)).is_err()), (Ok(()), true));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn many_accounts_take_no_more_memory() {
+    fn accounts_beyond_the_bound_share_one_budget() {
         let (budget, start) = (Budget::new(1), Instant::now());
         let good = (0..3 * ACCOUNTS as u64).filter(|account| budget.spend(*account, 1, start).is_ok()).count();
         assert_eq!(good, ACCOUNTS + 1);

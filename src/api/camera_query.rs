@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_is_read() {
+    fn query_parameters_are_parsed() {
         let usual = read("").unwrap();
         let most_threshold = settings::Liveness::default().most_threshold;
         assert_eq!(
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn no_query_goes_beyond_the_highest_threshold() {
+    fn no_query_exceeds_the_highest_threshold() {
         let (camera, limits) = Default::default();
         for (most, given, want) in [(0.7, "1", 0.7), (0.7, "0.6", 0.6), (0.4, "0.6", 0.4), (1.0, "1", 1.0)] {
             let ask = CameraQuery::new(&camera, &settings::Liveness { most_threshold: most }, &limits);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn invalid_queries_are_refused_with_a_reason() {
         for (query, told) in [
             ("livness=required", "livness"),
             ("liveness", "must be required"),
@@ -158,7 +158,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_query_is_read_without_harm(any: String, pairs in "((liveness|deadline_ms|threshold_spoofing)=(required|[0-9.]{0,4})&?){0,4}") {
+        fn any_query_is_parsed_without_panic(any: String, pairs in "((liveness|deadline_ms|threshold_spoofing)=(required|[0-9.]{0,4})&?){0,4}") {
             fuzz(&any);
             fuzz(&pairs);
         }

@@ -91,14 +91,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_type() {
+    fn media_types_are_normalized() {
         for text in ["image/jpeg", "Image/JPEG", "image / jpeg", " image/jpeg ; charset=UTF-8", "image/jpeg;"] {
             assert_eq!(ContentType::parse(text).essence, "image/jpeg", "{text}");
         }
     }
 
     #[test]
-    fn parameters_quoted_or_not() {
+    fn quoted_and_unquoted_parameters_are_parsed() {
         for (text, want) in [
             ("a/b; boundary=xyz", Some("xyz")),
             ("a/b;charset=utf-8;Boundary=xyz ; v=1", Some("xyz")),
@@ -116,7 +116,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_read_without_harm(text: String) {
+        fn any_text_is_parsed_without_panic(text: String) {
             ContentType::parse(&text);
         }
     }

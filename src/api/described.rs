@@ -59,7 +59,7 @@ fn every_route_is_described_with_its_verb_and_no_other() {
 }
 
 #[test]
-fn bodies_have_the_parts_and_the_types_that_are_read() {
+fn described_bodies_have_the_parts_and_types_that_are_accepted() {
     for route in Route::ALL {
         let body = below(&operation(route), "      requestBody:").unwrap_or_default();
         let types = keys(&body, 10);
@@ -91,7 +91,7 @@ fn bodies_have_the_parts_and_the_types_that_are_read() {
 }
 
 #[test]
-fn queries_have_the_parameters_that_are_read() {
+fn described_queries_have_the_parameters_that_are_accepted() {
     let parameters = below(DESCRIPTION, "  parameters:").unwrap();
     for route in Route::ALL {
         let mut described = vec![];
@@ -146,7 +146,7 @@ fn every_error_code_is_described() {
 }
 
 #[test]
-fn limits_are_the_ones_in_force() {
+fn described_limits_are_the_defaults() {
     let limits = Limits::default();
     let info = below(DESCRIPTION, "info:").unwrap();
     let prose = info.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_clients_write_is_read() {
+    fn base64_of_all_common_clients_is_decoded() {
         for text in [
             "+/8AYQ==",
             "+/8AYQ",
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused() {
+    fn invalid_base64_is_refused() {
         for text in [&b"a"[..], b"ab!d", b"====", b"ab=cd", b"\xFF\xD8\xFF\xE0", b"data:image/png;base64"] {
             assert_eq!(decode_base64(text), Err(NotBase64), "{text:?}");
         }
@@ -115,7 +115,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_come_back(bytes: Vec<u8>, every in 1usize..80) {
+        fn encoded_bytes_round_trip_in_lines_of_any_length(bytes: Vec<u8>, every in 1usize..80) {
             let lines: Vec<u8> =
                 encode_base64(&bytes).into_bytes().chunks(every).flat_map(|line| [line, b"\r\n"].concat()).collect();
             prop_assert_eq!(decode_base64(&lines), Ok(bytes.into()));
@@ -123,7 +123,7 @@ mod tests {
 
         /// Pieces make no difference: text of several decodes as it does in one.
         #[test]
-        fn pieces_do_not_matter(length in 8_000_usize..40_000, end in "[A-Za-z0-9+/=]{0,5}", at in 0_usize..50_000) {
+        fn decoding_in_chunks_gives_the_same_result(length in 8_000_usize..40_000, end in "[A-Za-z0-9+/=]{0,5}", at in 0_usize..50_000) {
             let mut text = encode_base64(&vec![7; length]).into_bytes();
             text.extend_from_slice(end.as_bytes());
             let whole = TOLERANT.decode(&text).map(SecretBytes::from).map_err(|_| NotBase64);
@@ -134,7 +134,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_without_harm(bytes: Vec<u8>) {
+        fn any_bytes_are_decoded_without_panic(bytes: Vec<u8>) {
             let _either = decode_base64(&bytes);
         }
     }

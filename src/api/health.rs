@@ -84,7 +84,7 @@ mod tests {
     use crate::work::{Owner, Pool, block_on};
 
     #[test]
-    fn the_last_verdict_is_told_and_the_next_is_not_waited_for() {
+    fn the_last_result_is_reported_without_waiting_for_the_next() {
         let pool = Pool::start(1, 4, || ());
         let (give, verdict) = mpsc::channel();
         let health = Health::new(Err("a wrong answer".into()));
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn many_that_ask_at_once_begin_one_self_test_and_none_waits() {
+    fn simultaneous_requests_start_one_self_test_and_none_waits() {
         let pool = Pool::start(1, 16, || ());
         let (_hold, verdict) = mpsc::channel();
         let begun = AtomicUsize::new(0);

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_healthy_answer_counts() {
+    fn only_a_healthy_reply_passes() {
         assert!(verdict(Some("HTTP/1.1 200 OK\r\n\r\n{\"status\":0,\"message\":\"\"}")).is_ok());
         let sick = "HTTP/1.1 200 OK\r\n\r\n{\"status\":3,\"message\":\"wrong answer\"}";
         for reply in [sick, "HTTP/1.1 503 Busy\r\n\r\n\"status\":0", "nonsense", ""] {

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn junk_is_no_route() {
+    fn unknown_paths_have_no_route() {
         for target in [
             "",
             "/",
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wrong_verb_is_told_the_right_one() {
+    fn a_wrong_method_is_refused_with_the_allowed_one() {
         for (method, target, code, allow) in [
             ("GET", "/v1/face/pattern/extract", "BPE-002002", "POST"),
             ("POST", "/version", "BPE-002002", "GET"),

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn automatic_is_what_the_camera_calls_so() {
+    fn automatic_mode_is_a_menu_item_that_the_camera_has() {
         let [exposure, gain, ..] = PAIRS;
         for (default, items, want) in [(3, &[1, 3][..], 3), (0, &[0, 1], 0), (1, &[0, 1], 0), (1, &[1, 3], 3)] {
             let known = [control(exposure.automatic, Type::Menu, 0, 3, default, items)];
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exposure_time_is_lowered_by_hand_and_given_back() {
+    fn the_exposure_time_is_lowered_manually_and_returned_to_automatic() {
         let mut lowering = Lowering::find(&webcam()).unwrap();
         let manual = (EXPOSURE.automatic, 1);
         let time = |value| (EXPOSURE.value, value);
@@ -291,13 +291,13 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_the_exposure_time_are_those_of_its_control() {
+    fn lowered_exposure_times_follow_the_controls_step() {
         let time = Time { least: 10, most: 1000, step: 20, automatic: 3, chosen: None };
         assert_eq!([1, 2, 3, 4].map(|steps| time.lowered(110, steps)), [(70, 1), (30, 2), (10, 3), (10, 3)]);
     }
 
     #[test]
-    fn a_bias_is_preferred_if_it_has_darker_entries() {
+    fn an_exposure_bias_is_preferred_if_it_has_darker_entries() {
         let bias = |values: &[i64]| {
             let mut bias = control(BIAS, Type::IntegerMenu, 0, values.len() as i64 - 1, 2, &[]);
             bias.items = Some((0..).zip(values.iter().map(|v| MenuItem::Value(*v))).collect());
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_does_not_choose_cannot_be_lowered() {
+    fn a_camera_without_automatic_exposure_cannot_be_lowered() {
         let [time, automatic] = webcam().try_into().unwrap_or_else(|_| panic!("there are two"));
         assert_eq!(Lowering::find(&[automatic]), None);
         assert_eq!(Lowering::find(&[Description { flags: Flags::READ_ONLY, ..webcam().remove(1) }, time]), None);

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn large_frames_are_asked_for_as_jpeg() {
+    fn large_frames_are_requested_as_motion_jpeg() {
         let known = [PixelFormat::Mjpg, PixelFormat::Yuyv];
         let choose = |format: &str, width, height| {
             let settings = settings::Camera { format: format.into(), width, height, ..settings::Camera::default() };
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_driver_time_is_the_time_of_arrival() {
+    fn implausible_driver_timestamps_are_replaced_by_the_time_of_arrival() {
         let about = |sec, flags| v4l::buffer::Metadata {
             timestamp: v4l::Timestamp::new(sec, 0),
             flags,

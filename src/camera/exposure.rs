@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burnt_out_face_lowers_it_step_by_step_and_a_dark_one_raises_it() {
+    fn a_burnt_out_face_lowers_the_exposure_in_steps_and_a_dark_one_raises_it() {
         let start = Instant::now();
         let mut exposure = Exposure::new(start);
         // A second for the automatic exposure, then three tenths before the first step and three after each.
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_does_not_count_nor_does_a_frame_from_before_the_last_step() {
+    fn brief_glare_and_frames_from_before_the_last_step_do_not_count() {
         let start = Instant::now();
         let mut exposure = Exposure::new(start);
         for tenth in (10..60).step_by(4) {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_given_back_when_nobody_is_there() {
+    fn exposure_returns_to_automatic_when_no_face_is_present() {
         let start = Instant::now();
         let mut exposure = Exposure::new(start);
         show(&mut exposure, start, BURNT, 10, 10, MOST);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_asked_of_a_camera_than_it_can_do() {
+    fn steps_end_at_what_the_camera_can_do() {
         let start = Instant::now();
         let mut exposure = Exposure::new(start);
         assert_eq!(show(&mut exposure, start, BURNT, 10, 100, 1), [(13, 1), (17, 2)]);

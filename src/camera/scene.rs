@@ -182,7 +182,7 @@ const NOTHING: [u32; 0] = [];
 const STAYS: Policy = Policy { warm: true, linger: Duration::from_secs(10) };
 
 #[test]
-fn a_burnt_out_face_comes_out_well_and_the_exposure_does_not_swing() {
+fn a_burnt_out_face_is_corrected_without_oscillation() {
     for ability in [Ability::ThirdsOfEv(24), Ability::WholeEv(6), Ability::ByHand(1)] {
         for light in [10, 50, 100, 150, 200, 250, 300, 400, 500, 700, 1_000, 1_500, 2_000, 3_200] {
             let mut scene = Scene::new(ability, light, STAYS);
@@ -203,7 +203,7 @@ fn a_burnt_out_face_comes_out_well_and_the_exposure_does_not_swing() {
 }
 
 #[test]
-fn the_camera_chooses_again_when_nobody_is_there_or_it_is_closed() {
+fn exposure_is_automatic_again_without_a_face_or_when_the_camera_is_closed() {
     let mut scene = Scene::new(Ability::ByHand(1), 1_000, STAYS);
     let lowered = scene.run(10, true).0;
     assert!(lowered.len() > 1, "{lowered:?}");
@@ -225,7 +225,7 @@ fn the_camera_chooses_again_when_nobody_is_there_or_it_is_closed() {
 }
 
 #[test]
-fn a_camera_that_cannot_is_asked_once() {
+fn a_camera_that_cannot_lower_its_exposure_is_tried_once_per_opening() {
     for ability in [Ability::Nothing, Ability::Broken] {
         let soon = Policy { warm: false, linger: Duration::from_secs(1) };
         let mut scene = Scene::new(ability, 1_000, soon);

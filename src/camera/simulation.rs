@@ -247,7 +247,7 @@ fn day(seed: u64, policy: Policy, length: Duration) -> (Consumer, Slot) {
 const LONGEST_SILENCE: Duration = Duration::from_secs(3 + 8 + 8 + 2);
 
 #[test]
-fn a_day_with_a_bad_camera_leaves_nobody_waiting_and_no_stale_frame_judged() {
+fn a_day_with_a_faulty_camera_has_bounded_waits_and_no_stale_frames() {
     let outcome = [1, 2].map(|seed| {
         let policy = Policy { warm: seed == 2, linger: Duration::from_secs(10) };
         let (consumer, slot) = day(seed, policy, Duration::from_secs(24 * 3600));
@@ -264,7 +264,7 @@ fn a_day_with_a_bad_camera_leaves_nobody_waiting_and_no_stale_frame_judged() {
 }
 
 #[test]
-fn nothing_is_held_once_nobody_wants_frames() {
+fn camera_and_frame_are_released_after_the_last_lease() {
     let world = World::new(3);
     let slot = Slot::default();
     let mine = world.clone();
@@ -293,7 +293,7 @@ fn nothing_is_held_once_nobody_wants_frames() {
 }
 
 #[test]
-fn a_call_has_the_next_try_at_once() {
+fn a_new_lease_retries_the_camera_at_once() {
     let world = World::new(4);
     let slot = Slot::default();
     let tries = Arc::new(AtomicUsize::new(0));

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strangers_who_are_too_alike_are_told() {
+    fn a_site_with_too_many_false_matches_gets_a_warning() {
         let measured = |share_after, held_pairs| settings::Site {
             date: "2026-11-29".into(),
             model: 1,

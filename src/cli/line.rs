@@ -138,12 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn the_description_is_sound() {
+    fn the_command_line_description_is_valid() {
         described().debug_assert();
     }
 
     #[test]
-    fn commands_are_told_apart() {
+    fn commands_are_parsed() {
         let serve = Serve::default;
         let bench = |step, runs| Command::Bench(Bench { file: "a.jpg".into(), step, runs });
         for (text, want) in [
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_stand_before_and_behind_a_command() {
+    fn settings_are_accepted_before_and_after_a_command() {
         let typed =
             "--set a.b=1 --log warn --settings f eval --set c.d=2 knots --log info --root x --set log.level=error";
         let line = line(typed).unwrap();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_with_its_name() {
+    fn invalid_arguments_are_named_in_the_error() {
         for (text, told) in [
             ("dance", "dance"),
             ("doktor", "doctor"),

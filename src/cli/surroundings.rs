@@ -119,14 +119,14 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn clocks_and_limits_that_are_wrong_are_told() {
+    fn wrong_clocks_and_low_limits_are_reported() {
         assert!(clock(UNIX_EPOCH).starts_with("WARNING: 1970-01-01"));
         assert!(!clock(UNIX_EPOCH + Duration::from_secs(PLAUSIBLE)).contains("WARNING"));
         assert!(descriptors(Some(79)).is_err() && descriptors(Some(80)).is_ok() && descriptors(None).is_ok());
     }
 
     #[test]
-    fn a_place_that_is_taken_is_told() {
+    fn an_address_in_use_is_reported() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let place = ListenAddr::Tcp(taken.local_addr().unwrap());
         assert!(listen(&place).unwrap().contains("in use"));

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn one_token_goes_and_all_else_stays() {
+    fn removing_a_token_keeps_the_rest_of_the_file() {
         let (text, door, desk) = two();
         let rest = without(&text, "door", "f").unwrap();
         assert_eq!(rest, format!("# mine\n[log]\nlevel = \"warn\"\n\n# the door\n# the desk\n{desk}"));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_one_and_what_is_not_understood_stay() {
+    fn the_last_token_and_unsupported_layouts_are_not_removed() {
         let (text, door, _) = two();
         assert!(without(&text, "dor", "f").unwrap_err().contains("there are: door, desk"));
         assert!(without(&door, "door", "f").unwrap_err().contains("last token"));

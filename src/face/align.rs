@@ -241,7 +241,7 @@ mod tests {
         }
 
         #[test]
-        fn samples_mix_the_four_pixels_around(width in 1usize..6, height in 1usize..6, x in -2.0..7.0, y in -2.0..7.0, seed: u64) {
+        fn bilinear_samples_weigh_the_four_nearest_pixels(width in 1usize..6, height in 1usize..6, x in -2.0..7.0, y in -2.0..7.0, seed: u64) {
             let noise = |i: usize| (seed.wrapping_mul(i as u64 + 1) >> 40) as u8;
             let frame = Frame::new(width, height, (0..width * height * 3).map(noise).collect());
             let (px, py) = ((x * FIXED) as i64, (y * FIXED) as i64);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn points_in_place_copy_the_picture() {
+    fn an_aligned_face_is_copied_unchanged() {
         let crop = align(&ramp(112, 112), &points(|x, y| (x, y)));
         for (i, pixel) in crop.chunks_exact(3).enumerate() {
             let (r, g) = (pixel[0], pixel[1]);
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_turn_is_turned_back() {
+    fn a_quarter_turn_is_undone() {
         // The picture is the crop turned clockwise: (x, y) lies at (111 - y, x).
         let crop = align(&ramp(112, 112), &points(|x, y| (111.0 - y, x)));
         let pixel = &crop[(5 * SIDE + 20) * 3..];
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_face_is_averaged_not_skipped_over() {
+    fn a_large_face_is_averaged_not_subsampled() {
         // Stripes two pixels apart vanish in the mean when the face is four times too large.
         let stripes =
             Frame::new(448, 448, (0..448 * 448).flat_map(|i| [if i % 2 == 0 { 0 } else { 200 }; 3]).collect());
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn coinciding_points_do_no_harm() {
+    fn coinciding_points_give_a_crop_without_panic() {
         assert_eq!(align(&ramp(8, 8), &[Point { x: 512, y: 512 }; 5]).len(), 3 * SIDE * SIDE);
     }
 }

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_that_do_not_fit_together_are_refused() {
+    fn maps_of_inconsistent_sizes_are_refused() {
         assert!(faces(&maps(), 0.4, 0.3).is_ok_and(|faces| !faces.is_empty()));
         for at in 0..maps().len() {
             let changes: [fn(&mut Map); 6] = [
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn overlapping_boxes_leave_the_surest() {
+    fn the_most_confident_of_overlapping_boxes_is_kept() {
         let mut faces = vec![face(0, 0.9), face(20, 0.8), face(90, 0.7)];
         suppress(&mut faces, 0.3);
         assert_eq!(faces, [face(0, 0.9), face(90, 0.7)]);
     }
 
     #[test]
-    fn cells_of_one_face_agree_on_its_points() {
+    fn points_are_the_weighted_mean_over_the_cells_of_a_face() {
         // The third shares a quarter of the union with the first and does not count.
         let cells = [face(0, 1.0), face(20, 0.5), face(60, 0.9)];
         // Weights 16 to 1.

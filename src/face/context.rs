@@ -80,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn the_face_stays_in_the_middle_where_there_is_room() {
+    fn the_crop_is_centered_on_the_face_where_there_is_room() {
         // 2.7 times 40 pixels around (100, 80): columns 46 to 154, rows 26 to 134.
         let cut = context(&ramp(200, 160), face(80, 60, 40, 40), PLAIN, 109).unwrap();
         assert_eq!(cut, ramp(200, 160).part(46, 26, 109, 109));
     }
 
     #[test]
-    fn it_is_shifted_and_shrunk_to_lie_inside() {
+    fn the_crop_is_shifted_and_shrunk_to_lie_inside_the_picture() {
         let cut = context(&ramp(200, 160), face(0, 0, 40, 40), PLAIN, 109).unwrap();
         assert_eq!(cut, ramp(200, 160).part(0, 0, 109, 109));
         // A face of 80 by 100 would need 216 by 270 pixels; 159 high is all there is, 127 wide goes with it.
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_that_fills_the_picture_is_told() {
+    fn a_face_that_fills_the_picture_has_no_surroundings() {
         assert!(has_surroundings(&ramp(121, 200), face(10, 10, 100, 100)));
         assert!(!has_surroundings(&ramp(120, 200), face(10, 10, 100, 100)));
         assert!(!has_surroundings(&ramp(200, 120), face(10, 10, 100, 100)));
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_cut_for_a_face_that_is_not_there() {
+    fn empty_boxes_and_boxes_outside_give_no_crop() {
         assert!(context(&ramp(20, 20), face(5, 5, 0, 10), PLAIN, 8).is_none());
         assert!(context(&ramp(20, 20), face(30, 5, 10, 10), PLAIN, 8).is_none());
     }
 
     proptest! {
         #[test]
-        fn any_box_in_any_picture_is_cut_without_harm(
+        fn any_box_in_any_picture_is_cropped_without_panic(
             (fw, fh) in (1usize..60, 1usize..60),
             (x, y) in (-300i32..300, -300i32..300),
             (w, h) in (0i32..2000, 0i32..2000),

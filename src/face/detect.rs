@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turning_a_picture_and_its_points_agree() {
+    fn points_of_a_rotated_picture_map_back_to_the_upright_one() {
         // A mark at (1, 0) of a 3x2 picture, as the center of its pixel in continuous coordinates.
         let mut pixels = vec![0; 18];
         pixels[3..6].fill(255);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_padded_with_black_and_put_blue_first() {
+    fn pictures_are_padded_with_black_and_stored_blue_first() {
         let padded = padded(&Frame::new(1, 1, vec![1, 2, 3]), 2, 3, true);
         assert_eq!(*padded, [3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }

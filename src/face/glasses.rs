@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn dark_glasses_are_told_and_nothing_else() {
+    fn only_dark_glasses_are_detected() {
         for (face, crop) in people() {
             let told = |crop: &[u8]| Quality::measure(&face, crop).capture_defect() == Some(QualityDefect::Sunglasses);
             assert!(!told(&crop));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wears_sunglasses_is_told_and_taken_without() {
+    fn a_session_reports_sunglasses_and_captures_the_face_without_them() {
         let mut extractor = extractor_for_tests();
         let bytes = include_bytes!("../../tests/pictures/collins.jpg");
         let frame = extractor.decode(bytes, &|| false).unwrap();

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_lies_between_and_counts_its_samples() {
+    fn a_joined_template_is_a_mean_weighted_by_samples() {
         let templates = [sample(81, 1), sample(60, 2), sample(90, 3)];
         let joined = join(&templates).unwrap();
         assert_eq!((joined.samples(), joined.quality(), joined.dimension(), joined.model()), (3, 77, 128, 1));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_one_sample_stays_as_it_was_and_a_joined_one_reads_back() {
+    fn single_sample_templates_keep_version_1_and_joined_ones_round_trip() {
         let (single, joined) = (sample(80, 1), join(&[sample(80, 1), sample(80, 2)]).unwrap());
         assert_eq!(single.to_bytes()[..12], *b"FPLT\x01\x50\x01\0\x80\0\0\0");
         assert_eq!(joined.to_bytes()[..12], *b"FPLT\x02\x50\x01\0\x80\0\x02\0");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn two_doubtful_samples_make_no_clear_template() {
+    fn two_low_quality_samples_join_to_a_low_quality_template() {
         let (a, b) = (sample(69, 1), sample(60, 2));
         let joined = join(&[a.clone(), b]).unwrap();
         assert_eq!(joined.quality(), 64);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_t_be_joined_is_named() {
+    fn templates_that_cannot_be_joined_are_named_in_the_error() {
         let (a, b, stranger) = (sample(80, 1), sample(80, 2), stranger());
         let labels = ["a.bin", "b.bin", "f", "f"];
         let mut full = join(&[a.clone(), b.clone()]).unwrap().to_bytes();
@@ -194,7 +194,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_mean_is_as_near_as_the_farthest_two_and_has_no_order(
+        fn joining_ignores_order_and_is_no_farther_than_the_farthest_pair(
             person in vec(-1.0f64..1.0, 64),
             differences in vec((vec(-1.0f64..1.0, 64), 0u8..=100), 2..8),
             turn in 0usize..8,

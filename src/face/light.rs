@@ -30,14 +30,14 @@ mod tests {
     }
 
     #[test]
-    fn dark_faces_get_the_light_of_a_good_picture() {
+    fn dark_faces_are_brightened_to_the_usual_level() {
         let lit = |crop: &[u8], brightness| lit(crop, &quality(brightness)).expect("it is dark").to_vec();
         assert_eq!(lit(&[10, 46, 200, 255], 46), [25, 115, 255, 255]);
         assert_eq!(lit(&[0, 1, 2], 5), [0, 23, 46]);
     }
 
     #[test]
-    fn others_stay_as_they_are() {
+    fn other_faces_are_not_brightened() {
         for brightness in [DARK, 115, 255] {
             assert!(lit(&[10, 46, 200, 255], &quality(brightness)).is_none());
         }

@@ -58,7 +58,7 @@ mod tests {
     use super::log_odds;
 
     #[test]
-    fn odds_are_those_of_the_softmax_and_never_overflow() {
+    fn log_odds_match_the_softmax_and_never_overflow() {
         let (p, others) = (3f64.exp(), 1f64.exp() + 2f64.exp());
         assert!((log_odds(&[1.0, 3.0, 2.0], 1) - (p / others).ln()).abs() < 1e-12);
         assert_eq!(log_odds(&[0.0, 1000.0], 0), -1000.0);

@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn each_flaw_is_named() {
+    fn each_quality_defect_is_detected() {
         let texture = |x: usize, y: usize| 60 + ((x / 5 + y / 5) % 2 * 80) as u8;
         let measure = |distance, crop: Vec<u8>| Quality::measure(&face(distance), &crop).defect();
         assert_eq!(measure(60, crop(texture)), None);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_clipped_is_a_share_of_the_inner_face() {
+    fn clipping_is_measured_as_a_share_of_the_inner_face() {
         let clipped = |crop: Vec<u8>| Quality::measure(&face(60), &crop).clipped;
         let (rows, columns) = INNER;
         let middle = (columns.start + columns.end) / 2;

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_contracts_rates_have_the_contracts_scores() {
+    fn false_match_rates_of_the_contract_have_its_scores() {
         for (cosine, score) in
             [(0.1, "0.3"), (0.2, "0.55"), (0.3, "0.75"), (0.35, "0.8"), (0.4, "0.85"), (0.45, "0.92"), (0.5, "0.97")]
         {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn coarse_scores_tell_little_and_never_more_than_is_so() {
+    fn coarse_scores_are_rounded_down() {
         for (score, coarse) in
             [(0, 0), (299_999, 0), (300_000, 300_000), (849_999, 840_000), (850_000, 850_000), (1_000_000, 1_000_000)]
         {
@@ -185,7 +185,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_curve_never_falls(a in -1.0f64..1.0, b in -1.0f64..1.0) {
+        fn the_curve_is_monotonic(a in -1.0f64..1.0, b in -1.0f64..1.0) {
             prop_assert!(curve().score(a.min(b)) <= curve().score(a.max(b)));
         }
     }

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn faces_that_are_large_sure_and_whole_are_second_people() {
+    fn large_confident_whole_faces_count_as_second_people() {
         let frame = Frame::new(400, 300, vec![0; 400 * 300 * 3]);
         let subject = face(100, 100, 100);
         let unsure = Face { score: 0.69, ..face(250, 100, 90) };
@@ -115,7 +115,7 @@ mod tests {
 
     /// Where the largest face is cut or doubtful, a quarter is enough, and less if less always is.
     #[test]
-    fn a_doubtful_subject_is_judged_no_more_laxly() {
+    fn an_uncertain_subject_does_not_relax_the_second_person_rule() {
         let frame = Frame::new(400, 300, vec![0; 400 * 300 * 3]);
         for subject in [face(0, 0, 100), Face { score: 0.69, ..face(100, 100, 100) }] {
             for (side, percent, several) in
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn central_prefers_the_middle() {
+    fn a_central_face_is_preferred_over_a_larger_one() {
         let frame = Frame::new(400, 300, vec![0; 400 * 300 * 3]);
         let (middle, edge) = (face(160, 110, 80), face(0, 0, 120));
         assert_eq!(most_central(&[edge, middle], &frame), Some(middle));

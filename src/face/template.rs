@@ -266,14 +266,14 @@ mod tests {
     }
 
     #[test]
-    fn it_is_148_bytes_and_reads_back() {
+    fn templates_are_148_bytes_and_round_trip() {
         let bytes = template().to_bytes();
         assert_eq!(bytes.len(), 148);
         assert_eq!(Template::parse(&bytes, 1, 128), Ok(template()));
     }
 
     #[test]
-    fn each_kind_of_damage_is_told() {
+    fn each_kind_of_damage_has_its_error() {
         let good = template().to_bytes().to_vec();
         let with = |at: usize, value: u8| {
             let mut bytes = good.clone();
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn two_doubtful_samples_are_less_alike_than_their_vectors() {
+    fn the_similarity_of_two_low_quality_samples_is_reduced() {
         let vector = |x: f64| [x, (1.0 - x * x).sqrt(), 0.0];
         let of = |quality, x| Template::new(1, quality, &vector(x)).unwrap();
         let (probe, cosine) = (of(20, 1.0), of(20, 1.0).cosine(&of(20, 0.4)));
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_all_have_in_common_can_be_left_out() {
+    fn a_common_mean_can_be_subtracted_before_comparing() {
         let of = |vector: [f64; 3]| Template::new(1, 90, &vector).unwrap();
         let (a, b) = (of([0.8, 0.6, 0.0]), of([0.8, 0.0, 0.6]));
         assert!((a.similarity_around(&[0.0; 3])(&b) - a.similarity(&b)).abs() < 1e-12);
@@ -358,7 +358,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_harm(
+        fn any_bytes_are_parsed_without_panic(
             mut bytes in proptest::collection::vec(any::<u8>(), 0..200),
             seal: bool,
             version in 1u8..=2,

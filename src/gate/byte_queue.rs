@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_in_comes_out_in_order() {
+    fn bytes_leave_the_queue_in_order() {
         let (mut held, mut out) = (ByteQueue::default(), vec![]);
         let bytes: Vec<u8> = (0..300_000_u32).map(|i| (i % 251) as u8).collect();
         for piece in bytes.chunks(77_777) {

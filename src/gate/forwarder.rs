@@ -181,7 +181,7 @@ mod tests {
     const STREAM: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
 
     #[test]
-    fn a_reply_gets_the_framing_of_its_peer() {
+    fn replies_are_framed_for_the_http_version_of_the_peer() {
         for piece in [1, 7, 1000] {
             let (text, keep) = pass(ResponseForwarder::new(true, "GET", true), PLAIN, piece).unwrap();
             assert_eq!((&*text, keep), ("HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 3\r\n\r\nabc", true));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_goes_no_further() {
+    fn invalid_replies_are_not_forwarded() {
         let long = format!("HTTP/1.1 200 OK\r\nA: {}", "b".repeat(MOST_HEAD));
         for reply in [
             "nonsense\r\n\r\n",

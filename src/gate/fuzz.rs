@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_end_behind_a_body_is_skipped_and_a_second_one_is_not() {
+    fn one_line_end_after_a_body_is_skipped_and_a_second_one_is_refused() {
         let post = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
         let get = "GET /b HTTP/1.1\r\nHost: h\r\n\r\n";
         for piece in 1..9 {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_read_behind_what_is_refused() {
+    fn nothing_in_a_refused_request_is_read_as_another() {
         for (text, status) in [
             (
                 "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5x\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -180,7 +180,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn damaged_requests_are_bounded(hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6), cut: prop::sample::Index) {
+        fn damaged_requests_are_parsed_within_bounds(hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6), cut: prop::sample::Index) {
             let mut bytes = GOOD.as_bytes().to_vec();
             for (at, value) in hits {
                 let at = at.index(bytes.len());
@@ -191,7 +191,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_bounded(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_parsed_within_bounds(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             fuzz(&bytes);
         }
     }

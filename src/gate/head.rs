@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_head_is_read() {
+    fn heads_are_parsed() {
         let head = read(
             "POST /a?b HTTP/1.1\r\nHost: Kiosk.local:80\r\ncontent-length: 12\r\nX-Request-Id: 7\r\nCookie: \u{e9}\r\n\r\nrest",
         )
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_refused() {
+    fn ambiguous_heads_are_refused() {
         let with = |line: &str| format!("POST / HTTP/1.1\r\nHost: h\r\n{line}\r\n\r\n");
         for (line, status) in [
             ("Content-Length: 5x", 400),
@@ -355,7 +355,7 @@ mod tests {
     proptest! {
         /// The end of a head, or the refusal, does not depend on the pieces in which it comes.
         #[test]
-        fn pieces_do_not_matter(text in "[A-Z]{1,3} [/a-z]{1,5} HTTP/1\\.[01]\r\n([A-Za-z]{1,8}: ?[a-z0-9 \r\n\t]{0,9}\r\n){0,4}\r\n.{0,5}", pieces in prop::collection::vec(1_usize..9, 0..40)) {
+        fn scanning_in_chunks_finds_the_same_end(text in "[A-Z]{1,3} [/a-z]{1,5} HTTP/1\\.[01]\r\n([A-Za-z]{1,8}: ?[a-z0-9 \r\n\t]{0,9}\r\n){0,4}\r\n.{0,5}", pieces in prop::collection::vec(1_usize..9, 0..40)) {
             let bytes = text.as_bytes();
             let whole = Scanner::default().scan(bytes);
             let mut scanner = Scanner::default();

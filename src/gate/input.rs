@@ -62,7 +62,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_come_out_in_order(steps in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..40), 0..60_usize), 0..30)) {
+        fn bytes_are_returned_in_order(steps in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..40), 0..60_usize), 0..30)) {
             let (mut input, mut model) = (Input::default(), vec![]);
             for (bytes, taken) in steps {
                 input.push(&bytes);

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_pages_that_are_named_may_ask_first() {
+    fn only_configured_origins_may_send_a_preflight() {
         let origins = ["https://console.example.com".to_owned(), "http://10.0.0.5:3000".to_owned()].to_vec();
         let origins = Origins::new(&settings::Access { origins, ..settings::Access::default() });
         let head = |method: &str, lines: &str| {

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_that_of_late() {
+    fn the_rate_is_that_of_recent_transfers() {
         let start = Instant::now();
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let mut pace = Pace::new(start);

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dearest_request_counts_and_fades() {
+    fn the_most_expensive_request_sets_the_price_and_fades() {
         let (mut prices, start) = (Prices::default(), Instant::now());
         let holder = Holder { peer: Peer::Local, token: None };
         assert_eq!(prices.of(holder, start), UNKNOWN);

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_has_its_turn_whatever_the_others_have() {
+    fn keys_are_served_in_rotation_however_many_entries_each_has() {
         let mut round_robin = RoundRobin::new();
         for number in 0..4 {
             round_robin.push('a', ('a', number));

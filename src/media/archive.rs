@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_in_the_order_of_their_names() {
+    fn files_are_sorted_by_name() {
         let bytes = zip(&[stored("b/x10.png", b"ten"), deflated("b/x9.png", b"nine"), stored("a.jpg", b"first")]);
         let files = unzip(&bytes, &Limits::default()).unwrap();
         let want = [("a.jpg", "first"), ("x9.png", "nine"), ("x10.png", "ten")];
@@ -478,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_names_are_numbers() {
+    fn numbers_in_names_sort_numerically() {
         let mut names = ["f10", "f9", "f010", "f", "f9a", "e99999999999999999999999", "f1/2", "f1", "g", "f0"];
         names.sort_by(|a, b| natural(a.as_bytes(), b.as_bytes()));
         assert_eq!(names, ["e99999999999999999999999", "f", "f0", "f1", "f1/2", "f9", "f9a", "f010", "f10", "g"]);
@@ -507,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_picture_is_not_overlooked() {
+    fn files_that_may_be_pictures_are_not_skipped() {
         // A file that cannot be inspected fails; so does one that is named like a picture but is not one.
         let file = deflated("a", b"\xFF\xD8\xFFsome picture");
         let damaged = File { packed: vec![0xFF; 9], ..file.clone() };
@@ -525,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_hold() {
+    fn archive_limits_are_enforced() {
         let limits = Limits { archive_entries: 2, archive_bytes: 100, picture_bytes: 60, ..Limits::default() };
         let text = |files: &[File]| unzip(&zip(files), &limits).map(|files| files.len()).map_err(|e| e.to_string());
         let [a, b, c] = ["a.jpg", "b.jpg", "c.jpg"].map(|name| deflated(name, &[7; 50]));
@@ -542,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn lies_are_found_out() {
+    fn inconsistent_headers_are_refused() {
         let honest = deflated("a.jpg", b"some text, some text");
         let damaged = "the archive holds a damaged file";
         for lie in [
@@ -564,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_read_is_named() {
+    fn unsupported_archives_are_named_in_the_error() {
         let file = stored("a.jpg", b"data");
         assert_eq!(error(&[File { flags: 1, ..file.clone() }]), "the archive is encrypted");
         let text = "the archive uses method 14 of compression, which is not supported";
@@ -579,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn every_prefix_is_refused() {
+    fn every_truncated_archive_is_refused() {
         let bytes = zip(&[stored("a.jpg", b"data"), deflated("b.png", b"datadatadata")]);
         for end in 0..bytes.len() {
             fuzz(&bytes[..end]);
@@ -592,7 +592,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn any_bytes_are_parsed_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             fuzz(&bytes);
             for name in ["a", "a.jpg"] {
                 fuzz(&zip(&[File { packed: bytes.clone(), method: 8, ..stored(name, &[0; 100]) }]));
@@ -600,7 +600,7 @@ mod tests {
         }
 
         #[test]
-        fn any_damage_is_survived(damage in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
+        fn damaged_archives_are_parsed_without_panic(damage in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
             let mut bytes = zip(&[stored("a2.jpg", b"data"), deflated("a10", b"\xFF\xD8datadatadata"), stored(".b", b"")]);
             for (at, value) in damage {
                 let at = usize::from(at) % bytes.len();
@@ -610,7 +610,7 @@ mod tests {
         }
 
         #[test]
-        fn the_order_is_an_order(names in proptest::collection::vec("[a0-2/]{0,4}", 3)) {
+        fn natural_order_is_a_total_order(names in proptest::collection::vec("[a0-2/]{0,4}", 3)) {
             let order = |a: usize, b: usize| natural(names[a].as_bytes(), names[b].as_bytes());
             prop_assert_eq!(order(0, 1), order(1, 0).reverse());
             if order(0, 1).is_le() && order(1, 2).is_le() {

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_entry_counts_in_any_order_of_bytes() {
+    fn the_first_orientation_entry_counts_in_either_byte_order() {
         for big in [false, true] {
             for kind in [1, 3, 4] {
                 let data = tiff(big, &[(0x010F, 3, 1), (ORIENTATION, kind, 6), (ORIENTATION, kind, 3)]);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_early_or_is_no_tiff_says_nothing() {
+    fn truncated_or_invalid_tiff_has_no_orientation() {
         let whole = tiff(true, &[(ORIENTATION, 3, 6)]);
         assert!((0..22).all(|cut| orientation(&whole[..cut]).is_none()));
         assert_eq!(orientation(&whole[..22]), Some(Orientation::Rotate90));

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn every_brand_of_the_heif_family_is_named() {
+    fn every_heif_brand_is_recognized() {
         for brand in [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"miaf"]
         {
             assert_eq!(name(&file(&[brand])), Some("a HEIC"), "{brand:?}");
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_are_named_by_their_first_bytes() {
+    fn formats_are_recognized_by_their_first_bytes() {
         for (start, expected) in [
             (&b"GIF89a"[..], Some("a GIF")),
             (b"RIFF\x10\0\0\0WEBPVP8 ", Some("a WebP")),
@@ -175,7 +175,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn brands_are_looked_for_inside_of_their_box(length: u32, rest: Vec<u8>) {
+        fn brands_are_searched_only_inside_their_box(length: u32, rest: Vec<u8>) {
             let bytes = [&length.to_be_bytes()[..], b"ftypmif1\0\0\0\0", &rest].concat();
             let inside = &rest[..rest.len().min((length as usize).saturating_sub(16))];
             let avif = inside.as_chunks::<4>().0.iter().any(|brand| IMAGE_BRANDS[..5].iter().any(|(known, _)| *known == brand));

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turns_move_every_pixel_clockwise() {
+    fn rotations_move_every_pixel_clockwise() {
         // 1 2 3      4 1
         // 4 5 6  ->  5 2
         //            6 3
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_cut_out() {
+    fn a_part_is_cropped_and_mirrored() {
         let frame = Frame::new(3, 2, (0..18).collect());
         assert_eq!(frame.part(1, 1, 2, 1), Frame::new(2, 1, vec![12, 13, 14, 15, 16, 17]));
         assert_eq!(frame.part(0, 0, 3, 2), frame);

@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_heic_is_no_video() {
+    fn heic_files_are_not_taken_for_video() {
         for (start, expected) in [
             (&b"\0\0\0\x18ftypisom\0\0\0\0isommp42"[..], Some(Kind::Video)),
             (b"\0\0\0\x18ftypheix\0\0\0\0isommif1", None),

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_exif_data_counts_wherever_it_is() {
+    fn the_first_exif_chunk_counts_before_or_after_the_data() {
         let plain = picture(200);
         let before = with(&plain, &[turned(6), turned(3)]);
         assert_eq!(walk(&before).orientation, Some(Orientation::Rotate90));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_that_need_more_are_named() {
+    fn unsupported_png_extensions_are_named_in_the_error() {
         let plain = picture(9);
         let cgbi = [&plain[..8], &chunk(b"CgBI", b"P\0 \x02"), &plain[8..]].concat();
         assert!(walk(&cgbi).unsupported.is_some_and(|what| what.contains("Apple CgBI PNG")));
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_when_it_is_told_to() {
+    fn decoding_stops_when_asked_to() {
         let (bytes, asked) = (picture(200), Cell::new(0));
         let stop = |after: usize| {
             asked.set(0);
@@ -260,7 +260,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_walked_in_one_way(tail: Vec<u8>, cut in 0usize..400) {
+        fn walking_and_seeking_agree_on_any_bytes(tail: Vec<u8>, cut in 0usize..400) {
             let bytes = [&picture(9)[..], &tail].concat();
             let bytes = &bytes[..cut.min(bytes.len())];
             let mut walked = feed(bytes);

@@ -281,7 +281,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_format_is_within_one_level_of_real_numbers(
+        fn conversion_of_every_format_is_within_one_level_of_exact(
             kind in 0..5_usize, width in 1..20_usize, height in 1..12_usize, padding in 0..9_usize, full_range: bool, seed: u32
         ) {
             let format = [PixelFormat::Yuyv, PixelFormat::Uyvy, PixelFormat::Nv12, PixelFormat::Grey, PixelFormat::Rgb3][kind];
@@ -306,7 +306,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_without_harm(bytes: Vec<u8>, kind in 0..6_u8, size in 1..9_u8) {
+        fn any_bytes_are_converted_without_panic(bytes: Vec<u8>, kind in 0..6_u8, size in 1..9_u8) {
             fuzz(&bytes);
             fuzz(&[&[kind, size, size, 0, 1, 2, 1, 0], &*bytes].concat());
         }
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_jpeg_does_no_harm() {
+    fn damaged_motion_jpeg_is_read_without_panic() {
         let whole = jpeg();
         for seed in 0..2_000_usize {
             let mut bytes = without_tables(&whole);
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn mounted_frames_stand_upright() {
+    fn frames_are_turned_and_mirrored_by_the_mounting() {
         let layout = Layout::new(PixelFormat::Rgb3, 2, 1);
         let frame =
             |mirror, turn| layout.to_frame(&[1, 1, 1, 2, 2, 2], Mounting { mirror, turn }, MOST, &|| false).unwrap();
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_no_memory_holds_is_refused() {
+    fn impossible_sizes_are_refused() {
         for (width, height, stride) in [(usize::MAX, 2, 0), (0, 4, 0), (4, 4, usize::MAX / 2)] {
             let layout = Layout { stride, ..Layout::new(PixelFormat::Nv12, width, height) };
             assert!(layout.to_frame(&[0; 64], Mounting::default(), u64::MAX, &|| false).is_err());

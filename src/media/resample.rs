@@ -112,20 +112,20 @@ mod tests {
         }
 
         #[test]
-        fn flat_stays_flat(w in 1usize..40, h in 1usize..40, ow in 1usize..40, oh in 1usize..40, v: u8) {
+        fn flat_pictures_stay_flat(w in 1usize..40, h in 1usize..40, ow in 1usize..40, oh in 1usize..40, v: u8) {
             prop_assert_eq!(resize(&gray(w, h, |_, _| v), ow, oh), gray(ow, oh, |_, _| v));
         }
     }
 
     #[test]
-    fn same_size_is_the_same_picture() {
+    fn resizing_to_the_same_size_changes_nothing() {
         let frame = gray(17, 9, |x, y| (x * 13 + y * 29) as u8);
         assert_eq!(resize(&frame, 17, 9), frame);
     }
 
     proptest! {
         #[test]
-        fn whole_ratios_are_like_all_others(w in 1usize..9, h in 1usize..9, nx in 1usize..7, ny in 1usize..7, seed: u64) {
+        fn whole_ratios_match_the_general_weights(w in 1usize..9, h in 1usize..9, nx in 1usize..7, ny in 1usize..7, seed: u64) {
             let noise = |x: usize, y: usize| (seed.wrapping_mul((x * 31 + y * 17 + 1) as u64) >> 40) as u8;
             let frame = gray(w * nx, h * ny, noise);
             let row = |weights: &[Taps], at: usize| (weights[at].first..).zip(weights[at].weights.clone()).collect::<Vec<_>>();

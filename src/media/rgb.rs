@@ -73,7 +73,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_kind_is_what_copies_would_give(samples in proptest::collection::vec(any::<u16>(), 4 * 35)) {
+        fn conversion_in_place_matches_conversion_by_copy(samples in proptest::collection::vec(any::<u16>(), 4 * 35)) {
             use ColorType::{L8, L16, La8, La16, Rgb8, Rgb16, Rgba8, Rgba16};
             for color in [L8, La8, Rgb8, Rgba8, L16, La16, Rgb16, Rgba16] {
                 let mut picture = DynamicImage::new(7, 5, color);

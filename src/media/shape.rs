@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn one_side_grows_unless_that_is_too_much() {
+    fn one_side_grows_unless_the_limit_is_exceeded() {
         const MOST: u64 = 1 << 20;
         assert_eq!(Shape::SQUARE.size(640, 480, MOST), (640, 480));
         assert_eq!(shape(1, 2).size(640, 240, MOST), (640, 480));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_squeezed_face_gets_its_width_back() {
+    fn anamorphic_pictures_are_stretched_to_square_pixels() {
         let stored = Frame::new(2, 2, vec![0, 0, 0, 200, 200, 200, 0, 0, 0, 200, 200, 200]);
         let shown = shape(2, 1).square(stored.clone(), 100);
         assert_eq!((shown.width(), shown.height()), (4, 2));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_format_has_is_extreme() {
+    fn ratios_beyond_eight_are_extreme() {
         for (across, down, extreme) in
             [(8, 1, false), (1, 8, false), (801, 100, true), (1, 9, true), (u64::MAX, 1, true)]
         {

@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_into_memory_is_told_before_it_is_decoded() {
+    fn pictures_over_the_memory_budget_are_refused_before_decoding() {
         let jpeg = to_jpeg(&Frame::new(1000, 1000, vec![90; 3_000_000])).unwrap();
         let memory = |bytes: u64| Memory::of(bytes);
         let held = read(&jpeg, &memory(8 << 20)).unwrap();
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_in_words_of_users() {
+    fn refusals_are_worded_for_users() {
         let told = |bytes: &[u8]| read(bytes, &Memory::of(1 << 24)).unwrap_err();
         let jpeg = to_jpeg(&Frame::new(70, 70, vec![90; 14_700])).unwrap();
         let frame = jpeg.windows(2).position(|two| two == [0xFF, 0xC0]).unwrap();
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn stopping_is_told_as_such() {
+    fn a_stopped_decoding_is_reported_as_late() {
         let picture = include_bytes!("../../tests/pictures/progressive.jpg");
         let memory = Memory::of(1 << 28);
         let means = Means { limits: &Limits::default(), memory: &memory, stop: &|| true };

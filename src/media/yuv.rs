@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_are_within_a_level_of_real_numbers() {
+    fn conversion_is_within_a_level_of_exact() {
         let steps: Vec<u8> = (0..=255).step_by(5).collect();
         for (matrix, full_range) in
             [(Matrix::Bt601, false), (Matrix::Bt601, true), (Matrix::Bt709, false), (Matrix::Bt709, true)]
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chroma_sample_is_shown_where_it_covers() {
+    fn each_chroma_sample_colors_the_pixels_that_it_covers() {
         // 3x3: the last column and row are covered by half of a chroma sample.
         let gray = |c: u8| [c; 3];
         for (chroma, size) in [(Chroma::C420, (2, 2)), (Chroma::C422, (2, 3)), (Chroma::C444, (3, 3))] {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn mirrored_comes_before_turned() {
+    fn mirroring_is_applied_before_rotation() {
         let planes = vec![plane(2, 1, vec![1, 2])];
         let picture = Picture { chroma: Chroma::Gray, planes, full_range: true, matrix: Matrix::Bt601, shape: None };
         let row =
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn planes_that_do_not_fit_are_found() {
+    fn planes_of_wrong_sizes_are_detected() {
         let good = Picture {
             chroma: Chroma::C420,
             planes: vec![plane(3, 3, vec![0; 9]), plane(2, 2, vec![0; 4]), plane(2, 2, vec![0; 4])],

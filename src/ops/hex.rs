@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_nothing_else() {
+    fn digits_round_trip_and_other_text_is_refused() {
         let hash: [u8; 32] = std::array::from_fn(|i| (i * 37) as u8);
         let text = digits(&hash);
         assert!(text.starts_with("00254a6f"), "{text}");

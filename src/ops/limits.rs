@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_has_some_time_and_no_more_than_an_hour() {
+    fn request_deadlines_range_from_a_millisecond_to_an_hour() {
         let with = |request_ms| Limits { request_ms, ..Limits::default() }.out_of_range();
         assert_eq!((with(1), with(3_600_000)), (None, None));
         for wrong in [0, 3_600_001, u64::MAX] {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_and_replies_fit_into_the_memory_that_there_is() {
+    fn limits_of_bodies_and_replies_are_lowered_to_fit_the_memory() {
         let mut limits = Limits::default();
         assert!(!limits.fit(u64::MAX) && !limits.fit(300 << 20) && limits == Limits::default());
         for mib in [16, 37, 83, 125] {

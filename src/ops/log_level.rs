@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_and_lists_are_told_from_mistakes() {
+    fn levels_and_lists_are_accepted_and_mistakes_refused() {
         for good in ["info", "OFF", "trace", "warn,faceplate=debug", "faceplate", "faceplate::gate,tiny_http=info"] {
             assert_eq!(wrong(good), None, "{good}");
         }

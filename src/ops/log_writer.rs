@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_hangs_keeps_nobody_waiting_and_lost_lines_are_counted() {
+    fn a_hanging_reader_blocks_no_writer_and_lost_lines_are_counted() {
         let (may, waits) = mpsc::channel();
         let written = Arc::<Mutex<Vec<u8>>>::default();
         let mut log =

@@ -238,7 +238,7 @@ mod tests {
     const NEVER: &dyn Fn() -> bool = &|| false;
 
     #[test]
-    fn bytes_are_lent_and_come_back() {
+    fn reserved_bytes_return_to_the_budget() {
         let budget = Budget::new(100);
         let mut first = budget.reserve(60, NEVER).unwrap();
         assert_eq!(budget.reserve(101, NEVER).unwrap_err(), Refused::Never(100));
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_overtakes_a_large_one() {
+    fn small_reservations_do_not_overtake_a_waiting_large_one() {
         let budget = Budget::new(100);
         let held = budget.reserve(50, NEVER).unwrap();
         let (told, order) = mpsc::channel();
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_gives_up_holds_up_nobody() {
+    fn an_abandoned_reservation_does_not_block_others() {
         let budget = Budget::new(100);
         let held = budget.reserve(50, NEVER).unwrap();
         let stop = AtomicBool::new(false);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_limit_of_all_groups_counts() {
+    fn the_lowest_limit_of_all_control_groups_counts() {
         let file = |path: &Path| {
             let text = match path.to_str()? {
                 "/sys/fs/cgroup/system.slice/faceplate.service/memory.max" => "536870912\n",

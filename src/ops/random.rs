@@ -14,7 +14,7 @@ pub fn random() -> u128 {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn it_never_says_the_same() {
+    fn random_numbers_do_not_repeat() {
         let all: std::collections::HashSet<u128> = (0..1000).map(|_| super::random()).collect();
         assert_eq!(all.len(), 1000);
     }

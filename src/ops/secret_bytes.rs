@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_come_and_go_in_order() {
+    fn bytes_are_pushed_and_taken_in_order() {
         let mut bytes = SecretBytes::default();
         for piece in [&b"one "[..], b"two ", b"", b"three and much more than there was room for"] {
             bytes.push(piece);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_move_only_where_there_is_no_room() {
+    fn bytes_are_moved_only_when_the_capacity_is_exceeded() {
         let mut bytes = SecretBytes::with_capacity(8);
         let place = bytes.as_ptr();
         bytes.push(b"12345678");

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_ends_with_time_or_when_he_goes() {
+    fn a_wait_limit_ends_at_its_deadline_or_on_cancellation() {
         let (token, start) = (CancelToken::default(), Instant::now());
         block_on(WaitLimit::new(start + Duration::from_millis(20), &token));
         assert!(start.elapsed() >= Duration::from_millis(20) && !token.is_cancelled());

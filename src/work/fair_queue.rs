@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_had_least_is_next_and_nobody_saves_up() {
+    fn the_owner_with_the_least_time_is_next_and_idle_time_is_not_saved() {
         let (mut turns, start) = (FairQueue::default(), Instant::now());
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         turns.begin(1, at(0));

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_runs_counts_as_well_as_what_has_ended() {
+    fn running_and_finished_work_both_count() {
         let owner = Owner::new(7);
         let (pause, least) = (Duration::from_millis(20), Duration::from_millis(19));
         let work = || {

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn two_jobs_of_one_caller_are_joined() {
+    fn two_jobs_of_one_owner_can_be_awaited_together() {
         let pool = Pool::start(2, 4, || 40);
         let (a, b) =
             (pool.submit(&Owner::new(1), |n, _| *n + 1).unwrap(), pool.submit(&Owner::new(1), |n, _| *n + 2).unwrap());
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_refuses_and_a_dropped_ticket_is_not_worked_on() {
+    fn a_full_queue_refuses_and_jobs_with_dropped_handles_are_not_run() {
         let pool = Pool::start(1, 1, || ());
         let (busy, release) = held(&pool);
         let (touched, touch) = mpsc::channel();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_job_that_takes_long_is_seen() {
+    fn the_longest_running_job_is_reported() {
         let pool = Pool::start(2, 2, || ());
         let (busy, release) = held(&pool);
         thread::sleep(Duration::from_millis(20));
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_fails_its_job_and_renews_the_state() {
+    fn a_panic_fails_its_job_and_renews_the_workers_state() {
         let pool = Pool::start(1, 4, || 0);
         let first = pool.submit(&Owner::new(1), |n, _| {
             *n = 7;
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_nobody_wants_any_more_learns_of_it() {
+    fn a_running_job_sees_that_its_handle_was_dropped() {
         let pool = Pool::start(1, 1, || ());
         let (tell, told) = mpsc::channel();
         let ticket = pool.submit(&Owner::new(1), move |(), unwanted| {
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn one_owner_s_many_jobs_keep_another_waiting_for_one() {
+    fn another_owner_waits_for_at_most_one_job_of_a_busy_owner() {
         let pool = Pool::start(1, 20, || ());
         let (busy, release) = held(&pool);
         let (done, order) = mpsc::channel();
@@ -380,7 +380,7 @@ mod tests {
         assert_eq!(order[..2], [2, 3], "owner 1 had the worker for long: {order:?}");
     }
     #[test]
-    fn what_a_job_holds_goes_with_its_ticket() {
+    fn a_dropped_handle_frees_what_its_queued_job_holds() {
         let pool = Pool::start(1, 4, || ());
         let (busy, release) = held(&pool);
         let picture = Arc::new(());

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn left_out_means_one_analysis_of_everything() {
+    fn an_empty_payload_means_one_analysis_of_all_media() {
         for text in
             ["", " \n", "{}", r#"{"analyses": []}"#, r#"{"analyses": null, "params": null, "what": {"ever": 1}}"#]
         {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_analysis_wins_over_its_params_over_the_outer_params() {
+    fn analysis_keys_override_its_params_which_override_the_outer_params() {
         let text = r#"{"params": {"threshold_spoofing": 0.1, "extract_best_shot": true}, "analyses": [
             {}, {"params": {"threshold_spoofing": 0.2}}, {"threshold_spoofing": 0.3, "params": {"threshold_spoofing": 0.2,
             "extract_best_shot": false}, "type": "QUALITY", "source_media": ["a"]}]}"#;
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn no_threshold_is_above_the_highest() {
+    fn thresholds_are_capped_at_the_highest() {
         let text = r#"{"analyses": [{"threshold_spoofing": 1}, {"threshold_spoofing": 0.3}, {}]}"#;
         let thresholds =
             |most| parse(text).unwrap().capped(most).analyses.iter().map(|a| a.threshold).collect::<Vec<_>>();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_invalid_key() {
         for (text, told) in [
             ("{", "not JSON"),
             ("[1]", "object"),
@@ -296,7 +296,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_harm(bytes: Vec<u8>, key in "analyses|params|media:tags", value in "[\\[\\]{}:,0-9a-z\"]{0,40}") {
+        fn any_bytes_are_parsed_without_panic(bytes: Vec<u8>, key in "analyses|params|media:tags", value in "[\\[\\]{}:,0-9a-z\"]{0,40}") {
             fuzz(&bytes);
             fuzz(format!("{{\"{key}\": {value}}}").as_bytes());
         }

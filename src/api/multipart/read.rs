@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_write_is_read() {
+    fn forms_of_common_clients_are_parsed() {
         let a = "Content-Disposition: form-data; name=\"a\"";
         for (body, want) in [
             (format!("--b\r\n{a}\r\n\r\n1\r\n--b--\r\n"), "1"),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_refused_with_its_place() {
+    fn broken_forms_are_refused_with_the_position() {
         for (body, told) in [
             ("", "empty"),
             ("no boundary at all", "does not occur"),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_hold_at_and_beyond() {
+    fn limits_are_enforced_exactly() {
         let body = format!("{}--b\r\nH: 45678\r\n\r\n2\r\n--b--", "--b\r\n\r\n1\r\n".repeat(64));
         let limits =
             |part_head_bytes| Limits { templates: 1, samples: 1, media: 1, part_head_bytes, ..Limits::default() };
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn file_names_in_all_spellings() {
+    fn file_names_are_parsed_in_all_notations() {
         for (header, want) in [
             (r#"name="a""#, None),
             (r#"name="a"; filename="x.jpg""#, Some("x.jpg")),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn boundaries_quoted_or_without_hyphens() {
+    fn boundaries_are_parsed_quoted_or_not() {
         for (value, want) in [
             ("multipart/form-data; boundary=----WebKitFormBoundaryx", Some("----WebKitFormBoundaryx")),
             ("multipart/form-data; boundary=\"a b\"", Some("a b")),
@@ -320,13 +320,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_harm(pieces in proptest::collection::vec(
+        fn any_bytes_are_parsed_without_panic(pieces in proptest::collection::vec(
             prop_oneof![Just(b"\r\n--b".to_vec()), Just(b"\r\n".to_vec()), Just(b"--".to_vec()), Just(b"a: b".to_vec()), any::<Vec<u8>>()], 0..24)) {
             fuzz(&pieces.concat());
         }
 
         #[test]
-        fn what_is_written_is_read(files in proptest::collection::vec(any::<Vec<u8>>(), 0..6)) {
+        fn written_forms_round_trip(files in proptest::collection::vec(any::<Vec<u8>>(), 0..6)) {
             let mut writer = Writer::new("xyz");
             for (i, file) in files.iter().enumerate() {
                 writer.file("f", &i.to_string(), "application/octet-stream", false, file);

@@ -246,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn the_normal_distribution_is_that_of_the_tables() {
+    fn normal_quantiles_match_published_tables() {
         for (share, want) in [(0.5, 0.0), (0.1, 1.281_552), (0.01, 2.326_348), (1e-4, 3.719_016)] {
             assert!((deviations(share) - want).abs() < 1e-5, "{share}");
         }
     }
 
     #[test]
-    fn a_place_where_all_are_alike_gets_a_curve_that_says_so() {
+    fn a_site_of_similar_people_gets_a_stricter_curve() {
         let people = place(100, 0.9);
         let people: Vec<&Person> = people.iter().collect();
         let before = shipped(&people, &model());
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_as_the_curve_knows_it_keeps_it() {
+    fn a_site_like_the_shipped_curve_keeps_it() {
         let people = place(100, 0.3);
         let people: Vec<&Person> = people.iter().collect();
         let fitted = Way::Moved.fit(&people, &model());
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_promise_decides_and_then_who_gets_in() {
+    fn the_false_match_promise_decides_before_the_approval_rate() {
         let held = |reached, approved| Held { pairs: 10_000, reached: [reached, 0, 0], mated: 100, approved };
         for (moved, centered, want) in [
             (held(100, 90), held(300, 95), Way::Moved),

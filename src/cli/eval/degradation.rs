@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_pictures_of_each_of_so_many_people() {
+    fn two_pictures_of_each_person_are_chosen() {
         let names = ["a/1.jpg", "a/2.jpg", "b/1.jpg", "c/1.jpg", "c/2.jpg", "c/3.jpg", "d/1.jpg"].map(str::to_owned);
         let chosen = |most| people(&names, most).into_iter().flatten().collect::<Vec<_>>();
         assert_eq!(chosen(9), ["a/1.jpg", "a/2.jpg", "c/1.jpg", "c/2.jpg", "b/1.jpg", "d/1.jpg"]);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_as_they_are_come_first() {
+    fn undegraded_pictures_come_first() {
         assert_eq!(Degradation::ALL[0].to_string(), "as they are");
     }
 }

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thresholds_let_no_more_through_than_asked() {
+    fn thresholds_keep_the_requested_false_match_rate() {
         let impostors = Impostors::new((0..1000).map(|i| f64::from(i) / 1000.0).collect());
         let t = impostors.threshold(0.01);
         assert_eq!(impostors.0.iter().filter(|c| **c > t).count(), 10);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_read_off_ten_pairs_above_it() {
+    fn a_rate_is_measurable_with_ten_pairs_above_its_threshold() {
         let impostors = |n| Impostors::new(vec![0.0; n]);
         for (pairs, fmr, want) in
             [(9_999, 1e-3, false), (10_000, 1e-3, true), (3, 1e-5, false), (1_000_000, 1e-5, true)]
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exponential_tail_is_continued() {
+    fn an_exponential_tail_is_extrapolated() {
         // Cosines whose survival function is exp(-20 x).
         let n = 200_000;
         let impostors = Impostors::new((1..n).map(|i| -(f64::from(i) / f64::from(n)).ln() / 20.0).collect());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn separable_pairs_are_all_right() {
+    fn accuracy_is_one_for_separable_pairs() {
         let pair = |fold: i32, cosine, same| (fold.to_string(), cosine, same);
         let pairs: Vec<_> =
             (0..3).flat_map(|f| [pair(f, 0.9, true), pair(f, 0.5, true), pair(f, 0.4, false)]).collect();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_are_those_of_the_tables() {
+    fn wilson_intervals_match_published_tables() {
         let (low, high) = wilson(0, 140);
         assert!(low == 0.0 && (high - 0.0267).abs() < 1e-4, "{low} {high}");
         let (low, high) = wilson(5, 10);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_area_is_one_for_what_is_separated() {
+    fn roc_area_is_one_for_separated_scores() {
         assert_eq!(area_under_roc(&[0.9, 0.8], &[0.1, 0.7]), Some(1.0));
         assert_eq!(area_under_roc(&[0.5], &[0.5, 0.9]), Some(0.25));
         assert_eq!(area_under_roc(&[], &[0.5]), None);

@@ -244,7 +244,7 @@ mod tests {
     const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
 
     #[test]
-    fn a_peer_that_is_distrusted_is_told_why_at_its_first_bytes() {
+    fn a_distrusted_peer_is_refused_with_a_reason_at_its_first_bytes() {
         for bytes in [&b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"[..], b"G"] {
             let mut connection = Talk::new();
             assert!(connection.hears_in_vain(bytes).starts_with("HTTP/1.1 400 Bad Request\r\n"));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn who_says_nothing_is_waited_for_a_while() {
+    fn silent_connections_are_closed_after_their_timeout() {
         let mut fresh = Talk::new();
         fresh.waits(9);
         assert!(!fresh.connection.is_closed());
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_and_a_body_have_their_time() {
+    fn slow_heads_and_bodies_are_refused_with_408() {
         let mut head = Talk::new();
         for byte in &GET[..9] {
             head.hears(&[*byte]);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_is_not_taken_ends_the_connection() {
+    fn a_reply_that_is_not_read_closes_the_connection() {
         let mut connection = Talk::new();
         assert!(connection.hears(GET));
         assert_eq!(connection.answers(), Ok(true));
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn who_ends_his_side_gets_the_beginning_of_the_reply_at_once_and_only_once() {
+    fn a_half_closed_peer_gets_the_early_status_at_once_and_only_once() {
         for refused in [false, true] {
             let mut connection = Talk::new();
             assert!(connection.hears(GET));
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_reply_is_waited_for_before_the_connection_goes() {
+    fn the_connection_lingers_after_its_last_reply() {
         let mut connection = Talk::new();
         connection.hears(b"nonsense\n");
         assert!(connection.says().starts_with("HTTP/1.1 400 "));
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transfer_that_does_not_move_is_worth_less_than_one_that_does_and_no_more_than_who_comes() {
+    fn stalled_transfers_rank_below_new_connections_and_moving_transfers() {
         let worth = |connection: &Talk| connection.connection.worth(connection.now).unwrap();
         let (mut still, mut moves) = (Talk::new(), Talk::new());
         still.hears(POST);

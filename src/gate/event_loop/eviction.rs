@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_service_itself_is_never_the_slowest_reader() {
+    fn the_self_probe_is_never_the_slowest_reader() {
         let stranger = Peer::V4([10, 0, 0, 1]);
         let readers = [(Peer::Own, 0, 0), (stranger, 500, 1), (Peer::Local, 400, 2)];
         assert_eq!(slowest(readers.into_iter()), Some((400, 2)));

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn color_is_told_as_by_libjpeg() {
+    fn the_color_space_is_chosen_as_by_libjpeg() {
         let told = |names: &[u8], jfif: bool, adobe: Option<u8>| {
             let body = [
                 &[8, 0, 8, 0, 8, names.len() as u8][..],
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn pixels_are_those_of_the_formulas() {
+    fn color_conversion_matches_the_formulas() {
         for [y, cb, cr] in [[0, 0, 0], [255, 255, 255], [81, 90, 240], [145, 54, 34], [41, 240, 110], [200, 128, 128]] {
             let (luma, blue, red) = (f64::from(y), f64::from(cb) - 128.0, f64::from(cr) - 128.0);
             let want = [luma + 1.402 * red, luma - 0.344_136 * blue - 0.714_136 * red, luma + 1.772 * blue];

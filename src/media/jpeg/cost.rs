@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_those_of_the_standard() {
+    fn block_counts_match_the_standard() {
         // 4:2:0, 33x17 pixels: three by two units of 16x16; luma alone has five by three blocks, color alone three by two.
         let start = Writer::new().frame(0xC2, 33, 17, &[0x22, 0x11, 0x11]);
         let all = start.scan(&[1, 2, 3], (0, 0), (0, 0), &[0; 9]).scan(&[1], (1, 5), (0, 0), &[0; 9]);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scan_has_at_least_the_bits_that_its_blocks_need() {
+    fn scans_shorter_than_their_blocks_need_are_refused() {
         // 64x64 pixels are 64 blocks: 16 bytes if sequential, 8 for first coefficients; a run may skip all others.
         for (code, band, least) in [(0xC0, (0, 63), 16), (0xC2, (0, 0), 8)] {
             let check = |bytes: usize| {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_bounded_by_what_encoders_make_of_the_largest_picture() {
+    fn scan_work_is_bounded_relative_to_the_largest_picture() {
         let visits = |visits: usize, most_pixels: u64| {
             let first = Writer::new().frame(0xC2, 64, 64, &[0x11]).scan(&[1], (0, 0), (0, 0), &[0; 8]);
             let all = (1..visits).fold(first, |writer, _| writer.scan(&[1], (1, 63), (0, 0), &[0; 8]));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequential_picture_has_each_component_once() {
+    fn a_component_may_not_occur_in_two_sequential_scans() {
         let one = |id: u8| move |writer: Writer| writer.scan(&[id], (0, 63), (0, 0), &[0; 16]);
         let start = || Writer::new().frame(0xC0, 16, 16, &[0x11, 0x11]);
         assert_eq!(layout(one(2)(one(1)(start()))).check(1 << 20), Ok(()));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_that_of_the_coefficients_if_they_have_to_wait() {
+    fn working_memory_includes_the_coefficients_of_progressive_pictures() {
         let bytes = |code: u8, samplings: &[u8]| {
             let ids: Vec<u8> = (1..=samplings.len() as u8).collect();
             let band = if code == 0xC2 { (0, 0) } else { (0, 63) };

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn usual_files_go_the_fast_way_and_others_the_plain_one() {
+    fn common_layouts_use_the_fast_decoder_and_others_the_plain_one() {
         const WHOLE: Band = (0, 63);
         for (factors, expected) in [
             (&[0x11][..], Way::Fast),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_read_is_named() {
+    fn unsupported_layouts_are_named_in_the_error() {
         let whole: &[(&[u8], Band, Band)] = &[(&[1, 2, 3], (0, 63), (0, 0))];
         for (factors, flaw) in [
             ([0x31, 0x21, 0x21], JpegDefect::Unsupported("has components whose sizes are no multiples of each other")),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn progressive_scans_follow_each_other_to_the_end() {
+    fn progressive_scans_must_be_consecutive_and_complete() {
         let told = |scans: &[(Band, Band)]| {
             let scans: Vec<(&[u8], Band, Band)> = scans.iter().map(|&(band, bits)| (&[1][..], band, bits)).collect();
             way(0xC2, &[0x11], &scans)

@@ -99,7 +99,7 @@ fn reference(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn honest_pictures_come_out_as_from_the_decoder_alone() {
+fn valid_pictures_decode_as_by_the_decoder_alone() {
     let files: [&[u8]; 3] = [
         include_bytes!("../../../tests/pictures/progressive.jpg"),
         include_bytes!("../../../tests/pictures/cmyk.jpg"),
@@ -144,7 +144,7 @@ fn restarts_do_not_hide_missing_data() {
 }
 
 #[test]
-fn decoding_stops_when_it_is_told_to() {
+fn decoding_stops_when_asked_to() {
     let bytes = square(4096, false).bytes();
     let asked = Cell::new(0);
     let stop = |after: usize| {
@@ -165,7 +165,7 @@ fn decoding_stops_when_it_is_told_to() {
 
 proptest! {
     #[test]
-    fn damage_is_survived_and_told_alike(flips in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..4), progressive: bool) {
+    fn damaged_pictures_give_the_same_result_with_trailing_bytes(flips in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..4), progressive: bool) {
         let mut bytes = gray(progressive).bytes();
         for (at, value) in flips {
             let at = 2 + usize::from(at) % (bytes.len() - 2);

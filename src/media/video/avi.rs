@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_come_with_bytes_times_and_keys() {
+    fn frames_are_read_with_data_time_and_key_flag() {
         let bytes = file();
         let track = read_it(&bytes);
         assert_eq!((track.container, &track.codec, track.width, track.height), (Container::Avi, &Codec::H264, 64, 48));
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_may_go_on_in_a_second_part_with_its_own_index() {
+    fn a_second_riff_part_with_its_own_index_is_read() {
         let index = |flags: &[u32]| {
             let head = [words(&[2, flags.len() as u32]), b"01dc".to_vec(), vec![0; 12]].concat();
             let entries: Vec<u8> = flags.iter().flat_map(|&flag| words(&[0, flag << 31])).collect();
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_were_appended_are_read_one_after_the_other() {
+    fn appended_recordings_are_read_one_after_the_other() {
         let twice = [file(), file()].concat();
         let times: Vec<_> = read_it(&twice).samples.iter().map(|s| s.time_us / 1000).collect();
         // The second of five is empty; four samples over 400 ms.
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shape_of_a_pixel_is_in_the_properties() {
+    fn the_pixel_shape_is_read_from_the_properties() {
         let properties = |ratio: u32| chunk(b"vprp", &words(&[0, 0, 25, 64, 48, ratio, 64, 48, 1]));
         let video = |more: Vec<u8>| {
             let stream = stream(b"vids", 1, 10, 5, &bitmap(b"MJPG", b""));
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_of_streams_as_long_is_read() {
+    fn the_largest_of_equally_long_streams_is_read() {
         let sized = |width: u32, flags: u32| {
             let bitmap = [words(&[40, width, 48, 0x18_0001]), b"MJPG".to_vec(), vec![0; 20]].concat();
             let mut stream = stream(b"vids", 1, 10, 0, &bitmap);
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_index_pictures_are_keys_and_others_are_not() {
+    fn without_an_index_all_motion_jpeg_frames_are_keys_but_only_the_first_of_others() {
         let file = |codec| list(b"RIFF", b"AVI ", &[headers(codec, b""), data()]);
         let keys = |bytes: &[u8]| read_it(bytes).samples.iter().filter(|s| s.key).count();
         assert_eq!((keys(&file(b"MJPG")), keys(&file(b"H264"))), (4, 1));
@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_of_lists_are_not_believed() {
+    fn wrong_list_sizes_are_ignored() {
         let mut bytes = file();
         for size in [0, u32::MAX] {
             bytes[4..8].copy_from_slice(&size.to_le_bytes());
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_file_is_refused_if_frames_are_missing() {
+    fn a_truncated_file_is_refused_if_frames_are_missing() {
         let whole = list(b"RIFF", b"AVI ", &[headers(b"MJPG", b""), data()]);
         let last = whole.len() - 10;
         for end in [last, last + 4, last + 8] {
@@ -520,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_parts_are_named_in_the_error() {
         let with = |streams: &[Vec<u8>]| list(b"RIFF", b"AVI ", &[list(b"LIST", b"hdrl", streams), data()]);
         assert_eq!(error(&with(&[stream(b"auds", 1, 1, 0, &[0; 18])])), "the AVI holds no video track, only sound");
         assert_eq!(error(&with(&[stream(b"vids", 1, 0, 0, &bitmap(b"MJPG", b""))])), "the AVI states no frame rate");
@@ -535,13 +535,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn any_bytes_are_parsed_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             fuzz(&bytes);
             fuzz(&list(b"RIFF", b"AVI ", &[headers(b"H264", &bytes), bytes]));
         }
 
         #[test]
-        fn any_damage_is_survived(damage in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
+        fn damaged_files_are_parsed_without_panic(damage in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
             let mut bytes = file();
             for (at, value) in damage {
                 let at = usize::from(at) % bytes.len();

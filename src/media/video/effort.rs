@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_may_grow_a_little() {
+    fn pictures_may_be_a_little_larger_than_declared() {
         let most = most_pixels;
         assert_eq!(most(1920, 1080, 9_437_184), 1920 * 1088);
         assert_eq!(most(320, 240, 9_437_184), GROWN);
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn an_honest_minute_passes_and_a_bomb_does_not() {
+    fn a_minute_of_usual_video_passes_and_decompression_bombs_do_not() {
         let run = |frames: usize, bytes: usize, pixels: u64| {
             let mut effort = Effort::default();
             (0..frames).try_for_each(|_| effort.add(bytes, pixels))

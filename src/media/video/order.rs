@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_does_not_hold_up_others() {
+    fn lost_pictures_do_not_delay_others() {
         let samples = samples(&[0, 30, 10, 20, 25]);
         let mut order = ReorderBuffer::new(&samples, 0..5);
         order.came(1, 1);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decoder_that_reorders_is_followed() {
+    fn the_order_of_a_reordering_decoder_is_kept() {
         for (times, want) in [([0, 30, 10, 20], [0, 10, 20, 30]), ([0, 10, 20, 30], [0, 20, 30, 30]), ([7; 4], [7; 4])]
         {
             let samples = samples(&times);

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_share_the_frames() {
+    fn wanted_frames_are_spread_evenly() {
         let even = samples(&(0..12).map(|n| 1000 * n).collect::<Vec<_>>());
         let plan = SamplingPlan::new(&even, &[S; 12], 2);
         assert_eq!(numbers(&plan.wanted), [3, 9]);
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn few_frames_have_a_slot_each() {
+    fn all_of_few_frames_are_wanted() {
         for count in [3, 4, 100, usize::MAX] {
             let plan = SamplingPlan::new(&samples(&[0, 40, 80]), &[S, C, C], count);
             assert_eq!(plan.wanted, [true; 3], "{count}");
@@ -104,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_share_a_time_are_frames() {
+    fn frames_with_equal_times_count_separately() {
         let plan = SamplingPlan::new(&samples(&[0, 0, 1, 1, 2, 2, 3, 3, 4]), &[S, C, C, C, C, C, C, C, C], 4);
         assert_eq!(numbers(&plan.wanted), [1, 3, 5, 8]);
         assert_eq!(numbers(&SamplingPlan::new(&samples(&[5; 9]), &[C; 9], 3).wanted), [1, 4, 7]);
     }
 
     #[test]
-    fn what_is_not_shown_is_not_chosen() {
+    fn samples_that_are_not_shown_are_not_chosen() {
         let mut samples = samples(&[-80, -40, 0, 40]);
         samples[0].shown = false;
         samples[1].shown = false;
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_of_which_nothing_is_wanted_are_skipped() {
+    fn groups_without_wanted_frames_are_skipped() {
         let samples = samples(&(0..40).collect::<Vec<_>>());
         let roles: Vec<Role> = (0..40).map(|n| if n % 4 == 0 { S } else { C }).collect();
         let plan = SamplingPlan::new(&samples, &roles, 3);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn free_samples_are_skipped_unless_they_are_all_there_is() {
+    fn disposable_samples_are_skipped_unless_all_are_wanted() {
         let samples = samples(&[0, 3, 1, 2, 6, 4, 5, 9, 7, 8]);
         let roles = [S, C, F, F, C, F, F, C, F, F];
         // Of the four that others need the third is the middle one, and number 1 is decoded for its sake.

@@ -32,7 +32,7 @@ fn sampled(clip: &Clip<'_>, count: usize) -> Result<Vec<ClipFrame>, Error> {
 }
 
 #[test]
-fn shots_are_the_frames_that_decoding_everything_gives() {
+fn sampled_frames_equal_those_of_full_decoding() {
     for (name, _) in CLIPS {
         let clip = clip(name);
         let mut frames = Vec::new();
@@ -52,7 +52,7 @@ fn shots_are_the_frames_that_decoding_everything_gives() {
 }
 
 #[test]
-fn what_is_known_is_upright() {
+fn info_and_frames_are_upright() {
     let info = clip("h264_turned.mov").info().clone();
     assert_eq!((info.mime, &*info.codec, info.width, info.height), ("video/quicktime", "H.264", 240, 320));
     assert!((info.frames_per_second - 12.0).abs() < 0.01 && (info.duration_s - 2.0).abs() < 0.01, "{info:?}");
@@ -87,14 +87,14 @@ fn pictures_over_the_limit_are_refused() {
 }
 
 #[test]
-fn a_codec_that_is_not_supported_is_named() {
+fn unsupported_codecs_are_named_in_the_error() {
     let error =
         Clip::open(include_bytes!("../../../tests/clips/mpeg4.avi"), &Limits::default()).map(|_| ()).unwrap_err();
     assert!(matches!(&error, Error::Unsupported(what) if what.starts_with("MPEG-4 Part 2 video")), "{error}");
 }
 
 #[test]
-fn frames_after_a_lost_one_are_left_out_up_to_the_next_start() {
+fn frames_after_a_lost_one_are_left_out_until_the_next_key_frame() {
     // Groups of 8 frames.
     let clip = clip("h264_bframes_fragmented.mp4");
     let times = |clip: &Clip<'_>| {
@@ -136,7 +136,7 @@ fn frames(clip: &Clip<'_>) -> Vec<Frame> {
 }
 
 #[test]
-fn samples_without_a_picture_are_no_frames() {
+fn samples_without_a_picture_do_not_count_as_frames() {
     // In front of each picture and behind it, of H.264: a message, a delimiter, filler; of HEVC: a message and a delimiter.
     let cases: [(&str, &[&[u8]]); 2] = [
         ("h264.mp4", &[&[0, 0, 0, 4, 6, 5, 0, 0x80], &[0, 0, 0, 2, 9, 0xF0], &[0, 0, 0, 3, 12, 0xFF, 0x80]]),
@@ -160,7 +160,7 @@ fn samples_without_a_picture_are_no_frames() {
 }
 
 #[test]
-fn settings_count_wherever_they_are() {
+fn parameter_sets_are_applied_in_any_sample() {
     // A byte stream, each unit a sample of its own: sets, messages and pictures.
     let plain = clip("h264.avi");
     let apart = changed(&plain, |samples| {
@@ -179,7 +179,7 @@ fn settings_count_wherever_they_are() {
 }
 
 #[test]
-fn frames_that_share_a_time_are_frames() {
+fn frames_with_equal_times_count_separately() {
     for (name, _) in CLIPS {
         let plain = clip(name);
         let still = changed(&plain, |samples| samples.iter_mut().for_each(|sample| sample.time_us = 7)).unwrap();
@@ -191,7 +191,7 @@ fn frames_that_share_a_time_are_frames() {
 }
 
 #[test]
-fn a_decoder_that_reorders_loses_nothing_where_times_are_those_of_decoding() {
+fn no_frame_is_lost_where_times_are_decoding_times() {
     let plain = clip("hevc.mp4");
     let other = changed(&plain, |samples| (0..).zip(samples).for_each(|(time, sample)| sample.time_us = 40_000 * time));
     let shots = sampled(&other.unwrap(), usize::MAX).unwrap();
@@ -228,7 +228,7 @@ fn pixels_become_square_before_the_picture_is_turned() {
 }
 
 #[test]
-fn a_stream_without_a_key_frame_begins_where_it_is_whole() {
+fn a_stream_refreshed_without_key_frames_starts_at_its_first_whole_picture() {
     let whole = clip("h264_refresh.mkv");
     let shots = sampled(&whole, usize::MAX).unwrap();
     // Refreshed over several pictures: the first ones are gray in parts.
@@ -245,7 +245,7 @@ fn field(value: u8, polarity: u8) -> Vec<u8> {
 }
 
 #[test]
-fn two_fields_are_woven_and_one_is_named() {
+fn two_fields_are_woven_and_single_fields_refused() {
     let rows = |first: u8, second: u8, bottom_first: bool| {
         let mut track = clip("mjpeg.avi").track.clone();
         (track.width, track.height, track.bottom_first) = (64, 48, bottom_first);
@@ -274,12 +274,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+    fn any_bytes_are_decoded_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
         fuzz(&bytes);
     }
 
     #[test]
-    fn clips_with_wrong_bytes_are_survived(
+    fn damaged_clips_are_decoded_without_panic(
         which in 0..CLIPS.len(),
         wrong in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..12),
     ) {
@@ -292,7 +292,7 @@ proptest! {
     }
 
     #[test]
-    fn fields_with_wrong_bytes_are_survived(
+    fn damaged_fields_are_decoded_without_panic(
         wrong in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..12),
     ) {
         let mut bytes = [field(40, 1), field(200, 2)].concat();

@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_told_by_their_first_bytes() {
+    fn containers_are_recognized_by_their_first_bytes() {
         let cases: [(&[u8], Option<Family>); 10] = [
             (b"\0\0\0\x18ftypisom", Some(Family::Bmff)),
             (b"\0\0\0\x18ftyp", Some(Family::Bmff)),
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_that_of_the_shown_samples_in_any_order() {
+    fn times_and_duration_count_shown_samples_in_any_order() {
         let limits = Limits::default();
         let finished = track(&[(900_000, false), (1_200_000, true), (1_000_000, true), (1_100_000, true)])
             .finished(&limits)
@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_track_is_shown_unless_it_has_few_frames() {
+    fn the_largest_track_is_chosen_unless_it_has_few_frames() {
         let one = |default, pixels, samples| Candidate { default, pixels, samples };
         let cases: [(&[Candidate], Option<usize>); 8] = [
             (&[], None),
@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn recordings_follow_each_other() {
+    fn joined_recordings_follow_each_other() {
         let limits = Limits::default();
         let part = || track(&[(0, true), (100_000, true)]);
         let times = |track: &Track<'_>| track.samples.iter().map(|sample| sample.time_us).collect::<Vec<_>>();
@@ -513,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn microseconds_round_down_and_stay_near() {
+    fn microseconds_round_down_and_do_not_overflow() {
         assert_eq!(microseconds(1, (1, 3)), 333_333);
         assert_eq!(microseconds(-1, (1, 3)), -333_334);
         let [most, least] = [i64::MAX, i64::MIN].map(|ticks| microseconds(ticks, (u64::MAX, 1)));

@@ -17,7 +17,7 @@ fn tables_of_one_segment_are_counted() {
 }
 
 #[test]
-fn whole_with_or_without_trailing_bytes() {
+fn trailing_bytes_do_not_change_the_layout() {
     let picture = gray(false).bytes();
     let layout = Layout::read(&picture).unwrap();
     assert_eq!((layout.width, layout.height, layout.precision, layout.progressive), (16, 16, 8, false));
@@ -25,7 +25,7 @@ fn whole_with_or_without_trailing_bytes() {
 }
 
 #[test]
-fn every_shorter_prefix_is_short() {
+fn every_truncated_picture_is_reported_as_ending_early() {
     for progressive in [false, true] {
         let picture = gray(progressive).bytes();
         let scan = picture.windows(2).position(|two| two == [0xFF, SOS]).unwrap();
@@ -38,7 +38,7 @@ fn every_shorter_prefix_is_short() {
 }
 
 #[test]
-fn what_is_not_needed_is_left_out() {
+fn metadata_and_comments_are_left_out() {
     let plain = gray(false).bytes();
     let junk = Writer::new().segment(0xE2, b"ICC_PROFILE\0\x01\x01profile").segment(0xFE, b"\xFF\xD9 comment");
     let junk = &junk.bytes()[2..];
@@ -51,7 +51,7 @@ fn what_is_not_needed_is_left_out() {
 }
 
 #[test]
-fn nonsense_is_named() {
+fn invalid_headers_are_named_in_the_error() {
     let good = gray(false);
     let told = |writer: Writer| Layout::read(&writer.bytes()).map(|_| ()).map_err(|flaw| flaw.to_string());
     assert_eq!(told(good), Ok(()));
@@ -85,7 +85,7 @@ fn nonsense_is_named() {
 }
 
 #[test]
-fn scans_and_tables_are_counted() {
+fn counts_of_scans_and_tables_are_limited() {
     let scans = |count: usize| {
         let start = Writer::new().frame(0xC2, 16, 16, &[0x11]).scan(&[1], (0, 0), (0, 0), &[0; 4]);
         let all = (1..count).fold(start, |writer, _| writer.scan(&[1], (1, 63), (0, 0), &[0; 4]));
@@ -102,7 +102,7 @@ fn scans_and_tables_are_counted() {
 }
 
 #[test]
-fn the_first_exif_block_and_the_last_word_on_color_count() {
+fn the_first_exif_segment_and_the_last_color_marker_count() {
     let plain = gray(false).bytes();
     let exif = |tiff: &[u8]| [b"Exif\0\0", tiff].concat();
     let before = Writer::new()
@@ -125,7 +125,7 @@ fn the_first_exif_block_and_the_last_word_on_color_count() {
 }
 
 #[test]
-fn tables_that_are_not_there_are_noticed() {
+fn missing_tables_are_detected() {
     let whole = |writer: Writer| Layout::read(&writer.scan(&[1], (0, 63), (0, 0), &[0; 9]).bytes()).unwrap();
     let frame = || Writer::new().frame(0xC0, 16, 16, &[0x11]);
     let has = |writer: Writer| {
@@ -142,7 +142,7 @@ fn tables_that_are_not_there_are_noticed() {
 
 proptest! {
     #[test]
-    fn what_follows_the_end_does_not_matter(tail: Vec<u8>, progressive: bool, flip in any::<(u16, u8)>()) {
+    fn bytes_after_the_end_are_ignored(tail: Vec<u8>, progressive: bool, flip in any::<(u16, u8)>()) {
         let mut bytes = gray(progressive).bytes();
         let at = 2 + usize::from(flip.0) % (bytes.len() - 2);
         bytes[at] ^= flip.1;

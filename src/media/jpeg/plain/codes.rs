@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_those_of_the_standard() {
+    fn huffman_codes_match_the_standard() {
         // Table K.3: 00, 010, 011, 100, 101, 110, 1110, ... up to nine bits; plus one code of 16 bits that it does not have.
         let mut counts = [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1];
         let values: Vec<u8> = (0..13).collect();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_behind_the_end_are_noticed_when_they_are_used() {
+    fn reading_past_the_end_gives_zeros_and_is_detected() {
         let mut bits = Bits::new(&[0xA5, 0xFF, 0xFF, 0x00]);
         assert_eq!((bits.take(4), bits.take(12)), (0xA, 0x5FF));
         assert!(!bits.overran());
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_their_sign_in_the_first_bit() {
+    fn the_first_bit_of_a_number_is_its_sign() {
         let mut bits = Bits::new(&[0b0110_0011, 0b1000_0000]);
         assert_eq!([1, 1, 2, 2, 3].map(|size| bits.signed(size)), [-1, 1, 2, -3, 7]);
         assert_eq!(bits.signed(0), 0);

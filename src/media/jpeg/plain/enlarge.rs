@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_lie_between_the_pixels_that_they_double_to() {
+    fn doubling_interpolates_between_samples() {
         // The last samples of the rows are padding.
         let samples = [0, 40, 100, 99, 80, 80, 80, 99];
         assert_eq!(rows(&samples, 4, (3, 1), (2, 1), (6, 1)), [[0, 10, 30, 55, 85, 100]]);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn other_ratios_and_narrow_planes_are_repeated() {
+    fn other_ratios_and_narrow_planes_repeat_samples() {
         assert_eq!(
             rows(&[1, 9, 5, 7], 2, (2, 2), (3, 2), (5, 4)),
             [[1, 1, 1, 9, 9], [1, 1, 1, 9, 9], [5, 5, 5, 7, 7], [5, 5, 5, 7, 7]]

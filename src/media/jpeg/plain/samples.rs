@@ -82,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn samples_are_those_of_the_formula(first in -1000_i16..1000, others in proptest::collection::vec(-60_i16..60, 63)) {
+        fn the_inverse_dct_matches_the_formula(first in -1000_i16..1000, others in proptest::collection::vec(-60_i16..60, 63)) {
             let coefficients: [i16; 64] = std::array::from_fn(|at| if at == 0 { first } else { others[at - 1] });
             let (samples, exact) = (of_block(&coefficients, &[1; 64]), exact(&coefficients));
             for (sample, exact) in samples.as_flattened().iter().zip(exact.as_flattened()) {
@@ -97,7 +97,7 @@ mod tests {
         }
 
         #[test]
-        fn any_numbers_give_samples(coefficients: [i16; 32], quantizers: [u16; 32]) {
+        fn any_coefficients_are_transformed_without_panic(coefficients: [i16; 32], quantizers: [u16; 32]) {
             let coefficients = std::array::from_fn(|at| coefficients[at / 2]);
             let quantizers = std::array::from_fn(|at| quantizers[at / 2]);
             prop_assert_eq!(of_block(&coefficients, &quantizers), of_block(&coefficients, &quantizers));

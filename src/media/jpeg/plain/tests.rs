@@ -277,7 +277,7 @@ proptest! {
     }
 
     #[test]
-    fn data_that_ends_early_is_noticed(known in known(), share in 0.0..1.0) {
+    fn truncated_data_is_detected(known in known(), share in 0.0..1.0) {
         let jpeg = known.jpeg(Order::Apart);
         let layout = Layout::read(&jpeg).unwrap();
         let scan = &layout.scans[layout.scans.len() - 1].data;
@@ -296,7 +296,7 @@ proptest! {
 }
 
 #[test]
-fn blocks_lie_where_their_component_has_them() {
+fn blocks_are_placed_by_the_sampling_of_their_component() {
     // Four uniform blocks of luma, with one uniform block of each chroma component: gray.
     let flat = |value: i16| std::array::from_fn(|at| if at == 0 { value } else { 0 });
     let known =
@@ -309,7 +309,7 @@ fn blocks_lie_where_their_component_has_them() {
 }
 
 #[test]
-fn what_is_asked_for_raw_comes_as_it_is() {
+fn raw_components_are_returned_unconverted() {
     let flat = |value: i16| std::array::from_fn(|at| if at == 0 { value } else { 0 });
     let factors = vec![(1, 1), (2, 1), (2, 1)];
     let known = Known { size: (8, 8), factors, blocks: (0..8).map(|at| flat(at * 8)).collect(), interval: 0 };
@@ -321,7 +321,7 @@ fn what_is_asked_for_raw_comes_as_it_is() {
 }
 
 #[test]
-fn it_stops_when_it_is_told_to() {
+fn decoding_stops_when_asked_to() {
     let known = Known { size: (70, 70), factors: vec![(2, 2)], blocks: vec![[1; 64]; 5], interval: 3 };
     let jpeg = known.jpeg(Order::Bits);
     let layout = Layout::read(&jpeg).unwrap();
@@ -341,7 +341,7 @@ fn it_stops_when_it_is_told_to() {
 }
 
 #[test]
-fn damage_is_named() {
+fn damage_is_named_in_the_error() {
     let known = Known { size: (40, 24), factors: vec![(1, 1)], blocks: vec![[1; 64]; 5], interval: 4 };
     let jpeg = known.jpeg(Order::Together);
     let told = |change: &dyn Fn(&mut Vec<u8>)| {

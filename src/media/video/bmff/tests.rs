@@ -131,7 +131,7 @@ fn times(track: &Track<'_>) -> Vec<Option<i64>> {
 }
 
 #[test]
-fn samples_come_with_bytes_times_and_keys() {
+fn samples_are_read_with_data_time_and_key_flag() {
     let file = Clip::new().file();
     let track = read_it(&file);
     assert_eq!((track.container, &track.codec, track.width, track.height), (Container::Mp4, &Codec::H264, 64, 48));
@@ -144,7 +144,7 @@ fn samples_come_with_bytes_times_and_keys() {
 }
 
 #[test]
-fn brands_tell_quicktime_from_mp4() {
+fn brands_distinguish_quicktime_from_mp4() {
     let clip = Clip::new();
     let with_brand = |brand: &[u8]| [boxed(b"ftyp", &[brand, &[0; 4]]), clip.file()[16..].to_vec()].concat();
     assert_eq!(read_it(&with_brand(b"qt  ")).container, Container::Mov);
@@ -154,7 +154,7 @@ fn brands_tell_quicktime_from_mp4() {
 }
 
 #[test]
-fn delays_move_samples_in_either_version() {
+fn composition_offsets_move_samples_in_either_version() {
     for version in [0, 1_u32 << 24] {
         let delays = words(&[version, 3, 1, 20, 2, (-10_i32).cast_unsigned(), 9, 0]);
         let mut clip = Clip::new();
@@ -165,14 +165,14 @@ fn delays_move_samples_in_either_version() {
 }
 
 #[test]
-fn tables_that_end_early_go_on_with_their_last_value() {
+fn short_time_tables_continue_with_their_last_value() {
     let mut clip = Clip::new();
     clip.tables[1] = table(b"stts", 2, &[0, 7, 1, 5, 1, 20]);
     assert_eq!(times(&read_it(&clip.file())), [0, 5, 25, 45, 65].map(Some));
 }
 
 #[test]
-fn sizes_may_be_equal_or_compact() {
+fn sample_sizes_may_be_equal_or_compact() {
     let equal = (boxed(b"stsz", &[&words(&[0, 3, 5])]), [3; 5]);
     let nibbles = (boxed(b"stz2", &[&words(&[0, 4, 5]), &[0x12, 0x34, 0x50]]), [1, 2, 3, 4, 5]);
     let bytes = (boxed(b"stz2", &[&words(&[0, 8, 5]), &[5, 4, 3, 2, 1]]), [5, 4, 3, 2, 1]);
@@ -193,7 +193,7 @@ fn an_empty_sample_repeats_the_one_before() {
 }
 
 #[test]
-fn matrices_turn_and_mirror() {
+fn matrices_give_rotation_and_mirroring() {
     use Rotation::{Half, Left, None, Right};
     let cases = [
         (UPRIGHT, false, None),
@@ -218,7 +218,7 @@ fn matrices_turn_and_mirror() {
 }
 
 #[test]
-fn edits_choose_what_is_shown() {
+fn edit_lists_choose_which_samples_are_shown() {
     let cases: [(&[Edited], [Option<i64>; 5]); 10] = [
         (&[(0, 0, 1)], [0, 10, 20, 30, 40].map(Some)),
         (&[(500, 0, 1)], [0, 10, 20, 30, 40].map(Some)),
@@ -244,7 +244,7 @@ fn edits_choose_what_is_shown() {
 }
 
 #[test]
-fn codecs_are_named_and_set_up() {
+fn codecs_are_recognized_with_their_configuration() {
     let name = |entry: Vec<u8>| {
         let clip = Clip { entry, ..Clip::new() };
         read_it(&clip.file()).codec.to_string()
@@ -291,7 +291,7 @@ fn the_track_with_most_samples_is_read() {
 }
 
 #[test]
-fn pixels_have_the_shape_of_the_box_or_the_matrix_or_the_track() {
+fn the_pixel_shape_is_that_of_the_box_the_matrix_or_the_track() {
     let boxed_shape = |across, down| {
         let settings = [boxed(b"avcC", &[b"setup"]), boxed(b"pasp", &[&words(&[across, down])])].concat();
         entry(b"avc1", &settings)
@@ -317,7 +317,7 @@ fn pixels_have_the_shape_of_the_box_or_the_matrix_or_the_track() {
 }
 
 #[test]
-fn fields_may_begin_at_the_bottom() {
+fn the_field_order_is_read() {
     for (detail, want) in [(6, true), (1, false), (9, false)] {
         let clip = Clip { entry: entry(b"jpeg", &boxed(b"fiel", &[&[2, detail]])), ..Clip::new() };
         assert_eq!(read_it(&clip.file()).bottom_first, want, "{detail}");
@@ -325,7 +325,7 @@ fn fields_may_begin_at_the_bottom() {
 }
 
 #[test]
-fn files_that_were_appended_are_read_one_after_the_other() {
+fn appended_recordings_are_read_one_after_the_other() {
     let clip = Clip::new();
     let twice = [clip.file(), clip.file()].concat();
     let track = read_it(&twice);
@@ -348,7 +348,7 @@ fn files_that_were_appended_are_read_one_after_the_other() {
 }
 
 #[test]
-fn the_largest_of_tracks_as_long_is_read() {
+fn the_largest_of_equally_long_tracks_is_read() {
     let small = Clip { entry: entry(b"jpeg", &[]), ..Clip::new() };
     let mut large = Clip::new();
     // Behind the head of the box and 24 bytes: the width.
@@ -360,7 +360,7 @@ fn the_largest_of_tracks_as_long_is_read() {
 }
 
 #[test]
-fn large_boxes_and_boxes_to_the_end_are_read() {
+fn large_boxes_boxes_to_the_end_and_64_bit_offsets_are_read() {
     let long = [&words(&[1]), b"mdat".as_slice(), &words(&[0, 31]), b"122333444455555"].concat();
     let clip = Clip::new();
     let file = [file_type(), long, clip.movie(&[32, 35])].concat();
@@ -378,7 +378,7 @@ fn large_boxes_and_boxes_to_the_end_are_read() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_parts_are_named_in_the_error() {
     let file = Clip::new().file();
     assert_eq!(error(&file[..39]), "the MP4 has no 'moov' box: it was cut off while being recorded or sent");
     assert_eq!(error(&file[..file.len() - 1]), "the MP4 ends inside its 'moov' box");
@@ -405,7 +405,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn limits_hold_before_tables_are_made() {
+fn limits_are_checked_before_tables_are_built() {
     let limits = Limits { video_frames: 5, video_ms: 500, ..Limits::default() };
     let mut clip = Clip::new();
     assert!(read(&clip.file(), &limits).is_ok());
@@ -427,7 +427,7 @@ fn limits_hold_before_tables_are_made() {
 }
 
 #[test]
-fn changes_of_settings_on_the_way_are_refused() {
+fn changes_of_codec_configuration_within_a_track_are_refused() {
     let mut clip = Clip::new();
     clip.tables[2] = table(b"stsc", 3, &[1, 2, 1, 2, 3, 2]);
     assert_eq!(error(&clip.file()), "the MP4 changes the settings of its codec on the way, which is not supported");
@@ -488,7 +488,7 @@ fn fragment(start: u32, head: u32, run: u32) -> Vec<u8> {
 }
 
 #[test]
-fn fragments_say_as_much_as_they_like() {
+fn fragments_may_leave_out_optional_fields() {
     for head in [0x20018, 0x19, 0x20038, 0x1A_u32 & 0x18] {
         for run in [0x1, 0x5, 0xF01, 0xA05, 0x201] {
             let make = |start| fragment(start, head, run);
@@ -507,7 +507,7 @@ fn fragments_say_as_much_as_they_like() {
 }
 
 #[test]
-fn fragments_follow_each_other_where_nothing_is_said() {
+fn fragments_without_offsets_follow_each_other() {
     // Sound first, whose samples have one size; then the picture, which begins where the sound ends.
     let make = |_| {
         let track = |id: u32, run: &[u32]| {
@@ -525,7 +525,7 @@ fn fragments_follow_each_other_where_nothing_is_said() {
 }
 
 #[test]
-fn fragments_may_begin_at_any_time() {
+fn fragments_may_start_at_any_time() {
     let at = |time: u32| {
         move |start: u32| {
             let track = |length: u32| {
@@ -542,7 +542,7 @@ fn fragments_may_begin_at_any_time() {
 }
 
 #[test]
-fn fragments_are_held_against_the_limits() {
+fn limits_apply_to_fragments() {
     let many = |count: u32| {
         move |_| {
             let head = boxed(b"tfhd", &[&words(&[0x20010, 1, 0])]);
@@ -556,7 +556,7 @@ fn fragments_are_held_against_the_limits() {
 }
 
 #[test]
-fn every_prefix_is_refused_or_whole() {
+fn every_truncated_file_is_refused() {
     let clip = Clip::with_edits(&[(700, -1, 1), (500, 0, 1)]).file();
     let live = fragmented(&[&|start| fragment(start, 0x20038, 0xF05)]);
     for file in [clip, live] {
@@ -570,13 +570,13 @@ fn every_prefix_is_refused_or_whole() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_parsed_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         fuzz(&bytes);
         fuzz(&[file_type(), boxed(b"moov", &[&movie_header(UPRIGHT), &bytes])].concat());
     }
 
     #[test]
-    fn any_damage_is_survived(
+    fn damaged_files_are_parsed_without_panic(
         live in any::<bool>(),
         damage in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6),
     ) {

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_follow_the_rules_of_pictures() {
+    fn motion_jpeg_frames_follow_the_rules_of_jpeg_pictures() {
         let read = |code| picture(&jpeg(code), 1 << 16, &|| false);
         let picture = read(0xC0).unwrap();
         assert_eq!(picture.planes.len(), 3);

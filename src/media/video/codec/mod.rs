@@ -182,19 +182,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deep_samples_are_rounded() {
+    fn samples_deeper_than_8_bits_are_rounded() {
         let plane = eight_bits([0, 1, 2, 5, 6, 1021, 1023].into_iter(), 10, 7, 1);
         assert_eq!(*plane.samples, [0, 0, 1, 1, 2, 255, 255]);
         assert_eq!(*eight_bits([0, 255].into_iter(), 8, 2, 1).samples, [0, 255]);
     }
 
     #[test]
-    fn more_slices_than_usual_count_as_pictures() {
+    fn more_slices_than_usual_count_as_more_pictures() {
         assert_eq!([passes(0, 0), passes(1, 1), passes(1, 200), passes(1, 201), passes(3, 704)], [1, 1, 1, 2, 107]);
     }
 
     #[test]
-    fn sizes_at_and_over_the_limit() {
+    fn sizes_over_the_limit_are_refused() {
         assert_eq!(check_size(640, 480, 640 * 480), Ok(()));
         assert!(check_size(641, 480, 640 * 480).is_err());
         assert!(check_size(u64::MAX, u64::MAX, 1 << 24).is_err());

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_any_size() {
+    fn units_are_split_by_length_prefixes_of_any_size() {
         for (size, sample) in
             [(1, &[2, 7, 8, 0, 1, 9][..]), (2, &[0, 2, 7, 8, 0, 0, 0, 1, 9]), (3, &[0, 0, 2, 7, 8, 0, 0, 1, 9])]
         {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn start_codes_of_three_and_four_bytes() {
+    fn units_are_split_by_start_codes_of_three_and_four_bytes() {
         let sample = [9, 9, 0, 0, 0, 1, 7, 8, 0, 0, 1, 0, 0, 1, 5, 0, 6, 0, 0, 0, 0, 1, 4, 0];
         assert_eq!(units(Framing::StartCodes, &sample), [Ok(&[7, 8][..]), Ok(&[5, 0, 6]), Ok(&[4])]);
         assert_eq!(units(Framing::StartCodes, &[1, 2, 3, 0, 0]), []);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_taken_out() {
+    fn emulation_prevention_bytes_are_removed() {
         for (escaped, plain) in [
             (&[1, 2, 3][..], &[1, 2, 3][..]),
             (&[0, 0, 3, 1, 0xAB], &[0, 0, 1, 0xAB]),
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn configuration_records() {
+    fn configuration_records_are_parsed() {
         let avc = [1, 66, 0, 30, 0xFF, 0xE1, 0, 2, 0x67, 1, 1, 0, 1, 0x68];
         let setup = Setup::avc(&avc).unwrap();
         assert_eq!(setup, Setup { framing: Framing::Lengths(4), sets: vec![&[0x67, 1], &[0x68]] });
@@ -237,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_end(bytes in proptest::collection::vec(0u8..4, 0..200), size in 1usize..5) {
+        fn any_bytes_are_split_within_their_length(bytes in proptest::collection::vec(0u8..4, 0..200), size in 1usize..5) {
             let lengths = Framing::Lengths(size).units(&bytes).count();
             prop_assert!(lengths <= bytes.len());
             let total: usize = Framing::StartCodes.units(&bytes).map(|u| u.map_or(0, <[u8]>::len)).sum();

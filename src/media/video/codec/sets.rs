@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_of_h264() {
+    fn pixel_shapes_are_read_from_h264_parameter_sets() {
         assert_eq!(shape_of_h264(&h264("0")), None, "no usability information");
         assert_eq!(shape_of_h264(&h264("1 0")), None, "without a shape");
         assert_eq!(shape_of_h264(&h264("1 1 00000000")), None, "not specified");
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_of_hevc() {
+    fn pixel_shapes_are_read_from_hevc_parameter_sets() {
         // As x265 writes them: Main, 64x48.
         let head = "0101600000030090000003000003001ea02083165959ae4caf";
         let index = format!("{head}0e6808000003000800000300c840");
@@ -254,7 +254,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_end(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        fn any_bytes_are_parsed_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _any = (Sequence::read(&bytes), shape_of_hevc(&bytes));
         }
     }

@@ -86,7 +86,7 @@ fn error(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn frames_come_with_bytes_times_and_keys() {
+fn frames_are_read_with_data_time_and_key_flag() {
     for bytes in [file(), live()] {
         let track = read_it(&bytes);
         assert_eq!(
@@ -107,7 +107,7 @@ fn frames_come_with_bytes_times_and_keys() {
 }
 
 #[test]
-fn a_cut_file_is_refused_and_a_cut_recording_counts_as_far_as_it_goes() {
+fn a_truncated_file_is_refused_and_a_truncated_live_recording_read_to_its_end() {
     let bytes = file();
     let whole = bytes.len();
     let text = error(&bytes[..whole - 1]);
@@ -126,7 +126,7 @@ fn a_cut_file_is_refused_and_a_cut_recording_counts_as_far_as_it_goes() {
 }
 
 #[test]
-fn recordings_that_were_appended_are_read_one_after_the_other() {
+fn appended_recordings_are_read_one_after_the_other() {
     let times = |bytes: &[u8]| read_it(bytes).samples.iter().map(|s| s.time_us / 1000).collect::<Vec<_>>();
     // The last of the four is not shown; frames are 40 ms apart.
     let want = [0, 40, 80, 120, 120, 160, 200, 240];
@@ -148,7 +148,7 @@ fn recordings_that_were_appended_are_read_one_after_the_other() {
 }
 
 #[test]
-fn the_shape_of_a_pixel_is_that_of_the_display() {
+fn the_pixel_shape_follows_from_the_display_size() {
     let number = |id: u32, value: u16| element(id, &[&value.to_be_bytes()]);
     let shape = |more: &[Vec<u8>]| read_it(&with(b"V_VP8", &element(0xE0, &[&more.concat()]))).shape;
     let (width, height, unit) = (0x54B0, 0x54BA, 0x54B2);
@@ -165,7 +165,7 @@ fn the_shape_of_a_pixel_is_that_of_the_display() {
 }
 
 #[test]
-fn the_largest_of_tracks_as_long_is_read() {
+fn the_largest_of_equally_long_tracks_is_read() {
     let track = |number: u8, width: u8, more: &[u8]| {
         let size = element(0xE0, &[&element(0xB0, &[&[width]]), &element(0xBA, &[&[48]])]);
         let fields = [element(0xD7, &[&[number]]), element(0x83, &[&[1]]), element(0x86, &[b"V_VP8"]), size];
@@ -185,13 +185,13 @@ fn the_largest_of_tracks_as_long_is_read() {
 }
 
 #[test]
-fn fields_may_begin_at_the_bottom() {
+fn the_field_order_is_read() {
     let order = |order: u8| read_it(&with(b"V_MJPEG", &element(0xE0, &[&element(0x9D, &[&[order]])]))).bottom_first;
     assert_eq!([0, 1, 6, 9, 14].map(order), [false, false, true, true, false]);
 }
 
 #[test]
-fn groups_tell_keys_by_what_they_refer_to() {
+fn block_groups_without_references_are_keys() {
     let block = |data: &[u8]| element(id::BLOCK, &[&[0x82, 0, 0, 0], data]);
     let key = element(id::BLOCK_GROUP, &[&block(b"a"), &element(0x9B, &[&[40]])]);
     let other = element(id::BLOCK_GROUP, &[&element(id::REFERENCE_BLOCK, &[&[0xD8]]), &block(b"b")]);
@@ -201,7 +201,7 @@ fn groups_tell_keys_by_what_they_refer_to() {
 }
 
 #[test]
-fn codecs_are_named_and_set_up() {
+fn codecs_are_recognized_with_their_configuration() {
     let private = |bytes: &[u8]| element(0x63A2, &[bytes]);
     let bytes = with(b"V_MPEG4/ISO/AVC", &private(b"avcC"));
     assert_eq!((&read_it(&bytes).codec, &*read_it(&bytes).setup), (&Codec::H264, b"avcC".as_slice()));
@@ -216,7 +216,7 @@ fn codecs_are_named_and_set_up() {
 }
 
 #[test]
-fn rolls_are_counter_clockwise() {
+fn the_pose_roll_is_counterclockwise() {
     let posed = |yaw: f32, roll: f64| {
         let pose = [element(0x7673, &[&yaw.to_be_bytes()]), element(0x7675, &[&roll.to_be_bytes()])];
         with(b"V_VP8", &element(0xE0, &[&element(0x7670, &[&pose.concat()])]))
@@ -236,7 +236,7 @@ fn rolls_are_counter_clockwise() {
 }
 
 #[test]
-fn what_was_taken_from_frames_is_put_back() {
+fn stripped_frame_headers_are_restored() {
     let encoded = |fields: &[u8]| with(b"V_MJPEG", &element(0x6D80, &[&element(0x6240, &[fields])]));
     let compressed = |algorithm: u8, settings: &[u8]| {
         encoded(&element(0x5034, &[&element(0x4254, &[&[algorithm]]), &element(0x4255, &[settings])]))
@@ -250,7 +250,7 @@ fn what_was_taken_from_frames_is_put_back() {
 }
 
 #[test]
-fn what_is_not_read_is_named() {
+fn unsupported_features_are_named_in_the_error() {
     let cluster = element(id::CLUSTER, &[&timestamp(0), &simple_block(2, 0, 0x82, b"\x01\x01ab")]);
     let laced = [head(b"webm"), element(id::SEGMENT, &[&tracks(b"V_VP8", &[]), &cluster])].concat();
     assert_eq!(error(&laced), "the WebM packs several frames into a block (lacing), which is not supported");
@@ -268,7 +268,7 @@ fn what_is_not_read_is_named() {
 }
 
 #[test]
-fn elements_that_hold_each_other_do_not_go_deep() {
+fn nested_elements_do_not_recurse_deeply() {
     let mut nested = Vec::new();
     for _ in 0..1000 {
         nested = element(0xE0, &[&nested]);
@@ -278,14 +278,14 @@ fn elements_that_hold_each_other_do_not_go_deep() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_parsed_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         fuzz(&bytes);
         fuzz(&[head(b"webm"), open(id::SEGMENT, &bytes)].concat());
         fuzz(&with(b"V_VP8", &bytes));
     }
 
     #[test]
-    fn any_damage_is_survived(
+    fn damaged_files_are_parsed_without_panic(
         live_one in any::<bool>(),
         damage in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6),
     ) {

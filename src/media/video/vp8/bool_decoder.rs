@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_the_encoder_wrote() {
+    fn bits_round_trip_through_encoder_and_decoder() {
         let mut encoder = BoolEncoder::new();
         sequence().for_each(|(probability, set)| encoder.bit(probability, set));
         let bytes = encoder.finish();
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_signs() {
+    fn numbers_and_signs_round_trip() {
         let mut encoder = BoolEncoder::new();
         encoder.number(7, 99);
         encoder.number(5, 0b0_1011);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn past_the_end_are_zeros() {
+    fn reading_past_the_end_gives_zeros() {
         let mut short = BoolDecoder::new(&[0x9D, 0x01]);
         let mut long = BoolDecoder::new(&[0x9D, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         for probability in (1..=255).chain(1..=255) {

@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn taps_keep_what_is_flat() {
+    fn filters_keep_flat_areas_flat() {
         for taps in SIX_TAPS.iter().chain(&BILINEAR) {
             assert_eq!(taps.iter().sum::<i16>(), 128);
             for level in [0, 1, 127, 255] {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn taps_are_exact_at_the_extremes() {
+    fn filters_are_exact_at_the_extremes() {
         for taps in SIX_TAPS.iter().chain(&BILINEAR) {
             for pattern in 0..64_u32 {
                 let samples: [u8; SIDE] = std::array::from_fn(|i| if pattern >> i & 1 == 0 { 0 } else { 255 });
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn vectors_displace() {
+    fn motion_vectors_displace_the_prediction() {
         for version in 0..4 {
             let mut frame = Frame::new(1, 1);
             let vectors = [Vector { x: 4 * 2 + 2, y: -4 * 3 }; 16];
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn far_away_the_edge_is_repeated() {
+    fn vectors_far_outside_repeat_the_edge() {
         let mut frame = Frame::new(1, 1);
         let vectors = [Vector { x: i16::MIN, y: 0 }; 16];
         Interpolation::of(0).predict(&mut frame, &slope(), (0, 0), Shape::Whole, &vectors);

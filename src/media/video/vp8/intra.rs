@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_is_of_what_is_inside() {
+    fn dc_prediction_averages_only_neighbors_inside_the_frame() {
         assert_eq!(average(&[10; 8], &[21; 8], true, true), 16);
         assert_eq!(average(&[10; 8], &[21; 8], true, false), 10);
         assert_eq!(average(&[10; 8], &[21; 8], false, true), 21);

@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transposition() {
+    fn transpose_swaps_rows_and_columns() {
         let rows: [[u8; 8]; 8] = std::array::from_fn(|y| std::array::from_fn(|x| (8 * y + x) as u8));
         let columns = transpose(rows);
         assert!((0..64).all(|at| columns[at % 8][at / 8] == rows[at / 8][at % 8]));

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn vectors_into_a_picture_of_other_sign_are_reversed() {
+    fn vectors_of_a_reference_with_the_opposite_sign_bias_are_inverted() {
         let golden = motion(Reference::Golden, 5, -7);
         let still = motion(Reference::Last, 0, 0);
         let neighbors = Neighbors { above: Some(&golden), left: None, above_left: Some(&still) };
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn reach_ends_just_outside() {
+    fn vectors_are_clamped_just_outside_the_frame() {
         let reach = Reach::of((0, 3), (2, 4));
         let [least, most] = [i16::MIN, i16::MAX].map(|far| reach.clamp(Vector { x: far, y: far }));
         assert_eq!((least, most), (Vector { x: -64, y: -256 }, Vector { x: 128, y: 64 }));

@@ -19,7 +19,7 @@ fn checksum(pictures: &[Picture]) -> u32 {
 
 /// The checksums are those of what FFmpeg 9.0 decodes from the same streams.
 #[test]
-fn streams_give_what_another_decoder_gives() {
+fn streams_decode_as_by_ffmpeg() {
     const WANT: [u32; 12] = [
         0x8721_58E2,
         0x4E2C_1D19,
@@ -78,7 +78,7 @@ fn a_damaged_frame_changes_nothing() {
 }
 
 #[test]
-fn frames_that_are_cut_never_panic() {
+fn truncated_frames_are_decoded_without_panic() {
     for seed in [8, 9] {
         let frames = stream(seed, 3);
         for frame in &frames {
@@ -92,7 +92,7 @@ fn frames_that_are_cut_never_panic() {
 }
 
 #[test]
-fn what_is_wrong_is_told() {
+fn errors_name_the_defect() {
     let key = &stream(1, 1)[0];
     let (width, height) = (u32::from(key[6]), u32::from(key[8]));
     let pixels = u64::from(width * height);
@@ -124,12 +124,12 @@ fn a_huge_key_frame_is_refused_before_memory_is_reserved() {
 
 proptest! {
     #[test]
-    fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..4000)) {
+    fn any_bytes_are_decoded_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..4000)) {
         fuzz(&bytes);
     }
 
     #[test]
-    fn any_bytes_after_a_key_frame(seed in 0_u64..50, changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..20)) {
+    fn damaged_streams_are_decoded_without_panic(seed in 0_u64..50, changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..20)) {
         let mut bytes = Vec::new();
         for mut frame in stream(seed, 3) {
             for (at, to) in &changes {

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn transforms_stay_near_those_of_real_numbers() {
+    fn the_inverse_dct_is_close_to_floating_point() {
         let block: [i16; 16] = [400, -300, 80, 15, 220, 90, -60, 8, -150, 40, 33, -21, 70, -9, 12, 5];
         let mut samples = [128; 16];
         add_block(&block, &mut samples, 4);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn second_order_block_of_one_row() {
+    fn the_inverse_wht_of_one_row_is_exact() {
         let mut block = [0; 16];
         block[1] = 8;
         assert_eq!(inverse_wht(&block)[..4], [1, 1, -1, -1]);
