@@ -15,17 +15,17 @@ use crate::support::{Folder, Form, Reply, Service, binary, command, picture, req
 
 /// A new token, and the lines of the settings for it.
 fn token(name: &str, scopes: &[&str]) -> (String, String) {
-    let (code, text, told) = command(&[&["token", "new", name], scopes].concat());
+    let (code, text, stderr) = command(&[&["token", "new", name], scopes].concat());
     assert!(code == Some(0) && !text.contains("Bearer"), "{text}");
-    let secret = told.split("Bearer ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    let secret = stderr.split("Bearer ").nth(1).unwrap().lines().next().unwrap().to_owned();
     (format!("Bearer {secret}"), text)
 }
 
-fn asked(service: &Service, path: &str, token: &str) -> Reply {
+fn get_with(service: &Service, path: &str, token: &str) -> Reply {
     service.send("GET", path, &[("Authorization", token)], b"")
 }
 
-fn hang_up(service: &Service) {
+fn reload(service: &Service) {
     assert!(Command::new("kill").args(["-HUP", &service.pid().to_string()]).status().unwrap().success());
 }
 
@@ -33,19 +33,19 @@ fn hang_up(service: &Service) {
 fn until(is_so: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !is_so() {
-        assert!(Instant::now() < end, "it never came about");
+        assert!(Instant::now() < end, "it was not so within 30 seconds");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 #[test]
-fn a_token_opens_what_it_is_good_for_and_settings_are_read_again() {
+fn a_token_permits_its_scopes_and_sighup_reloads_settings() {
     let folder = Folder::new("tokens");
     let ((door, door_lines), (monitor, monitor_lines)) =
         (token("door", &["pattern"]), token("monitor", &["metrics", "camera"]));
     let server = "[server]\nlisten = \"127.0.0.1:0\"\n[inference]\nworkers = 1\n";
     let settings = folder.write("faceplate.toml", &format!("{server}{door_lines}"));
-    let service = Service::spawned(binary().args(["serve", "--settings", &settings]));
+    let service = Service::spawn_command(binary().args(["serve", "--settings", &settings]));
     let extract = |token: &str| {
         let headers = [("Content-Type", "image/jpeg"), ("Authorization", token)];
         service.send("POST", "/v1/face/pattern/extract", &headers, &picture("collins.jpg"))
@@ -55,17 +55,21 @@ fn a_token_opens_what_it_is_good_for_and_settings_are_read_again() {
     }
     let reply = service.post("/v1/face/pattern/extract", "image/jpeg", &picture("collins.jpg"));
     assert_eq!((reply.status, &*reply.code(), reply.header("WWW-Authenticate")), (401, "BPE-005001", Some("Bearer")));
-    assert_eq!(service.get("/v1/face/liveness/nothing").code(), "LDE-005001", "what there is is nobody's business");
+    assert_eq!(
+        service.get("/v1/face/liveness/nothing").code(),
+        "LDE-005001",
+        "without a token it is not revealed which paths exist"
+    );
     assert_eq!(extract(&door).status, 200);
     assert_eq!(
-        (asked(&service, "/metrics", &door).status, asked(&service, "/metrics", &door).code()),
+        (get_with(&service, "/metrics", &door).status, get_with(&service, "/metrics", &door).code()),
         (403, "BPE-005002".into())
     );
-    assert_eq!(asked(&service, "/metrics", &monitor).status, 401);
-    // Another token, and a stricter decision, by SIGHUP.
+    assert_eq!(get_with(&service, "/metrics", &monitor).status, 401);
+    // SIGHUP takes over another token and a stricter decision.
     folder.write("faceplate.toml", &format!("{server}[decision]\napproved = 1.0\n{door_lines}{monitor_lines}"));
-    hang_up(&service);
-    until(|| asked(&service, "/metrics", &monitor).status == 200);
+    reload(&service);
+    until(|| get_with(&service, "/metrics", &monitor).status == 200);
     let form =
         Form::new().picture("sample_1", &picture("collins.jpg")).picture("sample_2", &picture("collins_dim.png"));
     let headers = [("Content-Type", &*form.content_type()), ("Authorization", &door)];
@@ -73,9 +77,9 @@ fn a_token_opens_what_it_is_good_for_and_settings_are_read_again() {
     assert_eq!(reply.json()["decision"], "operator_required", "{}", reply.text());
     // Invalid settings change nothing.
     folder.write("faceplate.toml", &format!("{server}[decision]\napproved = 2.0\n{door_lines}"));
-    hang_up(&service);
+    reload(&service);
     std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(asked(&service, "/metrics", &monitor).status, 200);
+    assert_eq!(get_with(&service, "/metrics", &monitor).status, 200);
     // A peer that guesses tokens is locked out; a client with a valid token is served, though from the same address.
     for _ in 0..10 {
         assert_eq!(extract("Bearer guess").status, 401);
@@ -89,67 +93,67 @@ fn a_token_opens_what_it_is_good_for_and_settings_are_read_again() {
 }
 
 #[test]
-fn tokens_are_listed_and_taken_out_of_a_file() {
+fn tokens_are_added_listed_and_revoked_in_a_file() {
     let folder = Folder::new("revoked");
     let file = folder.write("faceplate.toml", "# ours\n[log]\nlevel = \"warn\"\n");
     for (name, scope) in [("door", "pattern"), ("desk", "compare")] {
-        let (code, out, told) = command(&["token", "new", name, scope, "--write", &file]);
-        assert!(code == Some(0) && out.is_empty() && told.contains("systemctl reload"), "{told}");
+        let (code, out, stderr) = command(&["token", "new", name, scope, "--write", &file]);
+        assert!(code == Some(0) && out.is_empty() && stderr.contains("systemctl reload"), "{stderr}");
     }
-    let (code, _, told) = command(&["token", "new", "door", "pattern", "--write", &file]);
-    assert!(code == Some(1) && told.contains("two are called \"door\"; nothing was written"), "{told}");
+    let (code, _, stderr) = command(&["token", "new", "door", "pattern", "--write", &file]);
+    assert!(code == Some(1) && stderr.contains("two are called \"door\"; nothing was written"), "{stderr}");
     let listed = || command(&["token", "list", "--settings", &file]).1;
     assert_eq!(listed().split_whitespace().collect::<Vec<_>>(), ["door", "pattern", "desk", "compare"]);
-    let (code, _, told) = command(&["token", "revoke", "dor", "--write", &file]);
-    assert!(code == Some(1) && told.contains("there are: door, desk"), "{told}");
+    let (code, _, stderr) = command(&["token", "revoke", "dor", "--write", &file]);
+    assert!(code == Some(1) && stderr.contains("there are: door, desk"), "{stderr}");
     assert_eq!(command(&["token", "revoke", "door", "--write", &file]).0, Some(0));
     assert_eq!(listed().split_whitespace().collect::<Vec<_>>(), ["desk", "compare"]);
-    let (code, _, told) = command(&["token", "revoke", "desk", "--write", &file]);
-    assert!(code == Some(1) && told.contains("last token"), "{told}");
+    let (code, _, stderr) = command(&["token", "revoke", "desk", "--write", &file]);
+    assert!(code == Some(1) && stderr.contains("last token"), "{stderr}");
     assert!(std::fs::read_to_string(&file).unwrap().starts_with("# ours\n[log]\nlevel = \"warn\"\n"));
 }
 
 #[test]
-fn a_token_that_is_taken_away_ends_what_it_began() {
+fn revoking_a_token_ends_its_streams() {
     let folder = Folder::new("taken");
     let ((viewer, viewer_lines), (door, door_lines)) =
         (token("viewer", &["camera"]), token("door", &["camera", "metrics"]));
     let server = "[server]\nlisten = \"127.0.0.1:0\"\n[inference]\nworkers = 1\n[camera]\ndevice = \"file:tests/pictures/collins.jpg\"\n";
     let settings = folder.write("faceplate.toml", &format!("{server}{viewer_lines}{door_lines}"));
-    let service = Service::spawned(binary().args(["serve", "--settings", &settings]));
+    let service = Service::spawn_command(binary().args(["serve", "--settings", &settings]));
     let watch = |token: &str| {
         let mut stream = service.connect();
         stream.write_all(&request("GET", "/v1/camera/stream", &[("Authorization", token)], b"")).unwrap();
-        let mut said = [0; 2_000];
-        stream.read_exact(&mut said).unwrap();
-        assert!(said.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&said));
+        let mut begin = [0; 2_000];
+        stream.read_exact(&mut begin).unwrap();
+        assert!(begin.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&begin));
         stream
     };
     let (mut gone, mut kept) = (watch(&viewer), watch(&door));
     folder.write("faceplate.toml", &format!("{server}{door_lines}"));
-    hang_up(&service);
+    reload(&service);
     let mut all = vec![];
     let _ended_or_reset = gone.read_to_end(&mut all);
     let mut more = vec![0; 200_000];
     kept.read_exact(&mut more).unwrap();
     assert!(service.metric_with("faceplate_dropped_total{reason=\"reloaded\"}", &door) == 1.0);
-    // Settings without tokens, where there were some, would open access to every client: the service has to report it.
+    // Settings without tokens, where there were some, would open access to every client: they are refused, and the log says why.
     folder.write("faceplate.toml", server);
-    hang_up(&service);
+    reload(&service);
     until(|| service.log().contains("there are no tokens any more"));
     assert_eq!(service.get("/v1/camera").status, 401);
     folder.write("faceplate.toml", &format!("{server}[access]\nopen = true\n"));
-    hang_up(&service);
+    reload(&service);
     until(|| service.get("/v1/camera").status == 200);
 }
 
 #[test]
-fn templates_are_compared_by_those_who_may() {
+fn comparing_and_enrolling_need_their_own_scopes() {
     let folder = Folder::new("compare");
     let ((door, door_lines), (desk, desk_lines)) = (token("door", &["pattern"]), token("desk", &["compare"]));
     let server = "[server]\nlisten = \"127.0.0.1:0\"\n[inference]\nworkers = 1\n";
     let settings = folder.write("faceplate.toml", &format!("{server}{door_lines}{desk_lines}"));
-    let service = Service::spawned(binary().args(["serve", "--settings", &settings]));
+    let service = Service::spawn_command(binary().args(["serve", "--settings", &settings]));
     let headers = [("Content-Type", "image/jpeg"), ("Authorization", &*door)];
     let template = service.send("POST", "/v1/face/pattern/extract", &headers, &picture("collins.jpg")).body;
     let form = Form::new().template("bio_feature", &template).template("bio_template", &template);
@@ -171,7 +175,7 @@ fn templates_are_compared_by_those_who_may() {
 }
 
 #[test]
-fn without_tokens_it_stays_on_this_machine_unless_told_otherwise() {
+fn without_tokens_the_service_listens_on_loopback_alone_unless_access_is_open() {
     let (code, _, error) = command(&["serve", "--listen", "0.0.0.0:0"]);
     assert!(code == Some(1) && error.contains("faceplate token new"), "{error}");
     let service = Service::start(&["--workers", "1", "--set", "access.open=true", "--listen", "0.0.0.0:0"]);
@@ -228,12 +232,11 @@ impl Certificates {
 }
 
 #[test]
-fn tls_encrypts_what_passes_and_its_certificate_can_be_renewed() {
+fn tls_encrypts_connections_and_its_certificate_can_be_renewed() {
     let certificates = Certificates::new("tls");
     let settings = [("tls.certificate", "server.pem"), ("tls.key", "server.key")];
     let args: Vec<String> = settings.iter().map(|(key, file)| format!("{key}={}", certificates.path(file))).collect();
     let args: Vec<&str> = ["--workers", "1"].into_iter().chain(args.iter().flat_map(|a| ["--set", a])).collect();
-    // The watchdog's request passes TLS and tokens as well; otherwise it would end the service here.
     let service = Service::start(&args);
     let ask = |stream: &mut StreamOwned<ClientConnection, TcpStream>, bytes: &[u8]| {
         stream.write_all(bytes).unwrap();
@@ -246,7 +249,7 @@ fn tls_encrypts_what_passes_and_its_certificate_can_be_renewed() {
     assert_eq!(template.status, 200, "{}", template.text());
     assert_eq!(ask(&mut stream, &extract).body, template.body, "on the same connection");
     let first = stream.conn.peer_certificates().unwrap()[0].clone().into_owned();
-    // A request without TLS gets an answer that explains the error, and is not accepted.
+    // A request without TLS gets a reply that explains the error, and is not accepted.
     for method in ["GET", "POST"] {
         let mut stream = service.connect();
         stream.write_all(format!("{method} /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
@@ -257,17 +260,17 @@ fn tls_encrypts_what_passes_and_its_certificate_can_be_renewed() {
     // Garbage, a stalled handshake: each ends only its own connection.
     for garbage in [&[0x16, 3, 1, 0xff, 0xff][..], &[0; 5000], b"\x16\x03\x01\x00\x05\x01\x00\x00"] {
         let mut stream = service.connect();
-        let _it_may_hang_up_first = stream.write_all(garbage);
+        let _service_may_close_first = stream.write_all(garbage);
         stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-        let mut said = vec![];
-        let _ended_or_silent = stream.read_to_end(&mut said);
-        assert!(!said.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&said));
+        let mut received = vec![];
+        let _ended_or_silent = stream.read_to_end(&mut received);
+        assert!(!received.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&received));
     }
     let stalled: Vec<_> = (0..50).map(|_| service.connect()).collect();
     assert_eq!(ask(&mut certificates.connect(&service, None), &extract).body, template.body);
     drop(stalled);
     certificates.issue("server");
-    hang_up(&service);
+    reload(&service);
     until(|| {
         let mut stream = certificates.connect(&service, None);
         ask(&mut stream, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200
@@ -275,14 +278,14 @@ fn tls_encrypts_what_passes_and_its_certificate_can_be_renewed() {
     });
     // A certificate that can't be read is not loaded; the current one stays.
     certificates.folder.write("server.pem", "nonsense");
-    hang_up(&service);
+    reload(&service);
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(ask(&mut certificates.connect(&service, None), &extract).body, template.body);
     assert_eq!(service.stop(), Some(0));
 }
 
 #[test]
-fn clients_can_be_asked_for_certificates() {
+fn client_certificates_can_be_required() {
     let (certificates, others) = (Certificates::new("mutual"), Certificates::new("others"));
     certificates.issue("client");
     others.issue("client");
@@ -302,18 +305,18 @@ fn clients_can_be_asked_for_certificates() {
     for client in [None, Some("other")] {
         let mut stream = certificates.connect(&service, client);
         let _refused_at_once_or_when_read = stream.write_all(live);
-        let mut said = vec![];
-        assert!(stream.read_to_end(&mut said).is_err() && said.is_empty(), "{client:?}");
+        let mut received = vec![];
+        assert!(stream.read_to_end(&mut received).is_err() && received.is_empty(), "{client:?}");
     }
     // Another authority replaces it: a connection authenticated by the old one is closed, though it is idle.
     std::fs::copy(others.path("authority.pem"), certificates.path("authority.pem")).unwrap();
-    hang_up(&service);
+    reload(&service);
     let mut rest = vec![];
     assert!(known.read_to_end(&mut rest).is_err() && rest.is_empty());
 }
 
 #[test]
-fn nothing_of_a_request_is_logged() {
+fn nothing_that_identifies_a_person_or_client_is_logged() {
     let settings = ["log.level=debug", "log.format=json"].iter().flat_map(|setting| ["--set", setting]);
     let service = Service::start(&["--workers", "1"].into_iter().chain(settings).collect::<Vec<_>>());
     let secret = "Jane_Doe";

@@ -30,7 +30,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _gone_already = std::fs::remove_dir_all(&self.0);
+        let _already_removed = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -56,30 +56,34 @@ fn state(service: &Service) -> Value {
     service.get("/v1/camera").json()
 }
 
-fn refused(reply: &Reply, status: u16, code: &str) {
+fn assert_refused(reply: &Reply, status: u16, code: &str) {
     assert_eq!((reply.status, &*reply.code()), (status, code), "{}", reply.text());
 }
 
-/// People queue before a camera: a face of 21 % of the first one's area is a bystander there, which it is not in an uploaded sample.
+/// People queue in front of a camera: a face of 21 % of the subject's area is a bystander there, but not in an uploaded sample.
 #[test]
-fn from_what_size_on_a_second_face_counts_has_a_setting_of_its_own() {
+fn the_size_of_a_second_person_has_a_setting_of_its_own_for_the_camera() {
     let queue = pictures("background.jpg");
-    let usual = service(&queue, &[]);
-    assert_eq!(post(&usual, EXTRACT).status, 200);
-    refused(&usual.post("/v1/face/pattern/extract", "image/jpeg", &picture("background.jpg")), 400, "BPE-003003");
+    let default = service(&queue, &[]);
+    assert_eq!(post(&default, EXTRACT).status, 200);
+    assert_refused(
+        &default.post("/v1/face/pattern/extract", "image/jpeg", &picture("background.jpg")),
+        400,
+        "BPE-003003",
+    );
     let strict = service(&queue, &["camera.second_person_percent=20", "camera.deadline_ms=3000"]);
-    refused(&post(&strict, EXTRACT), 400, "BPE-003003");
+    assert_refused(&post(&strict, EXTRACT), 400, "BPE-003003");
 }
 
 /// A query may ask for a lower threshold than the settings allow, not for a higher one.
 #[test]
-fn no_query_raises_the_threshold_beyond_the_setting() {
+fn no_query_exceeds_the_highest_threshold() {
     let strict = service(&pictures("collins.jpg"), &["liveness.most_threshold=0"]);
-    refused(&post(&strict, &format!("{EXTRACT}?liveness=required&threshold_spoofing=1")), 400, "BPE-004004");
+    assert_refused(&post(&strict, &format!("{EXTRACT}?liveness=required&threshold_spoofing=1")), 400, "BPE-004004");
 }
 
 #[test]
-fn the_camera_gives_the_template_that_its_picture_gives() {
+fn the_camera_gives_the_same_template_as_an_uploaded_picture() {
     let service = service(&pictures("collins.jpg"), &[]);
     assert_eq!(state(&service)["state"], "off");
     let sent = service.template(&picture("collins.jpg"));
@@ -114,37 +118,37 @@ fn one_person_is_approved_and_another_declined() {
     let decisions: Vec<_> = entries["results"].as_array().unwrap().iter().map(|r| r["decision"].clone()).collect();
     assert_eq!(decisions, ["declined", "approved"], "{entries}");
     let missing = service.form(VERIFY, &Form::new().picture("sample", &picture("hopper.jpg")));
-    refused(&missing, 400, "BPE-002006");
-    refused(&service.form(VERIFY, &Form::new()), 400, "BPE-002004");
+    assert_refused(&missing, 400, "BPE-002006");
+    assert_refused(&service.form(VERIFY, &Form::new()), 400, "BPE-002004");
     let misplaced = Form::new().template("bio_template", &collins).named("liveness", "", b"required");
-    refused(&service.form(VERIFY, &misplaced), 400, "BPE-002006");
+    assert_refused(&service.form(VERIFY, &misplaced), 400, "BPE-002006");
 }
 
 #[test]
-fn an_attack_is_compared_with_nobody() {
+fn an_attack_presentation_is_not_compared() {
     let service = service(&pictures("collins.jpg"), &[]);
     let collins = service.template(&picture("collins.jpg"));
     let form = Form::new().template("bio_template", &collins);
     let at =
         |threshold: &str| service.form(&format!("{VERIFY}?liveness=required&threshold_spoofing={threshold}"), &form);
-    // No frame reaches that threshold.
-    refused(&at("0"), 400, "BPE-004004");
+    // Every frame is over that threshold.
+    assert_refused(&at("0"), 400, "BPE-004004");
     let reply = at("1");
     assert!(reply.status == 200 && reply.score() >= 0.85, "{}", reply.text());
     let extracted = post(&service, &format!("{EXTRACT}?liveness=required&threshold_spoofing=0"));
-    refused(&extracted, 400, "BPE-004004");
+    assert_refused(&extracted, 400, "BPE-004004");
 }
 
 #[test]
-fn nobody_can_be_swapped_in() {
+fn a_person_who_is_swapped_during_the_session_is_an_attack() {
     let folder = Folder::new("swap", &[("collins.jpg", 12), ("hopper.jpg", 12)]);
     let service = service(&folder.0, &["camera.liveness_frames=24"]);
-    refused(&post(&service, &format!("{EXTRACT}?liveness=required")), 400, "BPE-004004");
+    assert_refused(&post(&service, &format!("{EXTRACT}?liveness=required")), 400, "BPE-004004");
 }
 
-/// Too few frames for a verdict of their own, and better ones: they count with the others, but the sample is none of them.
+/// They are too few for a verdict of their own, and of better quality: they count toward the verdict, but the sample is none of them.
 #[test]
-fn a_few_frames_of_somebody_else_are_not_the_sample() {
+fn a_few_frames_of_another_person_are_not_the_sample() {
     let folder = Folder::new("few", &[("collins_dim.png", 21), ("hopper.jpg", 3)]);
     let service = service(&folder.0, &["camera.liveness_frames=24"]);
     let seen = post(&service, &format!("{EXTRACT}?liveness=required&threshold_spoofing=1"));
@@ -158,11 +162,11 @@ fn a_few_frames_of_somebody_else_are_not_the_sample() {
 fn liveness_can_be_required_by_the_settings() {
     let folder = Folder::new("required", &[("collins.jpg", 12), ("hopper.jpg", 12)]);
     let service = service(&folder.0, &["camera.liveness_required=true", "camera.liveness_frames=24"]);
-    refused(&post(&service, EXTRACT), 400, "BPE-004004");
+    assert_refused(&post(&service, EXTRACT), 400, "BPE-004004");
 }
 
 #[test]
-fn detect_judges_what_the_camera_sees() {
+fn detect_decides_on_frames_of_the_camera() {
     let service = service(&pictures("collins.jpg"), &[]);
     let payload = r#"{"analyses": [{"threshold_spoofing": 0, "extract_best_shot": true}, {"threshold_spoofing": 1}]}"#;
     let reply = service.post(DETECT, "application/json", payload.as_bytes());
@@ -175,38 +179,38 @@ fn detect_judges_what_the_camera_sees() {
     assert_eq!((&medium["media_type"], &medium["original_name"]), (&"VIDEO_FOLDER".into(), &"camera".into()));
     assert!(medium["info"]["video"]["width"].as_u64().unwrap() > 100, "{medium}");
     let shot = folder["analyses"][0]["output_images"][0]["image_b64"].as_str().unwrap();
-    assert!(shot.starts_with("/9j/"), "a JPEG");
+    assert!(shot.starts_with("/9j/"), "the best shot is a JPEG");
 
     let form = Form::new().part("Content-Disposition: form-data; name=\"payload\"", payload.as_bytes());
     assert_eq!(service.form(DETECT, &form).json()["analyses"].as_array().unwrap().len(), 2);
-    refused(&service.form(DETECT, &form.picture("photo", &picture("hopper.jpg"))), 400, "LDE-002004");
+    assert_refused(&service.form(DETECT, &form.picture("photo", &picture("hopper.jpg"))), 400, "LDE-002004");
     assert_eq!(post(&service, DETECT).status, 200);
-    refused(&service.post(DETECT, "application/json", b"{"), 400, "LDE-002004");
-    refused(&service.post(DETECT, "image/jpeg", b""), 400, "LDE-002001");
-    let elsewhere = br#"{"analyses": [{"source_media": ["door"]}]}"#;
-    refused(&service.post(DETECT, "application/json", elsewhere), 400, "LDE-002004");
+    assert_refused(&service.post(DETECT, "application/json", b"{"), 400, "LDE-002004");
+    assert_refused(&service.post(DETECT, "image/jpeg", b""), 400, "LDE-002001");
+    let unknown_medium = br#"{"analyses": [{"source_media": ["door"]}]}"#;
+    assert_refused(&service.post(DETECT, "application/json", unknown_medium), 400, "LDE-002004");
 }
 
 #[test]
-fn why_there_is_no_sample_is_told() {
+fn the_reason_for_a_missing_sample_is_reported() {
     for (file, code) in [("nobody.png", "BPE-004003"), ("both.jpg", "BPE-003003")] {
         let service = service(&pictures(file), &[]);
         let wait = if is_emulated() { 60_000 } else { 1_000 };
-        refused(&post(&service, &format!("{EXTRACT}?deadline_ms={wait}")), 400, code);
+        assert_refused(&post(&service, &format!("{EXTRACT}?deadline_ms={wait}")), 400, code);
         if file == "nobody.png" {
-            refused(&post(&service, &format!("{DETECT}?deadline_ms={wait}")), 400, "LDE-004003");
+            assert_refused(&post(&service, &format!("{DETECT}?deadline_ms={wait}")), 400, "LDE-004003");
         }
     }
 }
 
 #[test]
-fn a_camera_on_its_head_is_told_how_to_be_turned() {
+fn the_error_for_an_upside_down_camera_names_the_rotation() {
     // `camera.rotate` turns the file's picture, so an upright face is upside down.
     for rotate in ["camera.rotate=180", "camera.rotate=90"] {
         let service = service(&pictures("hopper.jpg"), &[rotate]);
         let wait = if is_emulated() { 60_000 } else { 1_500 };
         let reply = post(&service, &format!("{EXTRACT}?deadline_ms={wait}"));
-        refused(&reply, 400, "BPE-003001");
+        assert_refused(&reply, 400, "BPE-003001");
         let more = if rotate.ends_with("180") { "180" } else { "270" };
         assert!(
             reply.text().contains(&format!("turn it by {more} degrees more with camera.rotate")),
@@ -217,15 +221,15 @@ fn a_camera_on_its_head_is_told_how_to_be_turned() {
 }
 
 #[test]
-fn a_camera_that_is_not_there_is_told_and_used_once_it_is() {
+fn an_absent_camera_is_reported_and_used_once_it_is_present() {
     let folder = Folder::new("late", &[]);
     let file = folder.0.join("picture");
     let service = service(&file, &[]);
     let reply = post(&service, EXTRACT);
-    refused(&reply, 503, "BPE-004001");
+    assert_refused(&reply, 503, "BPE-004001");
     assert_eq!(reply.header("Retry-After"), Some("1"));
-    refused(&post(&service, DETECT), 503, "LDE-004001");
-    refused(&service.get("/v1/camera/frame"), 503, "BPE-004001");
+    assert_refused(&post(&service, DETECT), 503, "LDE-004001");
+    assert_refused(&service.get("/v1/camera/frame"), 503, "BPE-004001");
     let now = state(&service);
     assert!(now["failed"].as_u64().unwrap() >= 3 && now["fault"]["kind"] == "absent", "{now}");
     std::fs::write(&file, picture("collins.jpg")).unwrap();
@@ -238,20 +242,20 @@ fn a_camera_can_be_switched_off() {
     let service = Service::start(&["--set", "camera.device=off"]);
     assert_eq!(state(&service)["state"], "disabled");
     let reply = post(&service, EXTRACT);
-    refused(&reply, 503, "BPE-004001");
+    assert_refused(&reply, 503, "BPE-004001");
     assert!(reply.text().contains("camera.device"), "{}", reply.text());
     let missing = Service::start(&["--set", "camera.device=/dev/video_none"]);
-    refused(&post(&missing, EXTRACT), 503, "BPE-004001");
+    assert_refused(&post(&missing, EXTRACT), 503, "BPE-004001");
 }
 
 #[test]
-fn a_frame_is_a_jpeg_of_what_the_camera_sees() {
+fn a_frame_is_a_jpeg_with_the_size_and_rotation_of_the_camera() {
     let service = service(&pictures("hopper.jpg"), &["camera.rotate=90"]);
     let upright = image_size(&picture("hopper.jpg"));
     let reply = service.get("/v1/camera/frame");
     assert_eq!((reply.status, reply.header("Content-Type")), (200, Some("image/jpeg")), "{}", reply.text());
     assert_eq!(image_size(&reply.body), (upright.1, upright.0));
-    refused(&service.send("POST", "/v1/camera/frame", &[], b""), 400, "BPE-002002");
+    assert_refused(&service.send("POST", "/v1/camera/frame", &[], b""), 400, "BPE-002002");
 }
 
 fn image_size(jpeg: &[u8]) -> (usize, usize) {
@@ -316,7 +320,7 @@ fn stream(service: &Service) -> impl BufRead + use<> {
 }
 
 #[test]
-fn a_stream_shows_frame_after_frame_and_there_are_few_at_once() {
+fn a_stream_sends_frame_after_frame_and_the_number_of_streams_is_limited() {
     let service = service(&pictures("collins.jpg"), &["camera.linger_ms=0"]);
     let mut first = stream(&service);
     let begun = Instant::now();
@@ -326,7 +330,7 @@ fn a_stream_shows_frame_after_frame_and_there_are_few_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(60));
     let mut second = stream(&service);
     part(&mut second);
-    refused(&service.get("/v1/camera/stream"), 503, "BPE-001001");
+    assert_refused(&service.get("/v1/camera/stream"), 503, "BPE-001001");
     drop(second);
     // Without chunks the body ends with the connection. (Until the second viewer's disconnect is detected, there is no slot.)
     let (mut old, text) = loop {
@@ -361,14 +365,14 @@ fn a_stream_shows_frame_after_frame_and_there_are_few_at_once() {
 fn the_preview_can_be_switched_off() {
     let service = service(&pictures("collins.jpg"), &["camera.preview=false"]);
     for path in ["/v1/camera/frame", "/v1/camera/stream"] {
-        refused(&service.get(path), 403, "BPE-004005");
+        assert_refused(&service.get(path), 403, "BPE-004005");
     }
     assert_eq!(state(&service)["preview"], false);
     assert_eq!(post(&service, EXTRACT).status, 200);
 }
 
 #[test]
-fn a_query_that_cannot_be_meant_is_refused() {
+fn invalid_queries_are_refused_without_opening_the_camera() {
     let service = service(&pictures("collins.jpg"), &[]);
     for target in [
         "/v1/camera/pattern/extract?livness=required",
@@ -376,11 +380,11 @@ fn a_query_that_cannot_be_meant_is_refused() {
         "/v1/camera/pattern/extract?deadline_ms=0",
         "/v1/camera/pattern/extract?threshold_spoofing=0.1",
     ] {
-        refused(&post(&service, target), 400, "BPE-002006");
+        assert_refused(&post(&service, target), 400, "BPE-002006");
     }
-    refused(&service.send("POST", EXTRACT, &[], b"liveness=required"), 400, "BPE-002006");
-    refused(&post(&service, "/v1/camera/pattern/extract#?liveness=required"), 400, "BPE-002006");
-    refused(&service.get("/v1/camera/stream?fps=3"), 400, "BPE-002006");
-    refused(&post(&service, "/v1/camera/liveness/detect?liveness=required"), 400, "LDE-002006");
+    assert_refused(&service.send("POST", EXTRACT, &[], b"liveness=required"), 400, "BPE-002006");
+    assert_refused(&post(&service, "/v1/camera/pattern/extract#?liveness=required"), 400, "BPE-002006");
+    assert_refused(&service.get("/v1/camera/stream?fps=3"), 400, "BPE-002006");
+    assert_refused(&post(&service, "/v1/camera/liveness/detect?liveness=required"), 400, "LDE-002006");
     assert_eq!(state(&service)["opened"], 0, "no camera is opened for such a request");
 }

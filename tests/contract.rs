@@ -29,7 +29,7 @@ fn comparison(reply: &Reply) -> (f64, String) {
 }
 
 #[test]
-fn version_health_and_description() {
+fn version_health_and_description_are_served() {
     let service = Service::start(&[]);
     let version = service.get("/version").json();
     assert_eq!(version["core"], env!("CARGO_PKG_VERSION"));
@@ -53,7 +53,7 @@ fn version_health_and_description() {
 }
 
 #[test]
-fn extract_gives_one_template_for_one_picture() {
+fn extract_returns_one_template_for_one_picture() {
     let service = Service::start(&[]);
     let jpeg = picture("collins.jpg");
     let reply = service.post(EXTRACT, "image/jpeg", &jpeg);
@@ -67,7 +67,7 @@ fn extract_gives_one_template_for_one_picture() {
 }
 
 #[test]
-fn base64_in_gives_base64_out() {
+fn base64_requests_get_base64_replies() {
     let service = Service::start(&[]);
     let jpeg = picture("collins.jpg");
     let plain = service.template(&jpeg);
@@ -105,7 +105,7 @@ fn base64_in_gives_base64_out() {
 }
 
 #[test]
-fn compare_and_extract_and_compare_decide() {
+fn compare_and_extract_and_compare_return_score_and_decision() {
     let service = Service::start(&[]);
     let (collins, dim, hopper) =
         ["collins.jpg", "collins_dim.png", "hopper.jpg"].map(|p| service.template(&picture(p))).into();
@@ -113,18 +113,18 @@ fn compare_and_extract_and_compare_decide() {
         comparison(&service.form(COMPARE, &Form::new().template("bio_feature", a).template("bio_template", b)))
     };
     assert_eq!(compare(&collins, &collins), (1.0, "approved".into()));
-    let (genuine, decision) = compare(&collins, &dim);
-    assert!(genuine > 0.97 && decision == "approved", "{genuine}");
-    let (impostor, decision) = compare(&collins, &hopper);
-    assert!(impostor < 0.5 && decision == "declined", "{impostor}");
-    assert_eq!(compare(&hopper, &collins), (impostor, "declined".into()));
-    let together = |a, b| comparison(&service.form(EXTRACT_AND_COMPARE, &pair(a, b)));
-    assert_eq!(together("collins.jpg", "collins_dim.png"), (genuine, "approved".into()));
-    assert_eq!(together("collins.jpg", "hopper.jpg"), (impostor, "declined".into()));
+    let (mated, decision) = compare(&collins, &dim);
+    assert!(mated > 0.97 && decision == "approved", "{mated}");
+    let (non_mated, decision) = compare(&collins, &hopper);
+    assert!(non_mated < 0.5 && decision == "declined", "{non_mated}");
+    assert_eq!(compare(&hopper, &collins), (non_mated, "declined".into()));
+    let extract_and_compare = |a, b| comparison(&service.form(EXTRACT_AND_COMPARE, &pair(a, b)));
+    assert_eq!(extract_and_compare("collins.jpg", "collins_dim.png"), (mated, "approved".into()));
+    assert_eq!(extract_and_compare("collins.jpg", "hopper.jpg"), (non_mated, "declined".into()));
 }
 
 #[test]
-fn thresholds_are_settings() {
+fn decision_thresholds_are_settings() {
     let service = Service::start(&["--set", "decision.approved=1.0", "--set", "decision.operator_required=0.97"]);
     let (_, decision) = comparison(&service.form(EXTRACT_AND_COMPARE, &pair("collins.jpg", "collins_dim.png")));
     assert_eq!(decision, "operator_required");
@@ -152,7 +152,7 @@ fn verify_returns_score_and_the_new_template() {
 }
 
 #[test]
-fn one_to_n_answers_in_the_order_of_the_parts() {
+fn one_to_n_results_are_in_the_order_of_the_parts() {
     let service = Service::start(&[]);
     let (jpeg, other) = (picture("collins.jpg"), picture("hopper.jpg"));
     let (collins, hopper) = (service.template(&jpeg), service.template(&other));
@@ -189,7 +189,7 @@ fn one_to_n_answers_in_the_order_of_the_parts() {
 }
 
 #[test]
-fn ten_thousand_templates_are_one_request_and_one_more_is_refused() {
+fn a_request_may_have_ten_thousand_templates_and_no_more() {
     let service = Service::start(&[]);
     let (collins, hopper) = (service.template(&picture("collins.jpg")), service.template(&picture("hopper.jpg")));
     let mut form = Form::new().template("template_1", &collins);
@@ -206,13 +206,13 @@ fn ten_thousand_templates_are_one_request_and_one_more_is_refused() {
     assert!(reply.text().contains("10000"), "{}", reply.text());
 }
 
-/// A request that must be refused.
+/// A reply to a request that must be refused, and the expected status, code and part of the message.
 struct Case {
     what: &'static str,
     reply: Reply,
     status: u16,
     code: &'static str,
-    told: &'static str,
+    message: &'static str,
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn every_error_has_its_status_code_and_reason() {
     damaged[40] ^= 1;
     let encoded = [("Content-Type", "image/jpeg"), ("Content-Transfer-Encoding", "base64")];
     let detect = "/v1/face/liveness/detect";
-    let case = |what, reply, status, code, told| Case { what, reply, status, code, told };
+    let case = |what, reply, status, code, message| Case { what, reply, status, code, message };
     let cases = [
         case("unknown path", service.get("/v1/face/pattern/nothing"), 404, "BPE-002006", "Invalid request: "),
         case("unknown liveness path", service.get("/v1/face/liveness/nothing"), 404, "LDE-002006", "Invalid request: "),
@@ -330,7 +330,7 @@ fn every_error_has_its_status_code_and_reason() {
     for c in &cases {
         let text = c.reply.text();
         assert_eq!((c.reply.status, &*c.reply.code()), (c.status, c.code), "{}: {text}", c.what);
-        assert!(text.contains(c.told), "{}: {text}", c.what);
+        assert!(text.contains(c.message), "{}: {text}", c.what);
         let allow = c.reply.header("Allow").is_some();
         assert_eq!(allow, c.code.ends_with("2002"), "{}: Allow", c.what);
     }
@@ -374,9 +374,9 @@ fn checks_come_in_the_contracts_order() {
     }
 }
 
-/// A list may be empty, but a misspelled name must not be answered like an empty list.
+/// A list may be empty, but a misspelled name must not get the reply to an empty list.
 #[test]
-fn parts_of_other_names_in_place_of_a_list_are_told() {
+fn misspelled_part_names_are_named_in_the_error() {
     let service = Service::start(&[]);
     let jpeg = picture("collins.jpg");
     let template = service.template(&jpeg);
@@ -417,8 +417,8 @@ fn parts_of_other_names_in_place_of_a_list_are_told() {
     ] {
         let reply = service.form(path, &form);
         assert_eq!((reply.status, &*reply.code()), (400, code), "{path}: {}", reply.text());
-        let told = format!("the part {missing} is missing; '{sent}' was sent, and this method takes {known}");
-        assert!(reply.text().contains(&told), "{path}: {}", reply.text());
+        let message = format!("the part {missing} is missing; '{sent}' was sent, and this method takes {known}");
+        assert!(reply.text().contains(&message), "{path}: {}", reply.text());
     }
     // Additional parts are ignored.
     let form = compare.template("templates_n", &template).template("templates_n[]", &template);
@@ -427,7 +427,7 @@ fn parts_of_other_names_in_place_of_a_list_are_told() {
 
 /// Clients that send base64 often label it as text.
 #[test]
-fn base64_may_be_labelled_as_text() {
+fn base64_may_be_labeled_as_text() {
     let service = Service::start(&[]);
     let jpeg = picture("collins.jpg");
     let template = service.template(&jpeg);
@@ -450,7 +450,7 @@ fn base64_may_be_labelled_as_text() {
     assert_eq!(service.send("POST", VERIFY, &headers, &html.body()).code(), "BPE-002005");
 }
 
-/// An unsupported format is named: else a compressed picture would be "neither a JPEG nor a PNG".
+/// The encoding is named: else a compressed picture would be "neither a JPEG nor a PNG".
 #[test]
 fn a_body_in_a_content_encoding_is_415() {
     let service = Service::start(&[]);
@@ -466,7 +466,7 @@ fn a_body_in_a_content_encoding_is_415() {
             assert_eq!(reply.header("Accept-Encoding"), Some("identity"));
         }
     }
-    // Before the Content-Type, and before a byte of the body is read.
+    // It is checked before the Content-Type.
     assert_eq!(send(COMPARE, "image/jpeg", "gzip").status, 415);
     assert_eq!(send(EXTRACT, "image/jpeg", "identity").status, 200);
     assert_eq!(send(EXTRACT, "image/jpeg", "").status, 200);
@@ -500,15 +500,15 @@ fn portrait_with(percent: f64) -> Vec<u8> {
 }
 
 #[test]
-fn from_what_size_on_a_second_face_counts_is_a_setting() {
-    let (usual, lax) = (Service::start(&[]), Service::start(&["--set", "face.second_person_percent=12"]));
+fn the_size_of_a_second_person_is_a_setting() {
+    let (default, lax) = (Service::start(&[]), Service::start(&["--set", "face.second_person_percent=12"]));
     let (small, large) = (portrait_with(3.4), portrait_with(9.3));
-    for (service, picture, several) in
-        [(&usual, &small, false), (&usual, &large, true), (&lax, &small, false), (&lax, &large, false)]
+    for (service, picture, is_refused) in
+        [(&default, &small, false), (&default, &large, true), (&lax, &small, false), (&lax, &large, false)]
     {
         let extracted = service.post(EXTRACT, "image/png", picture);
         let detected = service.post("/v1/face/liveness/detect", "image/png", picture);
-        if several {
+        if is_refused {
             assert_eq!((extracted.status, &*extracted.code()), (400, "BPE-003003"), "{}", extracted.text());
             assert_eq!((detected.status, &*detected.code()), (400, "LDE-002004"), "{}", detected.text());
             assert!(extracted.text().contains("2 people are in the picture"), "{}", extracted.text());
@@ -518,25 +518,25 @@ fn from_what_size_on_a_second_face_counts_is_a_setting() {
         }
     }
     // 21 %.
-    assert_eq!(usual.post(EXTRACT, "image/jpeg", &picture("background.jpg")).code(), "BPE-003003");
+    assert_eq!(default.post(EXTRACT, "image/jpeg", &picture("background.jpg")).code(), "BPE-003003");
 }
 
 #[test]
-fn a_face_without_a_usable_image_is_3001_with_its_reason() {
+fn a_face_of_insufficient_quality_is_3001_with_its_reason() {
     use image::imageops::FilterType::Triangle;
     let service = Service::start(&[]);
-    for (bytes, told) in
-        [(worsened(|p| p.resize_exact(92, 92, Triangle)), "too small, "), (worsened(|p| p.blur(14.0)), "too blurred")]
+    for (bytes, message) in
+        [(degraded(|p| p.resize_exact(92, 92, Triangle)), "too small, "), (degraded(|p| p.blur(14.0)), "too blurred")]
     {
         let reply = service.post(EXTRACT, "image/png", &bytes);
-        assert_eq!((reply.status, &*reply.code()), (400, "BPE-003001"), "{told}: {}", reply.text());
+        assert_eq!((reply.status, &*reply.code()), (400, "BPE-003001"), "{message}: {}", reply.text());
         assert!(reply.text().contains("Failed to retrieve the biometric template: the face is "), "{}", reply.text());
-        assert!(reply.text().contains(told), "{}", reply.text());
+        assert!(reply.text().contains(message), "{}", reply.text());
     }
 }
 
 #[test]
-fn pictures_of_every_kind_are_the_same_person() {
+fn every_kind_of_picture_matches_the_same_person() {
     use image::metadata::Orientation;
     use image::{DynamicImage, ImageFormat};
     let service = Service::start(&[]);
@@ -579,16 +579,16 @@ fn pictures_of_every_kind_are_the_same_person() {
     }
 }
 
-fn worsened(change: impl Fn(image::DynamicImage) -> image::DynamicImage) -> Vec<u8> {
+fn degraded(change: impl Fn(image::DynamicImage) -> image::DynamicImage) -> Vec<u8> {
     let picture = change(image::load_from_memory(&picture("collins.jpg")).unwrap());
     let mut bytes = std::io::Cursor::new(vec![]);
     picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
     bytes.into_inner()
 }
 
-/// Bodies byte for byte as common clients write them.
+/// The bodies are byte for byte as the clients write them.
 #[test]
-fn bodies_of_common_clients() {
+fn bodies_of_common_clients_are_accepted() {
     let service = Service::start(&[]);
     let jpeg = picture("collins.jpg");
     let template = service.template(&jpeg);
@@ -643,7 +643,7 @@ fn bodies_of_common_clients() {
 }
 
 #[test]
-fn every_tolerance_of_multipart() {
+fn unusual_but_valid_multipart_is_accepted() {
     let service = Service::start(&[]);
     let jpeg = picture("collins.jpg");
     let template = service.template(&jpeg);
@@ -659,7 +659,7 @@ fn every_tolerance_of_multipart() {
     ok("a quoted boundary", &quoted, &quoted.body());
     let bare = Form { boundary: "x".into(), ..simple.clone() };
     ok("a boundary without hyphens", &bare, &bare.body());
-    let turned = Form::new()
+    let reordered = Form::new()
         .part(
             &format!(
                 "Content-Type: application/octet-stream; x=1\r\nX-Other: 1\r\n{}",
@@ -668,22 +668,22 @@ fn every_tolerance_of_multipart() {
             &template,
         )
         .part(&format!("CONTENT-TYPE:application/octet-stream\r\n{}", disposition("bio_template", "")), &template);
-    ok("headers in any order, a filename on one part only", &turned, &turned.body());
+    ok("headers in any order, a filename on one part only", &reordered, &reordered.body());
     let framed = [b"This is a preamble.\r\n", &simple.body()[..], b"epilogue"].concat();
     ok("preamble and epilogue", &simple, &framed);
     let extra = simple.clone().part(&disposition("comment", ""), b"ignored");
-    ok("a field that nobody asked for", &extra, &extra.body());
+    ok("a field that is not used", &extra, &extra.body());
 
-    // A picture with comment segments full of line ends and of the boundary's first bytes.
-    let mut spiked = jpeg[..2].to_vec();
+    // A picture with a comment segment full of line ends and of the boundary's first bytes.
+    let mut with_comment = jpeg[..2].to_vec();
     let comment = b"\n\r\n------test-boundarx\r\n--\r\n------test-bound\n\n";
-    spiked.extend([&[0xFF, 0xFE, 0, comment.len() as u8 + 2][..], comment, &jpeg[2..]].concat());
-    let form = Form::new().picture("sample_1", &spiked).picture("sample_2", &jpeg);
+    with_comment.extend([&[0xFF, 0xFE, 0, comment.len() as u8 + 2][..], comment, &jpeg[2..]].concat());
+    let form = Form::new().picture("sample_1", &with_comment).picture("sample_2", &jpeg);
     assert_eq!(comparison(&service.form(EXTRACT_AND_COMPARE, &form)), (1.0, "approved".into()));
 }
 
 #[test]
-fn limits_are_named_when_they_are_passed() {
+fn exceeded_limits_are_named_in_the_error() {
     let service = Service::start(&[
         "--set",
         "limits.body_bytes=200000",
@@ -698,7 +698,7 @@ fn limits_are_named_when_they_are_passed() {
     assert_eq!(service.post(EXTRACT, "image/jpeg", &jpeg).status, 200);
     let hopper = picture("hopper.jpg");
     let form = Form::new().picture("sample_1", &jpeg).picture("samples_n", &jpeg).picture("samples_n", &jpeg);
-    for (what, reply, status, code, told) in [
+    for (what, reply, status, code, message) in [
         ("picture bytes", service.post(EXTRACT, "image/jpeg", &hopper), 400, "BPE-002003", "60000"),
         ("samples", service.form(EXTRACT_AND_COMPARE_N, &form), 400, "BPE-002003", "more than 1"),
         ("body", service.post(EXTRACT, "image/jpeg", &vec![0; 200_001]), 413, "BPE-002003", "200000"),
@@ -712,7 +712,7 @@ fn limits_are_named_when_they_are_passed() {
         ),
     ] {
         assert_eq!((reply.status, &*reply.code()), (status, code), "{what}: {}", reply.text());
-        assert!(reply.text().contains(told), "{what}: {}", reply.text());
+        assert!(reply.text().contains(message), "{what}: {}", reply.text());
     }
     let wide = image::DynamicImage::new_rgb8(513, 512);
     let mut png = std::io::Cursor::new(vec![]);
@@ -729,7 +729,7 @@ fn limits_are_named_when_they_are_passed() {
 }
 
 #[test]
-fn an_absurd_length_ends_nothing_but_its_own_connection() {
+fn an_absurd_content_length_is_refused_and_harms_nothing_else() {
     let mut service = Service::start(&[]);
     for claim in ["9223372036854775807", "1000000000000", "200000000000"] {
         let head = format!(
@@ -743,7 +743,7 @@ fn an_absurd_length_ends_nothing_but_its_own_connection() {
 }
 
 #[test]
-fn a_client_may_wait_for_100_continue_and_may_wish_to_upgrade() {
+fn expect_100_continue_is_answered_and_upgrade_requests_are_served_as_http_1_1() {
     let service = Service::start(&[]);
     let jpeg = picture("collins.jpg");
     let mut stream = service.connect();
@@ -754,9 +754,9 @@ fn a_client_may_wait_for_100_continue_and_may_wish_to_upgrade() {
         )
     };
     stream.write_all(head("Expect: 100-continue\r\n").as_bytes()).unwrap();
-    let mut word = [0; 12];
-    std::io::Read::read_exact(&mut stream, &mut word).unwrap();
-    assert_eq!(&word, b"HTTP/1.1 100");
+    let mut interim = [0; 12];
+    std::io::Read::read_exact(&mut stream, &mut interim).unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100");
     stream.write_all(&jpeg).unwrap();
     let mut reader = BufReader::new(stream);
     std::io::BufRead::read_line(&mut reader, &mut String::new()).unwrap();
@@ -773,12 +773,12 @@ fn a_client_may_wait_for_100_continue_and_may_wish_to_upgrade() {
     assert_eq!(service.raw(&[upgrade.as_bytes(), &jpeg].concat()).status, 200);
     let refused = upgrade.replace("image/jpeg", "text/plain");
     assert_eq!(service.raw(&[refused.as_bytes(), &jpeg].concat()).code(), "BPE-002001");
-    let nobody = vec![b'x'; jpeg.len()];
-    assert_eq!(service.raw(&[upgrade.as_bytes(), &nobody].concat()).code(), "BPE-002003");
+    let no_picture = vec![b'x'; jpeg.len()];
+    assert_eq!(service.raw(&[upgrade.as_bytes(), &no_picture].concat()).code(), "BPE-002003");
 }
 
 #[test]
-fn connections_are_kept_and_requests_keep_their_order() {
+fn connections_persist_and_replies_keep_the_order_of_requests() {
     let service = Service::start(&[]);
     let mut stream = service.connect();
     let jpeg = picture("collins.jpg");
@@ -792,14 +792,14 @@ fn connections_are_kept_and_requests_keep_their_order() {
     stream.write_all(&pipelined).unwrap();
     let mut reader = BufReader::new(stream);
     assert_eq!([Reply::read(&mut reader).status, Reply::read(&mut reader).status], [200, 404]);
-    let made = service.get("/version");
-    assert_eq!(made.header("X-Request-ID").unwrap().len(), 16);
-    let strange = service.send("GET", "/version", &[("X-Request-ID", "a b")], b"");
-    assert_eq!(strange.header("X-Request-ID").unwrap().len(), 16);
+    let generated = service.get("/version");
+    assert_eq!(generated.header("X-Request-ID").unwrap().len(), 16);
+    let invalid = service.send("GET", "/version", &[("X-Request-ID", "a b")], b"");
+    assert_eq!(invalid.header("X-Request-ID").unwrap().len(), 16);
 }
 
 #[test]
-fn it_stops_when_told_and_takes_its_port_with_it() {
+fn sigterm_stops_the_service_and_closes_its_port() {
     let service = Service::start(&[]);
     let address = service.address.clone();
     assert_eq!(service.get("/version").status, 200);

@@ -8,8 +8,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     use v4l::FourCC;
     use v4l::video::Output;
 
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let [device, format, size, rate, picture] = &words[..] else {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [device, format, size, rate, picture] = &arguments[..] else {
         return Err("usage: feed DEVICE YUYV|MJPG WIDTHxHEIGHT RATE PICTURE".into());
     };
     let (width, height) = size.split_once('x').ok_or("the size is WIDTHxHEIGHT")?;

@@ -1,5 +1,5 @@
-//! Feeds damaged input to a parser of untrusted bytes for some time: `fuzz TARGET SECONDS [SEED]`, or `all` for each of
-//! them in turn. A target is a plain function that panics if an invariant breaks. There is no coverage feedback: it needs only a
+//! Feeds damaged input to a parser of untrusted bytes for some time: `fuzz TARGET SECONDS [SEED]`, or `all` for one
+//! after the other. A target is a plain function that panics if an invariant breaks. There is no coverage feedback: it needs only a
 //! stable compiler.
 
 mod zip;
@@ -81,7 +81,7 @@ fn pictures() -> Vec<Vec<u8>> {
     let picture = image::DynamicImage::from(image::RgbImage::from_fn(40, 24, |x, y| {
         image::Rgb([x as u8, y as u8, (x * y) as u8])
     }));
-    // One decoder is for small JPEGs and odd ones, the other for those of 64 pixels a side and more.
+    // One decoder is for small JPEGs and unusual ones, the other for those of 64 pixels a side and more.
     let large = picture.resize_exact(80, 64, image::imageops::FilterType::Triangle);
     let odd: [&[u8]; 3] = [
         include_bytes!("pictures/apart.jpg"),
@@ -91,7 +91,7 @@ fn pictures() -> Vec<Vec<u8>> {
     [(&picture, image::ImageFormat::Jpeg), (&picture, image::ImageFormat::Png), (&large, image::ImageFormat::Jpeg)]
         .map(|(picture, format)| {
             let mut bytes = std::io::Cursor::new(vec![]);
-            picture.write_to(&mut bytes, format).expect("memory takes all");
+            picture.write_to(&mut bytes, format).expect("writing to memory does not fail");
             bytes.into_inner()
         })
         .into_iter()
@@ -127,7 +127,7 @@ fn clips() -> Vec<Vec<u8>> {
     single.iter().map(|clip| clip.to_vec()).chain(twice).collect()
 }
 
-/// The data of a clip from its first key frame on, found by its first bytes and made as small as the target takes.
+/// The data of a clip from its first key frame on, found by its start code, with the frame size lowered to what the target accepts.
 fn vp8_frames() -> Vec<Vec<u8>> {
     let clip = include_bytes!("clips/vp8.webm");
     let begin = clip.windows(3).position(|bytes| bytes == [0x9D, 0x01, 0x2A]).expect("a key frame") - 3;
@@ -145,9 +145,9 @@ fn framed(data: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Random numbers (splitmix64), the same in every run with the same seed.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn below(&mut self, most: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -157,34 +157,34 @@ impl Dice {
     }
 }
 
-/// One to six changes: bits, bytes, pieces taken out, doubled or moved in from elsewhere.
-fn damaged(good: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
-    let mut bytes = good[dice.below(good.len())].clone();
-    for _ in 0..=dice.below(6) {
+/// One to six changes: bits flipped, bytes replaced, ranges removed, duplicated, or copied from another input.
+fn damaged(good: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let mut bytes = good[random.below(good.len())].clone();
+    for _ in 0..=random.below(6) {
         if bytes.is_empty() {
             bytes.push(0);
         }
-        let at = dice.below(bytes.len());
-        let end = bytes.len().min(at + 1 + dice.below(16));
-        match dice.below(7) {
-            0 => bytes[at] ^= 1 << dice.below(8),
-            1 => bytes[at] = dice.below(256) as u8,
+        let at = random.below(bytes.len());
+        let end = bytes.len().min(at + 1 + random.below(16));
+        match random.below(7) {
+            0 => bytes[at] ^= 1 << random.below(8),
+            1 => bytes[at] = random.below(256) as u8,
             2 => drop(bytes.drain(at..end)),
             3 => {
                 let piece = bytes[at..end].to_vec();
-                let to = dice.below(bytes.len());
+                let to = random.below(bytes.len());
                 bytes.splice(to..to, piece);
             }
             4 => bytes.truncate(at),
             5 => {
-                let other = &good[dice.below(good.len())];
-                let from = dice.below(other.len());
+                let other = &good[random.below(good.len())];
+                let from = random.below(other.len());
                 bytes.splice(at..at, other[from..].iter().take(64).copied());
             }
             _ => {
-                const ODD: [&[u8]; 8] =
+                const TOKENS: [&[u8]; 8] =
                     [b"\r\n", b"\n", b"\0", b"--b", b"99999999999", b"-1", b"\xff\xff", b":;=\",[]{}"];
-                bytes.splice(at..at, ODD[dice.below(ODD.len())].iter().copied());
+                bytes.splice(at..at, TOKENS[random.below(TOKENS.len())].iter().copied());
             }
         }
     }
@@ -198,8 +198,8 @@ fn usage() -> ! {
 }
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let (name, seconds, seed) = match &words[..] {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (name, seconds, seed) = match &arguments[..] {
         [name, seconds] => (name, seconds, "1"),
         [name, seconds, seed] => (name, seconds, &**seed),
         _ => usage(),
@@ -209,20 +209,20 @@ fn main() {
     if chosen.is_empty() {
         usage();
     }
-    // Third-party decoders may panic on damaged input, which ends only that clip: such a panic is expected. One of our code is a defect.
-    let tell = take_hook();
+    // Third-party decoders may panic on damaged input, which ends only that clip: such a panic is expected. One in our code is a defect.
+    let default_hook = take_hook();
     set_hook(Box::new(|panic| {
-        let ours = panic.location().is_some_and(|place| place.file().starts_with("src/"));
+        let ours = panic.location().is_some_and(|location| location.file().starts_with("src/"));
         OURS.fetch_or(ours, Ordering::Relaxed);
     }));
     for (name, target, good) in chosen {
-        let (good, mut dice, mut count) = (good(), Dice(seed), 0_u64);
+        let (good, mut random, mut count) = (good(), Random(seed), 0_u64);
         let end = Instant::now() + Duration::from_secs(seconds);
         while Instant::now() < end {
-            let bytes = damaged(&good, &mut dice);
+            let bytes = damaged(&good, &mut random);
             if catch_unwind(|| target(&bytes)).is_err() || OURS.load(Ordering::Relaxed) {
                 println!("{name}: input {count} of seed {seed} breaks it: {}", bytes.escape_ascii());
-                set_hook(tell);
+                set_hook(default_hook);
                 target(&bytes);
                 std::process::exit(1);
             }

@@ -1,4 +1,4 @@
-//! Tests the gate with hostile and odd input. After each the service is as before: same memory, same threads, same answers.
+//! Tests the gate with hostile and odd input. After each test the service is as before: same memory, same threads, same answers.
 
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown};
@@ -10,46 +10,46 @@ use rustix::net::sockopt;
 
 use crate::support::{Form, Reply, Service, binary, connect_from, is_emulated, picture, request};
 
-/// A service, and its state before the test.
-struct Besieged {
+/// A service, and its state before the test, with which the one after it is compared.
+struct Watched {
     service: Service,
     memory_mib: u64,
     threads: u64,
     template: Vec<u8>,
 }
 
-const LIVE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const PROBE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-impl Besieged {
+impl Watched {
     fn new(settings: &[&str]) -> Self {
         let settings = settings.iter().flat_map(|setting| ["--set", setting]);
         let args: Vec<&str> = ["--workers", "1"].into_iter().chain(settings).collect();
         let service = Service::start(&args);
         let template = service.template(&picture("collins.jpg"));
-        // What the allocator keeps after the first work is no leak.
+        // What the allocator keeps after the first requests is no leak.
         let form = Form::new().picture("sample_1", &picture("both.jpg")).picture("sample_2", &picture("collins.jpg"));
         for _ in 0..10 {
             service.form("/v1/face/pattern/extract_and_compare", &form);
         }
-        // The threads that tiny_http begins with end after five seconds.
+        // The threads that tiny_http starts with end after five seconds of idling.
         std::thread::sleep(Duration::from_secs(6));
         Self { memory_mib: service.memory_mib(), threads: service.threads(), template, service }
     }
 
-    /// The bytes that a connection returns for `bytes`, until it ends or is silent for `patience`.
-    fn said(&self, bytes: &[u8], patience: Duration) -> String {
+    /// The bytes that a connection returns for `bytes`, until it ends or is silent for `silence`.
+    fn response(&self, bytes: &[u8], silence: Duration) -> String {
         let mut stream = self.service.connect();
-        let _it_may_be_refused_before_all_is_sent = stream.write_all(bytes);
-        stream.set_read_timeout(Some(patience)).unwrap();
-        let mut said = vec![];
+        let _may_be_refused_before_all_is_sent = stream.write_all(bytes);
+        stream.set_read_timeout(Some(silence)).unwrap();
+        let mut received = vec![];
         let mut piece = [0; 4096];
         while let Ok(count @ 1..) = stream.read(&mut piece) {
-            said.extend_from_slice(&piece[..count]);
+            received.extend_from_slice(&piece[..count]);
         }
-        String::from_utf8_lossy(&said).into_owned()
+        String::from_utf8_lossy(&received).into_owned()
     }
 
-    fn assert_unharmed(self) {
+    fn assert_unchanged(self) {
         assert_eq!(self.service.template(&picture("collins.jpg")), self.template);
         let end = Instant::now() + Duration::from_secs(30);
         // Dropped connections are closed within some seconds.
@@ -64,13 +64,13 @@ impl Besieged {
 }
 
 /// The statuses in a reply stream.
-fn statuses(said: &str) -> Vec<u16> {
-    said.match_indices("HTTP/1.1 ").filter_map(|(at, _)| said[at + 9..at + 12].parse().ok()).collect()
+fn statuses(text: &str) -> Vec<u16> {
+    text.match_indices("HTTP/1.1 ").filter_map(|(at, _)| text[at + 9..at + 12].parse().ok()).collect()
 }
 
 #[test]
-fn a_request_that_could_be_two_is_none() {
-    let besieged = Besieged::new(&[]);
+fn ambiguous_requests_are_refused_and_hide_no_second_one() {
+    let watched = Watched::new(&[]);
     let hidden = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let post = |lines: &str, body: &str| {
         format!(
@@ -106,42 +106,42 @@ fn a_request_that_could_be_two_is_none() {
         (format!("\r\n{hidden}"), 400),
         (format!("\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03{hidden}"), 400),
     ] {
-        let said = besieged.said(attack.as_bytes(), Duration::from_secs(20));
-        assert_eq!(statuses(&said), [status], "{attack:?}: {said}");
-        assert!(said.contains("\r\nConnection: close\r\n") && said.contains("{\"code\":\"BPE-00"), "{said}");
+        let text = watched.response(attack.as_bytes(), Duration::from_secs(20));
+        assert_eq!(statuses(&text), [status], "{attack:?}: {text}");
+        assert!(text.contains("\r\nConnection: close\r\n") && text.contains("{\"code\":\"BPE-00"), "{text}");
     }
-    besieged.assert_unharmed();
+    watched.assert_unchanged();
 }
 
 #[test]
-fn heads_without_end_are_cut_off() {
-    let besieged = Besieged::new(&[]);
+fn heads_without_end_are_refused() {
+    let watched = Watched::new(&[]);
     for line in ["A: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "A: b\r\n"] {
-        let mut stream = besieged.service.connect();
+        let mut stream = watched.service.connect();
         stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n").unwrap();
         let block = line.repeat(16_384);
         let sent = (0..64).take_while(|_| stream.write_all(block.as_bytes()).is_ok()).count();
-        let mut said = String::new();
-        let _reset_or_ended = stream.read_to_string(&mut said);
+        let mut text = String::new();
+        let _reset_or_ended = stream.read_to_string(&mut text);
         // Whether the refusal can still be read depends on how much was in transit.
-        assert!(said.is_empty() || statuses(&said) == [431], "{said} after {sent} blocks");
-        assert!(besieged.service.memory_mib() <= besieged.memory_mib + 10);
+        assert!(text.is_empty() || statuses(&text) == [431], "{text} after {sent} blocks");
+        assert!(watched.service.memory_mib() <= watched.memory_mib + 10);
     }
-    besieged.assert_unharmed();
+    watched.assert_unchanged();
 }
 
 #[test]
-fn whoever_dawdles_is_dismissed() {
-    let besieged = Besieged::new(&["limits.head_ms=700", "limits.idle_ms=900", "limits.body_ms=4000"]);
+fn slow_and_silent_connections_are_closed() {
+    let watched = Watched::new(&["limits.head_ms=700", "limits.idle_ms=900", "limits.body_ms=4000"]);
     let begun = Instant::now();
     // A byte now and then, of the head and of a body; nothing after a request; nothing at all.
-    let mut head = besieged.service.connect();
+    let mut head = watched.service.connect();
     head.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nA: ").unwrap();
-    let mut body = besieged.service.connect();
+    let mut body = watched.service.connect();
     body.write_all(&request("POST", "/v1/face/pattern/extract", &[("Content-Type", "image/jpeg")], &[0; 9000])[..400])
         .unwrap();
-    let (mut idle, mut silent) = (besieged.service.connect(), besieged.service.connect());
-    idle.write_all(LIVE).unwrap();
+    let (mut idle, mut silent) = (watched.service.connect(), watched.service.connect());
+    idle.write_all(PROBE).unwrap();
     for stream in [&mut head, &mut body] {
         for _ in 0..60 {
             if stream.write_all(b"a").is_err() {
@@ -151,18 +151,18 @@ fn whoever_dawdles_is_dismissed() {
         }
     }
     for (stream, want) in [(&mut head, &[408][..]), (&mut body, &[408]), (&mut idle, &[200]), (&mut silent, &[])] {
-        let mut said = String::new();
-        let _reset_or_ended = stream.read_to_string(&mut said);
-        assert!(statuses(&said) == want || said.is_empty(), "{said}, wanted {want:?}");
+        let mut text = String::new();
+        let _reset_or_ended = stream.read_to_string(&mut text);
+        assert!(statuses(&text) == want || text.is_empty(), "{text}, wanted {want:?}");
     }
     assert!(begun.elapsed() < Duration::from_secs(60));
-    besieged.assert_unharmed();
+    watched.assert_unchanged();
 }
 
 #[test]
-fn whoever_does_not_take_his_replies_is_dismissed() {
-    let besieged = Besieged::new(&[]);
-    let mut stream = besieged.service.connect();
+fn a_peer_that_does_not_read_its_replies_is_closed() {
+    let watched = Watched::new(&[]);
+    let mut stream = watched.service.connect();
     let many = b"GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(4_000);
     stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
     // More than a hundred megabytes of replies are requested and none is read, until the connection is ended for that.
@@ -176,7 +176,7 @@ fn whoever_does_not_take_his_replies_is_dismissed() {
     }
     // Two windows of five seconds, and those in which the kernel's buffers still grew.
     std::thread::sleep(Duration::from_secs(25));
-    assert!(besieged.service.memory_mib() <= besieged.memory_mib + 10);
+    assert!(watched.service.memory_mib() <= watched.memory_mib + 10);
     let mut taken = 0_usize;
     let mut piece = vec![0; 1 << 20];
     let ended = loop {
@@ -187,13 +187,13 @@ fn whoever_does_not_take_his_replies_is_dismissed() {
         }
     };
     assert!(ended && taken < 60 << 20, "{taken} bytes were taken");
-    besieged.assert_unharmed();
+    watched.assert_unchanged();
 }
 
 #[test]
-fn a_crowd_that_says_nothing_keeps_nobody_out() {
-    let besieged = Besieged::new(&["limits.connections=300", "limits.connections_per_peer=100"]);
-    let service = &besieged.service;
+fn a_crowd_of_silent_connections_keeps_no_client_out() {
+    let watched = Watched::new(&["limits.connections=300", "limits.connections_per_peer=100"]);
+    let service = &watched.service;
     // One peer first, then many; some are silent, some stop within a head.
     let mut crowd = vec![];
     for i in 0..1_000_u32 {
@@ -205,43 +205,43 @@ fn a_crowd_that_says_nothing_keeps_nobody_out() {
         crowd.push(stream);
         if i % 100 == 99 {
             assert_eq!(service.get("/healthz").status, 200);
-            assert_eq!(service.template(&picture("collins.jpg")), besieged.template);
+            assert_eq!(service.template(&picture("collins.jpg")), watched.template);
         }
     }
     assert!(crowd.len() > 900, "{}", crowd.len());
     assert!(service.metric("faceplate_connections") <= 301.0);
     drop(crowd);
-    besieged.assert_unharmed();
+    watched.assert_unchanged();
 }
 
 #[test]
-fn a_storm_of_connects_and_resets_leaves_nothing() {
-    let besieged = Besieged::new(&[]);
+fn a_storm_of_connects_and_resets_leaks_nothing() {
+    let watched = Watched::new(&[]);
     let jpeg = request("POST", "/v1/face/pattern/extract", &[("Content-Type", "image/jpeg")], &picture("collins.jpg"));
     for i in 0..2_000 {
-        let mut stream = besieged.service.connect();
+        let mut stream = watched.service.connect();
         let part = match i % 4 {
             0 => &b""[..],
             1 => b"GET /hea",
-            2 => LIVE,
+            2 => PROBE,
             _ => &jpeg[..jpeg.len() - 1 + i / 4 % 2],
         };
-        let _the_peer_may_be_busy = stream.write_all(part);
+        let _service_may_be_busy = stream.write_all(part);
         sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
     }
-    besieged.assert_unharmed();
+    watched.assert_unchanged();
 }
 
 #[test]
-fn running_out_of_descriptors_passes() {
+fn the_service_recovers_from_running_out_of_descriptors() {
     let mut shell = Command::new("sh");
     let inner = binary();
     shell.args(["-c", "ulimit -n 90; exec \"$@\"", "sh"]).arg(inner.get_program()).args(inner.get_args());
-    let service = Service::spawned(shell.args(["serve", "--listen", "127.0.0.1:0", "--workers", "1"]));
+    let service = Service::spawn_command(shell.args(["serve", "--listen", "127.0.0.1:0", "--workers", "1"]));
     let template = service.template(&picture("collins.jpg"));
     for _ in 0..3 {
         let crowd: Vec<_> = (0..200).map(|_| service.connect()).collect();
-        // During the crowd there is an answer too: a silent connection is evicted.
+        // Requests are answered during the crowd too: a silent connection is evicted.
         assert_eq!(service.template(&picture("collins.jpg")), template);
         drop(crowd);
     }
@@ -251,30 +251,30 @@ fn running_out_of_descriptors_passes() {
 }
 
 #[test]
-fn a_half_closed_connection_gets_its_answer() {
-    let besieged = Besieged::new(&[]);
+fn a_half_closed_connection_gets_its_reply() {
+    let watched = Watched::new(&[]);
     for path in ["/v1/face/pattern/extract", "/nowhere"] {
-        let mut stream = besieged.service.connect();
+        let mut stream = watched.service.connect();
         stream.write_all(&request("POST", path, &[("Content-Type", "image/jpeg")], &picture("collins.jpg"))).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let mut reader = BufReader::new(stream);
         let reply = Reply::read(&mut reader);
-        assert!(reply.body == besieged.template || reply.status == 404, "{}", reply.text());
+        assert!(reply.body == watched.template || reply.status == 404, "{}", reply.text());
         let mut rest = vec![];
         assert_eq!(reader.read_to_end(&mut rest).unwrap(), 0);
     }
     // Closed in the middle of the body.
     let whole = request("POST", "/v1/face/pattern/extract", &[("Content-Type", "image/jpeg")], &[0; 100]);
-    let mut stream = besieged.service.connect();
+    let mut stream = watched.service.connect();
     stream.write_all(&whole[..whole.len() - 1]).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(Reply::read(&mut BufReader::new(stream)).status, 400);
-    besieged.assert_unharmed();
+    watched.assert_unchanged();
 }
 
 #[test]
-fn work_for_one_who_has_gone_is_not_done() {
-    let besieged = Besieged::new(&[]);
+fn inference_for_a_disconnected_client_is_not_finished() {
+    let watched = Watched::new(&[]);
     let collins = picture("collins.jpg");
     let many = (0..40)
         .fold(Form::new().picture("sample_1", &collins), |form, i| form.named("samples_n", &format!("{i}"), &collins));
@@ -284,23 +284,23 @@ fn work_for_one_who_has_gone_is_not_done() {
         &[("Content-Type", &many.content_type())],
         &many.body(),
     );
-    let jobs = || besieged.service.metric("faceplate_job_seconds_count");
+    let jobs = || watched.service.metric("faceplate_job_seconds_count");
     let before = jobs();
-    let mut stream = besieged.service.connect();
+    let mut stream = watched.service.connect();
     stream.write_all(&whole).unwrap();
     while jobs() < before + 2.0 {
         std::thread::sleep(Duration::from_millis(5));
     }
     drop(stream); // an orderly end, as of a client that gave up
     let end = Instant::now() + Duration::from_secs(60);
-    while besieged.service.metric("faceplate_requests_open") > 1.0 {
-        assert!(Instant::now() < end, "its place is still taken");
+    while watched.service.metric("faceplate_requests_open") > 1.0 {
+        assert!(Instant::now() < end, "its slot is still taken");
         std::thread::sleep(Duration::from_millis(5));
     }
     std::thread::sleep(Duration::from_millis(500));
     let done = jobs() - before;
-    assert!(done < 30.0, "{done} of 41 pictures were looked at");
-    besieged.assert_unharmed();
+    assert!(done < 30.0, "{done} of 41 pictures were processed");
+    watched.assert_unchanged();
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn pipelined_requests_are_answered_in_order() {
     let mut all = vec![];
     for _ in 0..3 {
         all.extend_from_slice(&extract);
-        all.extend_from_slice(LIVE);
+        all.extend_from_slice(PROBE);
         all.extend_from_slice(&request("POST", "/nowhere", &[], b"some body"));
     }
     stream.write_all(&all).unwrap();
@@ -324,7 +324,7 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn a_body_may_come_in_chunks_and_after_leave() {
+fn a_body_may_be_chunked_or_wait_for_100_continue() {
     let service = Service::start(&["--workers", "1"]);
     let jpeg = picture("collins.jpg");
     let head = "POST /v1/face/pattern/extract HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n";
@@ -342,12 +342,12 @@ fn a_body_may_come_in_chunks_and_after_leave() {
     stream
         .write_all(format!("{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n", jpeg.len()).as_bytes())
         .unwrap();
-    let mut leave = [0; 25];
-    stream.read_exact(&mut leave).unwrap();
-    assert_eq!(&leave, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(&jpeg).unwrap();
     assert_eq!(Reply::read(&mut BufReader::new(stream)).body, template);
-    // Without 100 Continue no body is sent in vain.
+    // A body that would be refused is refused before it is sent.
     let mut stream = service.connect();
     stream
         .write_all(format!("{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n", 100 << 20).as_bytes())
@@ -356,7 +356,7 @@ fn a_body_may_come_in_chunks_and_after_leave() {
 }
 
 #[test]
-fn what_has_no_place_is_refused_at_once_and_the_light_is_always_on() {
+fn requests_without_a_slot_are_refused_at_once_and_probes_always_answered() {
     let service = Service::start(&["--workers", "1", "--set", "server.threads=1", "--set", "limits.held_bytes=100000"]);
     let (collins, form) = (picture("collins.jpg"), Form::new());
     assert!(collins.len() < 100_000);
@@ -384,27 +384,27 @@ fn what_has_no_place_is_refused_at_once_and_the_light_is_always_on() {
     assert_eq!((service.get("/healthz").status, service.get("/readyz").status), (200, 200));
     assert!(service.get("/metrics").text().contains("faceplate_refused_total{reason=\"full\"} 1"));
     let reply = Reply::read(&mut BufReader::new(stream));
-    assert_eq!(reply.status, 200, "what had a place is answered");
+    assert_eq!(reply.status, 200, "the request that had a slot is answered");
 }
 
 #[test]
-fn it_listens_where_it_is_told_and_starts_again_after_it_was_killed() {
+fn all_addresses_are_listened_on_also_after_the_service_was_killed() {
     let path = std::env::temp_dir().join(format!("faceplate-test-{}-gate", std::process::id()));
     let unix = format!("unix:{}", path.display());
     let listen = format!("[\"127.0.0.1:0\", \"[::1]:0\", \"{unix}\"]");
     let start = || Service::start(&["--workers", "1", "--set", &format!("server.listen={listen}")]);
-    let left_behind = || {
+    let leftovers = || {
         std::fs::read_dir(std::env::temp_dir())
             .unwrap()
             .flatten()
             .filter(|e| e.file_name().to_string_lossy().starts_with("faceplate-0"))
             .count()
     };
-    let before = left_behind();
+    let before = leftovers();
     for _ in 0..2 {
         let service = start();
         let mut stream = UnixStream::connect(&path).unwrap();
-        stream.write_all(LIVE).unwrap();
+        stream.write_all(PROBE).unwrap();
         assert_eq!(Reply::read(&mut BufReader::new(&stream)).status, 200);
         stream
             .write_all(&request(
@@ -418,12 +418,12 @@ fn it_listens_where_it_is_told_and_starts_again_after_it_was_killed() {
         assert!(path.exists());
     }
     assert_eq!(start().stop(), Some(0));
-    assert!(!path.exists(), "it takes its socket away");
-    assert_eq!(left_behind(), before);
+    assert!(!path.exists(), "its socket is removed");
+    assert_eq!(leftovers(), before);
 }
 
 #[test]
-fn what_is_under_way_is_answered_before_it_stops() {
+fn requests_in_flight_are_answered_before_the_service_stops() {
     // Slow on purpose, but no slower than an emulator is anyway.
     let slow = ["--workers", "1", "--set", "inference.arithmetic=portable"];
     let service = Service::start(if is_emulated() { &slow[..2] } else { &slow });
@@ -431,7 +431,7 @@ fn what_is_under_way_is_answered_before_it_stops() {
     let many = (0..if is_emulated() { 2 } else { 10 })
         .fold(Form::new().picture("sample_1", &collins), |form, i| form.named("samples_n", &format!("{i}"), &collins));
     let mut idle = service.connect();
-    idle.write_all(LIVE).unwrap();
+    idle.write_all(PROBE).unwrap();
     assert_eq!(Reply::read(&mut BufReader::new(&idle)).status, 200);
     let mut stream = service.connect();
     stream
@@ -448,13 +448,13 @@ fn what_is_under_way_is_answered_before_it_stops() {
     let reading = std::thread::spawn(move || Reply::read(&mut BufReader::new(stream)));
     let begun = Instant::now();
     assert_eq!(service.stop(), Some(0));
-    assert!(begun.elapsed() < Duration::from_secs(30), "the idle connection is not waited for");
+    assert!(begun.elapsed() < Duration::from_secs(30), "the idle connection must not be waited for");
     let reply = reading.join().unwrap();
     assert_eq!((reply.status, reply.header("Connection")), (200, Some("close")));
 }
 
 #[test]
-fn a_page_of_another_site_does_not_reach_it() {
+fn pages_of_other_sites_are_refused() {
     let hosts = "access.hosts=[\"door.example.com\"]";
     let service =
         Service::start(&["--workers", "1", "--set", hosts, "--set", "camera.device=file:tests/pictures/collins.jpg"]);
@@ -492,7 +492,7 @@ fn a_page_of_another_site_does_not_reach_it() {
 }
 
 #[test]
-fn a_page_that_is_named_may_call_and_read_and_no_other() {
+fn only_configured_origins_may_call_and_read_replies() {
     let origins = "access.origins=[\"https://console.example.com\"]";
     let service = Service::start(&["--workers", "1", "--set", origins]);
     let preflight = |origin: &str| {
@@ -527,7 +527,7 @@ fn a_page_that_is_named_may_call_and_read_and_no_other() {
 }
 
 #[test]
-fn where_everybody_may_come_in_the_service_may_be_called_by_any_name() {
+fn open_access_accepts_any_host_except_for_what_a_page_can_send() {
     let service = Service::start(&["--workers", "1", "--set", "access.open=true", "--set", "camera.device=off"]);
     let ask = |line: &str, lines: &str, body: &[u8]| {
         let head =
@@ -543,7 +543,7 @@ fn where_everybody_may_come_in_the_service_may_be_called_by_any_name() {
 }
 
 #[test]
-fn memory_of_a_body_that_never_becomes_a_request_goes_back_to_the_system() {
+fn memory_of_an_abandoned_body_is_returned_to_the_system() {
     let service = Service::start(&["--workers", "1", "--set", "limits.held_bytes=100000000"]);
     service.template(&picture("collins.jpg"));
     std::thread::sleep(Duration::from_secs(3));
@@ -564,7 +564,7 @@ fn memory_of_a_body_that_never_becomes_a_request_goes_back_to_the_system() {
             std::thread::sleep(Duration::from_millis(100));
         }
     };
-    until(&|mib| mib >= before + 30, "it is held");
+    until(&|mib| mib >= before + 30, "the bodies are buffered");
     // Small blocks after the large ones, which stay allocated.
     let stay: Vec<_> = (0..30)
         .map(|_| {
@@ -575,14 +575,14 @@ fn memory_of_a_body_that_never_becomes_a_request_goes_back_to_the_system() {
         .collect();
     std::thread::sleep(Duration::from_millis(200));
     drop(bodies);
-    until(&|mib| mib <= before + 10, "it is given back");
+    until(&|mib| mib <= before + 10, "the memory is returned");
     drop(stay);
 }
 
 #[test]
-fn who_ends_its_connection_reads_why_its_body_was_refused() {
+fn a_peer_that_closes_after_its_request_can_read_why_the_body_was_refused() {
     let service = Service::start(&["--workers", "1"]);
-    // More than both ends of the connection hold in their buffers.
+    // More than both ends of the connection buffer.
     let body = vec![0; 70 << 20];
     for (version, lines) in [("1.0", ""), ("1.1", "Connection: close\r\n"), ("1.1", "")] {
         let mut stream = service.connect();

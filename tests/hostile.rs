@@ -17,11 +17,11 @@ fn small(format: ImageFormat) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn damaged_pictures_end_in_a_frame_or_an_error(
-        jpeg: bool, hits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12), cut: prop::sample::Index,
+    fn damaged_pictures_are_decoded_or_refused_without_panic(
+        jpeg: bool, changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12), cut: prop::sample::Index,
     ) {
         let mut bytes = small(if jpeg { ImageFormat::Jpeg } else { ImageFormat::Png });
-        for (at, value) in hits {
+        for (at, value) in changes {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
@@ -30,9 +30,9 @@ proptest! {
     }
 }
 
-/// The same request in any pieces gives the same answer.
+/// The same request, split anywhere, gets the same reply.
 #[test]
-fn pieces_of_a_request_do_not_matter() {
+fn requests_in_chunks_of_any_size_get_the_same_reply() {
     use std::io::Write;
     let service = Service::start(&[]);
     let jpeg = picture("collins.jpg");

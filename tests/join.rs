@@ -24,13 +24,13 @@ fn decision(service: &Service, a: &[u8], b: &[u8]) -> String {
     service.form("/v1/face/pattern/compare", &form).json()["decision"].as_str().unwrap().to_owned()
 }
 
-fn assert_refused(reply: &Reply, told: &str) {
-    assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"), "{told}: {}", reply.text());
-    assert!(reply.text().contains(told), "{told}: {}", reply.text());
+fn assert_refused(reply: &Reply, message: &str) {
+    assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"), "{message}: {}", reply.text());
+    assert!(reply.text().contains(message), "{message}: {}", reply.text());
 }
 
 #[test]
-fn templates_of_one_person_become_one() {
+fn templates_of_one_person_are_joined_into_one() {
     let service = Service::start(&["--workers", "1"]);
     let [plain, dim, bright, hopper] = templates(&service);
     let reply = service.form(JOIN, &form(&[&plain, &dim, &bright]));
@@ -38,7 +38,7 @@ fn templates_of_one_person_become_one() {
     assert_eq!(reply.header("Content-Type"), Some("application/octet-stream"));
     let joined = reply.body;
     assert_eq!((joined.len(), &joined[..5], &joined[10..12]), (148, &b"FPLT\x02"[..], &[3, 0][..]));
-    assert_eq!((plain[4], plain[10]), (1, 0), "one of one sample is what it was");
+    assert_eq!((plain[4], plain[10]), (1, 0), "a template of one sample keeps version 1");
     assert_eq!(service.form(JOIN, &form(&[&bright, &plain, &dim])).body, joined);
     for one in [&plain, &dim, &bright] {
         assert_eq!(decision(&service, &joined, one), "approved");
@@ -55,7 +55,7 @@ fn templates_of_one_person_become_one() {
 }
 
 #[test]
-fn base64_in_gives_base64_out() {
+fn base64_requests_get_base64_replies() {
     let service = Service::start(&["--workers", "1"]);
     let [plain, dim, ..] = templates(&service);
     let joined = service.form(JOIN, &form(&[&plain, &dim])).body;
@@ -71,20 +71,20 @@ fn base64_in_gives_base64_out() {
 }
 
 #[test]
-fn what_can_t_be_joined_is_refused_and_named() {
+fn templates_that_cannot_be_joined_are_refused_and_named() {
     let service = Service::start(&["--workers", "1"]);
     let [plain, dim, bright, hopper] = templates(&service);
-    let strangers = form(&[&plain, &dim, &hopper]);
+    let different_people = form(&[&plain, &dim, &hopper]);
     let named = form(&[&dim]).named("templates_n", "ann.bin", &plain).named("templates_n", "bob.bin", &hopper);
-    let alike = Form::new().template("templates_n", &plain).template("templates_n", &hopper);
+    let same_names = Form::new().template("templates_n", &plain).template("templates_n", &hopper);
     let mut damaged = dim.clone();
     damaged[40] ^= 1;
     let mut later = dim.clone();
     later[4] = 3;
-    for (form, told) in [
-        (strangers.clone(), "templates_n: 0 and 2 are of different people"),
+    for (form, message) in [
+        (different_people.clone(), "templates_n: 0 and 2 are of different people"),
         (named, "templates_n: 0 and bob.bin are of different people"),
-        (alike, "templates_n: 0 and 1 are of different people"),
+        (same_names, "templates_n: 0 and 1 are of different people"),
         (form(&[&plain, &dim, &plain]), "templates_n: 0 and 2 are the same template"),
         (form(&[&plain, &damaged]), "1: its checksum is wrong"),
         (form(&[&plain, &later]), "1: its format is version 3, this service reads versions 1 and 2"),
@@ -92,11 +92,11 @@ fn what_can_t_be_joined_is_refused_and_named() {
         (form(&[&plain[..]; 17]), "templates_n: 17 templates can't be joined; it takes 2 to 16"),
         (Form::new().template("templates_n[]", &plain), "the part templates_n is missing; 'templates_n[]' was sent"),
     ] {
-        assert_refused(&service.form(JOIN, &form), told);
+        assert_refused(&service.form(JOIN, &form), message);
     }
     // The reply names only the pair: a score would reveal something of templates that may have been sealed.
     let message = "Failed to read the biometric template: templates_n: 0 and 2 are of different people";
-    assert_eq!(service.form(JOIN, &strangers).json()["message"], message);
+    assert_eq!(service.form(JOIN, &different_people).json()["message"], message);
     assert_eq!(service.post(JOIN, "image/jpeg", &picture("collins.jpg")).code(), "BPE-002001");
     assert_eq!(service.form(JOIN, &Form::new().picture("templates_n", &plain)).code(), "BPE-002005");
     assert_eq!(service.get(JOIN).header("Allow"), Some("POST"));

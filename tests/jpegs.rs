@@ -1,4 +1,4 @@
-//! Compares pictures with libjpeg-turbo: every layout of JPEG that is read, and refusals of the others.
+//! Compares the decoding of JPEGs with libjpeg-turbo: every layout that is read, and refusals of the others.
 //!
 //! `.ci/jpegs.py` makes them in the folder that `FACEPLATE_JPEGS` names, with the pixels that Pillow decodes beside each.
 
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use faceplate::media::{Error, Means, decode};
 use faceplate::ops::{Limits, Memory};
 
-/// Mean difference of the samples of an ordinary picture from the reference: the decoder rounds otherwise and upsamples chroma with
-/// other weights.
-const MEAN: f64 = 0.5;
+/// The largest mean difference of the samples of a usual picture from the reference: the decoder rounds differently and upsamples chroma
+/// with other weights.
+const MAX_MEAN_DIFFERENCE: f64 = 0.5;
 
-/// The largest difference of a sample.
-const MOST: u8 = 8;
+/// The largest difference of one sample.
+const MAX_DIFFERENCE: u8 = 8;
 
 /// The largest and the mean difference from the reference, which contains width, height and samples.
 fn difference(picture: &Path, memory: &Memory) -> Result<(u8, f64), String> {
@@ -35,7 +35,7 @@ fn difference(picture: &Path, memory: &Memory) -> Result<(u8, f64), String> {
 
 #[test]
 #[ignore = "needs FACEPLATE_JPEGS"]
-fn every_generated_jpeg_is_shown_as_by_libjpeg() {
+fn every_generated_jpeg_is_decoded_as_by_libjpeg() {
     let folder = PathBuf::from(std::env::var_os("FACEPLATE_JPEGS").expect("FACEPLATE_JPEGS names the folder"));
     let mut pictures: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
     pictures.retain(|path| path.extension().is_some_and(|e| e == "jpg"));
@@ -45,16 +45,16 @@ fn every_generated_jpeg_is_shown_as_by_libjpeg() {
     for picture in &pictures {
         let name = picture.file_stem().unwrap().to_str().unwrap();
         let result = difference(picture, &memory);
-        let good = match (name.split('_').next(), &result) {
-            (Some("usual"), Ok((most, mean))) => {
-                worst = (worst.0.max(*most), worst.1.max(*mean));
-                *most <= MOST && *mean <= MEAN
+        let is_right = match (name.split('_').next(), &result) {
+            (Some("usual"), Ok((largest, mean))) => {
+                worst = (worst.0.max(*largest), worst.1.max(*mean));
+                *largest <= MAX_DIFFERENCE && *mean <= MAX_MEAN_DIFFERENCE
             }
-            (Some("plain"), Ok((most, _))) => *most == 0,
+            (Some("plain"), Ok((largest, _))) => *largest == 0,
             (Some("refused"), Err(what)) => what.starts_with("refused: "),
             _ => false,
         };
-        if !good {
+        if !is_right {
             wrong.push(format!("{name}: {result:?}"));
         }
     }

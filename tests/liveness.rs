@@ -1,4 +1,4 @@
-//! Tests liveness detect over a socket: every form of the request, every key of the payload, every code, and the shape of the reply.
+//! Tests liveness detect over a socket: every form of the request, every key of the payload, every error code, and the shape of the reply.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ fn medium(name: &str, filename: &str, content: &[u8]) -> Form {
     Form::new().named(name, filename, content)
 }
 
-fn good(reply: &Reply) -> Value {
+fn ok(reply: &Reply) -> Value {
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(reply.header("Content-Type"), Some("application/json"));
     reply.json()
@@ -27,22 +27,22 @@ fn confidence(analysis: &Value, medium: usize) -> f64 {
 }
 
 #[test]
-fn health_says_that_the_processor_works() {
+fn health_reports_status_0() {
     let health = Service::start(&[]).get("/v1/face/liveness/health");
     assert_eq!((health.status, &*health.text()), (200, r#"{"status":0,"message":""}"#));
 }
 
 #[test]
-fn a_picture_is_judged_without_a_payload() {
+fn a_picture_needs_no_payload_and_the_reply_has_every_key() {
     let service = Service::start(&[]);
     let jpeg = picture("collins.jpg");
     let plain = service.post(DETECT, "image/jpeg", &jpeg);
-    let folder = good(&plain);
+    let folder = ok(&plain);
     let order = ["{\"passed\":", "\"score\":", "\"folder_id\":", "\"time_created\":", "\"media\":[", "\"analyses\":["];
     let text = plain.text();
-    let places: Vec<usize> =
+    let positions: Vec<usize> =
         order.iter().map(|key| text.find(key).unwrap_or_else(|| panic!("{key}: {text}"))).collect();
-    assert!(places.is_sorted(), "{text}");
+    assert!(positions.is_sorted(), "{text}");
     let keys =
         ["passed", "score", "folder_id", "time_created", "company_id", "user_id", "meta_data", "resolution_status"];
     for key in keys.iter().chain(&["system_resolution", "media", "analyses"]) {
@@ -73,21 +73,21 @@ fn a_picture_is_judged_without_a_payload() {
     let spoofing = confidence(analysis, 0);
     assert!((0.0..=1.0).contains(&spoofing));
     assert_eq!(folder["score"].as_f64().unwrap(), ((1.0 - spoofing) * 1e6).round() / 1e6);
-    let word = if spoofing > 0.5 { "DECLINED" } else { "SUCCESS" };
+    let resolution = if spoofing > 0.5 { "DECLINED" } else { "SUCCESS" };
     for verdict in [&folder["system_resolution"], &analysis["resolution"], &analysis["resolution_status"]] {
-        assert_eq!(verdict, word);
+        assert_eq!(verdict, resolution);
     }
-    assert_eq!(analysis["results_media"][0]["resolution_status"], word);
-    assert_eq!(folder["passed"], word == "SUCCESS");
+    assert_eq!(analysis["results_media"][0]["resolution_status"], resolution);
+    assert_eq!(folder["passed"], resolution == "SUCCESS");
 
     let headers = [("Content-Type", "image/jpeg"), ("Content-Transfer-Encoding", "base64")];
-    let encoded = good(&service.send("POST", DETECT, &headers, base64(&jpeg).as_bytes()));
+    let encoded = ok(&service.send("POST", DETECT, &headers, base64(&jpeg).as_bytes()));
     assert_eq!(confidence(&encoded["analyses"][0], 0), spoofing);
     assert_ne!(encoded["folder_id"], folder["folder_id"]);
 }
 
 #[test]
-fn every_kind_of_medium_in_a_form_is_judged_by_its_bytes() {
+fn the_type_of_a_medium_is_found_by_its_bytes() {
     let service = Service::start(&[]);
     let jpeg = picture("collins.jpg");
     let archive = zip(&[("b/2.jpg", &jpeg), ("1.png", &picture("collins_dim.png")), ("3.jpg", &jpeg)]);
@@ -117,7 +117,7 @@ fn every_kind_of_medium_in_a_form_is_judged_by_its_bytes() {
         // Under an emulator, one form for each content.
         let chosen = if is_emulated() { &forms[number % 4..][..1] } else { &forms[..] };
         for form in chosen {
-            let folder = good(&service.form(DETECT, form));
+            let folder = ok(&service.form(DETECT, form));
             assert_eq!(folder["media"][0]["media_type"], folder_type);
             assert!(folder["media"][0]["info"][info].is_object(), "{}", folder["media"][0]);
             let result = &folder["analyses"][0]["results_media"][0];
@@ -128,15 +128,15 @@ fn every_kind_of_medium_in_a_form_is_judged_by_its_bytes() {
 }
 
 #[test]
-fn what_a_container_says_of_its_video_is_told() {
+fn the_reply_has_size_rate_and_duration_of_a_video() {
     let service = Service::start(&[]);
     let info =
-        |name: &str| good(&service.form(DETECT, &medium("m", name, &clip(name))))["media"][0]["info"]["video"].clone();
+        |name: &str| ok(&service.form(DETECT, &medium("m", name, &clip(name))))["media"][0]["info"]["video"].clone();
     assert_eq!(
         info("h264.mp4"),
         json!({"mime-type": "video/mp4", "width": 320, "height": 240, "FPS": 12.0, "duration": 2.0})
     );
-    // Turned by its matrix: the reply has the upright size.
+    // Rotated by its matrix: the reply has the upright size.
     let turned = info("h264_turned.mov");
     assert_eq!(
         (&turned["mime-type"], &turned["width"], &turned["height"]),
@@ -148,10 +148,10 @@ fn what_a_container_says_of_its_video_is_told() {
 }
 
 #[test]
-fn thresholds_decide_strictly_and_for_each_analysis_alone() {
+fn each_analysis_is_decided_by_its_own_threshold() {
     let service = Service::start(&[]);
     let form = medium("m", "a.jpg", &picture("collins.jpg"));
-    let spoofing = confidence(&good(&service.form(DETECT, &form))["analyses"][0], 0);
+    let spoofing = confidence(&ok(&service.form(DETECT, &form))["analyses"][0], 0);
     assert!(spoofing > 0.0 && spoofing < 1.0, "{spoofing}");
     let below = spoofing - 0.000001;
     let analyses = json!({"analyses": [
@@ -161,54 +161,54 @@ fn thresholds_decide_strictly_and_for_each_analysis_alone() {
         {"threshold_spoofing": 0.6, "params": {"threshold_spoofing": 0}},
         {"unknown": {"kept": "out"}},
     ], "params": {"threshold_spoofing": 0}, "unknown": [1]});
-    let folder = good(&service.form(DETECT, &payload(form.clone(), &analyses)));
-    let words: Vec<_> = folder["analyses"].as_array().unwrap().iter().map(|a| a["resolution"].clone()).collect();
-    assert_eq!(words, ["SUCCESS", "DECLINED", "SUCCESS", "SUCCESS", "DECLINED"]);
+    let folder = ok(&service.form(DETECT, &payload(form.clone(), &analyses)));
+    let resolutions: Vec<_> = folder["analyses"].as_array().unwrap().iter().map(|a| a["resolution"].clone()).collect();
+    assert_eq!(resolutions, ["SUCCESS", "DECLINED", "SUCCESS", "SUCCESS", "DECLINED"]);
     assert_eq!((&folder["passed"], &folder["system_resolution"]), (&json!(false), &json!("DECLINED")));
     assert_eq!(folder["analyses"][4]["confs"]["threshold_spoofing"], 0.0);
 }
 
-/// A client may ask for less than the settings allow, but not for more: 1.0 would pass every attack.
+/// A client may ask for a lower threshold than the settings allow, but not for a higher one: 1.0 would pass every attack.
 #[test]
-fn no_client_raises_the_threshold_beyond_the_setting() {
+fn no_payload_exceeds_the_highest_threshold() {
     let attack = medium("m", "m.mp4", &clip("exchanged.mp4"));
-    let asked = json!({"analyses": [{"threshold_spoofing": 1}, {"params": {"threshold_spoofing": 0.999}}, {}], "params": {"threshold_spoofing": 1.0}});
-    let told = |folder: &Value| -> Vec<(Value, Value)> {
+    let request = json!({"analyses": [{"threshold_spoofing": 1}, {"params": {"threshold_spoofing": 0.999}}, {}], "params": {"threshold_spoofing": 1.0}});
+    let results = |folder: &Value| -> Vec<(Value, Value)> {
         let analyses = folder["analyses"].as_array().unwrap().iter();
         analyses.map(|a| (a["confs"]["threshold_spoofing"].clone(), a["resolution"].clone())).collect()
     };
-    let most = Service::start(&[]);
-    let folder = good(&most.form(DETECT, &payload(attack.clone(), &asked)));
-    assert_eq!(told(&folder), vec![(json!(0.7), json!("DECLINED")); 3]);
+    let default = Service::start(&[]);
+    let folder = ok(&default.form(DETECT, &payload(attack.clone(), &request)));
+    assert_eq!(results(&folder), vec![(json!(0.7), json!("DECLINED")); 3]);
     assert_eq!(folder["passed"], false);
     let strict = Service::start(&["--set", "liveness.most_threshold=0.25"]);
-    let asked = json!({"analyses": [{"threshold_spoofing": 0.2}, {"threshold_spoofing": 0.3}, {}]});
-    let thresholds = told(&good(&strict.form(DETECT, &payload(attack.clone(), &asked))));
+    let request = json!({"analyses": [{"threshold_spoofing": 0.2}, {"threshold_spoofing": 0.3}, {}]});
+    let thresholds = results(&ok(&strict.form(DETECT, &payload(attack.clone(), &request))));
     assert_eq!(thresholds.iter().map(|t| t.0.clone()).collect::<Vec<_>>(), [0.2, 0.25, 0.25]);
     let lax = Service::start(&["--set", "liveness.most_threshold=1"]);
-    let asked = json!({"analyses": [{"threshold_spoofing": 1}]});
-    assert_eq!(told(&good(&lax.form(DETECT, &payload(attack, &asked)))), [(json!(1.0), json!("SUCCESS"))]);
+    let request = json!({"analyses": [{"threshold_spoofing": 1}]});
+    assert_eq!(results(&ok(&lax.form(DETECT, &payload(attack, &request)))), [(json!(1.0), json!("SUCCESS"))]);
 }
 
 /// Clients that send base64 often label it as text.
 #[test]
-fn base64_may_be_labelled_as_text() {
+fn base64_may_be_labeled_as_text() {
     let service = Service::start(&[]);
     let text = base64(&picture("collins.jpg"));
     let form = Form::new().file("m", "text/plain; charset=us-ascii", text.as_bytes());
     let headers = [("Content-Type", &*form.content_type()), ("Content-Transfer-Encoding", "base64")];
-    let folder = good(&service.send("POST", DETECT, &headers, &form.body()));
+    let folder = ok(&service.send("POST", DETECT, &headers, &form.body()));
     assert_eq!(folder["media"][0]["media_type"], "IMAGE_FOLDER");
     let head =
         "Content-Disposition: form-data; name=\"m\"\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64";
-    let folder = good(&service.form(DETECT, &Form::new().part(head, text.as_bytes())));
+    let folder = ok(&service.form(DETECT, &Form::new().part(head, text.as_bytes())));
     assert_eq!(folder["media"][0]["media_type"], "IMAGE_FOLDER");
     let reply = service.form(DETECT, &form);
     assert_eq!((reply.status, &*reply.code()), (400, "LDE-002005"), "{}", reply.text());
 }
 
 #[test]
-fn other_files_in_an_archive_take_no_part() {
+fn other_files_in_an_archive_are_ignored() {
     let service = Service::start(&[]);
     let jpeg = picture("collins.jpg");
     let frames = [("1.jpg", &*jpeg), ("2.jpg", &*jpeg), ("3", &*jpeg)];
@@ -218,8 +218,8 @@ fn other_files_in_an_archive_take_no_part() {
         ("meta.json", b"{}"),
         ("clip.mp4", b"\0\0\0\x18ftypmp42"),
     ];
-    let judged = |files: &[(&str, &[u8])]| good(&service.form(DETECT, &medium("m", "m.zip", &zip(files))));
-    let (plain, mixed) = (judged(&frames), judged(&[&frames[..], &others].concat()));
+    let detect = |files: &[(&str, &[u8])]| ok(&service.form(DETECT, &medium("m", "m.zip", &zip(files))));
+    let (plain, mixed) = (detect(&frames), detect(&[&frames[..], &others].concat()));
     assert_eq!(mixed["score"], plain["score"]);
     assert_eq!(mixed["media"][0]["info"], plain["media"][0]["info"]);
     let reply = service.form(DETECT, &medium("m", "m.zip", &zip(&others)));
@@ -227,15 +227,15 @@ fn other_files_in_an_archive_take_no_part() {
 }
 
 #[test]
-fn clients_that_read_one_field_only_are_served() {
+fn passed_confidence_and_best_shot_can_be_read_alone() {
     let service = Service::start(&[]);
     let form = payload(medium("v", "v.mp4", &clip("h264.mp4")), &json!({"analyses": [{"extract_best_shot": true}]}));
-    let body = good(&service.form(DETECT, &form));
+    let body = ok(&service.form(DETECT, &form));
     assert!(body["passed"].is_boolean());
     assert!(body["analyses"][0]["results_media"][0]["results_data"]["confidence_spoofing"].is_f64());
-    let shot = body["analyses"][0]["output_images"][0]["image_b64"].as_str().unwrap();
-    let jpeg = faceplate::api::decode_base64(shot.as_bytes()).unwrap();
-    // The whole frame, and a sample that the pattern methods accept.
+    let best_shot = body["analyses"][0]["output_images"][0]["image_b64"].as_str().unwrap();
+    let jpeg = faceplate::api::decode_base64(best_shot.as_bytes()).unwrap();
+    // It is the whole frame, and a sample that the pattern methods accept.
     let frame = decoded(&jpeg);
     assert_eq!((frame.width(), frame.height()), (320, 240));
     let compared = Form::new().picture("sample_1", &jpeg).picture("sample_2", &picture("collins.jpg"));
@@ -243,43 +243,43 @@ fn clients_that_read_one_field_only_are_served() {
 }
 
 #[test]
-fn best_shots_are_given_to_the_analyses_that_ask_and_stand_upright() {
+fn best_shots_are_upright_and_only_in_analyses_that_request_them() {
     let service = Service::start(&[]);
     let form = medium("a", "a.mov", &clip("h264_turned.mov")).named("b", "b.jpg", &picture("collins.jpg"));
-    let asked = json!({"analyses": [{"extract_best_shot": true}, {}, {"source_media": ["b"], "params": {"extract_best_shot": true}}]});
-    let folder = good(&service.form(DETECT, &payload(form, &asked)));
-    let shots = |n: usize| folder["analyses"][n]["output_images"].as_array().map(Vec::len);
-    assert_eq!([shots(0), shots(1), shots(2)], [Some(2), None, Some(1)]);
+    let request = json!({"analyses": [{"extract_best_shot": true}, {}, {"source_media": ["b"], "params": {"extract_best_shot": true}}]});
+    let folder = ok(&service.form(DETECT, &payload(form, &request)));
+    let best_shots = |n: usize| folder["analyses"][n]["output_images"].as_array().map(Vec::len);
+    assert_eq!([best_shots(0), best_shots(1), best_shots(2)], [Some(2), None, Some(1)]);
     let result = &folder["analyses"][0]["results_media"];
     assert_eq!(result[0]["output_images"][0], json!({"image_ref": "/analyses/0/output_images/0/image_b64"}));
-    // Once in a reply, even if several keys refer to it.
+    // Each best shot is once in a reply, even if several keys refer to it.
     assert_eq!(folder["analyses"][2]["output_images"], json!([{"image_ref": "/analyses/0/output_images/1/image_b64"}]));
     assert_eq!(folder["analyses"][1]["results_media"][0]["output_images"], json!([]));
-    // The matrix turns the upright samples of h264.mp4 onto their side; the orientation is found by the face.
-    let shot = folder.pointer(result[0]["output_images"][0]["image_ref"].as_str().unwrap()).unwrap();
-    let jpeg = faceplate::api::decode_base64(shot.as_str().unwrap().as_bytes());
+    // The matrix rotates the upright frames of h264.mp4 by a quarter turn; the orientation is found by the face.
+    let best_shot = folder.pointer(result[0]["output_images"][0]["image_ref"].as_str().unwrap()).unwrap();
+    let jpeg = faceplate::api::decode_base64(best_shot.as_str().unwrap().as_bytes());
     let frame = decoded(&jpeg.unwrap());
     assert_eq!((frame.width(), frame.height()), (320, 240));
 }
 
 #[test]
-fn turned_samples_keep_their_confidence() {
+fn rotated_clips_keep_their_confidence() {
     let service = Service::start(&[]);
     let spoofing =
-        |name: &str| confidence(&good(&service.form(DETECT, &medium("m", name, &clip(name))))["analyses"][0], 0);
+        |name: &str| confidence(&ok(&service.form(DETECT, &medium("m", name, &clip(name))))["analyses"][0], 0);
     let (upright, turned) = (spoofing("h264.mp4"), spoofing("h264_turned.mov"));
     assert!((upright - turned).abs() < 0.02, "{upright} {turned}");
 }
 
 #[test]
-fn tags_metadata_and_names_come_back() {
+fn tags_metadata_and_names_are_returned() {
     let service = Service::start(&[]);
     let form = medium("selfie", "me ä.jpg", &picture("collins.jpg")).named("card", "id.jpg", &picture("nobody.png"));
-    let asked = json!({
+    let request = json!({
         "folder:meta_data": {"case": 7}, "media:meta_data": {"selfie": {"k": "v"}, "nobody": {}},
         "media:tags": {"selfie": ["photo_selfie", "orientation_portrait"], "card": ["photo_id_front"]},
     });
-    let folder = good(&service.form(DETECT, &payload(form, &asked)));
+    let folder = ok(&service.form(DETECT, &payload(form, &request)));
     assert_eq!(folder["meta_data"], json!({"case": 7}));
     let media = folder["media"].as_array().unwrap();
     assert_eq!(media.len(), 2);
@@ -291,19 +291,19 @@ fn tags_metadata_and_names_come_back() {
 }
 
 #[test]
-fn a_failed_medium_stands_beside_good_ones() {
+fn a_failed_medium_fails_only_the_analyses_that_use_it() {
     let service = Service::start(&[]);
     let form = medium("good", "a.jpg", &picture("collins.jpg")).named("nobody", "b.png", &picture("nobody.png")).named(
         "cut",
         "c.mp4",
         &clip("h264.mp4")[..9_000],
     );
-    let asked = json!({"analyses": [
+    let request = json!({"analyses": [
         {"threshold_spoofing": 0.6}, {"source_media": ["good"], "threshold_spoofing": 0.6}, {"source_media": ["nobody", "good"]}
     ]});
-    let folder = good(&service.form(DETECT, &payload(form, &asked)));
-    let words: Vec<_> = folder["analyses"].as_array().unwrap().iter().map(|a| a["resolution"].clone()).collect();
-    assert_eq!(words, ["FAILED", "SUCCESS", "FAILED"]);
+    let folder = ok(&service.form(DETECT, &payload(form, &request)));
+    let resolutions: Vec<_> = folder["analyses"].as_array().unwrap().iter().map(|a| a["resolution"].clone()).collect();
+    assert_eq!(resolutions, ["FAILED", "SUCCESS", "FAILED"]);
     assert_eq!((&folder["passed"], &folder["system_resolution"]), (&json!(false), &json!("FAILED")));
     assert_eq!(folder["resolution_status"], "FAILED");
     let states: Vec<_> = folder["analyses"].as_array().unwrap().iter().map(|a| a["state"].clone()).collect();
@@ -311,23 +311,24 @@ fn a_failed_medium_stands_beside_good_ones() {
     assert_eq!(folder["score"].as_f64(), Some(0.0), "a client that reads only the score is not let in");
     let analysis = &folder["analyses"][0];
     assert_eq!(analysis["error_code"], "LDE-002004");
-    let told = |n: usize| analysis["results_media"][n]["error_message"].as_str().unwrap_or_default().to_owned();
+    let error_message =
+        |n: usize| analysis["results_media"][n]["error_message"].as_str().unwrap_or_default().to_owned();
     assert_eq!(analysis["results_media"][0]["resolution_status"], "SUCCESS");
-    assert!(told(1).starts_with("Failed to extract the biometric sample: no face"), "{}", told(1));
-    assert!(told(2).contains("MP4"), "{}", told(2));
+    assert!(error_message(1).starts_with("Failed to extract the biometric sample: no face"), "{}", error_message(1));
+    assert!(error_message(2).contains("MP4"), "{}", error_message(2));
     assert_eq!(analysis["results_media"][1]["results_data"], Value::Null);
     assert_eq!(folder["analyses"][1]["error_code"], Value::Null);
 }
 
 #[test]
-fn several_media_take_the_worst() {
+fn the_highest_confidence_of_several_media_decides() {
     let service = Service::start(&[]);
     let form = medium("a", "a.jpg", &picture("collins.jpg")).named("b", "b.jpg", &picture("hopper.jpg"));
-    let first = good(&service.form(DETECT, &form));
+    let first = ok(&service.form(DETECT, &form));
     let (a, b) = (confidence(&first["analyses"][0], 0), confidence(&first["analyses"][0], 1));
     assert_ne!(a, b);
     let between = (a + b) / 2.0;
-    let folder = good(&service.form(DETECT, &payload(form, &json!({"analyses": [{"threshold_spoofing": between}]}))));
+    let folder = ok(&service.form(DETECT, &payload(form, &json!({"analyses": [{"threshold_spoofing": between}]}))));
     assert_eq!(folder["analyses"][0]["resolution"], "DECLINED");
     assert!((folder["score"].as_f64().unwrap() - (1.0 - a.max(b))).abs() < 1e-6);
 }
@@ -335,27 +336,27 @@ fn several_media_take_the_worst() {
 #[test]
 fn a_face_that_changes_into_another_is_an_attack() {
     let service = Service::start(&[]);
-    let folder = good(&service.form(DETECT, &medium("m", "m.mp4", &clip("exchanged.mp4"))));
+    let folder = ok(&service.form(DETECT, &medium("m", "m.mp4", &clip("exchanged.mp4"))));
     assert_eq!((&folder["passed"], &folder["system_resolution"]), (&json!(false), &json!("DECLINED")));
     assert!(confidence(&folder["analyses"][0], 0) >= 0.99);
     let archive = zip(&[("1.jpg", &picture("collins.jpg")), ("2.jpg", &picture("hopper.jpg"))]);
-    assert_eq!(good(&service.form(DETECT, &medium("m", "m.zip", &archive)))["passed"], false);
+    assert_eq!(ok(&service.form(DETECT, &medium("m", "m.zip", &archive)))["passed"], false);
 }
 
 #[test]
-fn each_code_is_given() {
+fn each_error_has_its_code_and_message() {
     let service = Service::start(&["--set", "limits.media=2", "--set", "limits.archive_entries=2"]);
     let jpeg = picture("collins.jpg");
     let one = |content: &[u8]| service.form(DETECT, &medium("m", "m", content));
-    let asking = |asked: Value| service.form(DETECT, &payload(medium("m", "m.jpg", &jpeg), &asked));
-    let text = |asked: &str| {
+    let asking = |request: Value| service.form(DETECT, &payload(medium("m", "m.jpg", &jpeg), &request));
+    let text = |request: &str| {
         let form =
-            medium("m", "m.jpg", &jpeg).part("Content-Disposition: form-data; name=\"payload\"", asked.as_bytes());
+            medium("m", "m.jpg", &jpeg).part("Content-Disposition: form-data; name=\"payload\"", request.as_bytes());
         service.form(DETECT, &form)
     };
     let get = service.get(DETECT);
     assert_eq!((get.status, get.header("Allow")), (400, Some("POST")));
-    for (what, reply, code, told) in [
+    for (what, reply, code, expected) in [
         ("verb", get, "LDE-002002", "Invalid HTTP request method: "),
         ("no type", service.send("POST", DETECT, &[], &jpeg), "LDE-002001", "Invalid Content-Type of HTTP request: "),
         ("text", service.post(DETECT, "text/plain", &jpeg), "LDE-002001", "multipart/form-data"),
@@ -437,10 +438,10 @@ fn each_code_is_given() {
         ("a GIF", one(b"GIF89a\x01\0"), "LDE-002004", "it is a GIF"),
     ] {
         assert_eq!((reply.status, &*reply.code()), (400, code), "{what}: {}", reply.text());
-        assert!(reply.json()["message"].as_str().unwrap().contains(told), "{what}: {}", reply.text());
+        assert!(reply.json()["message"].as_str().unwrap().contains(expected), "{what}: {}", reply.text());
     }
     // The service is unharmed.
-    assert_eq!(good(&service.post(DETECT, "image/jpeg", &jpeg))["resolution_status"], "FINISHED");
+    assert_eq!(ok(&service.post(DETECT, "image/jpeg", &jpeg))["resolution_status"], "FINISHED");
     let late = Service::start(&["--set", "limits.request_ms=1"]);
     let reply = late.form(DETECT, &medium("m", "m.mp4", &clip("h264.mp4")));
     assert_eq!((reply.status, reply.header("Retry-After"), &*reply.code()), (503, Some("1"), "LDE-001001"));

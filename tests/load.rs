@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Form, Service, is_emulated, picture};
 
-/// 32 clients for `time`, some four times as many as are served at once: every answer is the one of a single client, or 503 at once.
-/// Returns the number of answers.
-fn storm(service: &Service, time: Duration) -> usize {
+/// Sends requests from 32 clients for `time`, some four times as many as are served at once: every reply is the one that a single client
+/// gets, or 503 at once. Returns the number of replies.
+fn load(service: &Service, time: Duration) -> usize {
     let (collins, hopper, both) = (picture("collins.jpg"), picture("hopper.jpg"), picture("both.jpg"));
     let templates = (service.template(&collins), service.template(&hopper));
     let requests = [
@@ -33,17 +33,17 @@ fn storm(service: &Service, time: Duration) -> usize {
         for client in 0..32 {
             let (ask, alone, count) = (&ask, &alone, &count);
             scope.spawn(move || {
-                let mut turn = client;
+                let mut number = client;
                 while Instant::now() < end {
-                    let i = turn % alone.len();
+                    let i = number % alone.len();
                     let answer = ask(i);
                     if answer.0 == 503 {
-                        std::thread::sleep(Duration::from_millis(20)); // less than Retry-After requests
+                        std::thread::sleep(Duration::from_millis(20)); // less than Retry-After asks for
                         continue;
                     }
                     assert_eq!(answer, alone[i], "client {client}, request {i}");
                     count.fetch_add(1, Ordering::Relaxed);
-                    turn += 1;
+                    number += 1;
                 }
             });
         }
@@ -52,27 +52,27 @@ fn storm(service: &Service, time: Duration) -> usize {
 }
 
 #[test]
-fn answers_under_load_are_those_given_alone() {
+fn replies_under_load_equal_those_to_a_single_client() {
     let service = Service::start(&[]);
-    // A few in an emulator.
-    assert!(storm(&service, Duration::from_secs(3)) > if is_emulated() { 0 } else { 32 });
+    // An emulator answers only a few.
+    assert!(load(&service, Duration::from_secs(3)) > if is_emulated() { 0 } else { 32 });
 }
 
 #[test]
 #[ignore = "takes a minute; run by .ci/run"]
 fn a_minute_of_load_leaves_no_memory_behind() {
     let service = Service::start(&[]);
-    storm(&service, Duration::from_secs(10));
+    load(&service, Duration::from_secs(10));
     let before = service.memory_mib();
-    let answers = storm(&service, Duration::from_secs(60));
+    let replies = load(&service, Duration::from_secs(60));
     std::thread::sleep(Duration::from_secs(2));
     let after = service.memory_mib();
-    println!("{answers} answers, {before} MiB before and {after} MiB after");
+    println!("{replies} replies, {before} MiB before and {after} MiB after");
     assert!(after <= before + 16, "{before} MiB before, {after} MiB after");
 }
 
 #[test]
-fn a_passed_deadline_is_503_and_the_service_stays_well() {
+fn a_passed_deadline_is_503_and_the_service_stays_healthy() {
     // Too little time for any inference. (That a full queue refuses is a unit test of the pool: it needs a blocked worker.)
     let service = Service::start(&["--set", "limits.request_ms=1"]);
     let reply = service.post("/v1/face/pattern/extract", "image/jpeg", &picture("collins.jpg"));

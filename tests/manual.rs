@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap_complete::Shell;
 
 /// The files to write, by path in the repository.
-fn made() -> BTreeMap<PathBuf, Vec<u8>> {
+fn generated() -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut command = faceplate::cli::described();
     command.build();
@@ -26,34 +26,30 @@ fn pages(command: &clap::Command, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
     let mut text = vec![];
     let page = clap_mangen::Man::new(command.clone()).source(concat!("faceplate ", env!("CARGO_PKG_VERSION")));
-    page.manual("Faceplate").render(&mut text).expect("memory takes everything");
+    page.manual("Faceplate").render(&mut text).expect("writing to memory does not fail");
     files.insert(format!("docs/man/{name}.1").into(), text);
     command.get_subcommands().for_each(|below| pages(below, files));
 }
 
-#[allow(dead_code, reason = "the example's")]
+#[allow(dead_code, reason = "used by the example")]
 fn main() -> std::io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for folder in ["docs/man", "docs/completions"] {
-        // No page of a removed command.
+        // Pages of removed commands go away.
         let _ = std::fs::remove_dir_all(root.join(folder));
         std::fs::create_dir_all(root.join(folder))?;
     }
-    made().into_iter().try_for_each(|(path, text)| std::fs::write(root.join(path), text))
+    generated().into_iter().try_for_each(|(path, text)| std::fs::write(root.join(path), text))
 }
 
 #[test]
-fn pages_and_completions_are_those_of_the_command_line() {
+fn pages_and_completions_are_up_to_date() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let made = made();
-    for (path, text) in &made {
-        let there = std::fs::read(root.join(path)).unwrap_or_default();
-        assert!(
-            there == *text,
-            "{} is not as the command line is: cargo run --release --example manual",
-            path.display()
-        );
+    let generated = generated();
+    for (path, text) in &generated {
+        let present = std::fs::read(root.join(path)).unwrap_or_default();
+        assert!(present == *text, "{} is out of date: cargo run --release --example manual", path.display());
     }
-    let there = ["docs/man", "docs/completions"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap().count());
-    assert_eq!(there.iter().sum::<usize>(), made.len(), "a page of no command is there");
+    let present = ["docs/man", "docs/completions"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap().count());
+    assert_eq!(present.iter().sum::<usize>(), generated.len(), "there is a page of a command that does not exist");
 }

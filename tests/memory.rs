@@ -48,16 +48,16 @@ fn png(side: u32, color: image::ExtendedColorType, bytes_a_pixel: usize) -> Vec<
 }
 
 /// A quarter turn.
-const TURNED: &[u8] = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+const ROTATED: &[u8] = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
 
 /// Pictures with as many pixels as the limit allows, or half as many where these have 16 bits.
 fn worst(side: u16) -> Vec<(&'static str, Vec<u8>)> {
     let side32 = u32::from(side);
     vec![
         ("image/jpeg", progressive(side, 1, &[])),
-        ("image/jpeg", progressive(side, 1, TURNED)),
+        ("image/jpeg", progressive(side, 1, ROTATED)),
         ("image/jpeg", progressive(side, 3, &[])),
-        ("image/jpeg", progressive(side, 4, TURNED)),
+        ("image/jpeg", progressive(side, 4, ROTATED)),
         ("image/png", png(side32, Rgba8, 4)),
         ("image/png", png(side32 * 7 / 10, Rgba16, 8)),
     ]
@@ -65,8 +65,9 @@ fn worst(side: u16) -> Vec<(&'static str, Vec<u8>)> {
 
 /// The highest memory in MiB while four clients send all of them at once, twice.
 fn peak(args: &[&str], pictures: &[(&'static str, Vec<u8>)]) -> u64 {
-    let service =
-        Service::spawned(binary().args(["serve", "--listen", "127.0.0.1:0"]).args(args).env(THRESHOLD.0, THRESHOLD.1));
+    let service = Service::spawn_command(
+        binary().args(["serve", "--listen", "127.0.0.1:0"]).args(args).env(THRESHOLD.0, THRESHOLD.1),
+    );
     std::thread::scope(|scope| {
         for client in 0..4 {
             let service = &service;
@@ -83,7 +84,7 @@ fn peak(args: &[&str], pictures: &[(&'static str, Vec<u8>)]) -> u64 {
         }
     });
     let peak = service.peak_memory_mib();
-    service.template(&picture("collins.jpg")); // it still works
+    service.template(&picture("collins.jpg")); // requests are still answered
     assert_eq!(service.stop(), Some(0));
     peak
 }
@@ -101,7 +102,7 @@ fn pictures_stay_below_the_memory_of_a_board() {
     }
     let peak = peak(&args, &worst(3464));
     println!("512 MB board: {peak} MiB at the most");
-    assert!(peak < 280 - 32, "{peak} MiB, and 32 for bodies and what is copied of them");
+    assert!(peak < 280 - 32, "{peak} MiB, and 32 MiB are for bodies and copies of them");
 }
 
 #[test]
@@ -111,22 +112,22 @@ fn pictures_stay_below_the_memory_of_the_unit() {
     for workers in ["2", "4"] {
         let peak = peak(&["--workers", workers, "--set", &decode, "--set", "server.threads=8"], &worst(7071));
         println!("{workers} workers in 512 MiB: {peak} MiB at the most");
-        assert!(peak < 512 - 83, "{peak} MiB, and a fifth of the rest for bodies");
+        assert!(peak < 512 - 83, "{peak} MiB, and a fifth of the rest is for bodies");
     }
 }
 
 #[test]
-fn a_picture_for_which_the_system_has_no_memory_is_answered() {
+fn a_picture_for_which_no_memory_can_be_allocated_gets_503() {
     if is_emulated() {
         return;
     }
     let args = ["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--set", "limits.decode_bytes=4000000000"];
-    let plain = Service::spawned(binary().args(args).env(THRESHOLD.0, THRESHOLD.1));
-    let kib = plain.address_space_mib() * 1024 + 100_000;
-    drop(plain);
+    let unlimited = Service::spawn_command(binary().args(args).env(THRESHOLD.0, THRESHOLD.1));
+    let kib = unlimited.address_space_mib() * 1024 + 100_000;
+    drop(unlimited);
     let mut limited = Command::new("sh");
     limited.args(["-c", &format!("ulimit -v {kib}; exec \"$@\""), "sh"]).arg(env!("CARGO_BIN_EXE_faceplate"));
-    let service = Service::spawned(limited.args(args).env(THRESHOLD.0, THRESHOLD.1));
+    let service = Service::spawn_command(limited.args(args).env(THRESHOLD.0, THRESHOLD.1));
     let large = png(7000, Rgba8, 4);
     let reply = service.post("/v1/face/pattern/extract", "image/png", &large);
     assert_eq!((reply.status, reply.json()["code"].as_str()), (503, Some("BPE-001001")), "{}", reply.text());
@@ -138,7 +139,7 @@ fn a_picture_for_which_the_system_has_no_memory_is_answered() {
 }
 
 #[test]
-fn what_never_fits_is_refused_in_words() {
+fn a_picture_over_the_whole_decoding_budget_is_refused_with_a_reason() {
     let service = Service::start(&["--set", "limits.decode_bytes=20000000"]);
     let reply = service.post("/v1/face/pattern/extract", "image/jpeg", &progressive(2000, 3, &[]));
     assert_eq!((reply.status, reply.json()["code"].as_str()), (400, Some("BPE-002003")), "{}", reply.text());

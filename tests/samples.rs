@@ -30,7 +30,7 @@ fn decision(service: &Service, a: &[u8], b: &[u8]) -> Result<String, (String, St
     }
 }
 
-/// Turned about its middle by `degrees` degrees, edges repeated.
+/// Rotated about its center by `degrees` degrees, edges repeated.
 fn tilted(picture: &RgbImage, degrees: f64) -> RgbImage {
     let (sin, cos) = degrees.to_radians().sin_cos();
     let (w, h) = (f64::from(picture.width()), f64::from(picture.height()));
@@ -82,9 +82,9 @@ fn small(name: &str) -> RgbImage {
 }
 
 #[test]
-fn a_face_that_does_not_stand_is_turned_or_refused() {
+fn a_face_that_is_not_upright_is_recognized_or_refused() {
     let service = Service::start(&[]);
-    let turns: [Change; 8] = [
+    let rotations: [Change; 8] = [
         ("on its right side", image::imageops::rotate90),
         ("on its head", image::imageops::rotate180),
         ("on its left side", image::imageops::rotate270),
@@ -96,16 +96,16 @@ fn a_face_that_does_not_stand_is_turned_or_refused() {
     ];
     let (collins, hopper) = (small("collins.jpg"), small("hopper.jpg"));
     let mut recognized = 0;
-    for (how, turn) in turns {
-        let turned = png(&turn(&collins));
-        match decision(&service, &png(&collins), &turned) {
+    for (how, rotate) in rotations {
+        let rotated = png(&rotate(&collins));
+        match decision(&service, &png(&collins), &rotated) {
             Ok(decision) => {
                 assert_eq!(decision, "approved", "{how}");
                 recognized += 1;
             }
             Err((code, text)) => assert!(code == "BPE-003001" || code == "BPE-003002", "{how}: {text}"),
         }
-        if let Ok(decision) = decision(&service, &turned, &png(&turn(&hopper))) {
+        if let Ok(decision) = decision(&service, &rotated, &png(&rotate(&hopper))) {
             assert_eq!(decision, "declined", "{how}");
         }
     }
@@ -113,7 +113,7 @@ fn a_face_that_does_not_stand_is_turned_or_refused() {
 }
 
 #[test]
-fn faces_that_can_hardly_be_seen_are_not_alike() {
+fn degraded_faces_of_different_people_do_not_match() {
     let service = Service::start(&[]);
     let changes: [Change; 8] = [
         ("noise", |p| noisy(p, 60.0)),
@@ -144,7 +144,7 @@ fn faces_that_can_hardly_be_seen_are_not_alike() {
 }
 
 #[test]
-fn what_is_no_face_gives_no_template_and_no_verdict() {
+fn pictures_without_a_face_give_no_template_and_no_verdict() {
     let service = Service::start(&[]);
     for name in ["cat.jpg", "nobody.png"] {
         let reply = service.post(EXTRACT, "image/jpeg", &picture(name));
@@ -155,7 +155,7 @@ fn what_is_no_face_gives_no_template_and_no_verdict() {
 }
 
 #[test]
-fn detect_and_extract_agree_on_which_way_is_up() {
+fn detect_and_extract_agree_on_the_rotation() {
     if is_emulated() {
         return;
     }
@@ -167,9 +167,9 @@ fn detect_and_extract_agree_on_which_way_is_up() {
         reply.json()["score"].as_f64().unwrap()
     };
     let want = score(&png(&upright));
-    for turn in [image::imageops::rotate90, image::imageops::rotate180, image::imageops::rotate270] {
-        let lying = png(&turn(&upright));
-        assert_eq!(decision(&service, &png(&upright), &lying).as_deref(), Ok("approved"));
-        assert!((score(&lying) - want).abs() < 0.01);
+    for rotate in [image::imageops::rotate90, image::imageops::rotate180, image::imageops::rotate270] {
+        let rotated = png(&rotate(&upright));
+        assert_eq!(decision(&service, &png(&upright), &rotated).as_deref(), Ok("approved"));
+        assert!((score(&rotated) - want).abs() < 0.01);
     }
 }

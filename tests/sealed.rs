@@ -12,7 +12,7 @@ fn sealed(folder: &Folder, more: &[&str]) -> Service {
     Service::start(&["--workers", "1", "--set", &keys].into_iter().chain(more).collect::<Vec<_>>())
 }
 
-fn posted(service: &Service, path: &str, subject: Option<&str>, form: &Form) -> Reply {
+fn post_for(service: &Service, path: &str, subject: Option<&str>, form: &Form) -> Reply {
     let kind = form.content_type();
     let headers: Vec<(&str, &str)> =
         [("Content-Type", &*kind)].into_iter().chain(subject.map(|s| ("X-Subject", s))).collect();
@@ -20,7 +20,7 @@ fn posted(service: &Service, path: &str, subject: Option<&str>, form: &Form) -> 
 }
 
 #[test]
-fn sealed_templates_are_good_for_this_service_alone() {
+fn sealed_templates_are_opened_only_with_their_key() {
     let folder = Folder::new("seal");
     let new_key = || command(&["key", "new"]).1;
     let (old, new) = (new_key(), new_key());
@@ -35,20 +35,23 @@ fn sealed_templates_are_good_for_this_service_alone() {
     let service = start(&old, &[]);
     let sealed = service.template(&picture("collins.jpg"));
     assert_eq!(sealed.len(), plain.len() + 44);
-    assert!(!sealed.windows(8).any(|bytes| plain.windows(8).any(|w| w == bytes)), "nothing of it shows");
+    assert!(
+        !sealed.windows(8).any(|bytes| plain.windows(8).any(|w| w == bytes)),
+        "no part of the plain template is in it"
+    );
     assert_eq!(compare(&service, &sealed, &service.template(&picture("collins.jpg"))).json()["score"], 1.0);
     let verify = Form::new().picture("sample", &picture("collins_dim.png")).template("bio_template", &sealed);
     let reply = service.form("/v1/face/pattern/verify", &verify);
     assert!(reply.score() > 0.9 && reply.text().contains("FPSL"), "{}", reply.text());
     let mut forged = sealed.clone();
     forged[60] ^= 1;
-    for (bytes, told) in [(&plain, "not sealed"), (&forged, "seal is broken")] {
+    for (bytes, message) in [(&plain, "not sealed"), (&forged, "seal is broken")] {
         let reply = compare(&service, bytes, &sealed);
         assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"));
-        assert!(reply.text().contains(told), "{}", reply.text());
+        assert!(reply.text().contains(message), "{}", reply.text());
     }
     drop(service);
-    // A new key for new templates; the old ones still open earlier templates.
+    // A new key seals new templates; the old one still opens earlier ones.
     let service = start(&format!("{new}{old}"), &["--set", "templates.unsealed=true"]);
     let again = service.template(&picture("collins.jpg"));
     assert_eq!(compare(&service, &sealed, &again).json()["score"], 1.0);
@@ -62,7 +65,7 @@ fn sealed_templates_are_good_for_this_service_alone() {
 }
 
 #[test]
-fn a_template_that_is_bound_to_one_person_is_no_other_s() {
+fn a_template_bound_to_one_person_is_refused_for_another() {
     let folder = Folder::new("bound");
     let service = sealed(&folder, &[]);
     let collins = picture("collins.jpg");
@@ -70,19 +73,19 @@ fn a_template_that_is_bound_to_one_person_is_no_other_s() {
         let headers = [("Content-Type", "image/jpeg"), ("X-Subject", subject)];
         service.send("POST", EXTRACT, &headers, &collins)
     };
-    let (ann, free) = (extract("Ann").body, service.template(&collins));
-    assert_eq!(ann.len(), free.len());
+    let (ann, unbound) = (extract("Ann").body, service.template(&collins));
+    assert_eq!(ann.len(), unbound.len());
     let verify = |template: &[u8]| Form::new().picture("sample", &collins).template("bio_template", template);
     let path = "/v1/face/pattern/verify";
-    assert_eq!(posted(&service, path, Some("Ann"), &verify(&ann)).score(), 1.0);
-    for (subject, template, told) in [
+    assert_eq!(post_for(&service, path, Some("Ann"), &verify(&ann)).score(), 1.0);
+    for (subject, template, message) in [
         (Some("Bob"), &ann, "bound to another"),
         (None, &ann, "bound to a person"),
-        (Some("Ann"), &free, "bound to nobody"),
+        (Some("Ann"), &unbound, "bound to nobody"),
     ] {
-        let reply = posted(&service, path, subject, &verify(template));
+        let reply = post_for(&service, path, subject, &verify(template));
         assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"), "{}", reply.text());
-        assert!(reply.text().contains(told), "{}", reply.text());
+        assert!(reply.text().contains(message), "{}", reply.text());
     }
     // Each part may name its person.
     let octets = "Content-Type: application/octet-stream";
@@ -92,12 +95,12 @@ fn a_template_that_is_bound_to_one_person_is_no_other_s() {
         )
     };
     let form = Form::new().picture("sample", &collins).part(&part("bio_template", "Ann"), &ann);
-    assert_eq!(posted(&service, path, None, &form).score(), 1.0);
-    let form = Form::new().picture("sample", &collins).part(&part("bio_template", "Ann"), &free);
-    assert!(posted(&service, path, None, &form).text().contains("bound to nobody"));
+    assert_eq!(post_for(&service, path, None, &form).score(), 1.0);
+    let form = Form::new().picture("sample", &collins).part(&part("bio_template", "Ann"), &unbound);
+    assert!(post_for(&service, path, None, &form).text().contains("bound to nobody"));
     let form = Form::new().picture("sample_1", &collins);
     let form = form.part(&part("templates_n", "Ann"), &ann).part(&part("templates_n", "Bob"), &extract("Bob").body);
-    let reply = posted(&service, "/v1/face/pattern/verify_n", None, &form);
+    let reply = post_for(&service, "/v1/face/pattern/verify_n", None, &form);
     assert_eq!(reply.json()["results"][1]["score"], 1.0, "{}", reply.text());
     for subject in ["", "a b", &"x".repeat(256)] {
         assert_eq!(extract(subject).status, 400, "{} bytes", subject.len());
@@ -105,20 +108,20 @@ fn a_template_that_is_bound_to_one_person_is_no_other_s() {
 }
 
 #[test]
-fn scores_of_sealed_templates_are_coarse_and_few() {
+fn scores_of_sealed_templates_are_rounded_and_comparisons_limited() {
     let folder = Folder::new("coarse");
     let service = sealed(&folder, &["limits.comparisons_per_minute=5"]);
     let (collins, dim) = (service.template(&picture("collins.jpg")), service.template(&picture("collins_dim.png")));
     let hopper = service.template(&picture("hopper.jpg"));
     let compare =
         |a: &[u8], b: &[u8]| service.form(COMPARE, &Form::new().template("bio_feature", a).template("bio_template", b));
-    let alike = compare(&collins, &dim).json();
-    let score = alike["score"].as_f64().unwrap();
-    assert!(score >= 0.85 && ((score * 100.0).round() - score * 100.0).abs() < 1e-9, "{alike}");
-    assert_eq!(alike["decision"], "approved");
-    let strangers = compare(&collins, &hopper).json();
-    assert!(strangers["score"].as_f64().is_some_and(|score| score == 0.0 || score >= 0.3), "{strangers}");
-    // Two are spent; one request of four exceeds the rest, one of three does not.
+    let same = compare(&collins, &dim).json();
+    let score = same["score"].as_f64().unwrap();
+    assert!(score >= 0.85 && ((score * 100.0).round() - score * 100.0).abs() < 1e-9, "{same}");
+    assert_eq!(same["decision"], "approved");
+    let different = compare(&collins, &hopper).json();
+    assert!(different["score"].as_f64().is_some_and(|score| score == 0.0 || score >= 0.3), "{different}");
+    // Two comparisons are spent: a request of four exceeds the rest, one of three does not.
     let many = |count| {
         (0..count).fold(Form::new().template("template_1", &collins), |form, _| form.template("templates_n", &dim))
     };
@@ -128,12 +131,12 @@ fn scores_of_sealed_templates_are_coarse_and_few() {
     assert!(reply.text().contains("comparisons_per_minute"), "{}", reply.text());
     assert_eq!(service.form("/v1/face/pattern/compare_n", &many(3)).status, 200);
     assert_eq!(compare(&collins, &dim).status, 503);
-    // Requests that make templates are not counted.
+    // Requests that only make templates are not counted.
     assert_eq!(service.template(&picture("hopper.jpg")).len(), hopper.len());
 }
 
 #[test]
-fn what_is_joined_stays_sealed_and_bound() {
+fn joined_templates_stay_sealed_and_bound() {
     const JOIN: &str = "/v1/face/pattern/join";
     let folder = Folder::new("joined");
     let plain = Service::start(&["--workers", "1"]).template(&picture("collins.jpg"));
@@ -147,38 +150,38 @@ fn what_is_joined_stays_sealed_and_bound() {
         templates.iter().fold(Form::new(), |form, template| form.template("templates_n", template))
     };
     let ann = extract("Ann");
-    let joined = posted(&service, JOIN, Some("Ann"), &form(&ann));
+    let joined = post_for(&service, JOIN, Some("Ann"), &form(&ann));
     assert_eq!((joined.status, joined.body.len()), (200, 192), "{}", joined.text());
     assert!(joined.body.starts_with(b"FPSL"));
     let verify = Form::new().picture("sample", &pictures[0]).template("bio_template", &joined.body);
-    assert!(posted(&service, "/v1/face/pattern/verify", Some("Ann"), &verify).score() >= 0.85);
-    assert_eq!(posted(&service, "/v1/face/pattern/verify", Some("Bob"), &verify).code(), "BPE-002004");
+    assert!(post_for(&service, "/v1/face/pattern/verify", Some("Ann"), &verify).score() >= 0.85);
+    assert_eq!(post_for(&service, "/v1/face/pattern/verify", Some("Bob"), &verify).code(), "BPE-002004");
     // Not joined for another person or for none, though the parts name their person.
     let head = "Content-Disposition: form-data; name=\"templates_n\"\r\nX-Subject: Ann";
     let anns = Form::new().part(head, &ann[0]).part(head, &ann[1]);
-    assert_eq!(posted(&service, JOIN, Some("Ann"), &anns).status, 200);
+    assert_eq!(post_for(&service, JOIN, Some("Ann"), &anns).status, 200);
     // A plain template, which any client can make, is not sealed as if the service had made it, though it would be compared.
-    let free = service.template(&pictures[1]);
-    for (subject, form, told) in [
+    let unbound = service.template(&pictures[1]);
+    for (subject, form, message) in [
         (Some("Bob"), anns.clone(), "is not that of the request"),
         (None, anns, "is not that of the request"),
         (Some("Bob"), form(&ann), "bound to another"),
         (None, form(&ann), "bound to a person"),
-        (None, form(&[free, plain]), "joins sealed templates alone"),
+        (None, form(&[unbound, plain]), "joins sealed templates alone"),
     ] {
-        let reply = posted(&service, JOIN, subject, &form);
-        assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"), "{told}: {}", reply.text());
-        assert!(reply.text().contains(told), "{}", reply.text());
+        let reply = post_for(&service, JOIN, subject, &form);
+        assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"), "{message}: {}", reply.text());
+        assert!(reply.text().contains(message), "{}", reply.text());
     }
     // Each pair is a comparison: one verification and two joins took three of the eight, and four templates are six pairs.
     let four = form(&[&extract("Ann")[..], &extract("Ann")[..]].concat());
-    let reply = posted(&service, JOIN, Some("Ann"), &four);
+    let reply = post_for(&service, JOIN, Some("Ann"), &four);
     assert_eq!((reply.status, &*reply.code()), (503, "BPE-001001"), "{}", reply.text());
     assert!(reply.text().contains("comparisons_per_minute"), "{}", reply.text());
 }
 
 #[test]
-fn names_that_a_reply_would_repeat_are_short() {
+fn names_and_replies_have_a_length_limit() {
     let service = Service::start(&["--workers", "1"]);
     let template = service.template(&picture("collins.jpg"));
     let compare = |name: &str| {

@@ -1,4 +1,4 @@
-//! Tests templates as databases have them: after any change to the code, these stay readable, and mean the same.
+//! Tests templates as they are stored in databases: after any change to the code they can be read and give the same scores.
 //!
 //! The bytes were not made by this service, but by `docs/ref/template.md`, with another implementation of CRC-32 and AES-GCM.
 
@@ -48,20 +48,20 @@ fn parse(bytes: &[u8]) -> Template {
     Template::parse(bytes, 1, 128).unwrap()
 }
 
-fn seals() -> TemplateSealer {
+fn sealer() -> TemplateSealer {
     let path = std::env::temp_dir().join(format!("faceplate-stored-{:032x}", faceplate::ops::random()));
     std::fs::write(&path, KEYS).unwrap();
-    let seals = TemplateSealer::load(&Templates { keys: Some(path.clone()), unsealed: false });
+    let sealer = TemplateSealer::load(&Templates { keys: Some(path.clone()), unsealed: false });
     std::fs::remove_file(path).unwrap();
-    seals.unwrap()
+    sealer.unwrap()
 }
 
 #[test]
-fn stored_templates_are_read_as_ever() {
+fn stored_templates_are_read_as_before() {
     let (single, joined) = (parse(&bytes(SINGLE)), parse(&bytes(JOINED)));
-    let told = |t: &Template| (t.model(), t.dimension(), t.samples(), t.quality(), t.scale());
-    assert_eq!(told(&single), (1, 128, 1, 83, 22827));
-    assert_eq!(told(&joined), (1, 128, 2, 76, 22682));
+    let header = |t: &Template| (t.model(), t.dimension(), t.samples(), t.quality(), t.scale());
+    assert_eq!(header(&single), (1, 128, 1, 83, 22827));
+    assert_eq!(header(&joined), (1, 128, 2, 76, 22682));
     assert_eq!((&*single.to_bytes(), &*joined.to_bytes()), (&*bytes(SINGLE), &*bytes(JOINED)));
     // An integer product, one square root and one division: the same to the bit on every processor.
     assert_eq!((single.cosine(&joined), joined.similarity(&single)), (0.988493048057211, 0.988493048057211));
@@ -69,11 +69,11 @@ fn stored_templates_are_read_as_ever() {
 }
 
 #[test]
-fn stored_seals_are_opened_as_ever() {
-    let (seals, sealed, bound) = (seals(), bytes(SEALED), bytes(BOUND));
+fn stored_seals_are_opened_as_before() {
+    let (sealer, sealed, bound) = (sealer(), bytes(SEALED), bytes(BOUND));
     assert_eq!((sealed.len(), bound.len()), (192, 192));
-    assert_eq!(*seals.open(&sealed, None).unwrap(), *bytes(SINGLE));
-    assert_eq!(*seals.open(&bound, Some(PERSON)).unwrap(), *bytes(JOINED));
-    assert!(seals.open(&bound, None).is_err() && seals.open(&bound, Some("door-18")).is_err());
-    assert!(seals.open(&sealed, Some(PERSON)).is_err());
+    assert_eq!(*sealer.open(&sealed, None).unwrap(), *bytes(SINGLE));
+    assert_eq!(*sealer.open(&bound, Some(PERSON)).unwrap(), *bytes(JOINED));
+    assert!(sealer.open(&bound, None).is_err() && sealer.open(&bound, Some("door-18")).is_err());
+    assert!(sealer.open(&sealed, Some(PERSON)).is_err());
 }

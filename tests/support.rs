@@ -13,10 +13,10 @@ use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 /// The binary, started through FACEPLATE_RUNNER if that is set: the binary of another processor needs an emulator.
 pub(crate) fn binary() -> Command {
     let runner = std::env::var("FACEPLATE_RUNNER").unwrap_or_default();
-    let mut words = runner.split_whitespace().chain([env!("CARGO_BIN_EXE_faceplate")]);
-    let mut command = Command::new(words.next().expect("the binary at least"));
-    command.args(words);
-    command.env_remove("RUST_LOG"); // it is for the tests
+    let mut arguments = runner.split_whitespace().chain([env!("CARGO_BIN_EXE_faceplate")]);
+    let mut command = Command::new(arguments.next().expect("the binary at least"));
+    command.args(arguments);
+    command.env_remove("RUST_LOG"); // that of the tests is not for the service
     command
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn is_emulated() -> bool {
 }
 
 /// Many connections need more than the usual 1,024.
-fn take_all_descriptors() {
+fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
@@ -36,23 +36,23 @@ fn take_all_descriptors() {
 pub(crate) struct Service {
     child: Child,
     pub(crate) address: String,
-    /// Its log since it was ready.
+    /// Its log since it became ready.
     log: Arc<Mutex<String>>,
 }
 
 impl Service {
     pub(crate) fn start(args: &[&str]) -> Self {
-        Self::spawned(binary().args(["serve", "--listen", "127.0.0.1:0"]).args(args))
+        Self::spawn_command(binary().args(["serve", "--listen", "127.0.0.1:0"]).args(args))
     }
 
     /// Runs the command, which must start a service.
-    pub(crate) fn spawned(command: &mut Command) -> Self {
-        take_all_descriptors();
+    pub(crate) fn spawn_command(command: &mut Command) -> Self {
+        raise_descriptor_limit();
         command.env_remove("RUST_LOG");
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
-            let line = lines.next().expect("it says that it is ready").unwrap();
+            let line = lines.next().expect("a log line that the service is ready").unwrap();
             if let Some((_, rest)) = line.split_once("ready on ") {
                 let first = rest.split_whitespace().next().unwrap();
                 break first.split_once("://").expect("a URL").1.to_owned();
@@ -76,8 +76,8 @@ impl Service {
 
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
-        let patience = if is_emulated() { 1800 } else { 60 };
-        stream.set_read_timeout(Some(Duration::from_secs(patience))).unwrap();
+        let timeout_s = if is_emulated() { 1800 } else { 60 };
+        stream.set_read_timeout(Some(Duration::from_secs(timeout_s))).unwrap();
         stream
     }
 
@@ -144,7 +144,7 @@ impl Service {
         line.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    /// The value of a metric with labels, which needs a token.
+    /// The value of a metric with labels, for which a token is needed.
     pub(crate) fn metric_with(&self, name: &str, token: &str) -> f64 {
         let text = self.send("GET", "/metrics", &[("Authorization", token)], b"").text();
         let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}: {text}"));
@@ -171,7 +171,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        let _already_gone = self.child.kill();
+        let _already_ended = self.child.kill();
         let _reaped = self.child.wait();
     }
 }
@@ -357,7 +357,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
+        let _already_removed = std::fs::remove_dir_all(&self.0);
     }
 }
 
