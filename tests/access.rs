@@ -129,13 +129,13 @@ fn revoking_a_token_ends_its_streams() {
         assert!(begin.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&begin));
         stream
     };
-    let (mut gone, mut kept) = (watch(&viewer), watch(&door));
+    let (mut revoked_stream, mut valid_stream) = (watch(&viewer), watch(&door));
     folder.write("faceplate.toml", &format!("{server}{door_lines}"));
     reload(&service);
     let mut all = vec![];
-    let _ended_or_reset = gone.read_to_end(&mut all);
+    let _ended_or_reset = revoked_stream.read_to_end(&mut all);
     let mut more = vec![0; 200_000];
-    kept.read_exact(&mut more).unwrap();
+    valid_stream.read_exact(&mut more).unwrap();
     assert!(service.metric_with("faceplate_dropped_total{reason=\"reloaded\"}", &door) == 1.0);
     // Settings without tokens, where there were some, would open access to every client: they are refused, and the log says why.
     folder.write("faceplate.toml", server);

@@ -517,7 +517,7 @@ fn the_size_of_a_second_person_is_a_setting() {
             assert_eq!((extracted.status, detected.status), (200, 200), "{} {}", extracted.text(), detected.text());
         }
     }
-    // 21 %.
+    // The second face of this picture has 21 % of the first one's area.
     assert_eq!(default.post(EXTRACT, "image/jpeg", &picture("background.jpg")).code(), "BPE-003003");
 }
 

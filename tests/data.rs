@@ -118,7 +118,7 @@ fn variants_of_a_portrait_are_that_person() {
         ("extreme_aspect_4000x40.jpg", "BPE-003002"),
         ("tiny_16x16.jpg", "BPE-003001"),
         ("tiny_1x1.png", "BPE-003002"),
-        // Black and white pixels alone: faces of different people are alike in them.
+        // Only black and white pixels: faces of different people match in such pictures.
         ("bilevel.png", "BPE-003001"),
     ];
     for file in files(&folder) {

@@ -134,7 +134,7 @@ fn heads_without_end_are_refused() {
 fn slow_and_silent_connections_are_closed() {
     let watched = Watched::new(&["limits.head_ms=700", "limits.idle_ms=900", "limits.body_ms=4000"]);
     let begun = Instant::now();
-    // A byte now and then, of the head and of a body; nothing after a request; nothing at all.
+    // A byte now and then of a head, and of a body; nothing after a request; nothing at all.
     let mut head = watched.service.connect();
     head.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nA: ").unwrap();
     let mut body = watched.service.connect();
@@ -165,7 +165,7 @@ fn a_peer_that_does_not_read_its_replies_is_closed() {
     let mut stream = watched.service.connect();
     let many = b"GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(4_000);
     stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
-    // More than a hundred megabytes of replies are requested and none is read, until the connection is ended for that.
+    // More than a hundred megabytes of replies are requested and none is read, until the connection is closed for that.
     let end = Instant::now() + Duration::from_secs(60);
     let mut rest = &many[..];
     while !rest.is_empty() && Instant::now() < end {
@@ -462,15 +462,15 @@ fn pages_of_other_sites_are_refused() {
         service.raw(format!("GET /v1/camera/frame HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n").as_bytes())
     };
     let own = rustix::system::uname().nodename().to_str().unwrap().to_owned();
-    // Under a name that a page could resolve to this machine (DNS rebinding).
     for host in ["[::1]:8080", "localhost", "door.example.com:8080", &own, &format!("{own}.local")] {
         assert_eq!(ask(host, "").status, 200, "{host}");
     }
+    // A page could resolve its own name to this machine (DNS rebinding).
     for host in ["rebound.example.com", "evil.local", "ai.", "kiosk", "127.1", ""] {
         let reply = ask(host, "");
         assert_eq!((reply.status, &*reply.code()), (421, "BPE-002006"), "{host}");
     }
-    // Under the machine's own names: browsers state which page asks.
+    // Requests to the machine's own names are told apart by what browsers state about the page.
     assert_eq!(
         ask("127.0.0.1:8080", "Sec-Fetch-Site: same-origin\r\nReferer: http://127.0.0.1:8080/docs\r\n").status,
         200
@@ -510,7 +510,7 @@ fn only_configured_origins_may_call_and_read_replies() {
     let lists = |name: &str, word: &str| reply.header(name).unwrap_or_default().split(", ").any(|w| w == word);
     assert!(lists("Access-Control-Allow-Methods", "POST") && lists("Access-Control-Allow-Headers", "Content-Type"));
     assert!(lists("Access-Control-Allow-Headers", "Authorization"));
-    // Replies of the service and refusals of the gate alike.
+    // That goes for replies of the service and refusals of the gate.
     let refused = service.raw(
         format!("POST /v1/face/pattern/extract HTTP/1.1\r\nHost: evil.example\r\nOrigin: {ours}\r\nContent-Length: 0\r\n\r\n").as_bytes(),
     );

@@ -1,5 +1,5 @@
-//! Tests what is accepted as a sample: faces that are not upright, that can hardly be seen, and pictures without a face. Different people
-//! do not match, and one person matches, or the picture is refused.
+//! Tests what is accepted as a sample: faces that are not upright, degraded faces, and pictures without a face. Different people do not
+//! match, and one person matches, or the picture is refused.
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
@@ -41,7 +41,7 @@ fn tilted(picture: &RgbImage, degrees: f64) -> RgbImage {
     })
 }
 
-/// Each pixel the mean of `pixels` pixels along a direction.
+/// Motion blur: each pixel is the mean of `pixels` pixels along a direction.
 fn smeared(picture: &RgbImage, pixels: i64, (dx, dy): (i64, i64)) -> RgbImage {
     let at = |v: i64, most: u32| v.clamp(0, i64::from(most) - 1) as u32;
     RgbImage::from_fn(picture.width(), picture.height(), |x, y| {

@@ -1,4 +1,4 @@
-//! Attacks of bad clients, each kind repeated until told to stop, from addresses of their own.
+//! Kinds of attacks, each repeated until it is stopped, from addresses of its own.
 
 use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -21,7 +21,7 @@ pub(crate) struct Attack {
     pub(crate) name: &'static str,
     /// Threads that do it.
     pub(crate) threads: u8,
-    /// A request whose job may occupy the service when an honest request comes.
+    /// A request whose job may occupy a worker when an honest request comes.
     pub(crate) job: Option<fn(&Siege) -> Vec<u8>>,
     pub(crate) run: fn(&Siege, Attacker<'_>),
 }
@@ -37,7 +37,7 @@ pub(crate) struct Attacker<'a> {
 }
 
 impl Attacker<'_> {
-    fn goes_on(self) -> bool {
+    fn is_running(self) -> bool {
         !self.stop.load(Ordering::Relaxed)
     }
 
@@ -55,43 +55,33 @@ impl Attacker<'_> {
 pub(crate) const ATTACKS: [Attack; 15] = [
     Attack { name: "faults of all kinds", threads: 4, job: None, run: faults },
     Attack { name: "refused bodies in one-byte chunks", threads: 4, job: None, run: chunks },
-    Attack { name: "pipelined requests for nothing", threads: 4, job: None, run: pipes },
-    Attack {
-        name: "pictures with 98 empty scans",
-        threads: 4,
-        job: None,
-        run: |s, a| ask_again(s, a, &empty_scans(s)),
-    },
+    Attack { name: "pipelined requests for nothing", threads: 4, job: None, run: pipelined },
+    Attack { name: "pictures with 98 empty scans", threads: 4, job: None, run: |s, a| repeat(s, a, &empty_scans(s)) },
     Attack {
         name: "pictures with many whole scans",
         threads: 4,
         job: Some(whole_scans),
-        run: |s, a| ask_again(s, a, &whole_scans(s)),
+        run: |s, a| repeat(s, a, &whole_scans(s)),
     },
-    Attack {
-        name: "archives of such pictures",
-        threads: 4,
-        job: Some(archive),
-        run: |s, a| ask_again(s, a, &archive(s)),
-    },
+    Attack { name: "archives of such pictures", threads: 4, job: Some(archive), run: |s, a| repeat(s, a, &archive(s)) },
     Attack { name: "eight connections with heavy clips", threads: 8, job: Some(clip), run: one_address },
-    Attack { name: "clips of clients that go", threads: 4, job: Some(clip), run: goes },
+    Attack { name: "clips of clients that disconnect", threads: 4, job: Some(clip), run: disconnects },
     Attack {
         name: "ten pictures, ten analyses, best shots",
         threads: 4,
-        job: Some(shots),
-        run: |s, a| ask_again(s, a, &shots(s)),
+        job: Some(best_shots),
+        run: |s, a| repeat(s, a, &best_shots(s)),
     },
     Attack {
         name: "names of eight kilobytes",
         threads: 2,
         job: None,
-        run: |s, a| ask_again(s, a, &names(s, 8_000, 2_000)),
+        run: |s, a| repeat(s, a, &names(s, 8_000, 2_000)),
     },
-    Attack { name: "readers of large replies that hardly read", threads: 1, job: None, run: slow_readers },
+    Attack { name: "slow readers of large replies", threads: 1, job: None, run: slow_readers },
     Attack { name: "health, ready and metrics all the time", threads: 6, job: None, run: monitors },
     Attack { name: "a crowd with one connection an address", threads: 2, job: None, run: crowd },
-    Attack { name: "two bodies of 64 MB that drip", threads: 2, job: None, run: drips },
+    Attack { name: "two slow uploads of 64 MB", threads: 2, job: None, run: slow_uploads },
     Attack { name: "pages of other sites", threads: 2, job: None, run: pages },
 ];
 
@@ -107,7 +97,7 @@ fn form(parts: &[(&str, &str, &str, &[u8])]) -> (String, Vec<u8>) {
     ("multipart/form-data; boundary=siege".to_owned(), body)
 }
 
-fn posted(path: &str, parts: &[(&str, &str, &str, &[u8])]) -> Vec<u8> {
+fn post(path: &str, parts: &[(&str, &str, &str, &[u8])]) -> Vec<u8> {
     let (kind, body) = form(parts);
     request("POST", path, &kind, &body)
 }
@@ -125,60 +115,60 @@ fn archive(_: &Siege) -> Vec<u8> {
     let pictures: Vec<(String, &[u8])> =
         (0..20).map(|i| (format!("{i}.jpg"), if i == 19 { &*large } else { &*small })).collect();
     let files: Vec<(&str, &[u8])> = pictures.iter().map(|(name, bytes)| (&**name, *bytes)).collect();
-    posted(DETECT, &[("v", "v.zip", "application/zip", &zip::zip(&files))])
+    post(DETECT, &[("v", "v.zip", "application/zip", &zip::zip(&files))])
 }
 
 fn clip(_: &Siege) -> Vec<u8> {
     let size = (1_920, 1_080);
     let clip = bombs::avi(&bombs::plain(size.0, size.1), size, 40);
-    posted(DETECT, &[("v", "v.avi", "video/x-msvideo", &clip)])
+    post(DETECT, &[("v", "v.avi", "video/x-msvideo", &clip)])
 }
 
-fn shots(siege: &Siege) -> Vec<u8> {
+fn best_shots(siege: &Siege) -> Vec<u8> {
     let analyses = [r#"{"extract_best_shot":true}"#; 10].join(",");
     let payload = format!("{{\"analyses\":[{analyses}]}}");
     let names: Vec<String> = (0..10).map(|i| format!("m{i}")).collect();
     let media = names.iter().map(|name| (&**name, "a.jpg", "image/jpeg", &*siege.picture));
     let parts: Vec<_> = media.chain([("payload", "p", "application/json", payload.as_bytes())]).collect();
-    posted(DETECT, &parts)
+    post(DETECT, &parts)
 }
 
-/// Templates with names of `length` control characters, each of which takes six bytes in the reply.
+/// Templates with names of `length` control characters, each of which is six bytes in the reply.
 fn names(siege: &Siege, length: usize, count: usize) -> Vec<u8> {
     let (name, octets) = ("\u{1}".repeat(length), "application/octet-stream");
     let probe = [("template_1", "t", octets, &*siege.answer)];
     let many = std::iter::repeat_n(("templates_n", &*name, octets, &*siege.answer), count);
-    posted(COMPARE_N, &probe.into_iter().chain(many).collect::<Vec<_>>())
+    post(COMPARE_N, &probe.into_iter().chain(many).collect::<Vec<_>>())
 }
 
-/// Sends the same request again and again, on a connection that lasts as long as the service keeps it.
-fn ask_again(siege: &Siege, attacker: Attacker<'_>, bytes: &[u8]) {
-    while attacker.goes_on() {
+/// Repeats the same request, on a connection that lasts as long as the service keeps it.
+fn repeat(siege: &Siege, attacker: Attacker<'_>, bytes: &[u8]) {
+    while attacker.is_running() {
         let Ok(stream) = siege.connect_from(attacker.address()) else { continue };
         let mut reader = BufReader::new(stream);
-        while attacker.goes_on() && reader.get_mut().write_all(bytes).is_ok() && read(&mut reader).is_ok() {}
+        while attacker.is_running() && reader.get_mut().write_all(bytes).is_ok() && read(&mut reader).is_ok() {}
     }
 }
 
-/// The same from one address for all threads.
+/// Repeats a request with a clip from one address for all threads.
 fn one_address(siege: &Siege, attacker: Attacker<'_>) {
-    ask_again(siege, Attacker { number: 0, ..attacker }, &clip(siege));
+    repeat(siege, Attacker { number: 0, ..attacker }, &clip(siege));
 }
 
-fn goes(siege: &Siege, attacker: Attacker<'_>) {
+fn disconnects(siege: &Siege, attacker: Attacker<'_>) {
     let bytes = clip(siege);
-    while attacker.goes_on() {
+    while attacker.is_running() {
         let Ok(mut stream) = siege.connect_from(attacker.address()) else { continue };
-        let _it_may_be_refused = stream.write_all(&bytes);
+        let _may_be_refused = stream.write_all(&bytes);
         thread::sleep(Duration::from_millis(100));
-        let _it_is_only_politer_then = sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
+        let _closes_in_order_otherwise = sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
     }
 }
 
-/// Sends `block` after `head` until the connection ends, reading the replies, over many connections.
+/// Sends `block` after `head` repeatedly until the connection ends, reading the replies, on many connections.
 fn pour(siege: &Siege, attacker: Attacker<'_>, head: &[u8], block: &[u8]) {
     let mut streams: Vec<(TcpStream, Vec<u8>)> = vec![];
-    while attacker.goes_on() {
+    while attacker.is_running() {
         while streams.len() < 250 {
             let Ok(stream) = siege.connect_from(attacker.address()) else { break };
             if stream.set_nonblocking(true).is_err() {
@@ -220,7 +210,7 @@ fn chunks(siege: &Siege, attacker: Attacker<'_>) {
     pour(siege, attacker, head.as_bytes(), &b"1\r\nx\r\n".repeat(10_000));
 }
 
-fn pipes(siege: &Siege, attacker: Attacker<'_>) {
+fn pipelined(siege: &Siege, attacker: Attacker<'_>) {
     pour(siege, attacker, b"", &b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_000));
 }
 
@@ -228,7 +218,7 @@ fn slow_readers(siege: &Siege, attacker: Attacker<'_>) {
     let bytes = names(siege, 200, 3_000);
     let mut streams: Vec<TcpStream> = vec![];
     let mut number = 0;
-    while attacker.goes_on() {
+    while attacker.is_running() {
         if streams.len() < 24 {
             number = (number + 1) % 8;
             let from = Attacker { number, ..attacker }.address();
@@ -249,37 +239,37 @@ fn slow_readers(siege: &Siege, attacker: Attacker<'_>) {
 
 fn monitors(siege: &Siege, attacker: Attacker<'_>) {
     let paths = ["/v1/face/pattern/health", "/metrics", "/readyz"];
-    ask_again(siege, attacker, &request("GET", paths[usize::from(attacker.number) % 3], "", b""));
+    repeat(siege, attacker, &request("GET", paths[usize::from(attacker.number) % 3], "", b""));
 }
 
 fn crowd(siege: &Siege, attacker: Attacker<'_>) {
-    let mut held = std::collections::VecDeque::new();
+    let mut connections = std::collections::VecDeque::new();
     let mut number = u32::from(attacker.number) * 30_000;
-    while attacker.goes_on() {
+    while attacker.is_running() {
         number += 1;
-        held.extend(siege.connect_from(attacker.address_of(number)).ok());
-        if held.len() > 700 {
-            held.pop_front();
+        connections.extend(siege.connect_from(attacker.address_of(number)).ok());
+        if connections.len() > 700 {
+            connections.pop_front();
         }
         thread::sleep(Duration::from_millis(2));
     }
 }
 
-fn drips(siege: &Siege, attacker: Attacker<'_>) {
+fn slow_uploads(siege: &Siege, attacker: Attacker<'_>) {
     const WHOLE: usize = 64 << 20;
     let head = format!(
         "POST {DETECT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: {WHOLE}\r\n\r\n"
     );
     let block = vec![b'x'; 1 << 20];
-    while attacker.goes_on() {
+    while attacker.is_running() {
         let Ok(mut stream) = siege.connect_from(attacker.address()) else { continue };
         let mut is_taken = stream.write_all(head.as_bytes()).is_ok();
         let mut left = WHOLE - (1 << 20);
-        while is_taken && left > 0 && attacker.goes_on() {
+        while is_taken && left > 0 && attacker.is_running() {
             is_taken = stream.write_all(&block[..left.min(block.len())]).is_ok();
             left -= left.min(block.len());
         }
-        while is_taken && attacker.goes_on() {
+        while is_taken && attacker.is_running() {
             is_taken = stream.write_all(&block[..1_000]).is_ok();
             thread::sleep(Duration::from_millis(200));
         }
@@ -289,15 +279,20 @@ fn drips(siege: &Siege, attacker: Attacker<'_>) {
 
 fn pages(siege: &Siege, attacker: Attacker<'_>) {
     let browser = "Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\nUser-Agent: Mozilla/5.0\r\n";
-    let asked = |host: &str, lines: &str| format!("GET /v1/camera/frame HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n");
-    let requests =
-        [asked("localhost", browser), asked("evil.local", ""), asked("ai.", ""), asked("rebound.example", browser)];
-    while attacker.goes_on() {
+    let request_of_page =
+        |host: &str, lines: &str| format!("GET /v1/camera/frame HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n");
+    let requests = [
+        request_of_page("localhost", browser),
+        request_of_page("evil.local", ""),
+        request_of_page("ai.", ""),
+        request_of_page("rebound.example", browser),
+    ];
+    while attacker.is_running() {
         for text in &requests {
             let Ok(mut stream) = siege.connect_from(attacker.address()) else { continue };
             let reply = stream.write_all(text.as_bytes()).and_then(|()| read(&mut BufReader::new(stream)));
             if let Ok((status, _)) = reply {
-                assert!([403, 421, 503].contains(&status), "a page of another site came in: {status}");
+                assert!([403, 421, 503].contains(&status), "a page of another site was answered: {status}");
             }
         }
         thread::sleep(Duration::from_millis(5));
@@ -314,21 +309,21 @@ fn faults(siege: &Siege, attacker: Attacker<'_>) {
         b"\x16\x03\x01\x02\x00garbage",
         half,
     ];
-    let (mut held, mut number) = (vec![], usize::from(attacker.number));
-    while attacker.goes_on() {
+    let (mut connections, mut number) = (vec![], usize::from(attacker.number));
+    while attacker.is_running() {
         number += 1;
         let Ok(mut stream) = siege.connect_from(attacker.address()) else { continue };
-        let _it_may_be_refused_at_once = stream.write_all(faults[number % faults.len()]);
+        let _may_be_refused_at_once = stream.write_all(faults[number % faults.len()]);
         match number % 3 {
             0 => drop(stream),
-            1 => held.push(stream),
+            1 => connections.push(stream),
             _ => {
-                let _default_does = stream.set_read_timeout(Some(Duration::from_millis(50)));
-                let _whatever_it_says = stream.read(&mut [0; 512]);
+                let _default_timeout_otherwise = stream.set_read_timeout(Some(Duration::from_millis(50)));
+                let _any_reply = stream.read(&mut [0; 512]);
             }
         }
-        if held.len() > 100 {
-            held.clear();
+        if connections.len() > 100 {
+            connections.clear();
         }
         thread::sleep(Duration::from_millis(5));
     }

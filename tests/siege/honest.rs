@@ -56,37 +56,37 @@ pub(crate) fn read(stream: &mut impl BufRead) -> std::io::Result<Reply> {
 pub(crate) struct Times(pub(crate) Vec<Duration>);
 
 impl Times {
-    /// The duration that this part of them did not exceed.
-    pub(crate) fn at(&mut self, part: f64) -> Duration {
+    /// The duration that this share of them did not exceed.
+    pub(crate) fn at(&mut self, share: f64) -> Duration {
         self.0.sort_unstable();
-        self.0.get(((self.0.len() as f64 - 1.0) * part) as usize).copied().unwrap_or_default()
+        self.0.get(((self.0.len() as f64 - 1.0) * share) as usize).copied().unwrap_or_default()
     }
 
     pub(crate) fn show(&mut self, what: &str) {
-        let [median, most, longest] = [0.5, 0.99, 1.0].map(|part| self.at(part).as_secs_f64() * 1e3);
+        let [median, p99, longest] = [0.5, 0.99, 1.0].map(|share| self.at(share).as_secs_f64() * 1e3);
         let count = self.0.len();
         println!(
-            "{what:<44} {count:>6} replies, median {median:>7.1} ms, p99 {most:>7.1} ms, longest {longest:>7.1} ms"
+            "{what:<44} {count:>6} replies, median {median:>7.1} ms, p99 {p99:>7.1} ms, longest {longest:>7.1} ms"
         );
     }
 }
 
-/// The results of an honest client.
+/// The outcome of the requests of an honest client.
 #[derive(Default)]
-pub(crate) struct Fared {
+pub(crate) struct Outcome {
     pub(crate) times: Times,
-    /// Requests without the right answer, by the answer.
+    /// Numbers of requests without the expected reply, by what came instead.
     pub(crate) failed: BTreeMap<String, usize>,
 }
 
-impl Fared {
+impl Outcome {
     fn fail(&mut self, what: &str) {
         *self.failed.entry(what.chars().take(120).collect()).or_default() += 1;
     }
 
     pub(crate) fn answered_percent(&self) -> f64 {
-        let asked = self.times.0.len() + self.failed.values().sum::<usize>();
-        100.0 * self.times.0.len() as f64 / asked.max(1) as f64
+        let count = self.times.0.len() + self.failed.values().sum::<usize>();
+        100.0 * self.times.0.len() as f64 / count.max(1) as f64
     }
 }
 
@@ -122,9 +122,9 @@ impl Siege {
         line.split(' ').nth(1).and_then(|v| v.parse().ok()).expect("a number")
     }
 
-    /// A product that opens a door: one request after the other, with a pause, for some time. A wrong answer fails the siege.
-    pub(crate) fn door(&self, from: Ipv4Addr, time: Duration) -> Fared {
-        let (mut fared, end) = (Fared::default(), Instant::now() + time);
+    /// A client such as a door opener: one request after the other, with a pause, for some time. A wrong reply fails the siege.
+    pub(crate) fn run_client(&self, from: Ipv4Addr, time: Duration) -> Outcome {
+        let (mut outcome, end) = (Outcome::default(), Instant::now() + time);
         while Instant::now() < end {
             let begun = Instant::now();
             let reply = self.connect_from(from).and_then(|mut stream| {
@@ -133,38 +133,38 @@ impl Siege {
             });
             match reply {
                 Ok((200, body)) => {
-                    assert_eq!(body, self.answer, "the answer is the one given alone");
-                    fared.times.0.push(begun.elapsed());
+                    assert_eq!(body, self.answer, "the reply is that to a single client");
+                    outcome.times.0.push(begun.elapsed());
                 }
-                Ok((503, body)) => fared.fail(&String::from_utf8_lossy(&body)),
-                Err(error) => fared.fail(&error.to_string()),
+                Ok((503, body)) => outcome.fail(&String::from_utf8_lossy(&body)),
+                Err(error) => outcome.fail(&error.to_string()),
                 Ok((other, body)) => panic!("status {other}: {}", String::from_utf8_lossy(&body)),
             }
             thread::sleep(Duration::from_millis(50));
         }
-        fared
+        outcome
     }
 
-    /// A monitor: requests whether the process is alive and ready, for some time.
-    pub(crate) fn monitor(&self, time: Duration) -> Fared {
-        let (mut fared, end) = (Fared::default(), Instant::now() + time);
+    /// A monitor: probes whether the process is alive, ready and healthy, for some time.
+    pub(crate) fn run_monitor(&self, time: Duration) -> Outcome {
+        let (mut outcome, end) = (Outcome::default(), Instant::now() + time);
         while Instant::now() < end {
             for path in ["/healthz", "/readyz", "/v1/face/pattern/health"] {
                 let begun = Instant::now();
                 match self.ask(&request("GET", path, "", b"")) {
-                    Ok((200, _)) => fared.times.0.push(begun.elapsed()),
-                    Ok((status, _)) => fared.fail(&format!("{path}: {status}")),
-                    Err(error) => fared.fail(&format!("{path}: {error}")),
+                    Ok((200, _)) => outcome.times.0.push(begun.elapsed()),
+                    Ok((status, _)) => outcome.fail(&format!("{path}: {status}")),
+                    Err(error) => outcome.fail(&format!("{path}: {error}")),
                 }
             }
             thread::sleep(Duration::from_millis(100));
         }
-        fared
+        outcome
     }
 
-    /// Clients that send without a pause for some time: times of good replies, and of refusals.
+    /// Clients that send without a pause for some time: the times of templates, and of refusals.
     pub(crate) fn storm(&self, clients: usize, time: Duration) -> (Times, Times) {
-        let (good, refused) = (Mutex::new(Times::default()), Mutex::new(Times::default()));
+        let (answered, refused) = (Mutex::new(Times::default()), Mutex::new(Times::default()));
         let end = Instant::now() + time;
         thread::scope(|scope| {
             for _ in 0..clients {
@@ -174,8 +174,8 @@ impl Siege {
                         let (status, body) = self.ask(&self.request).expect("every request gets a reply");
                         let times = match status {
                             200 => {
-                                assert_eq!(body, self.answer, "the answer is the one given alone");
-                                &good
+                                assert_eq!(body, self.answer, "the reply is that to a single client");
+                                &answered
                             }
                             503 => &refused,
                             other => panic!("status {other}: {}", String::from_utf8_lossy(&body)),
@@ -185,6 +185,6 @@ impl Siege {
                 });
             }
         });
-        (good.into_inner().expect("no thread panicked"), refused.into_inner().expect("no thread panicked"))
+        (answered.into_inner().expect("no thread panicked"), refused.into_inner().expect("no thread panicked"))
     }
 }
