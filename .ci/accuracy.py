@@ -1,4 +1,4 @@
-"""Holds `eval verification` on the development folds of LFW against the bars."""
+"""Compares `eval verification` on the development folds of LFW with bounds."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ bars = [
     ("TMR at FMR 1e-4, %", rates[1e-4], ">=", 97.5),
     ("TMR at FMR 1e-5, %", rates[1e-5], ">=", 95.6),
     ("pictures without a face", report["no_face"], "<=", 0),
-    # Press photographs show others; docs/ref/quality.md tells how many are really there.
+    # Press photographs show bystanders; docs/ref/quality.md says how many of these refusals are right.
     ("pictures refused for a second person, %", refused, "<=", 7.5),
     ("impostor pairs at 0.85 and above", share, "<=", 2e-4),
     ("impostor pairs at 0.85 and above", share, ">=", 0.5e-4),

@@ -1,4 +1,4 @@
-"""The service as Python's requests and as curl use it, every pattern method once."""
+"""Calls every pattern method once with Python's requests, and one with curl: clients.py URL."""
 
 import base64
 import subprocess

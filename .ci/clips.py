@@ -1,10 +1,10 @@
-"""Generates clips of every codec and container that the service reads, and what ffmpeg sees in them.
+"""Generates clips of every codec and container that the service reads, and what ffmpeg decodes from them.
 
     clips.py DIR
 
 Beside each clip lie CLIP.crc, the checksum of each frame as it is stored, one a line; CLIP.seen, the size in which it is shown and the
 microseconds of each frame; and CLIP.gray, the luma of the first frame as it is shown: upright, with square pixels. The sources are
-synthetic and move fast, so that every prediction mode and filter of a codec is met. odd.py makes what no encoder writes.
+synthetic and move fast, so that every prediction mode and filter of a codec occurs. odd.py makes what no encoder writes.
 """
 
 import itertools
@@ -17,8 +17,7 @@ import imageio_ffmpeg
 
 import odd
 
-# Where the first frames of a cut clip cannot be decoded and one frame is asked for, how many more it has tried by then depends on how
-# its threads ran, and so would its exit status.
+# With several threads, the number of frames that ffmpeg tries after the first ones of a truncated clip varies, and with it the exit status.
 FFMPEG = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y", "-threads", "1", "-max_error_rate", "1"]
 out = Path(sys.argv[1])
 out.mkdir(parents=True, exist_ok=True)
@@ -77,7 +76,7 @@ remux("vp9.mp4", "vp9_testsrc2_176x144.webm")
 remux("live.webm", "vp8_testsrc2_176x144.webm", "-live", "1")
 
 
-# Pixels that are not square, as each container tells it, and turned on top of that.
+# Pixels that are not square, by the fields of each container, and clips that are rotated as well.
 for sar in ("1/2", "4/3", "2/1", "16/11"):
     tag, shape = f"sar{sar.replace('/', '_')}", ("-vf", f"setsar={sar}")
     clip(f"h264_{tag}.mp4", *h264("bframes=1"), *shape)
@@ -97,13 +96,13 @@ for sar in ("1/2", "4/3", "2/1", "16/11"):
             remux(f"h264_{tag}_turned{angle}.{container}", f"h264_{tag}.mp4", before=("-display_rotation:v:0", angle))
 clip("hevc_bframes.mp4", "-c:v", "libx265", "-x265-params", "log-level=none:pools=1:frame-threads=1:bframes=3", "-tag:v", "hvc1")
 remux("hevc_bframes.avi", "hevc_bframes.mp4")
-# No key frame but what is refreshed column by column.
+# No key frames: pictures are refreshed column by column.
 clip("refresh.mp4", *h264("intra-refresh=1:keyint=10:bframes=0"))
 clip("refresh_baseline.mp4", *h264("intra-refresh=1:keyint=10:bframes=0:cabac=0:ref=1"), source="mandelbrot", size="98x66")
 for name in ("refresh", "refresh_baseline"):
     for container in ("mkv", "mp4"):
         remux(f"{name}_cut.{container}", f"{name}.mp4", "-bsf:v", "noise=drop=lt(n\\,15)")
-# Cut at a key frame and behind one.
+# Cut at a key frame and after one.
 clip("group_hevc.mp4", "-c:v", "libx265", "-x265-params", "log-level=none:pools=1:frame-threads=1:open-gop=1:keyint=10:bframes=3", "-tag:v", "hvc1")
 clip("group_h264.mp4", *h264("open-gop=1:keyint=10:bframes=3"))
 clip("group_vp8.webm", "-c:v", "libvpx", "-b:v", "200k", "-auto-alt-ref", "1", "-lag-in-frames", "12", "-g", "10")
@@ -124,12 +123,12 @@ def run(*args):
 
 
 def track(name):
-    """The largest, where there are two."""
+    """The video track to compare: the larger, where there are two."""
     return "0:v:1" if name.startswith("two_tracks") else "0:v:0"
 
 
 def hashes(name, *options, before=()):
-    """Lines of a checksum for each frame: times and sums, and what the head says."""
+    """The header of ffmpeg's framehash output, and its fields for each frame: times and checksum."""
     lines = run(*before, "-i", str(out / name), "-map", track(name), "-fps_mode", "passthrough", "-enc_time_base", "demux", *options, "-f", "framehash", "-hash", "crc32", "-")
     head = dict(line[1:].split(":", 1) for line in lines.splitlines() if line.startswith("#") and ":" in line)
     return head, [[field.strip() for field in line.split(",")] for line in lines.splitlines() if not line.startswith("#")]
@@ -139,7 +138,7 @@ SHOWN = "scale='if(gt(sar,1),trunc(iw*sar+0.5),iw)':'if(lt(sar,1),trunc(ih/sar+0
 
 
 def see(name, parts=None, times=None):
-    """Writes down what ffmpeg sees of a clip, or of others that it consists of."""
+    """Writes what ffmpeg decodes from a clip, or from the clips that it consists of."""
     sums, seen, starts = [], [], 0
     for part in parts or [name]:
         head, rows = hashes(part, "-pix_fmt", "yuv420p", before=["-noautorotate"])
@@ -153,7 +152,7 @@ def see(name, parts=None, times=None):
     # JPEGs are decoded to the nearest level, not to the bit.
     if not name.startswith(("mjpeg", "fields")) and name != "two_tracks.avi":
         (out / f"{name}.crc").write_text("\n".join(sums) + "\n")
-    # AVI tells no times of presentation where pictures are reordered.
+    # AVI has no presentation times where pictures are reordered.
     if name in ("hevc_bframes.avi", "apart_hevc.avi"):
         times = seen = []
     (out / f"{name}.seen").write_text("\n".join([size, *map(str, times or seen)]) + "\n")

@@ -1,7 +1,7 @@
-"""What the gate passes on, h11 and llhttp (which Node uses) read the same way: gate.py READS [CASES].
+"""Checks that h11 and llhttp (which Node uses) read what the gate passes on in the same way: gate.py READS [CASES].
 
 Each case is the bytes of one connection: odd requests that are known to be read differently by servers, and random damage to good
-ones. The gate may refuse what others take; it must not pass on what one of them reads differently.
+ones. The gate may refuse what others accept; it must not pass on what one of them reads differently.
 """
 
 import json
@@ -53,13 +53,13 @@ def known():
 
 
 def damaged(count):
-    dice = random.Random(1)
-    bits = [b"\r", b"\n", b"\r\n", b" ", b"\t", b"\0", b":", b";", b",", b"0", b"5", b"\r\n ", b"chunked", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"\xff", b"\x0b", HIDDEN]
+    generator = random.Random(1)
+    tokens = [b"\r", b"\n", b"\r\n", b" ", b"\t", b"\0", b":", b";", b",", b"0", b"5", b"\r\n ", b"chunked", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"\xff", b"\x0b", HIDDEN]
     for _ in range(count):
-        case = b"".join(dice.choice(GOOD) for _ in range(dice.randint(1, 3)))
-        for _ in range(dice.randint(1, 3)):
-            at, length = dice.randrange(len(case)), dice.choice([0, 0, 1, 1, 2, 5])
-            case = case[:at] + dice.choice(bits + [b""]) + case[at + length:]
+        case = b"".join(generator.choice(GOOD) for _ in range(generator.randint(1, 3)))
+        for _ in range(generator.randint(1, 3)):
+            at, length = generator.randrange(len(case)), generator.choice([0, 0, 1, 1, 2, 5])
+            case = case[:at] + generator.choice(tokens + [b""]) + case[at + length:]
         yield case
 
 
@@ -107,7 +107,7 @@ class ByLlhttp:
         except httptools.HttpParserError:
             pass
         except httptools.HttpParserUpgrade:
-            # It leaves to its caller what follows, which the gate takes for the body, and closes the connection behind it.
+            # llhttp leaves what follows to its caller; the gate takes it for the body, and closes the connection after it.
             self.requests[-1] = None
 
     def on_message_begin(self):
@@ -133,16 +133,16 @@ def main():
         ours = [(m.encode(), t.encode(), bytes(b)) for m, t, b in json.loads(line)["requests"]]
         passed += len(ours)
         for name, theirs in (("h11", by_h11(case)), ("llhttp", ByLlhttp(case).requests)):
-            # Other verbs the service refuses, as the gate does here.
+            # The service refuses other methods, as the gate does here.
             theirs = [request for request in theirs if request is None or request[0] in (b"GET", b"HEAD", b"POST")]
-            # What it left to its caller can't be compared.
+            # What llhttp left to its caller can't be compared.
             read = ours[:len(theirs) - 1] if None in theirs else ours
             if theirs[:len(read)] != read:
                 differences += 1
                 if differences < 20:
                     print(f"{case!r}\n  gate {ours}\n  {name} {theirs}")
     print(f"{len(cases)} cases, {passed} requests passed on, {differences} read differently by h11 or llhttp")
-    assert passed > len(cases) // 20, "the gate passes on too little for this to mean anything"
+    assert passed > len(cases) // 20, "the gate passes on too few requests for the comparison to mean anything"
     sys.exit(1 if differences else 0)
 
 

@@ -1,4 +1,4 @@
-"""Every method once, as a client does that was generated from the API description: URL FOLDER, of which FOLDER holds the client."""
+"""Calls every method once with a client that was generated from the API description: generated.py URL FOLDER, which holds the client."""
 
 import base64
 import sys
@@ -10,13 +10,13 @@ sys.path.insert(0, folder)
 import openapi_client as generated
 
 pictures = Path(__file__).parent.parent / "tests/pictures"
-# Such a client labels a file by its name.
+# Generated clients derive the type of a file from its name.
 collins, hopper = [(name, (pictures / name).read_bytes()) for name in ("collins.jpg", "hopper.jpg")]
 called = set()
 
 
 class Api:
-    """Counts what is called."""
+    """Records which methods are called."""
 
     def __init__(self, api):
         self.api = api
@@ -32,7 +32,7 @@ service, pattern, liveness, camera = (Api(kind(client)) for kind in kinds)
 
 
 def parts(reply):
-    """The score and the template of verify's reply, which is a form."""
+    """The score and the template in the reply of verify, which is a form."""
     head = f"Content-Type: {reply.headers['Content-Type']}\r\n\r\n".encode()
     score, feature = BytesParser().parsebytes(head + reply.data).get_payload()
     return score.get_payload(), feature.get_payload(decode=True)
@@ -40,7 +40,7 @@ def parts(reply):
 
 assert service.get_version().models[0].name == "face_detection_yunet"
 assert service.get_alive().alive and service.get_ready().ready
-# These clients read JSON, not YAML.
+# Generated clients read JSON, not YAML.
 assert service.get_description_without_preload_content().read().startswith(b"openapi: 3")
 assert "faceplate_ready 1" in service.get_metrics()
 assert pattern.get_pattern_health().status == 0 and liveness.get_liveness_health().status == 0
@@ -78,7 +78,7 @@ assert camera.camera_verify_n(templates_n=[template]).results[0].decision == "ap
 
 try:
     pattern.extract((pictures / "collins.jpg").read_bytes()[:1000])
-    raise AssertionError("half a picture has a template")
+    raise AssertionError("a truncated picture got a template")
 except generated.exceptions.BadRequestException as error:
     assert error.data.code == generated.ErrorCode.BPE_002003, error
 

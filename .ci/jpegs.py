@@ -2,8 +2,8 @@
 
     jpegs.py DIR
 
-Names say what is wanted: `usual` ones come near to the reference (another decoder, other roundings), `plain` ones, and whatever is
-small, are the same to the last bit, `refused` ones are not read. Needs Pillow, and `cjpeg` of libjpeg-turbo.
+Names say what is expected: `usual` pictures come near to the reference (another decoder, other rounding), `plain` ones, and all small
+ones, are the same to the last bit, `refused` ones are not read. Needs Pillow, and `cjpeg` of libjpeg-turbo.
 """
 
 import io
@@ -26,7 +26,7 @@ scripts = Path(tempfile.mkdtemp())
 SMALL = [(1, 1), (2, 3), (3, 2), (7, 9), (16, 16), (17, 33), (40, 24)]
 LARGE = [(64, 64), (71, 97), (250, 187), (480, 640)]
 USUAL = ["1x1", "2x1", "1x2", "2x2"]
-# The first component as fine as any, by more or by other factors; and then others finer than the first.
+# Factors where no component is finer than the first; and then such where others are finer than the first.
 FIRST_FINEST = ["4x1", "1x4", "4x2", "2x4", "3x1", "1x3", "3x2", "2x2,2x1,2x1", "2x2,1x2,1x2", "2x1,2x1,1x1", "2x2,1x1,2x1", "4x1,2x1,1x1"]
 FIRST_COARSE = ["1x1,2x1,2x1", "1x1,1x2,1x2", "1x1,2x2,2x2", "1x2,2x1,2x1", "2x1,1x2,1x1", "1x1,2x2,1x1", "1x1,3x1,1x1", "1x1,1x1,4x2"]
 FRACTIONAL = [(0x31, 0x21, 0x11), (0x22, 0x31, 0x11), (0x13, 0x12, 0x11)]  # which libjpeg does not write, nor read
@@ -41,10 +41,10 @@ PROGRESSIVE = {
 
 def picture(width, height, mode="RGB"):
     """Soft shapes and noise, the same in every run."""
-    dice = random.Random(f"{width} {height} {mode}")
+    generator = random.Random(f"{width} {height} {mode}")
     bands = Image.new(mode, (1, 1)).getbands()
-    soft = [Image.frombytes("L", (6, 6), dice.randbytes(36)).resize((width, height), Image.BICUBIC) for _ in bands]
-    noise = [Image.frombytes("L", (width, height), dice.randbytes(width * height)) for _ in bands]
+    soft = [Image.frombytes("L", (6, 6), generator.randbytes(36)).resize((width, height), Image.BICUBIC) for _ in bands]
+    noise = [Image.frombytes("L", (width, height), generator.randbytes(width * height)) for _ in bands]
     planes = [Image.blend(a, b, 0.15) for a, b in zip(soft, noise)]
     return planes[0] if len(planes) == 1 else Image.merge(mode, planes)
 
@@ -65,7 +65,7 @@ def pillow(image, **options):
 
 
 def segments(jpeg):
-    """Those before the first scan, as (code, whole segment), and the rest."""
+    """The segments before the first scan, as (code, whole segment), and the rest."""
     at, found = 2, []
     while jpeg[at + 1] != 0xDA:
         end = at + 2 + struct.unpack(">H", jpeg[at + 2 : at + 4])[0]
@@ -75,13 +75,13 @@ def segments(jpeg):
 
 
 def change(jpeg, segment=lambda code, bytes: bytes, rest=lambda bytes: bytes, before=b""):
-    """The same with other segments, and others before them."""
+    """The picture with its segments changed, and others inserted before them."""
     head, tail = segments(jpeg)
     return jpeg[:2] + before + b"".join(segment(code, bytes) for code, bytes in head) + rest(tail)
 
 
 def with_ids(jpeg, ids):
-    """The same with components of other names."""
+    """The picture with components of other identifiers."""
     def frame(code, segment):
         if code not in FRAMES:
             return segment
@@ -126,7 +126,7 @@ def exif(data):
 
 
 def kind(factors, size):
-    """Which decoder it is for: see src/media/jpeg/kinds.rs."""
+    """The decoder that reads such a picture: see src/media/jpeg/kinds.rs."""
     return "usual" if factors in USUAL and min(size) >= 64 else "plain"
 
 
@@ -203,7 +203,7 @@ for size in ((17, 33), (71, 97)):
             tag = f"{len(mode)}{next(iter(mode), '')}_adobe{transform}_jfif{len(jfif)}_{name}"
             keep(f"{kind('1x1', size)}_inks_{tag}", change(jpeg, before=jfif + adobe(transform)))
 
-# Headers that say other things.
+# Headers that are incomplete, repeated, or contradict each other.
 image = picture(250, 250)
 plain = cjpeg(image, "-sample", "2x1")
 no_codes = lambda code, bytes: b"" if code == 0xC4 else bytes

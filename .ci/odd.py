@@ -1,4 +1,4 @@
-"""Clips as recorders and servers write them but no encoder does, made out of those of clips.py by moving their bytes."""
+"""Makes clips as recorders and servers write them but no encoder does, from the bytes of those of clips.py."""
 
 import re
 import struct
@@ -61,7 +61,7 @@ def units(stream):
 
 
 def make(out, run):
-    """Writes the clips; gives for each what `see` takes: its name, the clips that it shows, and its times if they are others."""
+    """Writes the clips; returns the arguments of `see` for each: its name, the clips that it shows, and its times if they differ."""
     read = lambda name: (out / name).read_bytes()
     made = []
 
@@ -69,7 +69,7 @@ def make(out, run):
         (out / name).write_bytes(data)
         made.append((name, shows, times))
 
-    # The sizes of a track and of a pixel in an MP4, against what the stream says.
+    # The sizes of a track and of a pixel in an MP4 that differ from those in the stream.
     plain = read("h264_sar4_3.mp4")
     at, _ = find(plain, b"pasp")
     start, end = find(plain, b"tkhd")
@@ -80,7 +80,7 @@ def make(out, run):
     write("shape_of_the_track.mp4", without(sized(352, 144)))
     matrix = end - 8 - 36
     write("shape_of_the_matrix.mp4", without(plain[:matrix] + struct.pack(">i", 3 << 15) + plain[matrix + 4:]))
-    # Without a size to be shown in, Matroska takes stored pixels for square.
+    # Without a display size, Matroska takes pixels for square.
     mkv = bytearray(read("h264_sar4_3.mkv"))
     for identifier in (b"\x54\xb0", b"\x54\xba", b"\x54\xb2"):
         if (at := mkv.find(identifier)) >= 0:

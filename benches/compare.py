@@ -4,8 +4,8 @@
 
 FACEPLATE is the binary, TRACT the example of that name. All run the shipped models. onnxruntime cannot run convolutions on
 activations with a scale for each channel in integers, so it gets what its own quantizer makes of the same weights: u8
-activations with one scale a tensor, s8 weights with one a channel, as QDQ and as operators; the faster counts. That says
-nothing of accuracy. The figure for each is the least of all rounds; the spread is that of the rounds' ratios to it.
+activations with one scale a tensor, s8 weights with one a channel, as QDQ and as operators; the faster counts. Accuracy is not
+compared. The figure for each is the least of all rounds; the spread is that of the ratios in the rounds.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SHIPPED = pathlib.Path(__file__).resolve().parent.parent / "models-quantized"
 
 
 def prepare(work, name, side):
-    """The model in floats and quantized by onnxruntime; made once."""
+    """Paths of the model in floats and quantized by onnxruntime, which are written once."""
     paths = [work / f"{name}.{kind}.onnx" for kind in ("float", "qdq", "operators")]
     if all(path.exists() for path in paths):
         return paths
@@ -61,7 +61,7 @@ def session(path):
 
 
 def of_onnxruntime(session, side, runs=20):
-    """The least CPU milliseconds of some runs."""
+    """The least CPU milliseconds of an inference over some runs."""
     feed = {session.get_inputs()[0].name: np.zeros((1, 3, side, side), np.float32) + 77}
     session.run(None, feed)
     times = []

@@ -1,4 +1,4 @@
-//! The other thing: a float model in tract as it comes, for `benches/compare.py`, which writes the model, and for `cross/count`.
+//! For comparison: a float model in tract with its defaults, run by `benches/compare.py`, which writes the model, and by `cross/count`.
 //!
 //!     tract MODEL.onnx SIDE RUNS      prints the least and the median CPU milliseconds of one inference
 
@@ -10,8 +10,8 @@ fn cpu_ms() -> f64 {
 }
 
 fn main() -> TractResult<()> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let [model, side, runs] = &words[..] else { return Err(TractError::msg("usage: tract MODEL.onnx SIDE RUNS")) };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [model, side, runs] = &arguments[..] else { return Err(TractError::msg("usage: tract MODEL.onnx SIDE RUNS")) };
     let (side, runs) = (side.parse::<usize>()?, runs.parse::<usize>()?);
     let mut graph = onnx().model_for_path(model)?;
     graph.set_input_fact(0, f32::fact([1, 3, side, side]).into())?;

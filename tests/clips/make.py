@@ -1,4 +1,4 @@
-"""Makes the test clips and the checksums of their frames; README.md beside it says of what."""
+"""Makes the test clips and the checksums of their frames; README.md describes them."""
 
 import subprocess
 from pathlib import Path
@@ -42,7 +42,7 @@ encode("nobody.mp4", *X264, picture="nobody.png", crop="300:200:0:0", seconds=1)
 encode("two_people.mp4", *X264, picture="both.jpg", crop="500:300:0:0", seconds=1)
 encode("mpeg4.avi", "-c:v", "mpeg4", "-q:v", "12", seconds=1)
 
-# The same samples as in h264.mp4, told to be turned.
+# The same samples as in h264.mp4, with a rotation by a quarter turn.
 run("-display_rotation:v:0", "90", "-i", HERE / "h264.mp4", "-c", "copy", *BITEXACT, HERE / "h264_turned.mov")
 run("-f", "lavfi", "-i", "sine=d=0.5", "-c:a", "aac", "-fflags", "+bitexact", "-map_metadata", "-1", HERE / "sound.mp4")
 

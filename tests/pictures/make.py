@@ -1,4 +1,4 @@
-"""Makes the test pictures; README.md beside it says of what."""
+"""Makes the test pictures; README.md describes them."""
 
 from pathlib import Path
 
