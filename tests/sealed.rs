@@ -81,7 +81,7 @@ fn a_template_bound_to_one_person_is_refused_for_another() {
     for (subject, template, message) in [
         (Some("Bob"), &ann, "bound to another"),
         (None, &ann, "bound to a person"),
-        (Some("Ann"), &unbound, "bound to nobody"),
+        (Some("Ann"), &unbound, "bound to no person"),
     ] {
         let reply = post_for(&service, path, subject, &verify(template));
         assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"), "{}", reply.text());
@@ -97,7 +97,7 @@ fn a_template_bound_to_one_person_is_refused_for_another() {
     let form = Form::new().picture("sample", &collins).part(&part("bio_template", "Ann"), &ann);
     assert_eq!(post_for(&service, path, None, &form).score(), 1.0);
     let form = Form::new().picture("sample", &collins).part(&part("bio_template", "Ann"), &unbound);
-    assert!(post_for(&service, path, None, &form).text().contains("bound to nobody"));
+    assert!(post_for(&service, path, None, &form).text().contains("bound to no person"));
     let form = Form::new().picture("sample_1", &collins);
     let form = form.part(&part("templates_n", "Ann"), &ann).part(&part("templates_n", "Bob"), &extract("Bob").body);
     let reply = post_for(&service, "/v1/face/pattern/verify_n", None, &form);
@@ -167,7 +167,7 @@ fn joined_templates_stay_sealed_and_bound() {
         (None, anns, "is not that of the request"),
         (Some("Bob"), form(&ann), "bound to another"),
         (None, form(&ann), "bound to a person"),
-        (None, form(&[unbound, plain]), "joins sealed templates alone"),
+        (None, form(&[unbound, plain]), "joins only sealed templates"),
     ] {
         let reply = post_for(&service, JOIN, subject, &form);
         assert_eq!((reply.status, &*reply.code()), (400, "BPE-002004"), "{message}: {}", reply.text());

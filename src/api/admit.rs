@@ -78,8 +78,7 @@ impl Service {
         // As in the query, nothing is ignored where an access decision may depend on it.
         let unknown = |part: &&multipart::Part<'_>| !form.has(&part.name);
         if let Some(part) = parts.iter().find(unknown).filter(|_| call.route.parameters().is_some()) {
-            let detail =
-                format!("the part {} is of no use here; liveness is asked for in the query", quoted(&part.name));
+            let detail = format!("the part {} is not accepted here; ask for liveness in the query", quoted(&part.name));
             return Err(Error::new(call.route.family(), Kind::Parameter, detail));
         }
         form.find(parts, call.base64, &self.limits)

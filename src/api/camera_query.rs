@@ -68,7 +68,7 @@ impl CameraQuery {
             }
         }
         if given.contains(&"threshold_spoofing") && !self.liveness {
-            return Err("threshold_spoofing is of no use without liveness=required".into());
+            return Err("threshold_spoofing has no effect without liveness=required".into());
         }
         Ok(self)
     }
@@ -146,7 +146,7 @@ mod tests {
             ("liveness=required&liveness=required", "twice"),
             ("liveness=required&threshold_spoofing=1.5", "from 0 to 1"),
             ("liveness=required&threshold_spoofing=NaN", "from 0 to 1"),
-            ("threshold_spoofing=0.5", "of no use"),
+            ("threshold_spoofing=0.5", "no effect"),
             ("deadline_ms=99", "from 100 to 30000"),
             ("deadline_ms=30001", "from 100 to 30000"),
             ("%6civeness=required", "this method takes"),

@@ -87,7 +87,7 @@ impl Call {
     /// An error if its request is cancelled: checked before each stage of the work.
     pub(super) fn is_awaited(&self) -> Result<(), Error> {
         match self.request.cancel.is_cancelled() {
-            true => Err(Error::new(self.route.family(), Kind::Overloaded, "nobody waits for it any more")),
+            true => Err(Error::new(self.route.family(), Kind::Overloaded, "the client has disconnected")),
             false => Ok(()),
         }
     }

@@ -44,11 +44,15 @@ impl Service {
         let camera = self.camera.report();
         text.gauge(
             "faceplate_camera_on",
-            "Whether the camera gives frames.",
+            "Whether the camera delivers frames.",
             &u8::from(matches!(camera.status, Status::On)),
         );
         let is_failing = matches!(camera.status, Status::Failing(_));
-        text.gauge("faceplate_camera_failing", "Whether the camera is wanted and gives none.", &u8::from(is_failing));
+        text.gauge(
+            "faceplate_camera_failing",
+            "Whether frames are wanted and the camera delivers none.",
+            &u8::from(is_failing),
+        );
         text.head("faceplate_camera_frames_total", "counter", "Frames that the camera gave.");
         text.line("faceplate_camera_frames_total", "", &camera.counts.frames);
         text.head("faceplate_camera_exposures_total", "counter", "Changes of the camera's exposure for a face.");

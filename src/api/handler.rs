@@ -79,7 +79,7 @@ fn refusal(target: &str, why: RejectReason) -> Reply {
                 &format!("the body is over the limit of {}", counted(limit, "byte", "bytes")),
             )
         }
-        RejectReason::Slow => gate(408, "it did not arrive in time"),
+        RejectReason::Slow => gate(408, "the request did not arrive in time"),
         RejectReason::Full(what) => kind(Kind::Overloaded, &format!("{what}; try again")),
         RejectReason::Ending => kind(Kind::Overloaded, "the service is stopping; try again"),
         RejectReason::NoToken | RejectReason::WrongToken => {
@@ -89,7 +89,7 @@ fn refusal(target: &str, why: RejectReason) -> Reply {
             };
             kind(Kind::Gate(GateKind::Token), detail).with("WWW-Authenticate", "Bearer")
         }
-        RejectReason::WrongScope => kind(Kind::Gate(GateKind::Scope), "the token is good for other methods"),
+        RejectReason::WrongScope => kind(Kind::Gate(GateKind::Scope), "the token's scopes do not permit this method"),
         RejectReason::LockedOut(seconds) => {
             let detail = "too many wrong tokens came from this address";
             kind(Kind::Gate(GateKind::LockedOut), detail).with("Retry-After", seconds.to_string())
@@ -99,7 +99,10 @@ fn refusal(target: &str, why: RejectReason) -> Reply {
                           and those of access.hosts";
             gate(421, detail)
         }
-        RejectReason::OtherSite => gate(403, "a web page of another site asked; without tokens only its own pages may"),
+        RejectReason::OtherSite => gate(
+            403,
+            "the request comes from a web page of another site; without tokens only the service's own pages may ask",
+        ),
         RejectReason::Broken => kind(Kind::Internal, "the log has the cause"),
     }
 }

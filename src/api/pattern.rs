@@ -131,7 +131,7 @@ impl Service {
             }
             // It would be returned sealed, as if this service had made it.
             if !self.seals.is_plain() && !self.seals.is_sealed(bytes) {
-                return Err(refused(&format!("{label}: it is not sealed; this service joins sealed templates alone")));
+                return Err(refused(&format!("{label}: it is not sealed; this service joins only sealed templates")));
             }
         }
         let templates: Vec<_> = found.many.iter().map(|item| self.template(call, item)).collect::<Result<_, _>>()?;

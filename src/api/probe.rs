@@ -25,7 +25,7 @@ impl fmt::Display for Unwell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stuck(longest) => write!(f, "a worker has been at one job for {longest:?}"),
-            Self::Shut(error) => write!(f, "its own door is shut: {error}"),
+            Self::Shut(error) => write!(f, "it cannot connect to itself: {error}"),
             Self::NoAnswer(error) => write!(f, "no answer to its own request: {error}"),
             Self::Refused(line) => write!(f, "its own request was answered with {line}"),
         }

@@ -53,10 +53,10 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Unsealed => "it is not sealed, which this service asks for",
+            Self::Unsealed => "it is not sealed; this service accepts only sealed templates",
             Self::UnknownKey => "it is sealed with a key that this service does not have",
             Self::Bound => "it is bound to a person; name that person by X-Subject",
-            Self::Unbound => "it is bound to nobody, and the request names a person by X-Subject",
+            Self::Unbound => "it is bound to no person, and the request names one by X-Subject",
             Self::Broken => {
                 "its seal is broken: it was damaged or changed, or is bound to another person than X-Subject names"
             }
@@ -165,7 +165,7 @@ impl Key {
 fn warn_if_public(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     if std::fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o004 != 0) {
-        log::warn!("{}: everybody on this machine can read the keys", path.display());
+        log::warn!("{}: every user of this machine can read the keys", path.display());
     }
 }
 

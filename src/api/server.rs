@@ -79,7 +79,7 @@ impl Server {
         }
         if left < limits.connections {
             log::warn!(
-                "of {} connections only {left} are taken: there are {descriptors} descriptors",
+                "limits.connections is {}, but only {left} are accepted: the process may have {descriptors} descriptors",
                 limits.connections
             );
             limits.connections = left;

@@ -105,7 +105,7 @@ fn choose(device: &v4l::Device, settings: &settings::Camera) -> Result<(PixelFor
         offered.iter().filter_map(|f| PixelFormat::from_four_characters(&f.fourcc.repr)).collect();
     if offered.is_empty() {
         return Err(Fault::Unsupported(
-            "the camera offers no format; if it is a loopback device, nobody feeds it".into(),
+            "the camera offers no format; if it is a loopback device, no program writes to it".into(),
         ));
     }
     let Some(format) = preferred(&known, settings) else {
@@ -186,7 +186,7 @@ impl FrameSource for Device {
         // An empty buffer still holds the frame before last.
         let bytes = &buffer[..(about.bytesused as usize).min(buffer.len())];
         if about.flags.contains(Flags::ERROR) {
-            return Err(Fault::Damaged("the driver says so".into()));
+            return Err(Fault::Damaged("marked by the driver".into()));
         }
         if bytes.len() < layout.least_bytes().unwrap_or(4) {
             return Err(Fault::Damaged(format!("{} bytes are too few", bytes.len())));

@@ -77,7 +77,7 @@ impl fmt::Display for Fault {
             | Self::Setting(what)
             | Self::Driver(what) => f.write_str(what),
             Self::Busy => f.write_str("another program uses the camera"),
-            Self::Unplugged => f.write_str("the camera went away"),
+            Self::Unplugged => f.write_str("the camera was unplugged"),
             Self::Stalled(time) => write!(f, "the camera sent no frame for {} seconds", time.as_secs()),
             Self::Damaged(what) => write!(f, "the camera sent a damaged frame: {what}"),
         }

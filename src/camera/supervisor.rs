@@ -189,13 +189,13 @@ impl Supervisor {
             Ok(steps) => {
                 if steps != self.exposure.steps() {
                     slot.lock().counts.exposed += 1;
-                    log::debug!("the camera exposes by {steps} steps less than by itself");
+                    log::debug!("the camera's exposure is {steps} steps below automatic");
                 }
                 self.exposure.applied(wanted, steps, clock());
             }
             Err(fault) => {
                 self.exposure.give_up();
-                log::warn!("the camera's exposure stays as it is until it is opened anew: {fault}");
+                log::warn!("the camera's exposure stays as it is until the device is opened again: {fault}");
             }
         }
     }

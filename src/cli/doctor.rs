@@ -50,7 +50,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
     println!("           {templates} and {pictures} a request, {} ms", l.request_ms);
     println!("listen     {}", settings.server.listen);
     let tokens: Vec<&str> = settings.access.tokens.iter().map(|token| &*token.name).collect();
-    let who = if tokens.is_empty() { "everybody who reaches it".to_owned() } else { tokens.join(", ") };
+    let who = if tokens.is_empty() { "every client that reaches it".to_owned() } else { tokens.join(", ") };
     let tls = match (&settings.tls.certificate, &settings.tls.clients) {
         (None, _) => "not encrypted",
         (Some(_), None) => "TLS",
@@ -106,7 +106,7 @@ fn site(site: Option<&settings::Site>) -> String {
     let people = counted(site.people, "person", "people");
     let (before, after) = (site.share_before, site.share_after);
     let known = format!(
-        "{people} on {}: {after:.1e} of strangers reach 0.85, {before:.1e} by the curve as it is shipped",
+        "{people} on {}: {after:.1e} of non-mated pairs reach 0.85, {before:.1e} by the shipped curve",
         site.date
     );
     // With fewer pairs than one false match is expected in, one is no evidence.
@@ -142,7 +142,7 @@ mod tests {
         assert!(site(None).contains("not measured"));
         assert_eq!(
             site(Some(&measured(2e-4, 20_000))),
-            "60 people on 2026-11-29: 2.0e-4 of strangers reach 0.85, 2.0e-3 by the curve as it is shipped"
+            "60 people on 2026-11-29: 2.0e-4 of non-mated pairs reach 0.85, 2.0e-3 by the shipped curve"
         );
         assert!(site(Some(&measured(4e-4, 20_000))).contains("WARNING"));
         // One pair in a thousand.

@@ -33,7 +33,7 @@ pub(super) fn run(
     let seals = TemplateSealer::load(&settings.templates)?;
     let is_plain = tls.is_none();
     if settings.access.tokens.is_empty() && settings.access.open {
-        log::warn!("open to everybody who reaches it: access.open is set and there are no tokens");
+        log::warn!("every client that reaches it may use it: access.open is set and there are no tokens");
     }
     let most_requests = slots(settings).all();
     let service = Arc::new(Service::start(super::faces(settings)?, settings, seals, most_requests, shutdown.clone())?);
@@ -59,7 +59,7 @@ pub(super) fn run(
         let _panicked = thread.join();
     }
     log::info!("stopped");
-    if shutdown.failed() { Err("stopped by a fault; the log has it".into()) } else { Ok(()) }
+    if shutdown.failed() { Err("stopped by a fault; see the log".into()) } else { Ok(()) }
 }
 
 /// The supervisor's sockets if there are any, else those of the settings.
@@ -109,7 +109,7 @@ fn reload(
     }
     if new.access.tokens.is_empty() && gate.has_tokens() && !new.access.open {
         return log::error!(
-            "the settings stay as they were: there are no tokens any more, so that everybody could come in; say access.open = true if \
+            "the settings stay as they were: there are no tokens any more, so that every client could use it; set access.open = true if \
              that is meant"
         );
     }
@@ -122,6 +122,6 @@ fn reload(
         Settings { access: before.access.clone(), tls: before.tls.clone(), decision: before.decision.clone(), ..new };
     match same == *before {
         true => log::info!("settings were read again"),
-        false => log::warn!("settings were read again; what is not access, tls or decision waits for a restart"),
+        false => log::warn!("settings were read again; changes outside of access, tls and decision wait for a restart"),
     }
 }

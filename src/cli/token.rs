@@ -46,7 +46,7 @@ pub(super) fn revoke(name: &str, file: &Path) -> Result<(), String> {
     let at = |e: &dyn std::fmt::Display| format!("{}: {e}", file.display());
     let text = std::fs::read_to_string(file).map_err(|e| at(&e))?;
     replace(file, &without(&text, name, &file.display().to_string())?).map_err(|e| at(&e))?;
-    eprintln!("{name} is taken out of {}. {RELOAD}", file.display());
+    eprintln!("{name} was removed from {}. {RELOAD}", file.display());
     Ok(())
 }
 
@@ -84,7 +84,7 @@ fn without(text: &str, name: &str, file: &str) -> Result<String, String> {
     }
     if wanted.access.tokens.is_empty() && !wanted.access.open {
         return Err(format!(
-            "{file}: {name} is the last token, and without any, whoever reaches the service may use it. Make another first \
+            "{file}: {name} is the last token, and without any, every client that reaches the service may use it. Make another first \
              (faceplate token new), or say access.open = true"
         ));
     }

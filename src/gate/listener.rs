@@ -136,7 +136,7 @@ impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place() {
             Ok(place) => place.fmt(f),
-            Err(_) => f.write_str("an unknown place"),
+            Err(_) => f.write_str("an unknown address"),
         }
     }
 }

@@ -62,7 +62,7 @@ fn write(out: &mut dyn Write, form: Form, record: &Record<'_>) -> io::Result<()>
 
 /// The line about `lost` lines before it.
 fn write_lost(out: &mut dyn Write, form: Form, lost: usize) -> io::Result<()> {
-    let args = format_args!("{lost} lines of the log were dropped: nobody read it");
+    let args = format_args!("{lost} lines of the log were dropped: standard error was not read");
     write(out, form, &Record::builder().level(Level::Warn).args(args).build())
 }
 
@@ -120,7 +120,7 @@ mod tests {
             write_lost(&mut out, form, 3).unwrap();
             String::from_utf8(out).unwrap()
         };
-        let told = "3 lines of the log were dropped: nobody read it\n";
+        let told = "3 lines of the log were dropped: standard error was not read\n";
         assert_eq!(line(Form::Journald), format!("<4>{told}"));
         let timed = line(Form::Timed);
         assert!(timed.starts_with("20") && timed.ends_with(&format!("Z WARN  {told}")), "{timed}");

@@ -62,7 +62,7 @@ pub fn watch<E: Display>(
         while !shutdown.requested() {
             match alive(period / 2) {
                 Ok(()) => tell(&[NotifyState::Watchdog]),
-                Err(why) => log::error!("the watchdog is not fed: {why}"),
+                Err(why) => log::error!("no sign of life for the watchdog: {why}"),
             }
             shutdown.sleep(period / 3);
         }
@@ -72,6 +72,6 @@ pub fn watch<E: Display>(
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        log::warn!("the supervisor was not told {states:?}: {error}");
+        log::warn!("the service manager cannot be notified of {states:?}: {error}");
     }
 }

@@ -79,7 +79,7 @@ impl Service {
         let capture = loop {
             // The camera is free for the next request.
             if call.request.cancel.is_cancelled() {
-                return Err(Error::new(family, Kind::Overloaded, "nobody waits for it any more"));
+                return Err(Error::new(family, Kind::Overloaded, "the client has disconnected"));
             }
             // A worker that is slower than the camera always finds a newer frame.
             if Instant::now() >= until {
@@ -170,7 +170,7 @@ impl Service {
         let finished = self.wait_for(call, job, end)?;
         finished.map_err(|error| match error {
             face::Error::NoFace => {
-                let detail = "nobody came before the camera in time";
+                let detail = "no face came before the camera in time";
                 Error::new(family, Kind::Camera(CameraKind::Nobody), detail)
             }
             other => Error::from_face(&other, "").of(family),

@@ -22,7 +22,7 @@ const MEDIUM: &str = "camera";
 impl Service {
     pub(super) fn camera_extract(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
         if !body.is_empty() {
-            let what = "a body is of no use: the sample comes from the camera, and liveness is asked for in the query";
+            let what = "a body is not accepted: the sample comes from the camera; ask for liveness in the query";
             return Err(Error::new(call.route.family(), Kind::Parameter, what));
         }
         let (template, timing) = self.person(call)?;
@@ -73,7 +73,7 @@ impl Service {
         // An attack ends here: it is not compared with any template.
         match &seen.capture.live {
             Some(live) if live.spoofing.value() > call.ask.threshold => {
-                let detail = "the face before the camera was judged a presentation attack; nobody was compared with it";
+                let detail = "the face before the camera was judged a presentation attack; it was not compared";
                 Err(Error::new(call.route.family(), Kind::Camera(CameraKind::Attack), detail))
             }
             None if call.ask.liveness => Err(Error::internal(call.route.family(), "liveness was not judged")),

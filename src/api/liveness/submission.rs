@@ -72,7 +72,10 @@ impl<'a> Submission<'a> {
         let payload = find_payload(parts, limits)?;
         if let Some(part) = parts.iter().find(|part| part.name != PAYLOAD && !is_field(part)) {
             let name = quoted(&part.name);
-            return Err(fail(Kind::Sample, format!("the part {name} is of no use: the sample comes from the camera")));
+            return Err(fail(
+                Kind::Sample,
+                format!("the part {name} is not accepted: the sample comes from the camera"),
+            ));
         }
         self.payload = payload.unwrap_or_else(Payload::none);
         Ok(self)

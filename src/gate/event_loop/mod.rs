@@ -182,7 +182,7 @@ impl EventLoop {
             let wait = self.wait();
             match self.poll.poll(&mut events, wait) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    log::error!("the gate cannot wait: {error}");
+                    log::error!("cannot wait for sockets: {error}");
                     thread::sleep(RETRY_DELAY);
                 }
                 _ => {}
@@ -327,7 +327,7 @@ impl EventLoop {
                 // It had gone before it was accepted.
                 Err(error) if is_its_own(&error) => {}
                 Err(error) => {
-                    log::error!("no connections can be taken: {error}");
+                    log::error!("cannot accept connections, and tries again: {error}");
                     self.accept_at = Some(Instant::now() + RETRY_DELAY);
                 }
             }

@@ -114,7 +114,7 @@ impl EventLoop {
             }
             // tiny_http accepts no more connections, for good.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                log::error!("there is no service behind the gate any more");
+                log::error!("the HTTP server accepts no connections any more; the service stops");
                 self.stop_at = Some(Instant::now());
             }
             // No descriptor; the next round tries again.
@@ -191,7 +191,7 @@ impl EventLoop {
         }
         let Some(client) = self.client(i) else { return };
         if let Err(error) = result {
-            log::error!("the service behind the gate broke off: {error}");
+            log::error!("the HTTP server ended a connection in the middle of a request: {error}");
             let was_answered = client.connection.is_answered();
             self.detach(i, false);
             self.upstreams[number] = None;
