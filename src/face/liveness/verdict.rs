@@ -134,4 +134,56 @@ mod tests {
         let turning: Vec<FrameEvidence> = [&a, &a, &b, &b, &between].map(|v| frame(3.0, v)).into();
         assert!(verdict(&turning, &curve()).value() < 0.1);
     }
+
+    #[test]
+    fn of_four_frames_one_is_left_out_and_of_three_none() {
+        // One frame looks live without a doubt, the others like an attack: it counts as long as it is not left out.
+        let counts = |frames: usize| spoofing(&[&vec![-1.0; frames - 1][..], &[6.0]].concat()) < spoofing(&[-1.0]);
+        assert_eq!([3, 4].map(counts), [true, false]);
+        let two_count =
+            |frames: usize| spoofing(&[&vec![-1.0; frames - 2][..], &[6.0; 2]].concat()) < spoofing(&[-1.0]);
+        assert_eq!([7, 8].map(two_count), [true, false]);
+    }
+
+    #[test]
+    fn a_frame_counts_up_to_log_odds_of_six_in_either_direction() {
+        assert_eq!(spoofing(&[-6.0]), spoofing(&[-6.01]));
+        assert!(spoofing(&[-5.99]) < spoofing(&[-6.0]));
+        assert_eq!(spoofing(&[6.0]), spoofing(&[6.01]));
+        assert!(spoofing(&[5.99]) > spoofing(&[6.0]));
+        assert_eq!(spoofing(&[f64::NEG_INFINITY]), spoofing(&[-6.0]));
+    }
+
+    #[test]
+    fn faces_are_linked_from_a_score_of_three_quarters_on() {
+        let curve = Curve::new(&[Knot { fmr: 1e-2, cosine: 0.4 }, Knot { fmr: 1e-3, cosine: 0.5 }]);
+        let linked = |cosine: f64| same_person(&[1.0, 0.0], &[cosine, (1.0 - cosine * cosine).sqrt()], &curve);
+        assert!(linked(0.5) && linked(0.500_001) && !linked(0.499_999));
+        assert!(!linked(f64::NAN), "what is no number is nobody");
+    }
+
+    #[test]
+    fn another_face_in_a_sixth_of_the_frames_is_an_attack() {
+        let exchanged = |others: usize, frames: usize| {
+            let of = |i: usize| frame(3.0, if i < others { &[0.0, 1.0] } else { &[1.0, 0.0] });
+            verdict(&(0..frames).map(of).collect::<Vec<_>>(), &curve()).value() == EXCHANGED
+        };
+        assert!(exchanged(1, 6) && exchanged(2, 12) && exchanged(2, 11));
+        assert!(!exchanged(1, 7) && !exchanged(2, 13) && !exchanged(0, 6));
+    }
+
+    #[test]
+    fn frames_of_two_strangers_do_not_add_up_to_an_exchange() {
+        let strangers = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        // A single frame of each of two others, among seven.
+        let of = |i: usize| frame(3.0, &strangers[[1, 0, 0, 2, 0, 0, 0][i]]);
+        assert!(verdict(&(0..7).map(of).collect::<Vec<_>>(), &curve()).value() < 0.1);
+    }
+
+    #[test]
+    fn an_exchange_makes_no_attack_look_less_like_one() {
+        let frames = [frame(-6.0, &[1.0, 0.0]), frame(-6.0, &[0.0, 1.0])];
+        assert_eq!(verdict(&frames, &curve()).value(), spoofing(&[-6.0]));
+        assert!(spoofing(&[-6.0]) > EXCHANGED);
+    }
 }
