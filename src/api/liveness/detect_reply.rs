@@ -359,4 +359,23 @@ mod tests {
         let states = [Resolution::Success, Resolution::Declined, Resolution::Failed].map(Resolution::state);
         assert_eq!(serde_json::to_string(&states).unwrap(), r#"["FINISHED","FINISHED","FAILED"]"#);
     }
+
+    #[test]
+    fn a_medium_is_declined_above_its_threshold_and_not_at_it() {
+        let resolution = |spoofing: f64, threshold: f64| {
+            let details = Details::Archive { pictures: 1 };
+            let finding = PadResult { details, spoofing: Score::new(spoofing), frames: 1, best_shot: None };
+            found(&Analysis { source_media: None, best_shot: false, threshold }, &finding, None).resolution_status
+        };
+        for (spoofing, threshold, want) in [
+            (0.499_999, 0.5, Resolution::Success),
+            (0.5, 0.5, Resolution::Success),
+            (0.500_001, 0.5, Resolution::Declined),
+            (0.0, 0.0, Resolution::Success),
+            (0.000_001, 0.0, Resolution::Declined),
+            (1.0, 1.0, Resolution::Success),
+        ] {
+            assert_eq!(resolution(spoofing, threshold), Some(want), "{spoofing} {threshold}");
+        }
+    }
 }
