@@ -114,4 +114,35 @@ mod tests {
         let centered = Comparator::new(&SINGLE, &[], Some(Site::new(vec![0.5, 0.0, 0.0], -0.1, 1.0)));
         assert!(centered.similarity(&a, &b) < 0.0 && centered.compare(&a, &a) == Score::new(1.0));
     }
+
+    /// A template of one sample and one of two, of nearly this direction.
+    fn both_kinds(vector: [f64; 3]) -> [Template; 2] {
+        let easy = Comparator::new(&SINGLE, &[], None);
+        let nearly = vector.map(|v| v * 100.0 + 1.0);
+        let joined = Template::join(&[sample(vector), sample(nearly)], &easy, Score::new(0.0)).unwrap();
+        [sample(vector), joined]
+    }
+
+    #[test]
+    fn identical_templates_have_a_score_of_1_and_opposite_ones_of_0() {
+        let comparator = Comparator::new(&SINGLE, &JOINED, None);
+        for template in both_kinds([1.0, 0.2, -0.3]) {
+            assert_eq!(comparator.compare(&template, &template), Score::new(1.0));
+        }
+        let (a, b) = (sample([1.0, 0.2, -0.3]), sample([-1.0, -0.2, 0.3]));
+        assert_eq!(comparator.compare(&a, &b), Score::new(0.0));
+    }
+
+    #[test]
+    fn a_place_moves_no_knot_to_the_similarity_of_identical_templates() {
+        for mean in [vec![], vec![0.1, 0.0, 0.0]] {
+            let strict = Comparator::new(&SINGLE, &JOINED, Some(Site::new(mean, 1.0, 10.0)));
+            for template in both_kinds([1.0, 0.2, -0.3]) {
+                assert_eq!(strict.compare(&template, &template), Score::new(1.0));
+            }
+            // A cosine of 0.98 is below all knots.
+            let near = sample([1.0, 0.42, -0.3]);
+            assert!(strict.compare(&sample([1.0, 0.2, -0.3]), &near) < Score::new(0.55));
+        }
+    }
 }

@@ -183,6 +183,67 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_score_is_clamped_to_its_range_and_rounded_to_millionths() {
+        for (value, millionths) in [
+            (f64::NEG_INFINITY, 0),
+            (-1e-6, 0),
+            (-0.0, 0),
+            (4e-7, 0),
+            (6e-7, 1),
+            (0.999_999_4, 999_999),
+            (0.999_999_6, 1_000_000),
+            (1.000_001, 1_000_000),
+            (f64::INFINITY, 1_000_000),
+            (f64::NAN, 0),
+            (-f64::NAN, 0),
+        ] {
+            assert_eq!(Score::new(value), Score(millionths), "{value}");
+        }
+    }
+
+    #[test]
+    fn below_the_lowest_knot_the_curve_falls_to_0_and_above_the_highest_it_rises_to_1() {
+        for (cosine, millionths) in [
+            (f64::NEG_INFINITY, 0),
+            (-1.000_001, 0),
+            (-1.0, 0),
+            (-0.999_989, 3), // 0.3 over 1.1
+            (-0.45, 150_000),
+            (0.099_989, 299_997),
+            (0.1, 300_000),
+            (0.5, 970_000),
+            (0.500_05, 970_003), // 0.03 over 0.5
+            (0.75, 985_000),
+            (0.999_95, 999_997),
+            (1.0, 1_000_000),
+            (1.000_001, 1_000_000),
+            (f64::INFINITY, 1_000_000),
+        ] {
+            assert_eq!(curve().score(cosine), Score(millionths), "{cosine}");
+        }
+    }
+
+    #[test]
+    fn a_similarity_that_is_no_number_has_the_lowest_score() {
+        assert_eq!([f64::NAN, -f64::NAN].map(|cosine| curve().score(cosine)), [Score(0); 2]);
+    }
+
+    #[test]
+    fn rates_beyond_the_contract_s_go_on_to_0_and_1_and_no_further() {
+        assert_eq!([2.0, 1.0].map(score_at), [0.0, 0.0]);
+        let rare = [1e-6, 1e-7, 1e-300].map(|rate| Score::new(score_at(rate)));
+        assert_eq!(rare, [Score(970_000), Score(1_000_000), Score(1_000_000)]);
+        assert!((score_at(3.162_277_660_168_379e-7) - 0.995).abs() < 1e-9, "as steep as from 1e-5 to 1e-6");
+    }
+
+    #[test]
+    fn a_score_and_its_complement_are_1() {
+        for (score, complement) in [(0, 1_000_000), (1, 999_999), (1_000_000, 0)] {
+            assert_eq!(Score(score).complement(), Score(complement));
+        }
+    }
+
     proptest! {
         #[test]
         fn the_curve_is_monotonic(a in -1.0f64..1.0, b in -1.0f64..1.0) {
