@@ -320,4 +320,17 @@ mod tests {
         }
         assert!(guarded(vec![new_token("a", &[]).1]).is_own_page(&head("Origin: https://evil.example")));
     }
+
+    #[test]
+    fn one_token_does_not_borrow_the_scope_of_another() {
+        let (pattern, first) = new_token("a", &[Scope::Pattern]);
+        let (camera, second) = new_token("b", &[Scope::Camera]);
+        let access = guarded(vec![first, second]);
+        let ask = |token: &str, scope| access.check(&head(&format!("Authorization: Bearer {token}")), Some(scope));
+        assert_eq!(ask(&pattern, Scope::Camera), Err(RejectReason::WrongScope));
+        assert_eq!(ask(&camera, Scope::Pattern), Err(RejectReason::WrongScope));
+        assert!(ask(&pattern, Scope::Pattern).is_ok() && ask(&camera, Scope::Camera).is_ok());
+        let pass = ask(&pattern, Scope::Pattern).unwrap();
+        assert!(!access.admits(&Pass { scope: Some(Scope::Camera), ..pass }));
+    }
 }

@@ -261,6 +261,110 @@ mod tests {
         }
     }
 
+    fn whole(text: &[u8]) -> Result<(Vec<u8>, bool, usize), Malformed> {
+        read(Framing::Chunked, text, &[])
+    }
+
+    /// An empty body with these lines behind it.
+    fn trailers(lines: &str) -> Result<(Vec<u8>, bool, usize), Malformed> {
+        whole(format!("0\r\n{lines}\r\n").as_bytes())
+    }
+
+    const NOTHING: Result<(Vec<u8>, bool, usize), Malformed> = Ok((vec![], true, 0));
+
+    #[test]
+    fn trailers_are_no_data_and_the_next_request_begins_behind_them() {
+        let read = whole(b"2\r\nhi\r\n0;a=b\r\nA: b\r\nX-Subject: Ann\r\n\r\nGET /");
+        assert_eq!(read, Ok((b"hi".to_vec(), true, 5)));
+    }
+
+    #[test]
+    fn a_body_with_trailers_ends_at_an_empty_line_alone() {
+        assert_eq!(whole(b"0\r\nA: b\r\n"), Ok((vec![], false, 0)));
+        assert_eq!(whole(b"0\r\nA: b\r\n\r"), Ok((vec![], false, 0)));
+        assert_eq!(whole(b"0\r\nA: b\r\n\r\n"), NOTHING);
+    }
+
+    #[test]
+    fn trailers_that_belong_into_the_head_are_refused_in_any_case_and_place() {
+        for name in [
+            "authorization",
+            "connection",
+            "content-length",
+            "content-type",
+            "expect",
+            "host",
+            "transfer-encoding",
+            "upgrade",
+        ] {
+            let refused = Err(bad("a trailer that belongs into the head"));
+            assert_eq!(trailers(&format!("{name}: 1\r\n")), refused, "{name}");
+            assert_eq!(trailers(&format!("{}: 1\r\n", name.to_uppercase())), refused, "{name}");
+            assert_eq!(trailers(&format!("A: b\r\n{name}: 1\r\n")), refused, "{name} second");
+        }
+    }
+
+    #[test]
+    fn trailers_whose_names_resemble_those_of_the_head_are_dropped() {
+        for name in
+            ["hos", "hostt", "x-host", "transfer-encodin", "transfer-encodingx", "transfer-encoding-of-it", "te"]
+        {
+            assert_eq!(trailers(&format!("{name}: 1\r\n")), NOTHING, "{name}");
+        }
+        // The names of two lines are not mixed up.
+        assert_eq!(trailers("connection-id: 1\r\nhost1: 1\r\n"), NOTHING);
+        assert_eq!(trailers("abcection: 1\r\nconn: 1\r\n"), NOTHING);
+    }
+
+    #[test]
+    fn a_trailer_s_value_has_any_bytes_but_control_characters() {
+        for value in ["", " ", "\t", "a: b", "~", "\u{80}"] {
+            assert_eq!(trailers(&format!("A:{value}\r\n")), NOTHING, "{value:?}");
+        }
+        for value in ["\0", "\x1F", "\x7F", "a\nb", "a\rb", "a\n", "\r\n\rb"] {
+            assert_eq!(trailers(&format!("A:{value}\r\n")), Err(bad("the chunks are not to the letter")), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn trailers_and_extensions_have_8192_bytes_together() {
+        let much = Err(bad("too many bytes beside the chunks' data"));
+        let value = |length: usize| "v".repeat(length);
+        // The line ends do not count.
+        assert_eq!(trailers(&format!("a:{}\r\n", value(8_190))), NOTHING);
+        assert_eq!(trailers(&format!("a:{}\r\n", value(8_191))), much);
+        assert_eq!(trailers(&format!("a:{}\r\nb:{}\r\n", value(4_000), value(4_188))), NOTHING);
+        assert_eq!(trailers(&format!("a:{}\r\nb:{}\r\n", value(4_000), value(4_189))), much);
+        let extended = |length: usize| whole(format!("1;e={}\r\nx\r\n0\r\na:b\r\n\r\n", value(length)).as_bytes());
+        assert_eq!(extended(8_186), Ok((b"x".to_vec(), true, 0)));
+        assert_eq!(extended(8_187), much);
+        assert_eq!(trailers(&format!("{}:\r\n", value(8_191))), NOTHING);
+        assert_eq!(trailers(&format!("{}:\r\n", value(8_192))), much);
+    }
+
+    #[test]
+    fn a_chunk_s_size_has_eight_digits_at_most() {
+        assert_eq!(whole(b"00000001\r\nx\r\n0\r\n\r\n"), Ok((b"x".to_vec(), true, 0)));
+        assert_eq!(whole(b"000000001\r\nx"), Err(bad("a chunk is too long")));
+        assert_eq!(whole(b"ffffFFFF\r\nx"), Ok((b"x".to_vec(), false, 0)));
+    }
+
+    #[test]
+    fn it_does_not_matter_where_a_body_with_trailers_is_split() {
+        for text in [
+            "2\r\nhi\r\n0\r\nTransfer-Encodin: b\r\nc:\r\n\r\nGET",
+            "2;a=b\r\nhi\r\n0;c\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "0\r\nconnection-id: 1\r\nconn: 1\r\n\r\n",
+            "0\r\nA: b\r\n c\r\n\r\n",
+        ] {
+            let whole = whole(text.as_bytes());
+            assert_eq!(read(Framing::Chunked, text.as_bytes(), &vec![1; text.len()]), whole, "{text:?} by bytes");
+            for at in 1..text.len() {
+                assert_eq!(read(Framing::Chunked, text.as_bytes(), &[at]), whole, "{text:?} at {at}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn pieces_do_not_matter(

@@ -156,4 +156,63 @@ mod tests {
         assert!(!peers.is_greedy(peer(1), Some(peer(0))), "a few are a pool");
         assert!(!peers.is_greedy(peer(0), Some(peer(2))), "one of a crowd is no better than another");
     }
+
+    const GUESSER: Peer = Peer::V4([10, 0, 0, 1]);
+
+    /// So many wrong tokens at once; whether one of them, and which, locked the peer out.
+    fn guess(peers: &mut Peers, tokens: usize, now: Instant) -> Option<usize> {
+        let locks: Vec<usize> = (1..=tokens).filter(|_| peers.was_wrong(GUESSER, now)).collect();
+        assert!(locks.len() <= 1, "it is told once");
+        locks.first().copied()
+    }
+
+    #[test]
+    fn the_tenth_wrong_token_locks_out_and_the_ninth_does_not() {
+        let (mut peers, now) = (Peers::default(), Instant::now());
+        assert_eq!((guess(&mut peers, 9, now), peers.locked_out(GUESSER, now)), (None, None));
+        assert_eq!((guess(&mut peers, 1, now), peers.locked_out(GUESSER, now)), (Some(1), Some(61)));
+    }
+
+    #[test]
+    fn a_lock_out_lasts_sixty_seconds() {
+        let (mut peers, now) = (Peers::default(), Instant::now());
+        guess(&mut peers, 10, now);
+        let after = |ms| peers.locked_out(GUESSER, now + Duration::from_millis(ms));
+        assert_eq!([1, 59_000, 59_999, 60_000, 60_001].map(after), [Some(60), Some(2), Some(1), Some(1), None]);
+    }
+
+    #[test]
+    fn wrong_tokens_are_forgotten_sixty_seconds_after_the_last() {
+        let start = Instant::now();
+        let after = |ms| start + Duration::from_millis(ms);
+        for (pause, tenth_locks) in [(59_999, true), (60_000, false)] {
+            let mut peers = Peers::default();
+            guess(&mut peers, 8, start);
+            guess(&mut peers, 1, after(30_000));
+            assert_eq!(guess(&mut peers, 1, after(30_000 + pause)).is_some(), tenth_locks, "{pause}");
+        }
+    }
+
+    #[test]
+    fn other_settings_let_a_peer_in_again() {
+        let (mut peers, now) = (Peers::default(), Instant::now());
+        guess(&mut peers, 10, now);
+        peers.forgive();
+        assert_eq!((peers.locked_out(GUESSER, now), guess(&mut peers, 9, now)), (None, None));
+    }
+
+    #[test]
+    fn wrong_tokens_of_4096_peers_are_remembered_and_locks_are_kept_among_them() {
+        let (mut peers, now) = (Peers::default(), Instant::now());
+        guess(&mut peers, 10, now);
+        let other = |i: u32| Peer::V6([0x2001, 0xDB8, (i >> 16) as u16, i as u16]);
+        for i in 1..4_096 {
+            peers.was_wrong(other(i), now);
+        }
+        let locks = |peers: &mut Peers, peer, now| (0..10).any(|_| peers.was_wrong(peer, now));
+        assert!(!locks(&mut peers, other(4_096), now), "there is no room for it");
+        assert!(locks(&mut peers, other(4_095), now));
+        assert!(peers.locked_out(GUESSER, now).is_some());
+        assert!(locks(&mut peers, other(4_096), now + LOCK), "the others are forgotten by then");
+    }
 }
