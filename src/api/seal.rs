@@ -225,6 +225,99 @@ mod tests {
         assert_eq!(seals.open(&forged, None), Err(Error::Broken));
     }
 
+    const PLAIN: &[u8] = b"template";
+
+    /// What opening says where one bit is another.
+    fn flipped(seals: &TemplateSealer, sealed: &[u8], at: usize, bit: u8, subject: Option<&str>) -> Option<Error> {
+        let mut changed = sealed.to_vec();
+        changed[at] ^= 1 << bit;
+        seals.open(&changed, subject).err()
+    }
+
+    #[test]
+    fn a_change_of_any_bit_is_told_by_what_it_changes() {
+        let seals = seals(&["01"], false);
+        for subject in [None, Some("Ann")] {
+            let sealed = seals.seal(PLAIN.into(), subject);
+            for (at, bit) in (0..sealed.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+                let want = match (at, bit, subject) {
+                    (0..=3, ..) => Error::Unsealed,
+                    (5, 0, None) => Error::Bound,
+                    (5, 0, Some(_)) => Error::Unbound,
+                    (8..=15, ..) => Error::UnknownKey,
+                    _ => Error::Broken,
+                };
+                assert_eq!(flipped(&seals, &sealed, at, bit, subject), Some(want), "bit {bit} of byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_or_longer_is_broken_once_it_begins_as_a_seal() {
+        let seals = seals(&["01"], false);
+        let sealed = seals.seal(PLAIN.into(), None);
+        let longer = [&sealed[..], &[0]].concat();
+        let told = |length: usize| seals.open(&longer[..length], None).err();
+        assert_eq!(told(0), None, "nothing is told to be no template, not to be no seal");
+        assert!((1..4).all(|length| told(length) == Some(Error::Unsealed)));
+        assert!((4..sealed.len()).all(|length| told(length) == Some(Error::Broken)));
+        assert_eq!([sealed.len(), longer.len()].map(told), [None, Some(Error::Broken)]);
+    }
+
+    #[test]
+    fn a_seal_of_another_version_is_broken() {
+        let seals = seals(&["01"], false);
+        let mut sealed = seals.seal(PLAIN.into(), None);
+        for version in [0, 2, 255] {
+            sealed[4] = version;
+            assert_eq!(seals.open(&sealed, None), Err(Error::Broken), "{version}");
+        }
+    }
+
+    #[test]
+    fn a_key_s_id_is_the_beginning_of_a_labelled_hash() {
+        // SHA-256 of "faceplate template key" and 32 times the byte 1, by another program.
+        let sealed = seals(&["01"], false).seal(PLAIN.into(), None);
+        assert_eq!(hex::digits(&sealed[8..16]), "5ea2480398443b82");
+    }
+
+    #[test]
+    fn the_first_key_seals_and_a_key_that_is_gone_opens_nothing() {
+        let (both, first, second) = (seals(&["02", "01"], false), seals(&["02"], false), seals(&["01"], false));
+        let sealed = both.seal(PLAIN.into(), None);
+        assert_eq!(first.open(&sealed, None).as_deref(), Ok(PLAIN));
+        assert_eq!(second.open(&sealed, None), Err(Error::UnknownKey));
+    }
+
+    #[test]
+    fn a_seal_can_t_be_given_the_id_of_another_key() {
+        // Two names of one key: all that differs is the associated data.
+        let mut named = seals(&["01", "01"], false);
+        named.keys[1].id = [7; ID];
+        let mut sealed = named.seal(PLAIN.into(), None);
+        sealed[8..16].copy_from_slice(&[7; ID]);
+        assert_eq!(named.open(&sealed, None), Err(Error::Broken));
+    }
+
+    #[test]
+    fn a_template_of_nobody_can_t_be_bound_afterwards_nor_set_free() {
+        let seals = seals(&["01"], false);
+        // Not even to a person whose name adds nothing to the associated data.
+        let [mut free, mut bound] = [None, Some("")].map(|subject| seals.seal(PLAIN.into(), subject));
+        (free[5], bound[5]) = (BOUND, 0);
+        assert_eq!(seals.open(&free, Some("")), Err(Error::Broken));
+        assert_eq!(seals.open(&bound, None), Err(Error::Broken));
+    }
+
+    #[test]
+    fn a_person_is_named_to_the_letter() {
+        let seals = seals(&["01"], false);
+        let bound = seals.seal(PLAIN.into(), Some("Ann"));
+        for other in ["ann", "An", "Annn", "Ann ", " Ann", "Ann\0", "nnA"] {
+            assert_eq!(seals.open(&bound, Some(other)), Err(Error::Broken), "{other:?}");
+        }
+    }
+
     #[test]
     fn what_is_not_sealed_is_taken_where_the_settings_say_so() {
         assert_eq!(seals(&["01"], false).open(b"FPLT...", None), Err(Error::Unsealed));
