@@ -43,7 +43,7 @@ impl Embedder {
 
     fn one(&mut self, crop: &[u8]) -> Result<Embedding, Error> {
         let maps = self.session.run(crop)?;
-        let mut vector: Vec<f64> = maps.iter().flat_map(|m| m.values.iter().map(|v| f64::from(*v))).collect();
+        let vector: Vec<f64> = maps.iter().flat_map(|m| m.values.iter().map(|v| f64::from(*v))).collect();
         if vector.len() != self.dimension {
             return Err(Error::models(format!(
                 "an embedding of {} values instead of {}",
@@ -51,9 +51,18 @@ impl Embedder {
                 self.dimension
             )));
         }
-        let norm = normalize(&mut vector);
-        Ok(Embedding { vector, norm })
+        scaled(vector)
     }
+}
+
+/// The embedding that a model's output stands for.
+fn scaled(mut vector: Vec<f64>) -> Result<Embedding, Error> {
+    let norm = normalize(&mut vector);
+    // NaN would not compare as too short.
+    if !norm.is_finite() {
+        return Err(Error::Run("the embedder gave no number".into()));
+    }
+    Ok(Embedding { vector, norm })
 }
 
 /// Scales to length 1 and returns the length before. A vector of zeros stays as it is and is refused as a template.
@@ -63,4 +72,24 @@ fn normalize(vector: &mut [f64]) -> f64 {
         vector.iter_mut().for_each(|v| *v /= length);
     }
     length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_embedding_has_length_1_and_tells_what_it_had() {
+        let embedding = scaled(vec![3.0, -4.0]).unwrap();
+        assert_eq!((embedding.vector, embedding.norm), (vec![0.6, -0.8], 5.0));
+        let nothing = scaled(vec![0.0, 0.0]).unwrap();
+        assert_eq!((nothing.vector, nothing.norm), (vec![0.0, 0.0], 0.0));
+    }
+
+    #[test]
+    fn an_output_with_a_value_that_is_no_number_is_no_embedding() {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(matches!(scaled(vec![9.0, value]), Err(Error::Run(_))), "{value}");
+        }
+    }
 }

@@ -87,8 +87,9 @@ impl Template {
 
     /// The same for this many samples. The vector may have any length.
     pub(super) fn quantized(model: u16, quality: u8, samples: u8, vector: &[f64]) -> Result<Self, TemplateError> {
+        // Among others, NaN would be rounded to 0.
         let largest = vector.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-        if !(largest > 0.0 && largest.is_finite()) {
+        if largest == 0.0 || vector.iter().any(|v| !v.is_finite()) {
             return Err(TemplateError::Values);
         }
         let values = vector.iter().map(|v| (v / largest * 127.0).round() as i8).collect();
@@ -324,6 +325,13 @@ mod tests {
         }
         assert_eq!(Template::new(1, 0, &[0.0; 128]), Err(TemplateError::Values));
         assert_eq!(Template::new(1, 0, &[f64::NAN; 128]), Err(TemplateError::Values));
+    }
+
+    #[test]
+    fn a_vector_with_a_value_that_is_no_number_makes_no_template() {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(Template::new(1, 0, &[1.0, value, 0.5]), Err(TemplateError::Values), "{value}");
+        }
     }
 
     #[test]
