@@ -4,7 +4,7 @@
 //! common. So it has a curve of its own, and two of them have one that is shifted by the same amount again.
 
 use super::score::{Curve, Score};
-use super::site::{OtherModel, Site};
+use super::site::{HIGHEST, OtherModel, Site};
 use super::template::Template;
 use crate::engine::{Knot, ModelInfo};
 use crate::ops::Settings;
@@ -28,7 +28,10 @@ impl Comparator {
     /// used for both if there are no others.
     pub fn new(single: &[Knot], joined: &[Knot], site: Option<Site>) -> Self {
         let joined = if joined.is_empty() { single } else { joined };
-        let twice = |(once, single): (&Knot, &Knot)| Knot { cosine: 2.0 * once.cosine - single.cosine, ..*once };
+        let twice = |(once, single): (&Knot, &Knot)| Knot {
+            cosine: (2.0 * once.cosine - single.cosine).clamp(-HIGHEST, HIGHEST),
+            ..*once
+        };
         let both: Vec<Knot> = joined.iter().zip(single).map(twice).collect();
         let curve = |knots: &[Knot]| match &site {
             Some(site) => Curve::new(&site.knots(knots)),
@@ -131,6 +134,14 @@ mod tests {
         }
         let (a, b) = (sample([1.0, 0.2, -0.3]), sample([-1.0, -0.2, 0.3]));
         assert_eq!(comparator.compare(&a, &b), Score::new(0.0));
+    }
+
+    #[test]
+    fn identical_joined_templates_have_a_score_of_1_also_where_joining_moves_knots_far() {
+        // Moved as far again, the last knot would be at 1.1.
+        let far = [Knot { cosine: 0.3, ..SINGLE[0] }, Knot { cosine: 0.75, ..SINGLE[1] }];
+        let [_, joined] = both_kinds([1.0, 0.2, -0.3]);
+        assert_eq!(Comparator::new(&SINGLE, &far, None).compare(&joined, &joined), Score::new(1.0));
     }
 
     #[test]

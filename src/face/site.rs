@@ -68,4 +68,4 @@ impl Site {
 }
 
 /// Highest cosine of a knot: at 1, the cosine of identical templates, the score is 1.
-const HIGHEST: f64 = 0.999;
+pub(super) const HIGHEST: f64 = 0.999;
