@@ -106,7 +106,7 @@ impl Curve {
     pub fn score(&self, cosine: f64) -> Score {
         let above = self.0.iter().position(|(at, _)| cosine < *at).unwrap_or(self.0.len()).clamp(1, self.0.len() - 1);
         let ((x0, y0), (x1, y1)) = (self.0[above - 1], self.0[above]);
-        Score::new(y0 + (y1 - y0) * ((cosine - x0) / (x1 - x0)).clamp(0.0, 1.0))
+        Score::new(y0 + (y1 - y0) * ((cosine - x0) / (x1 - x0)))
     }
 }
 
