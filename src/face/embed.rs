@@ -60,7 +60,7 @@ fn scaled(mut vector: Vec<f64>) -> Result<Embedding, Error> {
     let norm = normalize(&mut vector);
     // NaN would not compare as too short.
     if !norm.is_finite() {
-        return Err(Error::Run("the embedder gave no number".into()));
+        return Err(Error::run("the embedder gave no number"));
     }
     Ok(Embedding { vector, norm })
 }
@@ -77,6 +77,7 @@ fn normalize(vector: &mut [f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::ErrorKind;
 
     #[test]
     fn an_embedding_has_length_1_and_tells_what_it_had() {
@@ -89,7 +90,7 @@ mod tests {
     #[test]
     fn an_output_with_a_value_that_is_no_number_is_no_embedding() {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert!(matches!(scaled(vec![9.0, value]), Err(Error::Run(_))), "{value}");
+            assert!(scaled(vec![9.0, value]).is_err_and(|error| error.kind() == ErrorKind::Run), "{value}");
         }
     }
 }
