@@ -32,7 +32,7 @@ another_process() { active && [ "$(pid)" != "$1" ] && [ "$(pid)" != 0 ]; }
 
 # A template to ask about, made once: an inference takes ten seconds here.
 TEMPLATE=/var/lib/test/template
-enrol() {
+enroll() {
     curl -sS -m 120 -f -H 'Content-Type: image/jpeg' --data-binary @$DOC/tests/pictures/collins.jpg -o $TEMPLATE $URL/v1/face/pattern/extract
 }
 
@@ -67,7 +67,7 @@ installs() {
     answers=$(cd $DOC && sed -n '/^## Sixty/,/^## On/s/^curl /curl -sS -m 120 /p' README.md | bash | grep -oE 'approved|declined|BPE-[0-9]+' | xargs)
     [ "$answers" = "approved declined BPE-003002" ] || fail "the README's lines: $answers"
     say "verification"
-    enrol
+    enroll
     verify
     figure "memory at the most after verifications: $(memory VmHWM) MiB"
     curl -sS -m 120 -f -F "m=@$DOC/tests/pictures/collins.jpg" $URL/v1/face/liveness/detect | grep -q confidence_spoofing

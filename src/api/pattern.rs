@@ -110,9 +110,9 @@ impl Service {
     }
 
     pub(super) fn extract_and_compare_n(&self, call: &Call, found: &FormValues<'_>) -> Result<Reply, Error> {
-        let labelled = found.many.iter().map(|item| (&*item.label, &item.bytes));
+        let labeled = found.many.iter().map(|item| (&*item.label, &item.bytes));
         let samples: Vec<(&str, &Content<'_>)> =
-            [("sample_1", &found.one[0].bytes)].into_iter().chain(labelled).collect();
+            [("sample_1", &found.one[0].bytes)].into_iter().chain(labeled).collect();
         let mut templates = self.samples(call, &samples)?;
         let probe = templates.remove(0);
         self.entries(call, &probe, found, &templates)

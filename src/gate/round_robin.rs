@@ -1,4 +1,4 @@
-//! Round-robin queue by key: however many items one key has, one item of each key is taken in turn (as in fair queueing by sessions).
+//! Round-robin queue by key: however many items one key has, one item of each key is taken in turn (as in fair queuing by sessions).
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;

@@ -1,4 +1,4 @@
-//! Fair queue: picks the next job by the worker time of each owner (start-time fair queueing; Goyal, Vin and Cheng, 1996).
+//! Fair queue: picks the next job by the worker time of each owner (start-time fair queuing; Goyal, Vin and Cheng, 1996).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

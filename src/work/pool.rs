@@ -1,6 +1,6 @@
 //! Worker pool: a fixed number of threads that each own a state, fed by one bounded queue.
 //!
-//! Jobs are taken by how much time each owner's jobs took so far (start-time fair queueing; Goyal, Vin and Cheng, 1996), so that many or
+//! Jobs are taken by how much time each owner's jobs took so far (start-time fair queuing; Goyal, Vin and Cheng, 1996), so that many or
 //! long jobs of one owner delay another's by one job at most. A full queue refuses at once. A job whose handle was dropped is not run,
 //! and one that is running learns so when it asks. A panic fails its own job only: the worker makes itself a new state and goes on.
 

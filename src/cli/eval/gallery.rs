@@ -34,7 +34,11 @@ pub(super) struct Picture {
 
 impl Gallery {
     /// Enrolls everything under the root.
-    pub(super) fn enrol(settings: &Settings, root: &Path, aliases_file: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+    pub(super) fn enroll(
+        settings: &Settings,
+        root: &Path,
+        aliases_file: Option<&Path>,
+    ) -> Result<Self, Box<dyn Error>> {
         let faces = load(settings)?;
         let files = files(root, is_picture)?;
         let found = each(settings, &faces, root, &files, |extractor, bytes| extractor.extract_central(bytes))?;

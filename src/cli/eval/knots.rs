@@ -25,7 +25,7 @@ const PROMISED: f64 = 1e-4;
 const LISTED: usize = 25;
 
 pub(in crate::cli) fn knots(settings: &Settings, on: &Pictures, aliases: Option<&Path>) -> Result<(), Box<dyn Error>> {
-    let gallery = Gallery::enrol(settings, &on.root, aliases)?;
+    let gallery = Gallery::enroll(settings, &on.root, aliases)?;
     let mut identities: Vec<&str> = gallery.pictures.iter().map(|p| &*p.identity).collect();
     identities.sort_unstable();
     identities.dedup();

@@ -28,7 +28,7 @@ pub(in crate::cli) fn verification(
     aliases: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
     let rows = table::read(path, &["file_a", "file_b", "same", "fold?"])?;
-    let gallery = Gallery::enrol(settings, &on.root, aliases)?;
+    let gallery = Gallery::enroll(settings, &on.root, aliases)?;
     let by_name: HashMap<&str, usize> = gallery.pictures.iter().enumerate().map(|(i, p)| (&*p.name, i)).collect();
     let mut pairs = vec![];
     for (number, row) in rows.iter().enumerate() {

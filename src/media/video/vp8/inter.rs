@@ -3,7 +3,7 @@
 use super::frame::{Frame, Samples};
 use super::motion::{Shape, Vector};
 
-/// Filter taps around a position between two samples, in 128ths.
+/// Filter taps around a position between two samples, in units of 1/128.
 type Taps = [i16; 6];
 
 /// Taps for each eighth of the way from the third sample to the fourth: version 0 of the format.
