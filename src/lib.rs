@@ -32,7 +32,7 @@
 //! panics if an invariant breaks: [`media::fuzz`] (pictures), [`media::fuzz_archive`], [`media::video::fuzz`] and those of
 //! its containers, of VP8, [`media::fuzz_raw`] (what a camera sends), [`face::fuzz`] (templates), [`api::fuzz_query`]
 //! (queries), [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads), [`api::fuzz_base64`], [`api::fuzz_seal`],
-//! [`gate::fuzz`] (connections), [`ops::settings::fuzz`]. `cargo run --release --example fuzz` feeds them.
+//! [`gate::fuzz`] (connections), [`ops::settings::fuzz`]. `cargo fuzz-stable` feeds them.
 
 #[forbid(unsafe_code)]
 pub mod api;
@@ -53,31 +53,42 @@ pub mod work;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::path::{Path, PathBuf};
 
-    /// Files under `folder` that have a public function `fuzz…`.
-    fn fuzzed(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
+    fn read(path: &Path) -> String {
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())
+    }
+
+    /// Public functions `fuzz…` under `folder`, each with its file.
+    fn fuzz_functions(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for path in entries(folder) {
             if path.is_dir() {
-                fuzzed(&path, found);
-            } else if std::fs::read_to_string(&path).unwrap().lines().any(|line| line.starts_with("pub fn fuzz")) {
-                found.push(path);
+                fuzz_functions(&path, found);
+                continue;
             }
+            let text = read(&path);
+            let names =
+                text.lines().filter_map(|line| line.strip_prefix("pub fn ")?.split_once('(').map(|(name, _)| name));
+            found.extend(names.filter(|name| name.starts_with("fuzz")).map(|name| (path.clone(), name.to_owned())));
         }
     }
 
     /// The paths by which the function `name` of a module is known: its own, and those by which its parents export it.
-    fn names(sources: &Path, module: &[String], name: &str) -> Vec<String> {
+    fn paths(sources: &Path, module: &[String], name: &str) -> Vec<String> {
         let mut all = vec![format!("faceplate::{}::{name}", module.join("::"))];
         let Some((last, parents)) = module.split_last().filter(|(_, parents)| !parents.is_empty()) else { return all };
-        let parent = std::fs::read_to_string(sources.join(parents.join("/")).join("mod.rs")).unwrap();
+        let parent = read(&sources.join(parents.join("/")).join("mod.rs"));
         let exports = parent.split(';').filter_map(|item| item.split_once(&format!("pub use {last}::")));
         for (_, exported) in exports {
             for item in exported.split(['{', '}', ',']).map(str::trim) {
                 let (its, known) = item.split_once(" as ").unwrap_or((item, item));
                 if its == name {
-                    all.extend(names(sources, parents, known));
+                    all.extend(paths(sources, parents, known));
                 }
             }
         }
@@ -114,20 +125,30 @@ mod tests {
     #[test]
     fn every_public_fuzz_function_is_called_by_the_example() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let (sources, example) = (root.join("src"), std::fs::read_to_string(root.join("tests/fuzz.rs")).unwrap());
-        let is_fed = |name: &String| {
-            let mut rest = example.match_indices(&**name).map(|(at, _)| &example[at + name.len()..]);
-            rest.any(|rest| rest.starts_with([',', '(', ')']))
-        };
-        let mut files = vec![];
-        fuzzed(&sources, &mut files);
-        assert!(files.len() >= 16, "{files:?}");
-        for file in files {
+        let (sources, targets) = (root.join("src"), targets(root));
+        let mut functions = vec![];
+        fuzz_functions(&sources, &mut functions);
+        assert!(functions.len() >= 16, "{functions:?}");
+        for (file, name) in functions {
             let module = file.strip_prefix(&sources).unwrap().with_extension("");
             let mut module: Vec<String> = module.iter().map(|part| part.to_string_lossy().into_owned()).collect();
             module.retain(|part| part != "mod");
-            let names = names(&sources, &module, "fuzz");
-            assert!(names.iter().any(is_fed), "{}: none of {names:?} is in the example", file.display());
+            let paths = paths(&sources, &module, &name);
+            assert!(targets.iter().any(|(_, path)| paths.contains(path)), "{}: none of {paths:?}", file.display());
         }
+    }
+
+    #[test]
+    fn every_target_has_its_program_for_libfuzzer() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (folder, manifest) = (root.join("fuzz/fuzz_targets"), read(&root.join("fuzz/Cargo.toml")));
+        let mut programs: BTreeSet<PathBuf> = entries(&folder).collect();
+        for (name, path) in targets(root) {
+            let file = folder.join(format!("{name}.rs"));
+            assert!(programs.remove(&file), "{} is missing", file.display());
+            assert!(read(&file).contains(&format!("    {path}(")), "{name} does not call {path}");
+            assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "fuzz/Cargo.toml lacks {name}");
+        }
+        assert!(programs.is_empty(), "{programs:?} are in no line of tests/fuzz.rs");
     }
 }

@@ -5,6 +5,7 @@
 mod zip;
 
 use std::panic::{catch_unwind, set_hook, take_hook};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -191,9 +192,21 @@ fn damaged(good: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
+/// Writes each target's good input, a file each, to a folder of the target's name.
+fn write_seeds(corpus: &Path) -> std::io::Result<()> {
+    for (name, _, good) in &TARGETS {
+        let folder = corpus.join(name);
+        std::fs::create_dir_all(&folder)?;
+        for (number, bytes) in good().iter().enumerate() {
+            std::fs::write(folder.join(format!("seed-{number}")), bytes)?;
+        }
+    }
+    Ok(())
+}
+
 fn usage() -> ! {
     let names: Vec<&str> = TARGETS.iter().map(|target| target.0).collect();
-    eprintln!("usage: fuzz TARGET|all SECONDS [SEED]; targets: {}", names.join(", "));
+    eprintln!("usage: fuzz TARGET|all SECONDS [SEED] | fuzz seeds FOLDER; targets: {}", names.join(", "));
     std::process::exit(2)
 }
 
