@@ -1,6 +1,6 @@
 //! Feeds damaged input to a parser of untrusted bytes for some time: `fuzz TARGET SECONDS [SEED]`, or `all` for one
 //! after the other. A target is a plain function that panics if an invariant breaks. There is no coverage feedback: it needs only a
-//! stable compiler.
+//! stable compiler. The folder fuzz/ has the same targets for libFuzzer, which has it: `fuzz seeds FOLDER` writes what they begin with.
 
 mod zip;
 
@@ -212,6 +212,11 @@ fn usage() -> ! {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, corpus] = &arguments[..]
+        && command == "seeds"
+    {
+        return write_seeds(Path::new(corpus)).expect("the folder can be written");
+    }
     let (name, seconds, seed) = match &arguments[..] {
         [name, seconds] => (name, seconds, "1"),
         [name, seconds, seed] => (name, seconds, &**seed),
