@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_s_id_is_the_beginning_of_a_labelled_hash() {
+    fn a_key_id_is_the_beginning_of_a_labeled_hash() {
         // SHA-256 of "faceplate template key" and 32 times the byte 1, by another program.
         let sealed = seals(&["01"], false).seal(PLAIN.into(), None);
         assert_eq!(hex::digits(&sealed[8..16]), "5ea2480398443b82");
