@@ -1,9 +1,9 @@
 //! Faceplate: face verification and presentation attack detection over HTTP, on the machine where it runs.
 //!
 //! # How a request is processed
-//! [`cli`] starts everything. [`gate`] accepts connections and passes a request on once it is whole, well-formed and has a slot;
-//! [`api::Server`] takes it from tiny_http on one of a few threads; [`api::Route`] says which method it requests; [`api::multipart`]
-//! splits its body; [`media`] decodes a picture into a frame and [`face`] makes a template of the frame, both on an inference worker of
+//! [`cli`] starts everything. [`gate`] accepts connections, has [`api::Service`] judge each head, by which [`api::Route`] says which
+//! method it requests, and passes a request on once it is whole, well-formed and has a slot; [`api::Server`] takes its body from tiny_http
+//! on one of a few threads; [`api::multipart`] splits it; [`media`] decodes a picture into a frame and [`face`] makes a template of the frame, both on an inference worker of
 //! [`work`], while the HTTP thread waits on a [`work::JobHandle`] with a deadline; the score of two templates becomes the reply. For
 //! liveness, [`media`] decodes a picture, video or archive into a few frames, and [`face`] tracks the subject through them to one
 //! verdict. The steps always run in this order.

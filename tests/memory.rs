@@ -2,13 +2,16 @@
 //!
 //! There is no control group in a test, so the service gets the limit that it would have read from one.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use image::ExtendedColorType::{Rgba8, Rgba16};
 use image::ImageEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
-use crate::support::{Form, Service, binary, is_emulated, picture};
+use crate::support::{Form, Reply, Service, binary, is_emulated, picture, request};
 
 /// As in the systemd unit: freed memory goes back to the system.
 const THRESHOLD: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "262144");
@@ -114,6 +117,47 @@ fn pictures_stay_below_the_memory_of_the_unit() {
         println!("{workers} workers in 512 MiB: {peak} MiB at the most");
         assert!(peak < 512 - 83, "{peak} MiB, and a fifth of the rest is for bodies");
     }
+}
+
+/// Starts the binary with so many KiB of address space; an error is what it said before it ended. A service that is ready has to answer.
+fn start_within(kib: u64, args: &[&str]) -> Result<(), String> {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -v {kib}; exec \"$@\""), "sh", env!("CARGO_BIN_EXE_faceplate")]).args(args);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut text = String::new();
+    let address = lines.by_ref().find_map(|line| {
+        text.push_str(&line);
+        line.split_once("ready on http://").map(|(_, rest)| rest.split([' ', ',']).next().unwrap().to_owned())
+    });
+    let Some(address) = address else {
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{text}");
+        return Err(text);
+    };
+    std::thread::spawn(move || lines.for_each(drop));
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(&request("GET", "/version", &[], b"")).unwrap();
+        assert_eq!(Reply::read(&mut BufReader::new(stream)).status, 200);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    Ok(())
+}
+
+#[test]
+fn a_service_that_gets_too_few_threads_does_not_start_and_says_why() {
+    if is_emulated() {
+        return;
+    }
+    let args = ["serve", "--listen", "127.0.0.1:0", "--workers", "1"];
+    let plain = Service::spawn_command(binary().args(args));
+    let kib = plain.address_space_mib() * 1024;
+    drop(plain);
+    // Arenas of the allocator make the size vary; whatever it is, a service that is ready answers.
+    let errors: Vec<String> = (1..=8).filter_map(|step| start_within(kib - 4_000 * step, &args).err()).collect();
+    assert!(errors.iter().any(|error| error.contains("TasksMax=")), "{errors:?}");
 }
 
 #[test]

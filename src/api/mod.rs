@@ -1,7 +1,7 @@
 //! Implements the contract, API Lite: the meaning of requests and their replies. Handlers only translate; they make no decisions.
 //!
-//! [`Service`] is free of sockets: it takes a [`Head`] and a body and returns a [`Reply`]. [`Server`] connects it to the gate and to
-//! tiny_http.
+//! [`Service`] is free of sockets: it judges a [`crate::gate::Head`] once, takes what it made of that with the body, and returns a
+//! [`Reply`]. [`Server`] connects it to the gate and to tiny_http.
 
 mod admit;
 mod body;

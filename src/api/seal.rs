@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_any_bit_is_told_by_what_it_changes() {
+    fn each_changed_bit_gives_the_error_of_the_field_that_it_changes() {
         let seals = seals(&["01"], false);
         for subject in [None, Some("Ann")] {
             let sealed = seals.seal(PLAIN.into(), subject);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_longer_is_broken_once_it_begins_as_a_seal() {
+    fn a_truncated_or_extended_seal_is_broken() {
         let seals = seals(&["01"], false);
         let sealed = seals.seal(PLAIN.into(), None);
         let longer = [&sealed[..], &[0]].concat();
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_of_nobody_can_t_be_bound_afterwards_nor_set_free() {
+    fn a_seal_can_be_neither_bound_to_a_person_nor_released_afterwards() {
         let seals = seals(&["01"], false);
         // Not even to a person whose name adds nothing to the associated data.
         let [mut free, mut bound] = [None, Some("")].map(|subject| seals.seal(PLAIN.into(), subject));

@@ -11,10 +11,11 @@ use tiny_http::{Header, Method, Request, Response, StatusCode};
 
 use super::body::Body;
 use super::context::{Call, Service};
-use super::error::{Error, Kind};
+use super::error::{Error, Family, Kind};
 use super::reply::{LiveBody, Reply};
 use crate::gate::{
-    Access, Gate, GateConfig, InFlightRequests, Listener, PROTECTION, REQUEST_NUMBER, SlotLimits, Tls, http_date,
+    Access, Gate, GateConfig, InFlightRequests, Listener, PROBE_ID, PROTECTION, REQUEST_NUMBER, SlotLimits, Tls,
+    http_date,
 };
 use crate::ops::shutdown::{IDLE, Shutdown};
 use crate::ops::{SecretBytes, Settings};
@@ -108,8 +109,10 @@ impl Server {
             };
             thread::Builder::new().name(format!("http-{number}")).spawn(work)
         };
-        let threads = (0..slots.all()).map(start).collect::<io::Result<_>>()?;
-        gate.wait_for_upstreams(slots.all(), START_TIME)?;
+        let no_thread =
+            |error| io::Error::other(format!("no thread for HTTP (TasksMax=, ulimit -u, ulimit -v): {error}"));
+        let threads = (0..slots.all()).map(start).collect::<io::Result<_>>().map_err(no_thread)?;
+        gate.wait_until_listening(START_TIME, || shutdown.requested())?;
         let wait_limit = settings.limits.request_time() + LAST_WORDS;
         Ok(Self { gate: Arc::new(gate), http, threads, wait_limit, shutdown: shutdown.clone() })
     }
@@ -144,9 +147,11 @@ fn serve(service: &Arc<Service>, mut request: Request, in_flight_requests: &InFl
     let number = header(&request, REQUEST_NUMBER).and_then(|number| number.parse().ok());
     // A request that is not in flight any more needs no answer: its client left before it was read.
     let Some(caller) = number.and_then(|number| in_flight_requests.find(number)) else { return };
-    // The gate's own health check was never admitted.
-    let Some(call) = caller.data.as_ref().and_then(|data| data.downcast_ref::<Call>()).cloned() else {
+    if number == Some(PROBE_ID) {
         return deliver(request, Service::alive(), &id);
+    }
+    let Some(call) = caller.data.as_ref().and_then(|data| data.downcast_ref::<Call>()).cloned() else {
+        return deliver(request, Error::internal(Family::Pattern, "the request was not admitted").into(), &id);
     };
     let family = call.route.family();
     let (owner, before) = (caller.owner.clone(), thread_cpu_time());

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_moves_no_knot_to_the_similarity_of_identical_templates() {
+    fn a_site_moves_no_knot_to_the_similarity_of_identical_templates() {
         for mean in [vec![], vec![0.1, 0.0, 0.0]] {
             let strict = Comparator::new(&SINGLE, &JOINED, Some(Site::new(mean, 1.0, 10.0)));
             for template in both_kinds([1.0, 0.2, -0.3]) {

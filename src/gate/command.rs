@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Instant;
 
 use super::Handler;
@@ -36,8 +36,8 @@ pub struct Gauges {
     pub held_bytes: AtomicUsize,
     /// In-flight requests.
     pub requests: AtomicUsize,
-    /// Connections to tiny_http that have answered a health check.
-    pub upstreams: AtomicUsize,
+    /// Whether connections are accepted; not for metrics.
+    pub is_listening: AtomicBool,
 }
 
 /// A command of another thread to the event loop.

@@ -56,21 +56,22 @@ impl Gate {
         ))
     }
 
-    /// Waits until so many connections to tiny_http have answered a health check. Its threads exist from then on: where the system grants no
-    /// more of them, the service does not start, instead of ending later.
+    /// Waits until the gate accepts connections, which it does once every connection to tiny_http has answered a health check, or until
+    /// `stop` returns true. Where the system does not grant the threads that this takes, the service does not start, instead of ending at
+    /// some request.
     ///
     /// # Errors
-    /// If tiny_http ends, or takes longer than `time`.
-    pub fn wait_for_upstreams(&self, count: usize, time: Duration) -> io::Result<()> {
+    /// If tiny_http or the gate ends, or if it takes longer than `time`.
+    pub fn wait_until_listening(&self, time: Duration, stop: impl Fn() -> bool) -> io::Result<()> {
         let until = Instant::now() + time;
-        while self.gauges.upstreams.load(Ordering::Relaxed) < count {
+        while !self.gauges.is_listening.load(Ordering::Relaxed) && !stop() {
             if self.has_stopped() {
-                return Err(io::Error::other(
-                    "the system grants no threads for HTTP (TasksMax= of the unit, ulimit -u and -v)",
-                ));
+                let what =
+                    "the HTTP server has ended: the system may grant too few threads (TasksMax=, ulimit -u, ulimit -v)";
+                return Err(io::Error::other(what));
             }
             if Instant::now() > until {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "the threads for HTTP did not answer"));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the threads for HTTP do not answer"));
             }
             thread::sleep(Duration::from_millis(1));
         }

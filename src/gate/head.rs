@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-/// A request's head, reduced to what is needed of it: nothing else is passed on.
+/// A request's head, reduced to what is needed of it. Verb and target alone are passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Verb.
@@ -69,7 +69,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// The headers that the handler judges by; it uses no others.
+/// The headers that are kept: the handler judges by them, and the id is that of the log.
 pub(super) const KEPT: [&str; 5] =
     ["Content-Type", "Content-Encoding", "Content-Transfer-Encoding", "X-Request-ID", "X-Subject"];
 
@@ -77,7 +77,7 @@ pub(super) const KEPT: [&str; 5] =
 const MOST_HEADERS: usize = 64;
 
 /// The verbs of RFC 9110 and RFC 5789. A request with another one is its connection's last: some servers don't read on after a verb that
-/// they don't know. (The upstream refuses all but three.)
+/// they don't know. (The handler refuses all but three.)
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
 const fn bad(why: &'static str) -> Malformed {

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::HandlerData;
 use crate::work::{CancelToken, Owner};
 
-/// The header that carries a request's number to the upstream. Peers can't set it: the gate passes few headers on.
+/// The header that carries a request's number to the upstream. Peers can't set it: none of their headers is passed on.
 pub const REQUEST_NUMBER: &str = "X-Request-Number";
 
-/// The number of the gate's own health checks.
-pub(super) const PROBE_ID: u64 = 0;
+/// The number of the gate's own health checks, which are never admitted.
+pub const PROBE_ID: u64 = 0;
 
 /// An in-flight request.
 #[derive(Clone, Debug, Default)]

@@ -36,7 +36,7 @@ pub use connection::{AccessRecord, Admitted, Connection, Rejected, Request, Rule
 pub use fuzz::{fuzz, requests};
 pub use handle::Gate;
 pub use head::{Framing, Head, Malformed, Page};
-pub use in_flight::{InFlightRequest, InFlightRequests, REQUEST_NUMBER};
+pub use in_flight::{InFlightRequest, InFlightRequests, PROBE_ID, REQUEST_NUMBER};
 pub use listener::{Listener, open};
 pub use tls::Tls;
 

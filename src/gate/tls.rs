@@ -119,7 +119,7 @@ mod tests {
     use crate::ops::FileErrorKind;
 
     #[test]
-    fn what_is_wrong_with_a_file_is_told() {
+    fn errors_name_the_file_and_what_is_wrong_with_it() {
         for (file, kind, told) in [
             ("/nonexistent", FileErrorKind::Unreadable, "/nonexistent: I/O error: "),
             ("Cargo.toml", FileErrorKind::Invalid, "Cargo.toml: no certificate in it"),

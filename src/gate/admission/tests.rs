@@ -212,7 +212,7 @@ fn guarded() -> (Access, String) {
 const WRONG: &str = "Authorization: Bearer x\r\n";
 
 #[test]
-fn the_contract_is_told_to_those_with_a_token_alone() {
+fn contract_errors_are_sent_only_to_clients_with_a_token() {
     let (access, good) = guarded();
     let mut admission = Admission::new(Arc::new(Nothing), access, SLOTS, &Limits::default());
     assert_eq!(refusal(&mut admission, ""), Some((RejectReason::NoToken.name(), UNTRUSTED_BYTES)));
@@ -247,7 +247,7 @@ fn neither_a_missing_token_nor_one_of_another_scope_leads_to_a_lock_out() {
 }
 
 #[test]
-fn who_is_locked_out_and_tries_on_is_not_locked_out_for_longer() {
+fn trying_on_does_not_extend_a_lock_out() {
     let (mut admission, start) = (admission(guarded().0, &Limits::default()), Instant::now());
     let mut ask = |seconds| {
         let now = start + Duration::from_secs(seconds);

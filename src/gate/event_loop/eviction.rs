@@ -29,7 +29,7 @@ const MOST_WAITING: usize = 64;
 
 /// The refusal of a request that had a slot and lost it.
 const SLOT_LOST: RejectReason =
-    RejectReason::Full("its slot was given to a client with cheaper requests, or with none");
+    RejectReason::Full("its slot was given to a client with cheaper requests, or to one that had no slot");
 
 /// A request loses its slot only to one that costs less than half, by a margin of [`MUCH`] seconds: clients of one kind, whose requests
 /// differ a little, do not take slots from each other.

@@ -105,6 +105,8 @@ pub(super) struct EventLoop {
     /// Clients whose reply waits at tiny_http until others have taken theirs.
     stalled: Vec<usize>,
     gauges: Arc<Gauges>,
+    /// Whether the listeners are registered.
+    is_listening: bool,
     /// When accepting resumes, after there was no descriptor for a connection, or so many came that others were kept waiting.
     accept_at: Option<Instant>,
     stop_at: Option<Instant>,
@@ -130,7 +132,7 @@ impl EventLoop {
         (upstream_socket, in_flight_requests): (UpstreamSocket, InFlightRequests),
         command_rx: Receiver<Command>,
     ) -> io::Result<Self> {
-        let mut event_loop = Self {
+        let event_loop = Self {
             poll,
             listeners,
             admission: Admission::new(
@@ -156,11 +158,11 @@ impl EventLoop {
             reply_bytes: 0,
             stalled: vec![],
             gauges: config.gauges,
+            is_listening: false,
             accept_at: None,
             stop_at: None,
             buffer: vec![0; BLOCK_BYTES].into(),
         };
-        event_loop.register_listeners()?;
         Ok(event_loop)
     }
 
@@ -168,17 +170,28 @@ impl EventLoop {
         self.clients.get_mut(i).and_then(Option::as_mut)
     }
 
-    fn register_listeners(&mut self) -> io::Result<()> {
-        for (i, listener) in self.listeners.iter_mut().enumerate() {
-            self.poll.registry().register(listener.source(), Source::Listener(i).token(), Interest::READABLE)?;
+    /// Begins to accept connections once every connection to tiny_http has answered a health check, so that its threads exist.
+    fn listen_once_connected(&mut self) {
+        let is_proven = |upstream: &Option<Upstream>| upstream.as_ref().is_some_and(|u| u.task != Task::HealthCheck);
+        if self.is_listening || !self.upstreams.iter().all(is_proven) {
+            return;
         }
-        Ok(())
+        for (i, listener) in self.listeners.iter_mut().enumerate() {
+            let (source, token) = (listener.source(), Source::Listener(i).token());
+            if let Err(error) = self.poll.registry().register(source, token, Interest::READABLE) {
+                log::error!("cannot listen: {error}");
+                self.stop_at = Some(Instant::now());
+            }
+        }
+        self.is_listening = true;
+        self.gauges.is_listening.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn run(&mut self) {
         let mut events = Events::with_capacity(256);
         while !self.is_done() {
             self.open_one_upstream();
+            self.listen_once_connected();
             let wait = self.wait();
             match self.poll.poll(&mut events, wait) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -219,9 +232,6 @@ impl EventLoop {
             self.gauges.connections.store(self.open, Ordering::Relaxed);
             self.gauges.held_bytes.store(self.admission.held(), Ordering::Relaxed);
             self.gauges.requests.store(self.admission.taken(), Ordering::Relaxed);
-            let is_proven = |upstream: &&Upstream| upstream.task != Task::HealthCheck;
-            let proven = self.upstreams.iter().flatten().filter(is_proven).count();
-            self.gauges.upstreams.store(proven, Ordering::Relaxed);
         }
     }
 

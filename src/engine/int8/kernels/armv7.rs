@@ -86,9 +86,9 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
             for quarter in 0..BLOCK / COLUMNS {
                 let (w, fits_i16) = (&weights[quarter * COLUMNS * k..], &fits_i16[quarter * chains..]);
                 let sums = &mut sums.as_flattened_mut()[quarter * COLUMNS..];
-                // SAFETY: these kernels are reached through an `Isa` alone, which exists only where there is NEON; two rows of `k` are in the scratch
-                // memory (the second may be the first again), each quarter has four times `k` weights and,
-                // as was asserted, `chains` flags.
+                // SAFETY: these kernels are reached through an `Isa` alone, which exists only where there is NEON; two rows of `k` are
+                // in the scratch memory (the second may be the first again), each quarter has four times `k` weights and, as was
+                // asserted, `chains` flags.
                 unsafe { faceplate_gemm_2x4(scratch.as_ptr(), w.as_ptr(), k, fits_i16.as_ptr(), sums.as_mut_ptr()) }
             }
             for (row, sums) in sums.iter().take(count).enumerate() {

@@ -181,7 +181,7 @@ fn judging_begins_behind_three_good_frames() {
 }
 
 #[test]
-fn a_person_who_is_back_within_seven_frames_is_judged_on() {
+fn a_person_who_is_back_within_seven_frames_remains_the_subject() {
     let (mut scene, mut session) = (Scene::new(), session(Some(10)));
     scene.come(&mut session, 3 + 4);
     for _ in 0..2 {
@@ -193,7 +193,7 @@ fn a_person_who_is_back_within_seven_frames_is_judged_on() {
 }
 
 #[test]
-fn a_person_who_is_away_for_eight_frames_is_gone_and_the_reason_is_what_was_missing() {
+fn a_person_who_is_away_for_eight_frames_is_gone() {
     let (mut scene, mut session) = (Scene::new(), session(Some(20)));
     scene.come(&mut session, 3 + 9);
     scene.leave(&mut session, 8);
@@ -243,7 +243,7 @@ fn only_a_session_that_judges_has_a_verdict_and_only_one_that_wants_it_a_best_sh
 }
 
 #[test]
-fn the_face_of_the_last_frame_is_told_while_waiting_and_while_judging() {
+fn the_face_of_the_last_frame_is_reported_while_waiting_and_while_judging() {
     let (mut scene, mut session) = (Scene::new(), session(Some(20)));
     for _ in 0..2 {
         scene.come(&mut session, 5);

@@ -23,7 +23,8 @@ pub(super) fn detect() -> Option<Isa> {
 const KERNELS: Kernels = Kernels {
     gemm: |g, _, out| {
         g.check(&out);
-        // SAFETY: these kernels are reached through an `Isa` alone, which exists only where the processor has the instructions; lengths are checked above.
+        // SAFETY: these kernels are reached through an `Isa` alone, which exists only where the processor has the instructions; lengths
+        // are checked above.
         unsafe { gemm(g, out) }
     },
     depthwise: neighbors::by_wide_fours,

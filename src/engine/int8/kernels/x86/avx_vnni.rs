@@ -22,7 +22,8 @@ pub(super) const KERNELS: Kernels = Kernels {
     scratch: |_| 0,
     gemm: |g, _, out| {
         g.check(&out);
-        // SAFETY: these kernels are reached through an `Isa` alone, which exists only where the processor has the instructions; lengths are checked above.
+        // SAFETY: these kernels are reached through an `Isa` alone, which exists only where the processor has the instructions; lengths
+        // are checked above.
         unsafe { gemm(g, out) }
     },
     depthwise: neighbors::by_fours,
