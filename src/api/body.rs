@@ -11,7 +11,7 @@ pub(super) struct Body(Arc<SecretBytes>);
 
 /// Part of a body, or bytes that were decoded from it.
 #[derive(Clone, Debug)]
-pub(super) struct Piece {
+pub(super) struct BodySlice {
     whole: Arc<SecretBytes>,
     range: Range<usize>,
 }
@@ -23,25 +23,25 @@ impl Body {
     }
 
     /// The content, to be passed to a worker: decoded bytes are shared as the body is.
-    pub(super) fn share(&self, content: &Content<'_>) -> Piece {
+    pub(super) fn share(&self, content: &Content<'_>) -> BodySlice {
         match content {
-            Content::Sent(bytes) => self.piece(bytes),
-            Content::Made(bytes) => Piece { whole: Arc::clone(bytes), range: 0..bytes.len() },
+            Content::Sent(bytes) => self.slice_of(bytes),
+            Content::Made(bytes) => BodySlice { whole: Arc::clone(bytes), range: 0..bytes.len() },
         }
     }
 
     /// The piece of the body that `bytes` is, or a copy if it lies outside of the body.
-    fn piece(&self, bytes: &[u8]) -> Piece {
+    fn slice_of(&self, bytes: &[u8]) -> BodySlice {
         // No other allocation lies inside of this one.
         let start = bytes.as_ptr().addr().wrapping_sub(self.0.as_ptr().addr());
         match start.checked_add(bytes.len()) {
-            Some(end) if end <= self.0.len() => Piece { whole: Arc::clone(&self.0), range: start..end },
-            _ => Piece { whole: Arc::new(bytes.into()), range: 0..bytes.len() },
+            Some(end) if end <= self.0.len() => BodySlice { whole: Arc::clone(&self.0), range: start..end },
+            _ => BodySlice { whole: Arc::new(bytes.into()), range: 0..bytes.len() },
         }
     }
 }
 
-impl Piece {
+impl BodySlice {
     /// Its first bytes, `most` at most.
     pub(super) fn first(mut self, most: usize) -> Self {
         self.range.end = self.range.end.min(self.range.start.saturating_add(most));
@@ -57,7 +57,7 @@ impl Deref for Body {
     }
 }
 
-impl Deref for Piece {
+impl Deref for BodySlice {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -72,14 +72,14 @@ mod tests {
     #[test]
     fn slices_of_a_body_are_shared_and_other_bytes_copied() {
         let body = Body::new(b"one two three".to_vec().into());
-        let two = body.piece(&body[4..7]);
+        let two = body.slice_of(&body[4..7]);
         assert_eq!((&*two, two.as_ptr()), (&b"two"[..], body[4..].as_ptr()));
         assert_eq!(
-            (&*body.piece(&body), &*body.piece(&body[13..]), &*body.piece(b"")),
+            (&*body.slice_of(&body), &*body.slice_of(&body[13..]), &*body.slice_of(b"")),
             (&body[..], &b""[..], &b""[..])
         );
         let other = b"two".to_vec();
-        let copied = body.piece(&other);
+        let copied = body.slice_of(&other);
         assert!(*copied == *other && copied.as_ptr() != other.as_ptr());
         let made = Content::from(SecretBytes::from(&b"decoded"[..]));
         let shared = body.share(&made);

@@ -70,7 +70,7 @@ pub enum CameraKind {
     /// Person: a presentation attack.
     Attack,
     /// Policy: the preview is off.
-    Private,
+    PreviewOff,
 }
 
 /// Why the gate rejected a request.
@@ -165,7 +165,7 @@ impl Error {
             Kind::ContentEncoding => 415,
             Kind::Internal => 500,
             Kind::Overloaded | Kind::Camera(CameraKind::Absent | CameraKind::Busy) => 503,
-            Kind::Camera(CameraKind::Private) | Kind::Gate(GateKind::Scope) => 403,
+            Kind::Camera(CameraKind::PreviewOff) | Kind::Gate(GateKind::Scope) => 403,
             Kind::Gate(GateKind::Status(status)) => status,
             Kind::Gate(GateKind::Token) => 401,
             Kind::Gate(GateKind::LockedOut) => 429,
@@ -256,7 +256,7 @@ impl CameraKind {
             Self::Busy => ("BPE-004002", "LDE-004002", "The camera is in use"),
             Self::Nobody => ("BPE-004003", "LDE-004003", "No face came before the camera"),
             Self::Attack => ("BPE-004004", "LDE-004004", "The face is not live"),
-            Self::Private => ("BPE-004005", "LDE-004005", "The preview is switched off"),
+            Self::PreviewOff => ("BPE-004005", "LDE-004005", "The preview is switched off"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use v4l::control::{Control, Description, Flags, MenuItem, Value};
 
 use super::fault::Fault;
-use crate::ops::settings::{self, ControlWord};
+use crate::ops::settings::{self, ControlName};
 
 /// A control of Video4Linux and its automatic counterpart, by their numbers in linux/v4l2-controls.h.
 struct Pair {
@@ -39,7 +39,7 @@ const PAIRS: [Pair; 4] = [
 /// does not support is refused with its range.
 pub(super) fn apply(device: &v4l::Device, settings: &settings::Camera) -> Result<Option<Lowering>, Fault> {
     let wanted = [settings.exposure, settings.gain, settings.focus, settings.white_balance];
-    if wanted.iter().all(|w| *w == settings::Control::Word(ControlWord::Keep)) {
+    if wanted.iter().all(|w| *w == settings::Control::Named(ControlName::Keep)) {
         return Ok(None);
     }
     // The crate panics on controls of unknown types; then none can be set, which only matters if one has to be.
@@ -54,7 +54,7 @@ pub(super) fn apply(device: &v4l::Device, settings: &settings::Camera) -> Result
             }
         }
     }
-    let automatic = settings.exposure == settings::Control::Word(ControlWord::Auto);
+    let automatic = settings.exposure == settings::Control::Named(ControlName::Auto);
     let lowering = automatic.then(|| Lowering::find(&known)).flatten();
     // It may still be lowered from before: a process that is killed can't reset it.
     if let Some(Lowering::Bias(choices)) = &lowering
@@ -71,9 +71,9 @@ fn plan(pair: &Pair, wanted: settings::Control, known: &[Description]) -> Result
     let usable = |id: u32| known.iter().find(|c| c.id == id && !c.flags.contains(Flags::DISABLED));
     let automatic = usable(pair.automatic);
     match wanted {
-        settings::Control::Word(ControlWord::Keep) => Ok(vec![]),
+        settings::Control::Named(ControlName::Keep) => Ok(vec![]),
         // A camera without the automatic control needs no command.
-        settings::Control::Word(ControlWord::Auto) => {
+        settings::Control::Named(ControlName::Auto) => {
             Ok(automatic.map(|c| (c.id, chosen(pair, c), false)).into_iter().collect())
         }
         settings::Control::Value(value) => {
@@ -234,7 +234,7 @@ mod tests {
         Description { id, typ, name, minimum, maximum, step, default, flags, items }
     }
 
-    const AUTO: settings::Control = settings::Control::Word(ControlWord::Auto);
+    const AUTO: settings::Control = settings::Control::Named(ControlName::Auto);
 
     #[test]
     fn values_out_of_range_are_refused_with_the_range() {

@@ -9,7 +9,7 @@ use nokhwa::utils::{ApiBackend, CameraIndex, RequestedFormat, RequestedFormatTyp
 
 /// A camera and what it can do.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct CameraInfo {
     /// Its number: N in `/dev/videoN`.
     pub number: u32,
     /// The name that it reports.
@@ -32,7 +32,7 @@ pub struct Mode {
 }
 
 /// All cameras by their numbers, with what they can do.
-pub fn find() -> Vec<Found> {
+pub fn find() -> Vec<CameraInfo> {
     listed().into_iter().map(|(number, name)| ask(number, name)).collect()
 }
 
@@ -53,7 +53,7 @@ pub fn listed() -> Vec<(u32, String)> {
     listed
 }
 
-fn ask(number: u32, name: String) -> Found {
+fn ask(number: u32, name: String) -> CameraInfo {
     let asked = catch_unwind(|| {
         let any = RequestedFormat::new::<RgbFormat>(RequestedFormatType::None);
         let mut camera = nokhwa::Camera::new(CameraIndex::Index(number), any).map_err(|e| e.to_string())?;
@@ -77,5 +77,5 @@ fn ask(number: u32, name: String) -> Found {
         Ok((modes, controls)) => (Ok(modes), controls),
         Err(why) => (Err(why), vec![]),
     };
-    Found { number, name, modes, controls }
+    CameraInfo { number, name, modes, controls }
 }

@@ -23,7 +23,7 @@ mod source;
 mod supervisor;
 mod thread;
 
-pub use discover::{Found, Mode, find, listed};
+pub use discover::{CameraInfo, Mode, find, listed};
 pub use exposure::Light;
 pub use fault::Fault;
 pub use slot::{Counts, Status};

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use super::surroundings::{self, Finding};
+use super::surroundings::{self, Check};
 use crate::camera;
 use crate::engine::{Isa, Role};
 use crate::ops::{Settings, counted, settings};
@@ -63,7 +63,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
     let there = if cameras.is_empty() { "none is there".to_owned() } else { cameras.join(", ") };
     println!("camera     {}: {there}", settings.camera.device);
     let findings = surroundings::look(settings);
-    for Finding { about, found } in &findings {
+    for Check { about, found } in &findings {
         match found {
             Ok(found) => println!("{about}: {found}"),
             Err(why) => println!("{about}: FAILED: {why}"),
@@ -76,12 +76,12 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
 /// For programs: `version`, `ok`, and `findings`, each with `about`, `ok` and `found`.
 pub(super) fn print_json(settings: &Settings) -> ExitCode {
     let models = super::faces(settings).and_then(|faces| faces.self_test()).map_err(|e| e.to_string());
-    let mut findings = vec![Finding { about: "models", found: models.map(|()| "the self-test passed".into()) }];
+    let mut findings = vec![Check { about: "models", found: models.map(|()| "the self-test passed".into()) }];
     findings.extend(surroundings::look(settings));
     let is_good = findings.iter().all(|finding| finding.found.is_ok());
     let findings: Vec<serde_json::Value> = findings
         .iter()
-        .map(|Finding { about, found }| {
+        .map(|Check { about, found }| {
             let text = found.as_ref().unwrap_or_else(|why| why);
             serde_json::json!({ "about": about, "ok": found.is_ok(), "found": text })
         })

@@ -17,7 +17,7 @@ use crate::ops::settings::ListenAddr;
 
 /// The result of one check.
 #[derive(Debug)]
-pub(super) struct Finding {
+pub(super) struct Check {
     /// What was checked, as a stable word.
     pub(super) about: &'static str,
     /// `Err` if the service can't work like this.
@@ -30,17 +30,17 @@ const LEAST_DESCRIPTORS: u64 = 80;
 const PLAUSIBLE: u64 = 1_704_067_200;
 
 /// Runs all checks; changes nothing.
-pub(super) fn look(settings: &Settings) -> Vec<Finding> {
+pub(super) fn look(settings: &Settings) -> Vec<Check> {
     let mut findings = vec![
-        Finding { about: "certificate", found: certificate(settings) },
-        Finding { about: "template_keys", found: keys(settings) },
-        Finding { about: "camera", found: camera(settings) },
-        Finding { about: "clock", found: Ok(clock(SystemTime::now())) },
-        Finding { about: "memory_controller", found: Ok(memory_controller()) },
-        Finding { about: "descriptors", found: descriptors(getrlimit(Resource::Nofile).maximum) },
+        Check { about: "certificate", found: certificate(settings) },
+        Check { about: "template_keys", found: keys(settings) },
+        Check { about: "camera", found: camera(settings) },
+        Check { about: "clock", found: Ok(clock(SystemTime::now())) },
+        Check { about: "memory_controller", found: Ok(memory_controller()) },
+        Check { about: "descriptors", found: descriptors(getrlimit(Resource::Nofile).maximum) },
     ];
     let places = settings.server.listen.0.iter();
-    findings.extend(places.map(|place| Finding { about: "listen", found: listen(place) }));
+    findings.extend(places.map(|place| Check { about: "listen", found: listen(place) }));
     findings
 }
 

@@ -47,7 +47,7 @@ struct Crop {
 
 /// The result of a detection in a crop.
 #[derive(Clone, Copy)]
-struct Found {
+struct CloserFace {
     face: Face,
     /// Mean distance of its points from those of the previous detection, in percent of the distance of the eyes.
     moved_percent: i64,
@@ -68,16 +68,16 @@ impl Detector {
             best = best.into_iter().chain(other).max_by(|a, b| a.score.total_cmp(&b.score));
         }
         let Some(best) = best else { return Ok(None) };
-        self.settle(frame, best, LOOKS - 1)
+        self.look_closer(frame, best, LOOKS - 1)
     }
 
     /// The same for a face that has to be upright in its frame: no other turn is tried.
     pub(super) fn confirm_upright(&mut self, frame: &Frame, face: &Face) -> Result<Option<Face>, Error> {
-        self.settle(frame, *face, LOOKS)
+        self.look_closer(frame, *face, LOOKS)
     }
 
     /// Repeats the detection until the points agree with those of the previous one.
-    fn settle(&mut self, frame: &Frame, mut face: Face, looks: usize) -> Result<Option<Face>, Error> {
+    fn look_closer(&mut self, frame: &Frame, mut face: Face, looks: usize) -> Result<Option<Face>, Error> {
         for _ in 0..looks {
             let Some(found) = self.closer(&Crop::around(frame, &face.points), Rotation::None)? else { return Ok(None) };
             if found.holds() {
@@ -89,7 +89,7 @@ impl Detector {
     }
 
     /// The face in the middle of a crop, that crop turned by `turn`.
-    fn closer(&mut self, crop: &Crop, turn: Rotation) -> Result<Option<Found>, Error> {
+    fn closer(&mut self, crop: &Crop, turn: Rotation) -> Result<Option<CloserFace>, Error> {
         let turned = (turn != Rotation::None).then(|| crop.pixels.turned(turn));
         let faces = self.closely(turned.as_ref().unwrap_or(&crop.pixels), SURE)?;
         let middle = Point { x: CROP / 2, y: (SIDE as f64 * MIDDLE) as i32 * SUB };
@@ -100,11 +100,11 @@ impl Detector {
         let face = crop.in_picture(face, turn);
         let apart: i64 = crop.points.iter().zip(&face.points).map(|(p, q)| i64::from(p.distance(*q))).sum();
         let moved_percent = apart * 100 / (5 * crop.eye_distance()).max(1);
-        Ok(Some(Found { face, moved_percent }))
+        Ok(Some(CloserFace { face, moved_percent }))
     }
 }
 
-impl Found {
+impl CloserFace {
     /// Whether it confirms the previous detection.
     fn holds(&self) -> bool {
         self.moved_percent <= SAME_PERCENT

@@ -78,7 +78,9 @@ impl Service {
     fn may_show(&self, call: &Call) -> Result<(), Error> {
         match self.camera_settings.preview {
             true => Ok(()),
-            false => Err(Error::new(call.route.family(), Kind::Camera(CameraKind::Private), "camera.preview is false")),
+            false => {
+                Err(Error::new(call.route.family(), Kind::Camera(CameraKind::PreviewOff), "camera.preview is false"))
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use detect_reply::JudgedMedium;
 pub use payload::fuzz;
 pub(super) use submission::Submission;
 
-use super::body::Piece;
+use super::body::BodySlice;
 use super::context::{Call, Service};
 use super::encoding::decode_base64;
 use super::error::{Error, Family, Kind};
@@ -77,7 +77,7 @@ impl Service {
     }
 
     /// Queues a medium. The worker stops by itself when its request is cancelled.
-    fn judge(&self, call: &Call, bytes: Piece, best_shot: bool) -> Result<Answer, Error> {
+    fn judge(&self, call: &Call, bytes: BodySlice, best_shot: bool) -> Result<Answer, Error> {
         let job =
             move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| extractor.judge(&bytes, best_shot, unwanted);
         self.pool.submit(&call.request.owner, job).map_err(|_| overloaded("too many requests at once"))

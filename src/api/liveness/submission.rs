@@ -5,7 +5,7 @@
 //! overlooked.
 
 use super::payload::Payload;
-use crate::api::body::{Body, Piece};
+use crate::api::body::{Body, BodySlice};
 use crate::api::content_type::ContentType;
 use crate::api::encoding::decode_base64;
 use crate::api::error::{Error, Family, Kind};
@@ -36,7 +36,7 @@ pub(in crate::api) struct Medium<'a> {
 
 impl Medium<'_> {
     /// Takes its bytes, to be passed to a worker. They are not kept here: decoded bytes are freed once they were judged.
-    pub(super) fn take(&mut self, body: &Body) -> Piece {
+    pub(super) fn take(&mut self, body: &Body) -> BodySlice {
         body.share(&std::mem::take(&mut self.bytes))
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Fitted {
 
 /// Results on pairs of people that were not used for the fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Held {
+pub(super) struct CrossValidation {
     /// Non-mated pairs.
     pub(super) pairs: usize,
     /// Those that reach each of [`PROMISED`].
@@ -76,17 +76,17 @@ impl Fitted {
 }
 
 /// Fits on each half of the people and tests on the other.
-pub(super) fn held(people: &[&Person], model: &ModelInfo, way: Way) -> Held {
+pub(super) fn validated(people: &[&Person], model: &ModelInfo, way: Way) -> CrossValidation {
     let (a, b) = halves(people);
-    let test = |on: &[&Person], fitted: &Fitted| Held::of(on, &comparator(model, Some(fitted.site())));
+    let test = |on: &[&Person], fitted: &Fitted| CrossValidation::of(on, &comparator(model, Some(fitted.site())));
     test(&b, &way.fit(&a, model)).and(test(&a, &way.fit(&b, model)))
 }
 
 /// The same for the curve as it is shipped, on the same pairs.
-pub(super) fn shipped(people: &[&Person], model: &ModelInfo) -> Held {
+pub(super) fn shipped(people: &[&Person], model: &ModelInfo) -> CrossValidation {
     let (a, b) = halves(people);
     let comparator = comparator(model, None);
-    Held::of(&b, &comparator).and(Held::of(&a, &comparator))
+    CrossValidation::of(&b, &comparator).and(CrossValidation::of(&a, &comparator))
 }
 
 fn comparator(model: &ModelInfo, site: Option<Site>) -> Comparator {
@@ -94,31 +94,31 @@ fn comparator(model: &ModelInfo, site: Option<Site>) -> Comparator {
 }
 
 /// The way that keeps the false match rates better; of two that keep them, the one that approves more mated pairs.
-pub(super) fn better(moved: &Held, centered: &Held) -> Way {
-    let rank = |held: &Held| (held.excess().max(1.0), -(held.approved as f64));
+pub(super) fn better(moved: &CrossValidation, centered: &CrossValidation) -> Way {
+    let rank = |validated: &CrossValidation| (validated.excess().max(1.0), -(validated.approved as f64));
     if rank(centered) < rank(moved) { Way::Centered } else { Way::Moved }
 }
 
-impl Held {
+impl CrossValidation {
     fn of(people: &[&Person], comparator: &Comparator) -> Self {
-        let mut held = Self::default();
+        let mut validated = Self::default();
         let approved = Score::new(PROMISED[2].0);
         for (i, person) in people.iter().enumerate() {
             for (j, a) in person.templates.iter().enumerate() {
                 for b in &person.templates[..j] {
-                    held.mated += 1;
-                    held.approved += usize::from(comparator.compare(a, b) >= approved);
+                    validated.mated += 1;
+                    validated.approved += usize::from(comparator.compare(a, b) >= approved);
                 }
                 for b in people[..i].iter().flat_map(|other| &other.templates) {
-                    held.pairs += 1;
+                    validated.pairs += 1;
                     let score = comparator.compare(a, b);
-                    for (reached, (promised, _)) in held.reached.iter_mut().zip(PROMISED) {
+                    for (reached, (promised, _)) in validated.reached.iter_mut().zip(PROMISED) {
                         *reached += usize::from(score >= Score::new(promised));
                     }
                 }
             }
         }
-        held
+        validated
     }
 
     fn and(self, other: Self) -> Self {
@@ -259,7 +259,7 @@ mod tests {
         let before = shipped(&people, &model());
         assert!(before.share() > 0.01, "{before:?}");
         for way in [Way::Moved, Way::Centered] {
-            let after = held(&people, &model(), way);
+            let after = validated(&people, &model(), way);
             assert!(after.excess() < 2.0 && after.share() < 1e-3, "{way:?} {after:?}");
             assert_eq!(after.pairs, before.pairs);
             assert!(after.approved * 10 > after.mated * 9, "{way:?} {after:?}");
@@ -279,16 +279,17 @@ mod tests {
 
     #[test]
     fn the_false_match_promise_decides_before_the_approval_rate() {
-        let held = |reached, approved| Held { pairs: 10_000, reached: [reached, 0, 0], mated: 100, approved };
+        let validated =
+            |reached, approved| CrossValidation { pairs: 10_000, reached: [reached, 0, 0], mated: 100, approved };
         for (moved, centered, want) in [
-            (held(100, 90), held(300, 95), Way::Moved),
-            (held(300, 95), held(100, 90), Way::Centered),
-            (held(20, 90), held(100, 95), Way::Centered),
-            (held(20, 90), held(20, 90), Way::Moved),
+            (validated(100, 90), validated(300, 95), Way::Moved),
+            (validated(300, 95), validated(100, 90), Way::Centered),
+            (validated(20, 90), validated(100, 95), Way::Centered),
+            (validated(20, 90), validated(20, 90), Way::Moved),
         ] {
             assert_eq!(better(&moved, &centered), want);
         }
         // At 0.85 one pair in ten thousand is expected: two of them prove nothing.
-        assert_eq!(Held { reached: [0, 0, 2], ..held(0, 0) }.excess(), 0.0);
+        assert_eq!(CrossValidation { reached: [0, 0, 2], ..validated(0, 0) }.excess(), 0.0);
     }
 }

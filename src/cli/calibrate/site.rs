@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 
-use super::fit::{Fitted, Held, PROMISED, Person, Way, better, held, shipped};
+use super::fit::{CrossValidation, Fitted, PROMISED, Person, Way, better, shipped, validated};
 use crate::api::TemplateSealer;
 use crate::cli::eval::{each, files, is_picture, load};
 use crate::engine::{Decoding, ModelInfo};
@@ -54,7 +54,7 @@ pub(in crate::cli) fn site(settings: &Settings, root: &Path) -> Result<(), Box<d
         let there = counted(people.len(), "person", "people");
         return Err(format!("{LEAST_PEOPLE} people are needed at the least; here is {there}").into());
     }
-    let (moved, centered) = (held(&people, model, Way::Moved), held(&people, model, Way::Centered));
+    let (moved, centered) = (validated(&people, model, Way::Moved), validated(&people, model, Way::Centered));
     tell("with shift and scale", &moved);
     tell("without what all have in common", &centered);
     let way = better(&moved, &centered);
@@ -90,17 +90,19 @@ fn template(path: &Path, person: &str, seals: &TemplateSealer, model: &ModelInfo
 }
 
 /// Prints one line for people.
-fn tell(what: &str, held: &Held) {
+fn tell(what: &str, validated: &CrossValidation) {
     let shares: Vec<String> = PROMISED
         .iter()
-        .zip(held.reached)
-        .map(|((score, share), reached)| format!("{reached} at {score} ({:.1} promised)", share * held.pairs as f64))
+        .zip(validated.reached)
+        .map(|((score, share), reached)| {
+            format!("{reached} at {score} ({:.1} promised)", share * validated.pairs as f64)
+        })
         .collect();
-    let mated = match held.mated {
+    let mated = match validated.mated {
         0 => String::new(),
-        mated => format!("; {:.1} % of {mated} mated pairs at 0.85", 100.0 * held.approved as f64 / mated as f64),
+        mated => format!("; {:.1} % of {mated} mated pairs at 0.85", 100.0 * validated.approved as f64 / mated as f64),
     };
-    eprintln!("{what:32} {} non-mated pairs: {}{mated}", held.pairs, shares.join(", "));
+    eprintln!("{what:32} {} non-mated pairs: {}{mated}", validated.pairs, shares.join(", "));
 }
 
 /// The three most similar pairs of different people.
@@ -118,13 +120,19 @@ fn most_alike<'a>(people: &[&'a Person]) -> Vec<(f64, &'a str, &'a str)> {
 }
 
 /// The section `[site]` for the settings file.
-fn section(fitted: &Fitted, model: &ModelInfo, people: usize, before: &Held, after: &Held) -> String {
+fn section(
+    fitted: &Fitted,
+    model: &ModelInfo,
+    people: usize,
+    before: &CrossValidation,
+    after: &CrossValidation,
+) -> String {
     #[derive(serde::Serialize)]
     struct File {
         site: settings::Site,
     }
     let rounded = |value: f64| (value * 1e4).round() / 1e4;
-    let share = |held: &Held| (held.share() * 1e7).round() / 1e7;
+    let share = |validated: &CrossValidation| (validated.share() * 1e7).round() / 1e7;
     let site = settings::Site {
         date: today(),
         model: model.id,

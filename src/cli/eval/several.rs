@@ -15,14 +15,14 @@ pub(super) struct Several {
     /// People who have at least one picture more than are joined.
     pub(super) people: usize,
     /// To the joined template.
-    pub(super) joined: Found,
+    pub(super) joined: MatchRates,
     /// To the most similar of its members.
-    pub(super) highest: Found,
+    pub(super) highest: MatchRates,
 }
 
 /// Similarities of pictures of the same person, and of other people.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct MatchRates {
     mated: Vec<f64>,
     non_mated: Vec<f64>,
 }
@@ -59,7 +59,7 @@ impl Several {
     }
 }
 
-impl Found {
+impl MatchRates {
     fn push(&mut self, is_mated: bool, similarity: f64) {
         if is_mated { self.mated.push(similarity) } else { self.non_mated.push(similarity) }
     }

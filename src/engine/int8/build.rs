@@ -54,7 +54,7 @@ pub(in crate::engine) struct Builder {
     pub(super) tensors: Vec<Tensor>,
     pub(super) steps: Vec<Step>,
     pub(super) inputs: Vec<Shape>,
-    pub(super) outputs: Vec<View>,
+    pub(super) outputs: Vec<TensorView>,
     /// Convolutions that leave part of a block of channels empty.
     pub(super) small: Vec<Small>,
 }
@@ -68,7 +68,7 @@ pub(super) struct Tensor {
 
 /// Some channels of a tensor.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View {
+pub(super) struct TensorView {
     pub(super) of: TensorId,
     pub(super) first: usize,
     pub(super) channels: usize,
@@ -108,7 +108,7 @@ impl Builder {
 
     /// The network's next output.
     pub(in crate::engine) fn output(&mut self, id: TensorId) {
-        self.outputs.push(View { of: id, first: 0, channels: self.tensors[id.0].shape.channels });
+        self.outputs.push(TensorView { of: id, first: 0, channels: self.tensors[id.0].shape.channels });
     }
 
     /// A convolution of `from`, plus `residual`, stored as `stored` says, or left as floats.

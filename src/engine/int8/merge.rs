@@ -2,7 +2,7 @@
 //! or a few each, together take as long as one of them alone.
 
 use super::BLOCK;
-use super::build::{Builder, Conv, Small, TensorId, View};
+use super::build::{Builder, Conv, Small, TensorId, TensorView};
 use super::step::{BufferId, Output};
 use super::{Stored, Unsupported};
 
@@ -76,7 +76,7 @@ impl Builder {
             let gone = [Output::Buffer(head.between.0), Output::Floats(head.output.0)];
             self.steps.retain(|step| !gone.contains(&step.to));
             let views = self.outputs.iter_mut().filter(|view| view.of == head.output);
-            views.for_each(|view| *view = View { of: output, first, channels: head.channels() });
+            views.for_each(|view| *view = TensorView { of: output, first, channels: head.channels() });
             first += head.channels();
         }
         Ok(())

@@ -178,11 +178,11 @@ impl CaptureSession {
     fn wait(&mut self, extractor: &mut Extractor, frame: &Frame) -> Result<bool, Error> {
         let start = (self.clock)();
         let detector = &mut extractor.detector;
-        let glance = self.blank > SELDOM && !self.blank.is_multiple_of(SELDOM);
+        let coarse_only = self.blank > SELDOM && !self.blank.is_multiple_of(SELDOM);
         let faces = match self.blank {
             // Once: a camera that is mounted on its side shows faces that only rotated searches find.
             SELDOM => detector.find(frame)?,
-            _ if glance => detector.detect_coarse(frame)?,
+            _ if coarse_only => detector.detect_coarse(frame)?,
             _ => detector.find_upright(frame)?,
         };
         self.effort.detect += (self.clock)() - start;

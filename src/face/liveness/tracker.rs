@@ -154,11 +154,11 @@ impl SubjectTracker {
         on_time(stop)?;
         self.frames += 1;
         self.seen = None;
-        let glance = self.upright.is_coarse_only();
+        let coarse_only = self.upright.is_coarse_only();
         let mut frame = if self.upright.turn == Rotation::None { frame } else { frame.turned(self.upright.turn) };
         let face = loop {
             on_time(stop)?;
-            let faces = self.find(extractor, &frame, glance)?;
+            let faces = self.find(extractor, &frame, coarse_only)?;
             let Some(face) = self.subject(&faces, &frame) else { return Ok(()) };
             self.place = Some(face.bounds);
             on_time(stop)?;
@@ -166,7 +166,7 @@ impl SubjectTracker {
                 self.defect = Some(QualityDefect::of_unconfirmed(&frame, &face));
                 return Ok(());
             };
-            let turn = self.upright.settle(&face);
+            let turn = self.upright.rotation_for(&face);
             if turn == Rotation::None {
                 break face;
             }
@@ -237,13 +237,13 @@ impl SubjectTracker {
         Ok(confirmed)
     }
 
-    fn find(&mut self, extractor: &mut Extractor, frame: &Frame, glance: bool) -> Result<Vec<Face>, Error> {
+    fn find(&mut self, extractor: &mut Extractor, frame: &Frame, coarse_only: bool) -> Result<Vec<Face>, Error> {
         let thorough = self.judged.is_empty() && self.without_face < THOROUGH;
         let start = (self.clock)();
         let detector = &mut extractor.detector;
         let faces = match thorough {
             true => detector.find(frame)?,
-            false if glance => detector.detect_coarse(frame)?,
+            false if coarse_only => detector.detect_coarse(frame)?,
             false => detector.find_upright(frame)?,
         };
         self.effort.detect += (self.clock)() - start;
@@ -311,7 +311,7 @@ impl Upright {
     }
 
     /// Takes the first confirmed face's direction as upright; how its frame has to be turned.
-    fn settle(&mut self, face: &Face) -> Rotation {
+    fn rotation_for(&mut self, face: &Face) -> Rotation {
         if std::mem::replace(&mut self.settled, true) {
             return Rotation::None;
         }

@@ -45,7 +45,7 @@ fn recordings(bytes: &[u8]) -> Result<Vec<&[u8]>, Error> {
 fn read_track<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Track<'a>, Error> {
     let mut streams = Stream::find(bytes)?;
     let mut chunks = Chunks::new(bytes);
-    let mut found: Vec<Found<'_>> = streams.iter().map(|_| Found::default()).collect();
+    let mut found: Vec<StreamSamples<'_>> = streams.iter().map(|_| StreamSamples::default()).collect();
     for (code, body) in &mut chunks {
         for (stream, found) in streams.iter().zip(&mut found) {
             match stream.role(code) {
@@ -65,13 +65,14 @@ fn read_track<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Track<'a>, Error> 
             }
         }
     }
-    let candidate = |(stream, found): (&Stream<'_>, &Found<'_>)| {
+    let candidate = |(stream, found): (&Stream<'_>, &StreamSamples<'_>)| {
         let pixels = u64::from(stream.picture.width) * u64::from(stream.picture.height);
         Candidate { default: stream.enabled, pixels, samples: found.samples.len() }
     };
     let candidates: Vec<Candidate> = streams.iter().zip(&found).map(candidate).collect();
     let number = best(&candidates).unwrap_or(0);
-    let (stream, Found { position, mut samples, keys }) = (streams.swap_remove(number), found.swap_remove(number));
+    let (stream, StreamSamples { position, mut samples, keys }) =
+        (streams.swap_remove(number), found.swap_remove(number));
     if (chunks.cut || riff_is_cut(bytes)) && (position < stream.length || stream.length == 0) {
         let all = if stream.length == 0 { String::new() } else { format!(" of {}", stream.length) };
         return Err(Error::Damaged(format!("ends inside its media data: {position}{all} frames are there")));
@@ -88,7 +89,7 @@ fn read_track<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Track<'a>, Error> 
 
 /// What was found in a stream.
 #[derive(Default)]
-struct Found<'a> {
+struct StreamSamples<'a> {
     /// Counts the chunks, empty ones included: they repeat the picture before them.
     position: usize,
     samples: Vec<(usize, Sample<'a>)>,

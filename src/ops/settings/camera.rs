@@ -60,13 +60,13 @@ pub enum Control {
     /// A value in the control's own unit.
     Value(i64),
     /// A word instead of a value.
-    Word(ControlWord),
+    Named(ControlName),
 }
 
 /// Words that a control can be set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ControlWord {
+pub enum ControlName {
     /// The camera chooses.
     Auto,
     /// The driver's value stays.
@@ -80,8 +80,8 @@ impl TryFrom<Value> for Control {
     fn try_from(given: Value) -> Result<Self, String> {
         match &given {
             Value::Integer(value) => Ok(Self::Value(*value)),
-            Value::String(word) if word == "auto" => Ok(Self::Word(ControlWord::Auto)),
-            Value::String(word) if word == "keep" => Ok(Self::Word(ControlWord::Keep)),
+            Value::String(word) if word == "auto" => Ok(Self::Named(ControlName::Auto)),
+            Value::String(word) if word == "keep" => Ok(Self::Named(ControlName::Keep)),
             _ => Err(format!("{given} must be a whole number, \"auto\" or \"keep\"")),
         }
     }
@@ -101,7 +101,7 @@ fn device<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 
 impl Default for Camera {
     fn default() -> Self {
-        let auto = Control::Word(ControlWord::Auto);
+        let auto = Control::Named(ControlName::Auto);
         Self {
             device: "auto".into(),
             format: "auto".into(),

@@ -24,8 +24,8 @@ fn a_face_is_known_by_its_place() {
 fn the_first_confirmed_face_tells_which_way_is_up() {
     let lying = Face { points: [at(9, 0), at(9, 9), at(4, 4), at(0, 0), at(0, 9)], ..face(0, 0, 9) };
     let mut upright = Upright::default();
-    assert_eq!((upright.settle(&lying), upright.turn), (Rotation::Left, Rotation::Left));
-    assert_eq!((upright.settle(&lying), upright.turn), (Rotation::None, Rotation::Left));
+    assert_eq!((upright.rotation_for(&lying), upright.turn), (Rotation::Left, Rotation::Left));
+    assert_eq!((upright.rotation_for(&lying), upright.turn), (Rotation::None, Rotation::Left));
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn empty_frames_get_a_glance() {
     let mut upright = Upright::default();
     let closer: Vec<usize> = (1..=20).filter(|_| !upright.is_coarse_only()).collect();
     assert_eq!(closer, [1, 2, 3, 4, 8, 12, 16, 20]);
-    upright.settle(&face(0, 0, 9));
+    upright.rotation_for(&face(0, 0, 9));
     assert!(!upright.is_coarse_only() && !upright.is_coarse_only());
 }
 
@@ -145,6 +145,6 @@ fn best_shots_are_kept_of_the_first_three_people() {
 fn frames_that_are_known_to_be_upright_are_not_turned() {
     let mut tracker = SubjectTracker::of_upright(false, 6, || Duration::ZERO);
     let lying = Face { points: [at(9, 0), at(9, 9), at(4, 4), at(0, 0), at(0, 9)], ..face(0, 0, 9) };
-    assert_eq!(tracker.upright.settle(&lying), Rotation::None);
+    assert_eq!(tracker.upright.rotation_for(&lying), Rotation::None);
     assert_eq!((0..20).filter(|_| tracker.upright.is_coarse_only()).count(), 0);
 }

@@ -4,7 +4,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::super::neighbors::{Column as Places, Taps, fit, for_each_row};
+use super::super::neighbors::{Column as ColumnOffsets, Taps, fit, for_each_row};
 use super::super::target::{Store as _, with_put};
 use super::super::{Depthwise, Out};
 use super::depthwise::{any, load_weights};
@@ -45,7 +45,7 @@ fn short_products(d: &Depthwise<'_>, out: Out<'_>) {
 /// # Safety
 /// There must be 16 bytes at each address.
 #[inline(always)]
-unsafe fn load(places: Places) -> Column {
+unsafe fn load(places: ColumnOffsets) -> Column {
     // SAFETY: guaranteed by the caller.
     places.map(|place| unsafe { signed(place) })
 }
