@@ -11,17 +11,20 @@ fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())
 }
 
+/// All files under `folder`.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    entries(folder).flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
 /// Public functions `fuzz…` under `folder`, each with its file.
-fn fuzz_functions(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
-    for path in entries(folder) {
-        if path.is_dir() {
-            fuzz_functions(&path, found);
-            continue;
-        }
+fn fuzz_functions(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = vec![];
+    for path in files(folder) {
         let text = read(&path);
         let names = text.lines().filter_map(|line| line.strip_prefix("pub fn ")?.split_once('(').map(|(name, _)| name));
         found.extend(names.filter(|name| name.starts_with("fuzz")).map(|name| (path.clone(), name.to_owned())));
     }
+    found
 }
 
 /// The paths by which the function `name` of a module is known: its own, and those by which its parents export it.
@@ -55,23 +58,11 @@ fn targets(root: &Path) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Rust files under `folder`.
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for path in entries(folder) {
-        if path.is_dir() {
-            sources(&path, found);
-        } else {
-            found.push(path);
-        }
-    }
-}
-
 /// In most modules the compiler forbids it; in `engine` and `ops` it is denied, and may be allowed in these files alone.
 #[test]
 fn unsafe_code_is_allowed_only_in_kernels_and_for_the_heap() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = vec![];
-    sources(&root, &mut files);
+    let mut files = files(&root);
     let names_it = |file: &PathBuf| {
         let text = read(file);
         ["unsafe_code", "unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"].iter().any(|word| text.contains(word))
@@ -85,8 +76,7 @@ fn unsafe_code_is_allowed_only_in_kernels_and_for_the_heap() {
 fn every_public_fuzz_function_is_a_target() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (sources, targets) = (root.join("src"), targets(root));
-    let mut functions = vec![];
-    fuzz_functions(&sources, &mut functions);
+    let functions = fuzz_functions(&sources);
     assert!(functions.len() >= 16, "{functions:?}");
     for (file, name) in functions {
         let module = file.strip_prefix(&sources).unwrap().with_extension("");

@@ -47,12 +47,20 @@ impl Service {
 
     /// Runs the command, which must start a service.
     pub(crate) fn spawn_command(command: &mut Command) -> Self {
+        Self::try_spawn_command(command).unwrap_or_else(|end| panic!("no log line that the service is ready: {end:?}"))
+    }
+
+    /// Runs the command. If it ends before it is ready, its exit code and what it wrote.
+    pub(crate) fn try_spawn_command(command: &mut Command) -> Result<Self, (Option<i32>, String)> {
         raise_descriptor_limit();
         command.env_remove("RUST_LOG");
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut before = String::new();
         let address = loop {
-            let line = lines.next().expect("a log line that the service is ready").unwrap();
+            let Some(line) = lines.next() else { return Err((child.wait().unwrap().code(), before)) };
+            let line = line.unwrap();
+            before.push_str(&line);
             if let Some((_, rest)) = line.split_once("ready on ") {
                 let first = rest.split_whitespace().next().unwrap();
                 break first.split_once("://").expect("a URL").1.to_owned();
@@ -63,7 +71,7 @@ impl Service {
         let written = Arc::clone(&log);
         let write = move |line: String| written.lock().unwrap().push_str(&(line + "\n"));
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(write));
-        Self { child, address, log }
+        Ok(Self { child, address, log })
     }
 
     pub(crate) fn log(&self) -> String {

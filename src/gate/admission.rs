@@ -290,4 +290,4 @@ impl Rules for PeerAdmission<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

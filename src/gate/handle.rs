@@ -123,3 +123,34 @@ impl Gate {
         let _nor_does_it_sleep_then = self.waker.wake();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::admission::tests::{Everything, SLOTS};
+    use super::*;
+    use crate::ops::Limits;
+
+    /// A gate without listeners, and the socket at which tiny_http would listen.
+    fn gate() -> (Gate, UnixListener) {
+        let (handler, gauges, limits) = (Arc::new(Everything), Arc::default(), Limits::default());
+        let config = GateConfig { handler, access: Access::default(), tls: None, limits, slots: SLOTS, gauges };
+        Gate::open(vec![], config).unwrap()
+    }
+
+    #[test]
+    fn a_gate_whose_http_server_ends_does_not_listen_and_says_why() {
+        let (gate, listener) = gate();
+        drop(listener);
+        let error = gate.wait_until_listening(Duration::from_secs(60), || false).unwrap_err();
+        assert!(error.to_string().contains("too few threads"), "{error}");
+    }
+
+    #[test]
+    fn a_gate_whose_http_server_does_not_answer_is_not_waited_for_longer_than_asked() {
+        let (gate, _silent) = gate();
+        let error = gate.wait_until_listening(Duration::from_millis(20), || false).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        gate.wait_until_listening(Duration::from_secs(60), || true).unwrap();
+        gate.close(Duration::ZERO);
+    }
+}

@@ -6,7 +6,7 @@ use crate::gate::connection::AccessRecord;
 use crate::ops::settings;
 
 /// Takes every request for inference; all need a token for patterns, if there are any.
-struct Everything;
+pub(in crate::gate) struct Everything;
 
 impl Handler for Everything {
     fn scope(&self, _: &Head) -> Option<Scope> {
@@ -55,7 +55,7 @@ impl Handler for Nothing {
     fn on_connection_dropped(&self, _: &'static str) {}
 }
 
-const SLOTS: SlotLimits = SlotLimits { probe: 1, inference: 4, camera: 1 };
+pub(in crate::gate) const SLOTS: SlotLimits = SlotLimits { probe: 1, inference: 4, camera: 1 };
 
 fn peer(number: u8) -> Peer {
     Peer::V4([10, 0, 0, number])

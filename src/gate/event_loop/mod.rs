@@ -105,8 +105,6 @@ pub(super) struct EventLoop {
     /// Clients whose reply waits at tiny_http until others have taken theirs.
     stalled: Vec<usize>,
     gauges: Arc<Gauges>,
-    /// Whether the listeners are registered.
-    is_listening: bool,
     /// When accepting resumes, after there was no descriptor for a connection, or so many came that others were kept waiting.
     accept_at: Option<Instant>,
     stop_at: Option<Instant>,
@@ -158,7 +156,6 @@ impl EventLoop {
             reply_bytes: 0,
             stalled: vec![],
             gauges: config.gauges,
-            is_listening: false,
             accept_at: None,
             stop_at: None,
             buffer: vec![0; BLOCK_BYTES].into(),
@@ -172,19 +169,29 @@ impl EventLoop {
 
     /// Begins to accept connections once every connection to tiny_http has answered a health check, so that its threads exist.
     fn listen_once_connected(&mut self) {
-        let is_proven = |upstream: &Option<Upstream>| upstream.as_ref().is_some_and(|u| u.task != Task::HealthCheck);
-        if self.is_listening || !self.upstreams.iter().all(is_proven) {
+        if self.gauges.is_listening.load(Ordering::Relaxed) || !self.has_all_upstreams() {
             return;
         }
-        for (i, listener) in self.listeners.iter_mut().enumerate() {
-            let (source, token) = (listener.source(), Source::Listener(i).token());
-            if let Err(error) = self.poll.registry().register(source, token, Interest::READABLE) {
+        match self.register_listeners() {
+            Ok(()) => self.gauges.is_listening.store(true, Ordering::Relaxed),
+            Err(error) => {
                 log::error!("cannot listen: {error}");
                 self.stop_at = Some(Instant::now());
             }
         }
-        self.is_listening = true;
-        self.gauges.is_listening.store(true, Ordering::Relaxed);
+    }
+
+    fn register_listeners(&mut self) -> io::Result<()> {
+        for (i, listener) in self.listeners.iter_mut().enumerate() {
+            self.poll.registry().register(listener.source(), Source::Listener(i).token(), Interest::READABLE)?;
+        }
+        Ok(())
+    }
+
+    /// Whether every connection to tiny_http is open and has answered its health check.
+    fn has_all_upstreams(&self) -> bool {
+        let is_proven = |upstream: &Upstream| upstream.task != Task::HealthCheck;
+        self.upstreams.iter().all(|upstream| upstream.as_ref().is_some_and(is_proven))
     }
 
     pub(super) fn run(&mut self) {
@@ -247,8 +254,7 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let due = self.clients.iter().flatten().filter_map(|c| c.connection.deadline());
-        let is_short = self.upstreams.iter().any(|b| b.as_ref().is_none_or(|b| b.task == Task::HealthCheck));
-        let check = is_short.then(|| Instant::now() + RETRY_DELAY);
+        let check = (!self.has_all_upstreams()).then(|| Instant::now() + RETRY_DELAY);
         let patience = self.waiting.iter().map(|waiting| waiting.until);
         let next = due.chain(patience).chain(self.accept_at).chain(self.stop_at).chain(check).min()?;
         // A little late rather than a little early, which would wake for nothing.
