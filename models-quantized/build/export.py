@@ -32,6 +32,11 @@ def export(net, activations, weights, sides, producer):
         if block.op == "maxpool":
             nodes.append(helper.make_node("MaxPool", inputs, [name], name=name, kernel_shape=[2, 2], strides=[2, 2]))
             stored[block.output] = name
+            if block.channels:
+                more = np.array([0, 0, 0, 0, 0, block.channels - channels_of(net, block.inputs[0]), 0, 0])
+                stored[block.output] = f"{name}.wide"
+                pads = const(f"{name}.pads", more.astype(np.int64))
+                nodes.append(helper.make_node("Pad", [name, pads], [f"{name}.wide"], name=f"{name}.wide"))
             continue
         if block.op == "upadd":
             up = const(f"{name}.factor", np.array([1, 1, 2, 2], np.float32))
@@ -75,7 +80,8 @@ def export(net, activations, weights, sides, producer):
             after = [("Relu", [])] if block.relu else []
             if block.slopes is not None:
                 after.append(("PRelu", [const(f"{name}.slopes", block.slopes.reshape(-1, 1, 1))]))
-            after += [("Add", [residual]) for residual in inputs[1:]]
+            sums = [("Add", [residual]) for residual in inputs[1:]]
+            after = sums + after if block.add_first else after + sums
             values = [f"{name}.{step}" for step in ["linear", *(op.lower() for op, _ in after)]]
             values[-1] = final
             nodes.append(
@@ -111,6 +117,10 @@ def export(net, activations, weights, sides, producer):
     model.ir_version = 8
     checker.check_model(model)
     return model.SerializeToString(deterministic=True)
+
+
+def channels_of(net, tensor):
+    return next(len(b.bias) for b in net.blocks if b.output == tensor)
 
 
 def output_sides(name, sides):

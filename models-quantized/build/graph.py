@@ -4,8 +4,9 @@ The nets are read from the packages' ONNX files; everything that can be folded i
 batch normalization, input scaling), so that what is left is what an int8 engine runs:
 
     conv      convolution + bias + activation (none, ReLU or PReLU) + a second input, if there is one: a residual is added
-              before the sum is rounded. A fully connected layer is a conv that covers its input
-    maxpool   2x2, stride 2
+              before the sum is rounded, and where `add_first` is set before the activation. A fully connected layer is a
+              conv that covers its input
+    maxpool   2x2, stride 2; if it has `channels`, more channels of zeros follow
     upadd     nearest 2x upsampling of `low`, added to `x`
     excite    squeeze-excite: every channel of `x` times its gate, which two float layers make of the channels' means, plus
               the second input
@@ -20,6 +21,8 @@ import onnx
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+import lite
+
 
 @dataclass
 class Block:
@@ -33,6 +36,8 @@ class Block:
     groups: int = 1
     relu: bool = False
     slopes: np.ndarray = None  # (out,) of a PReLU; may be negative or above 1
+    add_first: bool = False  # whether the second input is added before the activation
+    channels: int = None  # of a maxpool's output, if it has more than its input
     gate: tuple = ()  # of an excite: its two layers (ReLU, then sigmoid) as conv blocks
 
     @property
@@ -77,7 +82,8 @@ class Net:
 def evaluate(block, inputs, weights=None, activation=True):
     if block.op == "maxpool":
         c, h, w = inputs[0].shape
-        return inputs[0][:, : h // 2 * 2, : w // 2 * 2].reshape(c, h // 2, 2, w // 2, 2).max((2, 4))
+        pooled = inputs[0][:, : h // 2 * 2, : w // 2 * 2].reshape(c, h // 2, 2, w // 2, 2).max((2, 4))
+        return np.pad(pooled, ((0, (block.channels or c) - c), (0, 0), (0, 0)))
     if block.op == "upadd":
         return inputs[0] + inputs[1].repeat(2, 1).repeat(2, 2)
     if block.op == "excite":
@@ -86,6 +92,9 @@ def evaluate(block, inputs, weights=None, activation=True):
         return inputs[0] / (1 + np.exp(-logits)) + inputs[1]
     weight, bias = (weights or {}).get(block.output, (block.weight, block.bias))
     y = convolve(inputs[0], weight, block) + bias[:, None, None]
+    if block.add_first:
+        y = sum(inputs[1:], y)
+        return block.activate(y) if activation else y
     y = block.activate(y) if activation else y
     return sum(inputs[1:], y)
 
@@ -251,6 +260,51 @@ def read_liveness(path):
     weight, bias = ((head[0] * k) @ head[1]).T[:, :, None, None], shift @ head[1]
     blocks.append(Block("conv", [last.output], "classes", weight.astype(np.float32), bias.astype(np.float32)))
     return Net(blocks, "input", {"classes": "classes"}, mean=0)
+
+
+def read_landmarks(path):
+    """FaceMesh, a TensorFlow Lite file. Its input scaling x / 255 goes into the first conv. Its layers with a stride of 2 pad at the
+    end only, kernels of the service at both. So all windows are turned by half a turn, and the net reads its crop upside down: the
+    padding is at the beginning then, and that at the other end is never read, since all sides are even."""
+    ops, source, outputs = lite.read(path)
+    blocks = []
+    for op in ops:
+        made = {b.output: b for b in blocks}
+        if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            depthwise = op.kind[0] == "D"
+            weight = op.constants[1].transpose((3, 0, 1, 2) if depthwise else (0, 3, 1, 2))[:, :, ::-1, ::-1]
+            pad = weight.shape[2] // 2 if op.options.Padding() == lite.SAME else 0
+            groups = len(weight) if depthwise else 1
+            stride = op.options.StrideH()
+            weight = np.ascontiguousarray(weight)
+            blocks.append(Block("conv", op.inputs[:1], op.output, weight, op.constants[2], stride, pad, groups))
+        elif op.kind == "PRELU":
+            block = made[op.inputs[0]]
+            block.slopes, block.output = op.constants[1].reshape(-1), op.output
+        elif op.kind == "MAX_POOL_2D":
+            blocks.append(Block("maxpool", op.inputs, op.output))
+        elif op.kind == "PAD":
+            block = made[op.inputs[0]]
+            block.channels, block.output = op.channels, op.output
+        elif op.kind == "ADD":
+            (block,) = [made[i] for i in op.inputs if made[i].op == "conv" and made[i].slopes is None]
+            block.inputs = block.inputs + [i for i in op.inputs if i != block.output]
+            block.output, block.add_first = op.output, True
+        else:
+            raise SystemExit(f"{path}: no rule for {op.kind}")
+    blocks[0].weight = blocks[0].weight / np.float32(255)
+    return Net(in_order(blocks, source), source, dict(zip(("points", "face"), outputs)), mean=0)
+
+
+def in_order(blocks, source):
+    """The blocks in an order in which each comes after those that it reads."""
+    known, ordered = {source}, []
+    while blocks:
+        ready = next(b for b in blocks if known.issuperset(b.inputs))
+        blocks = [b for b in blocks if b is not ready]
+        ordered.append(ready)
+        known.add(ready.output)
+    return ordered
 
 
 def conv_block(node, const):

@@ -48,9 +48,10 @@ pub(super) fn models(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn E
     let times = bench.runs.unwrap_or(MODEL_RUNS);
     title("one inference", times);
     for role in Role::ALL.into_iter().filter(|role| bench.step.is_none_or(|step| step.model() == Some(*role))) {
-        let info = models.get(role).info();
+        let Some(model) = models.find(role) else { continue };
+        let info = model.info();
         for &side in &info.input.sides {
-            let mut session = models.get(role).plan(side, arithmetic)?.session()?;
+            let mut session = model.plan(side, arithmetic)?.session()?;
             let pixels = self_test_picture(side);
             session.run(&pixels)?;
             let mut runs = vec![];

@@ -95,6 +95,7 @@ fn role(role: Role) -> &'static str {
         Role::Detector => "detector",
         Role::Embedder => "embedder",
         Role::Liveness => "liveness",
+        Role::Landmarks => "landmarks",
     }
 }
 

@@ -12,7 +12,7 @@ use super::Error;
 pub struct Manifest {
     /// Version of this format; 1.
     pub format: u32,
-    /// The models, one for each role.
+    /// The models, one for each role; the one for landmarks may be missing.
     #[serde(rename = "model")]
     pub models: Vec<ModelInfo>,
 }
@@ -27,11 +27,18 @@ pub enum Role {
     Embedder,
     /// Liveness model (PAD): tells a bona fide face in front of the camera from a picture or a mask of one.
     Liveness,
+    /// Finds a mesh of points on a face. A set without one can't judge how a head turns.
+    Landmarks,
 }
 
 impl Role {
-    /// All roles; a manifest has one model for each.
-    pub const ALL: [Self; 3] = [Self::Detector, Self::Embedder, Self::Liveness];
+    /// All roles.
+    pub const ALL: [Self; 4] = [Self::Detector, Self::Embedder, Self::Liveness, Self::Landmarks];
+
+    /// Whether every manifest has a model for it.
+    fn is_required(self) -> bool {
+        self != Self::Landmarks
+    }
 }
 
 /// One model.
@@ -148,6 +155,11 @@ pub enum Decoding {
         /// Index of the live class, from 0.
         live: usize,
     },
+    /// `points`: x, y and z of each point in pixels of the upright crop, z growing away from the viewer; `face`: a logit that it is one.
+    Mesh {
+        /// Number of points.
+        points: usize,
+    },
 }
 
 /// How the model was made int8; documentation only.
@@ -190,7 +202,7 @@ impl Manifest {
         }
         for role in Role::ALL {
             let found = manifest.models.iter().filter(|m| m.role == role).count();
-            if found != 1 {
+            if found > 1 || found == 0 && role.is_required() {
                 return wrong(format!("{found} models have the role {role:?}; there must be one"));
             }
         }
@@ -240,6 +252,8 @@ impl ModelInfo {
                 }
                 Ok(())
             }
+            (Role::Landmarks, Decoding::Mesh { points: 468 }) => Ok(()),
+            (Role::Landmarks, Decoding::Mesh { .. }) => self.wrong("a mesh must have the 468 points of FaceMesh"),
             (role, _) => self.wrong(&format!("this decoding does not fit the role {role:?}")),
         }
     }

@@ -43,10 +43,11 @@ macro_rules! embedded {
     };
 }
 
-const EMBEDDED_FILES: [(&str, &[u8]); 3] = [
+const EMBEDDED_FILES: [(&str, &[u8]); 4] = [
     embedded!("face_detection_yunet_2023mar.int8.onnx"),
     embedded!("face_recognition_sface_2021dec.int8.onnx"),
     embedded!("face_liveness_minifasnetv2se.int8.onnx"),
+    embedded!("face_landmarks_facemesh.int8.onnx"),
 ];
 
 /// A model file over this is refused before it is read. Ten times the largest that is shipped.
@@ -92,9 +93,14 @@ impl ModelSet {
         Ok(Self { models: manifest.models.into_iter().map(load).collect::<Result<_, _>>()? })
     }
 
-    /// The model for a role; every set has one for each.
+    /// The model for a role that every set has.
     pub fn get(&self, role: Role) -> &Model {
-        self.models.iter().find(|m| m.info.role == role).expect("the manifest was checked for every role")
+        self.find(role).expect("the manifest was checked for every role")
+    }
+
+    /// The model for a role, if there is one.
+    pub fn find(&self, role: Role) -> Option<&Model> {
+        self.models.iter().find(|m| m.info.role == role)
     }
 
     /// All models in the manifest's order.

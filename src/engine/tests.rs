@@ -7,8 +7,13 @@ use std::path::Path;
 use super::{Arithmetic, ErrorKind, Manifest, Map, ModelSet, Role, self_test};
 
 /// All plans that the service uses: role and side of the input in pixels.
-const PLANS: [(Role, usize); 4] =
-    [(Role::Detector, 320), (Role::Detector, 640), (Role::Embedder, 112), (Role::Liveness, 128)];
+const PLANS: [(Role, usize); 5] = [
+    (Role::Detector, 320),
+    (Role::Detector, 640),
+    (Role::Embedder, 112),
+    (Role::Liveness, 128),
+    (Role::Landmarks, 192),
+];
 
 /// Random pixels without any structure.
 fn noise(side: usize) -> Vec<u8> {

@@ -6,11 +6,10 @@
 //! different people with upside-down pictures matched. So every face is cropped by its points and given to the detector again. A face
 //! that is real and upright is found there with its points in their places. Otherwise it is searched for in the other turns.
 
-use super::align::{Similarity, TARGET, Target, sample};
+use super::align::{Similarity, TARGET, Target, sample_reduced};
 use super::detect::{Detector, untilt};
 use super::found::Face;
 use super::geometry::{Point, Rect, SUB};
-use super::resample;
 use crate::engine::Error;
 use crate::media::{Frame, Rotation};
 
@@ -114,17 +113,7 @@ impl CloserFace {
 impl Crop {
     fn around(frame: &Frame, points: &[Point; 5]) -> Self {
         let similarity = Similarity::fit(points, &target());
-        let times = similarity.scale() as usize;
-        let part = (times > 1).then(|| covered(frame, similarity, times)).flatten();
-        let pixels = match part {
-            // Of a large face, a copy reduced by a whole factor: that is the cheapest.
-            Some((left, top, width, height)) => {
-                let part = frame.part(left, top, width, height);
-                let small = resample::resize(&part, width / times, height / times);
-                sample(&small, similarity.in_part(left, top, times), SIDE)
-            }
-            None => sample(frame, similarity, SIDE),
-        };
+        let pixels = sample_reduced(frame, similarity, SIDE);
         Self { pixels: Frame::new(SIDE, SIDE, pixels), points: *points, similarity }
     }
 
@@ -140,22 +129,6 @@ impl Crop {
         let corners = [min, Point { x: max.x, y: min.y }, max, Point { x: min.x, y: max.y }].map(place);
         Face { bounds: Rect::around(&corners), points: face.points.map(place), score: face.score }
     }
-}
-
-/// Left, top, width and height of the part of the picture that the crop covers, sides multiples of `times`; `None` if that is empty.
-fn covered(frame: &Frame, similarity: Similarity, times: usize) -> Option<(usize, usize, usize, usize)> {
-    let bounds =
-        Rect::around(&[(0, 0), (CROP, 0), (CROP, CROP), (0, CROP)].map(|(x, y)| similarity.place(Point { x, y })));
-    // One pixel more on each side, for interpolation.
-    let span = |min: i32, max: i32, side: usize| {
-        let first = (min / SUB - 1).clamp(0, side as i32) as usize;
-        let end = (max / SUB + 2).clamp(0, side as i32) as usize;
-        let length = end.saturating_sub(first) / times * times;
-        (length > 0).then_some((first, length))
-    };
-    let (left, width) = span(bounds.min.x, bounds.max.x, frame.width())?;
-    let (top, height) = span(bounds.min.y, bounds.max.y, frame.height())?;
-    Some((left, top, width, height))
 }
 
 /// Where the five points belong in the crop, in pixels.

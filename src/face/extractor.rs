@@ -1,5 +1,6 @@
 //! Extracts a template from a picture file: runs all steps on one thread.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::align::align;
@@ -8,6 +9,7 @@ use super::embed::{Embedder, Embedding};
 use super::error::{Error, on_time};
 use super::found::Face;
 use super::light::lit;
+use super::mesh::{Landmarks, Mesh};
 use super::pad_model::PadModel;
 use super::quality::{Quality, QualityDefect};
 use super::score::Curve;
@@ -25,6 +27,7 @@ pub struct FacePipeline {
     fine: Plan,
     embed: Plan,
     liveness: Plan,
+    landmarks: Option<Arc<Plan>>,
     limits: Limits,
     memory: Memory,
     mirror: bool,
@@ -36,6 +39,7 @@ pub struct Extractor {
     pub(super) detector: Detector,
     embedder: Embedder,
     pub(super) liveness: PadModel,
+    landmarks: Landmarks,
     /// The score curve for faces of one medium.
     pub(super) curve: Curve,
     pub(super) model: u16,
@@ -83,6 +87,7 @@ impl std::fmt::Display for Error {
                 "a face can be judged in {usable} of {} only; keep it in the picture and look at the camera",
                 counted(of, "frame", "frames")
             ),
+            Self::Challenge(ending) => ending.fmt(f),
             Self::Late => f.write_str("it took too long"),
             Self::NoMemory => media::Error::NoMemory.fmt(f),
             Self::Engine(error) => error.fmt(f),
@@ -112,23 +117,28 @@ impl FacePipeline {
         let detector = models.get(Role::Detector);
         let sides = &detector.info().input.sides;
         let (coarse, fine) = (sides[0], sides[sides.len() - 1]);
+        let side = |model: &engine::Model| model.info().input.sides[0];
         let (embedder, liveness) = (models.get(Role::Embedder), models.get(Role::Liveness));
+        let landmarks = models.find(Role::Landmarks);
         // Planning is most of the start time, and there are several processors.
-        let [coarse, fine, embed, liveness] = std::thread::scope(|scope| {
+        let [coarse, fine, embed, liveness, landmarks] = std::thread::scope(|scope| {
             [
-                (detector, coarse),
-                (detector, fine),
-                (embedder, embedder.info().input.sides[0]),
-                (liveness, liveness.info().input.sides[0]),
+                Some((detector, coarse)),
+                Some((detector, fine)),
+                Some((embedder, side(embedder))),
+                Some((liveness, side(liveness))),
+                landmarks.map(|model| (model, side(model))),
             ]
-            .map(|(model, side)| scope.spawn(move || model.plan(side, arithmetic)))
-            .map(|plan| plan.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .map(|wanted| wanted.map(|(model, side)| scope.spawn(move || model.plan(side, arithmetic))))
+            .map(|plan| plan.map(|plan| plan.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
         });
+        let required = |plan: Option<_>| plan.expect("the roles that every set has");
         let faces = Self {
-            coarse: coarse?,
-            fine: fine?,
-            embed: embed?,
-            liveness: liveness?,
+            coarse: required(coarse)?,
+            fine: required(fine)?,
+            embed: required(embed)?,
+            liveness: required(liveness)?,
+            landmarks: landmarks.transpose()?.map(Arc::new),
             memory: Memory::new(&limits),
             limits,
             mirror,
@@ -151,6 +161,7 @@ impl FacePipeline {
             detector: Detector::new(self.info(Role::Detector), &self.coarse, &self.fine)?,
             embedder: Embedder::new(embedder, &self.embed, self.mirror)?,
             liveness: PadModel::new(self.info(Role::Liveness), &self.liveness)?,
+            landmarks: Landmarks::new(self.landmarks.clone()),
             curve: Curve::new(&embedder.knots),
             model: embedder.id,
             limits: self.limits.clone(),
@@ -163,7 +174,11 @@ impl FacePipeline {
     pub fn self_test(&self) -> Result<(), engine::Error> {
         self.coarse.session()?.self_test(self.info(Role::Detector))?;
         self.embed.session()?.self_test(self.embedder())?;
-        self.liveness.session()?.self_test(self.info(Role::Liveness))
+        self.liveness.session()?.self_test(self.info(Role::Liveness))?;
+        match &self.landmarks {
+            Some(plan) => plan.session()?.self_test(self.info(Role::Landmarks)),
+            None => Ok(()),
+        }
     }
 
     /// The arithmetic of a model, for people.
@@ -172,6 +187,7 @@ impl FacePipeline {
             Role::Detector => self.coarse.arithmetic(),
             Role::Embedder => self.embed.arithmetic(),
             Role::Liveness => self.liveness.arithmetic(),
+            Role::Landmarks => self.landmarks.as_ref().map_or_else(|| "not in this set".into(), |p| p.arithmetic()),
         }
     }
 
@@ -181,7 +197,7 @@ impl FacePipeline {
     }
 
     fn info(&self, role: Role) -> &ModelInfo {
-        self.models.iter().find(|info| info.role == role).expect("a set has one of each role")
+        self.models.iter().find(|info| info.role == role).expect("roles that every set has, or that this one has")
     }
 
     /// All models.
@@ -281,6 +297,11 @@ impl Extractor {
     pub(super) fn confirmed(&mut self, frame: &Frame, face: &Face) -> Result<Face, Error> {
         let confirmed = self.detector.confirm(frame, face)?;
         confirmed.ok_or_else(|| Error::Unusable(QualityDefect::of_unconfirmed(frame, face)))
+    }
+
+    /// The landmarks of a face; `None` if the models don't see a face there, or there is no model for it.
+    pub(super) fn mesh(&mut self, frame: &Frame, face: &Face) -> Result<Option<Mesh>, engine::Error> {
+        self.landmarks.find(frame, face)
     }
 
     /// The embedding of an aligned face, with more light if it is dark.

@@ -36,6 +36,8 @@ pub(in crate::engine) struct Conv {
     pub(in crate::engine) stride: usize,
     /// Pixels of zero padding around the picture.
     pub(in crate::engine) pad: usize,
+    /// Whether a residual is added before the slopes.
+    pub(in crate::engine) add_first: bool,
 }
 
 /// The two layers of a squeeze-excite block.
@@ -162,7 +164,7 @@ impl Builder {
             };
             let reach = 255 * i64::from(row.iter().map(|w| u32::from(w.unsigned_abs())).sum::<u32>());
             let (add, slope) = (f64::from(conv.bias[o]), f64::from(conv.slopes[o]));
-            let mut constants = Constants { init, reach, mul: *mul, add, slope };
+            let mut constants = Constants { init, reach, mul: *mul, add, slope, add_first: conv.add_first };
             if constants.are_all(stored.as_ref().map(|stored| stored.scale[o])) {
                 weights.to_mut()[o * row.len()..][..row.len()].fill(0);
                 (constants.init, constants.reach) = (0, 0);
@@ -194,20 +196,31 @@ impl Builder {
                 border: (0..shape.stride).map(channel).collect(),
             }
         };
-        let to = self.step(from, residual, columns, op, result, stored)?;
+        let activation = match conv.add_first && residual.is_some() {
+            true => Activation::Last,
+            false => Activation::of(&columns, stored.is_some()),
+        };
+        let to = self.step(from, residual, (columns, activation), op, result, stored)?;
         if outputs < BLOCK && residual.is_none() {
             self.small.push(Small { conv: conv.clone(), from, to });
         }
         Ok(to)
     }
 
-    /// The largest of each four neighbors.
-    pub(in crate::engine) fn max_pool(&mut self, from: TensorId) -> Result<TensorId, Unsupported> {
-        let (shape, stored) = (self.tensors[from.0].shape, self.stored(from)?.clone());
+    /// The largest of each four neighbors. If the result has more `channels` than the tensor, those are zero.
+    pub(in crate::engine) fn max_pool(&mut self, from: TensorId, channels: usize) -> Result<TensorId, Unsupported> {
+        let (shape, mut stored) = (self.tensors[from.0].shape, self.stored(from)?.clone());
+        if channels < shape.channels || channels > shape.channels && shape.channels != shape.stride {
+            return Err(Unsupported("pooling with channels that do not follow a block".into()));
+        }
+        stored.scale.resize(channels, 1.0);
+        stored.zero.resize(channels, 0);
         if !shape.rows.is_multiple_of(2) || !shape.columns.is_multiple_of(2) || !shape.stride.is_multiple_of(BLOCK) {
             return Err(Unsupported("pooling of an odd number of rows or columns".into()));
         }
-        self.step(from, None, vec![], Op::MaxPool, shape.halved(), Some(stored))
+        let halved = shape.halved();
+        let result = Shape::new(halved.rows, halved.columns, channels);
+        self.step(from, None, (vec![], Activation::None), Op::MaxPool, result, Some(stored))
     }
 
     /// The sum of two tensors of one shape, or of one and another of half its rows and columns, each pixel repeated.
@@ -225,7 +238,7 @@ impl Builder {
             return Err(Unsupported("a sum of tensors of different shapes".into()));
         }
         let columns = self.added(from, other, stored.as_ref())?;
-        self.step(from, Some(other), columns, Op::Add { doubled }, shape, stored)
+        self.step(from, Some(other), (columns, Activation::None), Op::Add { doubled }, shape, stored)
     }
 
     /// Tensor `from` times its gates, plus `other`.
@@ -265,7 +278,7 @@ impl Builder {
             scale: (0..wide).map(|c| source.scale.get(c).copied().unwrap_or(0.0)).collect(),
             zero: (0..wide).map(|c| source.zero.get(c).map_or(0.0, |z| f32::from(*z))).collect(),
         };
-        self.step(from, Some(other), columns, Op::Excite(Box::new(gate)), shape, stored)
+        self.step(from, Some(other), (columns, Activation::None), Op::Excite(Box::new(gate)), shape, stored)
     }
 
     /// Constants of an elementwise sum.
@@ -279,7 +292,8 @@ impl Builder {
         let mut columns = vec![RequantConstants::PADDING; shape.stride / BLOCK];
         for c in 0..shape.channels {
             let init = -i64::from(source.zero[c]);
-            let constants = Constants { init, reach: 255, mul: f64::from(source.scale[c]), add: 0.0, slope: 1.0 };
+            let mul = f64::from(source.scale[c]);
+            let constants = Constants { init, reach: 255, mul, add: 0.0, slope: 1.0, add_first: false };
             constants.store(&mut columns, c, stored, Some(other))?;
         }
         Ok(columns)
@@ -301,7 +315,7 @@ impl Builder {
         &mut self,
         from: TensorId,
         residual: Option<TensorId>,
-        columns: Vec<RequantConstants>,
+        (columns, activation): (Vec<RequantConstants>, Activation),
         op: Op,
         result: Shape,
         stored: Option<Stored>,
@@ -311,12 +325,10 @@ impl Builder {
         {
             return Err(Unsupported("a tensor with scales for other channels than it has".into()));
         }
-        let is_stored = stored.is_some();
-        let shape = self.tensors[from.0].shape;
+        let (shape, is_stored) = (self.tensors[from.0].shape, stored.is_some());
         let id = self.tensor(result, stored, false);
         let to = if is_stored { Output::Buffer(id.0) } else { Output::Floats(id.0) };
         let (from, residual) = (BufferId::Buffer(from.0), residual.map(|r| BufferId::Buffer(r.0)));
-        let activation = Activation::of(&columns, is_stored);
         self.steps.push(Step { from, shape, residual, to, result, columns, activation, op });
         Ok(id)
     }

@@ -15,6 +15,8 @@ pub(super) struct Constants {
     pub(super) mul: f64,
     pub(super) add: f64,
     pub(super) slope: f64,
+    /// Whether a residual is added before the slope.
+    pub(super) add_first: bool,
 }
 
 /// A bias of this many units of the sum leaves no room for the sum in 32 bits.
@@ -48,8 +50,11 @@ impl Constants {
         if let Some(residual) = residual {
             let mul = f64::from(residual.scale[channel]) / unit;
             columns.residual_mul[i] = mul as f32;
-            columns.residual_add[i] = (f64::from(zero) - mul * f64::from(residual.zero[channel])) as f32;
-            reach += 255.0 * mul.abs();
+            // What is added before the slope must not hold the zero point of the result.
+            let (inside, outside) = if self.add_first { (0, zero) } else { (zero, 0) };
+            columns.residual_add[i] = (f64::from(inside) - mul * f64::from(residual.zero[channel])) as f32;
+            columns.zero[i] = i16::from(outside);
+            reach += 255.0 * mul.abs() * if self.add_first { slope.abs().max(1.0) } else { 1.0 };
         } else if slope == 1.0 {
             add += f64::from(zero);
         } else if slope == 0.0 && zero == 0 && stored.is_some() {
@@ -105,6 +110,7 @@ mod tests {
             kernel: 1,
             stride: 1,
             pad: 0,
+            add_first: false,
         };
         let output = builder.conv(&conv, input, None, Some(Stored { scale: vec![0.5; n], zero: vec![7; n] }))?;
         builder.output(output);

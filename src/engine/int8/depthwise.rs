@@ -58,7 +58,6 @@ pub(super) struct Depthwise<'a> {
     /// Constants, one set for each block of channels.
     pub(super) columns: &'a [RequantConstants],
     /// How `columns` treat negative values.
-    #[cfg_attr(target_arch = "arm", expect(dead_code, reason = "those kernels know the general way only"))]
     pub(super) activation: Activation,
     /// Added to the result.
     pub(super) residual: Option<&'a [u8]>,

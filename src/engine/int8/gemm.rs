@@ -79,7 +79,6 @@ pub(super) struct Gemm<'a> {
     /// Constants, one set for each block of output channels.
     pub(super) columns: &'a [RequantConstants],
     /// How `columns` treat negative values.
-    #[cfg_attr(target_arch = "arm", expect(dead_code, reason = "those kernels know the general way only"))]
     pub(super) activation: Activation,
     /// Added to the result: as many bytes as the output has elements.
     pub(super) residual: Option<&'a [u8]>,

@@ -134,6 +134,7 @@ mod tests {
                 kernel,
                 stride: 1,
                 pad: kernel / 2,
+                add_first: false,
             };
             let between = builder.conv(&conv(1, false, 16), input, None, Some(stored(*n))).unwrap();
             let output = builder.conv(&conv(3, true, 1), between, None, None).unwrap();

@@ -182,7 +182,7 @@ impl Step {
             }
             Op::MaxPool => {
                 let Out::Bytes(out) = out else { unreachable!("a pooled tensor is stored") };
-                max_pool(x, &shape, out);
+                max_pool(x, &shape, out, result.stride);
             }
             Op::Add { doubled } => {
                 let residual = residual.expect("an addition has two operands");
@@ -237,14 +237,17 @@ fn copy<'a>([a, b, c]: [&[u8]; 3], step: usize, outs: impl Iterator<Item = &'a m
     }
 }
 
-fn max_pool(x: &[u8], shape: &Shape, out: &mut [u8]) {
+/// Pixels of the result have `stride` bytes, of which those beyond the tensor's own become 0.
+fn max_pool(x: &[u8], shape: &Shape, out: &mut [u8], stride: usize) {
     let line = shape.columns * shape.stride;
-    let wide = shape.columns / 2 * shape.stride;
+    let wide = shape.columns / 2 * stride;
     for (pair, out) in x.chunks_exact(2 * line).zip(out.chunks_exact_mut(wide)) {
         let (above, below) = pair.split_at(line);
         let (above, below) = (above.chunks_exact(2 * shape.stride), below.chunks_exact(2 * shape.stride));
-        for ((above, below), out) in above.zip(below).zip(out.chunks_exact_mut(shape.stride)) {
+        for ((above, below), out) in above.zip(below).zip(out.chunks_exact_mut(stride)) {
             let ((a, b), (c, d)) = (above.split_at(shape.stride), below.split_at(shape.stride));
+            let (out, more) = out.split_at_mut(shape.stride);
+            more.fill(0);
             for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
                 *out = *a.max(b).max(c.max(d));
             }

@@ -3,7 +3,7 @@
 //! ```text
 //! v = (sum + init) as f32 * mul                  two roundings
 //! v = v * slope, where v is negative             ReLU is slope 0, none is slope 1
-//! v = v + (residual as f32 * residual_mul + residual_add)
+//! v = v + (residual as f32 * residual_mul + residual_add)         before the slope where the layer says so
 //! stored = v to the nearest integer, ties to even, plus zero, clamped to 0..=255
 //! ```
 //!
@@ -51,13 +51,12 @@ impl RequantConstants {
     };
 
     /// The value of channel `i` of the block before it is stored.
-    pub(super) fn value(&self, i: usize, sum: i32, residual: Option<u8>) -> f32 {
+    pub(super) fn value(&self, i: usize, sum: i32, residual: Option<u8>, activation: Activation) -> f32 {
+        let activated = |v: f32| if v < 0.0 { v * self.slope[i] } else { v };
         let v = sum.wrapping_add(self.init[i]) as f32 * self.mul[i];
-        let v = if v < 0.0 { v * self.slope[i] } else { v };
-        match residual {
-            Some(r) => v + (f32::from(r) * self.residual_mul[i] + self.residual_add[i]),
-            None => v,
-        }
+        let Some(r) = residual else { return activated(v) };
+        let r = f32::from(r) * self.residual_mul[i] + self.residual_add[i];
+        if activation == Activation::Last { activated(v + r) } else { activated(v) + r }
     }
 
     /// The byte stored for the value.
@@ -67,7 +66,7 @@ impl RequantConstants {
     }
 }
 
-/// How negative values are treated. [`Self::Any`] is always right; the others let kernels take a shorter path.
+/// How negative values are treated. [`Self::Any`] is right wherever [`Self::Last`] is not; the others let kernels take a shorter path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Activation {
     /// Nothing: all slopes are 1 and all zero points 0.
@@ -77,6 +76,8 @@ pub(super) enum Activation {
     Larger,
     /// Slopes are anything.
     Any,
+    /// Slopes are anything, and the residual is added before them.
+    Last,
 }
 
 impl Activation {
@@ -112,10 +113,11 @@ impl Out<'_> {
         &mut self,
         at: usize,
         columns: &RequantConstants,
+        activation: Activation,
         sums: &[i32; BLOCK],
         residual: Option<&[u8]>,
     ) {
-        let value = |i: usize| columns.value(i, sums[i], residual.map(|r| r[i]));
+        let value = |i: usize| columns.value(i, sums[i], residual.map(|r| r[i]), activation);
         match self {
             Self::Bytes(bytes) => {
                 let out = &mut bytes[at..at + BLOCK];
@@ -142,12 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn activation_comes_before_the_residual() {
+    fn activation_comes_before_the_residual_unless_it_is_the_last() {
         let mut columns = RequantConstants::PADDING;
         (columns.init[3], columns.mul[3], columns.slope[3]) = (0, 0.5, 0.25);
         (columns.residual_mul[3], columns.residual_add[3]) = (2.0, -6.0);
-        assert_eq!(columns.value(3, 6, None), 3.0);
-        assert_eq!(columns.value(3, -10, None), -1.25);
-        assert_eq!(columns.value(3, -10, Some(7)), 6.75);
+        assert_eq!(columns.value(3, 6, None, Activation::Any), 3.0);
+        assert_eq!(columns.value(3, -10, None, Activation::Any), -1.25);
+        assert_eq!(columns.value(3, -10, Some(7), Activation::Any), 6.75);
+        assert_eq!(columns.value(3, -10, Some(7), Activation::Last), 3.0);
+        assert_eq!(columns.value(3, -10, Some(1), Activation::Last), -2.25);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::ops::array::{Pad, PadMode};
 use tract_onnx::tract_core::ops::binary::{BinMiniOp, TypedBinOp};
 use tract_onnx::tract_core::ops::cnn::conv::{Conv, KernelFormat};
 use tract_onnx::tract_core::ops::cnn::{MaxPool, PaddingSpec};
@@ -42,6 +43,13 @@ pub(super) struct Reader<'a, 'd> {
     draft: &'d mut Draft,
 }
 
+/// The second input of a convolution's block.
+struct Residual {
+    tensor: TensorId,
+    /// Whether it is added before the activation.
+    add_first: bool,
+}
+
 type Fit<T> = Result<T, Unsupported>;
 
 fn unfit<T>(why: impl Into<String>) -> Fit<T> {
@@ -69,8 +77,17 @@ impl<'a, 'd> Reader<'a, 'd> {
             Some(op) => (self.model.node(node.inputs[0].node), Some(op.0.stored(self.channels(node.inputs[0])?)?)),
             None => (node, None),
         };
+        let (sum, slopes) = self.activation(end)?;
+        if let (Some([a, b]), Some(slopes)) = (self.operands::<Add>(sum), &slopes) {
+            for (a, b) in [(a, b), (b, a)] {
+                let Ok(other) = self.tensor(b) else { continue };
+                let residual = Residual { tensor: other, add_first: true };
+                return self.conv(self.model.node(a.node), Some(slopes.clone()), Some(residual), stored);
+            }
+            return unfit("an activation of a sum of two tensors that are not stored");
+        }
         let Some([a, b]) = self.operands::<Add>(end) else {
-            return self.conv(end, None, stored);
+            return self.conv(sum, slopes, None, stored);
         };
         for (a, b) in [(a, b), (b, a)] {
             let Ok(other) = self.tensor(b) else { continue };
@@ -83,7 +100,10 @@ impl<'a, 'd> Reader<'a, 'd> {
             }
             return match self.operands::<Mul>(node) {
                 Some([x, gate]) => self.excite(x, gate, other, stored),
-                None => self.conv(node, Some(other), stored),
+                None => {
+                    let (node, slopes) = self.activation(node)?;
+                    self.conv(node, slopes, Some(Residual { tensor: other, add_first: false }), stored)
+                }
             };
         }
         unfit("a sum of two tensors that are not stored")
@@ -96,9 +116,14 @@ impl<'a, 'd> Reader<'a, 'd> {
         if same { Ok(tensor) } else { unfit("a block that makes another shape than its layers") }
     }
 
-    /// A convolution and its activation.
-    fn conv(&mut self, end: &TypedNode, residual: Option<TensorId>, stored: Option<Stored>) -> Fit<TensorId> {
-        let (node, slopes) = self.activation(end)?;
+    /// A convolution with an activation of these slopes.
+    fn conv(
+        &mut self,
+        node: &TypedNode,
+        slopes: Option<Vec<f32>>,
+        residual: Option<Residual>,
+        stored: Option<Stored>,
+    ) -> Fit<TensorId> {
         let Some(op) = node.op_as::<Conv>() else { return unfit(format!("{} is no layer of ours", node.op.name())) };
         let pool = &op.pool_spec;
         let from = self.tensor(node.inputs[0])?;
@@ -133,8 +158,9 @@ impl<'a, 'd> Reader<'a, 'd> {
             kernel,
             stride,
             pad,
+            add_first: residual.as_ref().is_some_and(|r| r.add_first),
         };
-        self.draft.builder.conv(&conv, from, residual, stored)
+        self.draft.builder.conv(&conv, from, residual.map(|r| r.tensor), stored)
     }
 
     /// The input of an activation, and its factors of negative values.
@@ -246,7 +272,11 @@ impl<'a, 'd> Reader<'a, 'd> {
         if let Some(tensor) = self.draft.tensors.get(&outlet) {
             return Ok(*tensor);
         }
-        let Some(op) = node.op_as::<MaxPool>() else { return unfit("a tensor that is not stored") };
+        let (pooling, channels) = match node.op_as::<Pad>() {
+            Some(op) => (self.model.node(node.inputs[0].node), self.more_channels(op, node)?),
+            None => (node, self.channels(outlet)?),
+        };
+        let Some(op) = pooling.op_as::<MaxPool>() else { return unfit("a tensor that is not stored") };
         let pool = &op.pool_spec;
         let zeros = |v: &[usize]| v.iter().all(|v| *v == 0);
         let unpadded = match &pool.padding {
@@ -258,10 +288,20 @@ impl<'a, 'd> Reader<'a, 'd> {
         if !halves || op.with_index_outputs.is_some() || pool.dilations().iter().any(|d| *d != 1) {
             return unfit("pooling of an unusual kind");
         }
-        let from = self.tensor(node.inputs[0])?;
-        let tensor = self.draft.builder.max_pool(from)?;
+        let from = self.tensor(pooling.inputs[0])?;
+        let tensor = self.draft.builder.max_pool(from, channels)?;
         self.draft.tensors.insert(outlet, tensor);
         Ok(tensor)
+    }
+
+    /// Channels of a tensor to which only channels of zeros are added, after its own.
+    fn more_channels(&self, op: &Pad, node: &TypedNode) -> Fit<usize> {
+        let PadMode::Constant(value) = &op.mode else { return unfit("padding with something else than zeros") };
+        let is_zero = value.cast_to_scalar::<f32>().is_ok_and(|v| v == 0.0);
+        match op.pads[..] {
+            [(0, 0), (0, more), (0, 0), (0, 0)] if is_zero => Ok(self.channels(node.inputs[0])? + more),
+            _ => unfit("padding of rows or columns outside of a layer"),
+        }
     }
 
     /// int8 weights, the factor of each row and, if there is one, that of each input.

@@ -9,7 +9,7 @@ use super::{Depthwise, ElementwiseAdd, Gemm, Isa, Kernels, Layout, Out};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::depthwise::Run;
 use crate::engine::int8::gemm::{CHAIN, interleave};
-use crate::engine::int8::requantize::RequantConstants;
+use crate::engine::int8::requantize::{Activation, RequantConstants};
 
 const KERNELS: Kernels = Kernels {
     layout: |_| Layout { outputs: COLUMNS, inputs: 16 },
@@ -45,28 +45,37 @@ unsafe extern "C" {
     /// # Safety
     /// Requires NEON; 16 bytes at `offset` from each tap, `BLOCK` weights for each of them, room for `BLOCK` sums.
     fn faceplate_depthwise(taps: *const *const u8, count: usize, offset: usize, weights: *const i16, sums: *mut i32);
-    /// Requantizes `BLOCK` sums, with the bytes at `residual` unless that is null; stores floats or bytes.
+    /// Requantizes `BLOCK` sums, with the bytes at `residual` unless that is null; stores floats or bytes, and adds the residual before
+    /// or after the activation, as `how` says: [`FLOATS`], [`LAST`].
     ///
     /// # Safety
     /// Requires NEON; `BLOCK` sums, as many bytes, and room for them at `out`.
-    fn faceplate_put(
-        sums: *const i32,
-        columns: *const RequantConstants,
-        residual: *const u8,
-        out: *mut u8,
-        floats: usize,
-    );
+    fn faceplate_put(sums: *const i32, columns: *const RequantConstants, residual: *const u8, out: *mut u8, how: usize);
 }
+
+/// Results are left as floats.
+const FLOATS: usize = 1;
+/// The residual is added before the activation.
+const LAST: usize = 2;
 
 impl Target {
     /// # Safety
     /// Requires NEON; the blocks at `at` and at `other` must lie within what the target was made from.
-    unsafe fn store(self, at: usize, other: usize, columns: &RequantConstants, sums: &[i32; BLOCK]) {
+    unsafe fn store(
+        self,
+        at: usize,
+        other: usize,
+        columns: &RequantConstants,
+        activation: Activation,
+        sums: &[i32; BLOCK],
+    ) {
         // SAFETY: guaranteed by the caller.
         unsafe {
             let residual = if self.residual.is_null() { self.residual } else { self.residual.add(other) };
             let out = self.out.add(if self.floats { at * size_of::<f32>() } else { at });
-            faceplate_put(sums.as_ptr(), columns, residual, out, self.floats.into());
+            let last = activation == Activation::Last && !residual.is_null();
+            let how = if self.floats { FLOATS } else { 0 } | if last { LAST } else { 0 };
+            faceplate_put(sums.as_ptr(), columns, residual, out, how);
         }
     }
 }
@@ -94,7 +103,7 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], mut out: Out<'_>) {
             for (row, sums) in sums.iter().take(count).enumerate() {
                 let at = (first + row) * width + block * BLOCK;
                 // SAFETY: as above; the target has `BLOCK` elements for this block in each row.
-                unsafe { target.store(at, at, columns, sums) };
+                unsafe { target.store(at, at, columns, g.activation, sums) };
             }
         }
     }
@@ -114,7 +123,7 @@ fn depthwise(d: &Depthwise<'_>, mut out: Out<'_>) {
                 unsafe {
                     let (count, weights) = (taps.len(), weights.as_ptr());
                     faceplate_depthwise(taps.as_ptr(), count, offset, weights, sums.as_mut_ptr());
-                    target.store(at, at, columns, &sums);
+                    target.store(at, at, columns, d.activation, &sums);
                 }
             }
         }
@@ -127,7 +136,7 @@ fn add(b: &ElementwiseAdd<'_>, mut out: Out<'_>) {
     b.for_each_block(|columns, at, other| {
         let sums = std::array::from_fn(|i| i32::from(b.x[at + i]));
         // SAFETY: as above; the block at `at` lies in the target, the one at `other` in the second tensor.
-        unsafe { target.store(at, other, columns, &sums) };
+        unsafe { target.store(at, other, columns, Activation::None, &sums) };
     });
 }
 
@@ -301,9 +310,13 @@ macro_rules! quarter {
             "vadd.i32 q0, q0, q1\n",
             "vcvt.f32.s32 q0, q0\n",
             "vmul.f32 q0, q0, q2\n",
+            "vmov q9, q8\n",
+            "tst r4, #2\n", // LAST
+            "bne 3f\n",
             "vclt.f32 q1, q0, #0\n",
-            "vmul.f32 q2, q0, q8\n",
+            "vmul.f32 q2, q0, q9\n",
             "vbit q0, q2, q1\n",
+            "3:\n",
             "cmp r2, #0\n",
             "beq 1f\n",
             "vld1.32 {{d16[0]}}, [r2]!\n",
@@ -315,8 +328,13 @@ macro_rules! quarter {
             "vmul.f32 q8, q8, q2\n",
             "vadd.f32 q8, q8, q3\n",
             "vadd.f32 q0, q0, q8\n",
+            "tst r4, #2\n",
+            "beq 1f\n",
+            "vclt.f32 q1, q0, #0\n",
+            "vmul.f32 q2, q0, q9\n",
+            "vbit q0, q2, q1\n",
             "1:\n",
-            "cmp r4, #0\n",
+            "tst r4, #1\n", // FLOATS
             "beq 2f\n",
             "vst1.32 {{d0, d1}}, [r3]!\n",
             "2:\n",
@@ -339,7 +357,7 @@ global_asm!(
     ".type faceplate_put, %function",
     "faceplate_put:",
     "push {{r4, r5, r6, lr}}",
-    "ldr r4, [sp, #16]", // whether the result is floats
+    "ldr r4, [sp, #16]", // how
     "mov r6, #64",
     "add r5, r1, #320", // the zero points
     "movw r12, #0x0000",
@@ -349,7 +367,7 @@ global_asm!(
     quarter!("d21"),
     quarter!("d22"),
     quarter!("d23"),
-    "cmp r4, #0",
+    "tst r4, #1",
     "bne 3f",
     "vld1.16 {{d0-d3}}, [r5]",
     "vqadd.s16 q10, q10, q0",

@@ -2,6 +2,7 @@
 
 use super::{Depthwise, ElementwiseAdd, Gemm, Isa, Kernels, Layout, Out};
 use crate::engine::int8::BLOCK;
+use crate::engine::int8::requantize::Activation;
 
 /// It needs nothing of the processor.
 pub(super) const ISA: Isa = Isa { name: "portable", kernels: &KERNELS };
@@ -21,7 +22,7 @@ fn gemm(g: &Gemm<'_>, _: &mut [u8], mut out: Out<'_>) {
                 }
             }
             let at = row * width + block * BLOCK;
-            out.store(at, columns, &sums, g.residual.map(|r| &r[at..]));
+            out.store(at, columns, g.activation, &sums, g.residual.map(|r| &r[at..]));
         }
     }
 }
@@ -48,7 +49,7 @@ fn depthwise(d: &Depthwise<'_>, mut out: Out<'_>) {
                 }
             }
             let at = (row * columns + column) * shape.stride + block * BLOCK;
-            out.store(at, constants, &sums, d.residual.map(|r| &r[at..]));
+            out.store(at, constants, d.activation, &sums, d.residual.map(|r| &r[at..]));
         }
     }
 }
@@ -57,6 +58,6 @@ fn add(b: &ElementwiseAdd<'_>, mut out: Out<'_>) {
     b.check(&out);
     b.for_each_block(|columns, at, other| {
         let sums = std::array::from_fn(|i| i32::from(b.x[at + i]));
-        out.store(at, columns, &sums, Some(&b.residual[other..]));
+        out.store(at, columns, Activation::None, &sums, Some(&b.residual[other..]));
     });
 }

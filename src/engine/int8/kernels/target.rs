@@ -55,10 +55,16 @@ macro_rules! with_put {
     ($target:expr, $columns:expr, $activation:expr, |$store:ident| $body:expr) => {{
         use $crate::engine::int8::requantize::Activation;
         match ($target, $columns) {
-            (target, columns) if target.floats || !target.residual.is_null() => {
-                let $store = &Floats::<{ Activation::Any as u8 }>::new(target, columns);
-                $body
-            }
+            (target, columns) if target.floats || !target.residual.is_null() => match $activation {
+                Activation::Last => {
+                    let $store = &Floats::<{ Activation::Last as u8 }>::new(target, columns);
+                    $body
+                }
+                _ => {
+                    let $store = &Floats::<{ Activation::Any as u8 }>::new(target, columns);
+                    $body
+                }
+            },
             (target, columns) => match $activation {
                 Activation::None => {
                     let $store = &Bytes::<{ Activation::None as u8 }>::new(target, columns);
@@ -68,7 +74,7 @@ macro_rules! with_put {
                     let $store = &Bytes::<{ Activation::Larger as u8 }>::new(target, columns);
                     $body
                 }
-                Activation::Any => {
+                Activation::Any | Activation::Last => {
                     let $store = &Bytes::<{ Activation::Any as u8 }>::new(target, columns);
                     $body
                 }

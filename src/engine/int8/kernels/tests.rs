@@ -53,7 +53,7 @@ impl Noise {
                 columns.slope[i] = match activation {
                     Activation::None => 1.0,
                     Activation::Larger => self.float(-1.5, 1.0),
-                    Activation::Any => self.float(-1.5, 1.5),
+                    Activation::Any | Activation::Last => self.float(-1.5, 1.5),
                 };
                 columns.residual_mul[i] = self.float(0.1, 1.0);
                 columns.residual_add[i] = self.float(-100.0, 0.0);
@@ -68,9 +68,10 @@ impl Noise {
 }
 
 fn activation(number: u8, floats: bool) -> Activation {
-    match number % 3 {
+    match number % 4 {
         0 => Activation::None,
         1 if !floats => Activation::Larger,
+        2 => Activation::Last,
         _ => Activation::Any,
     }
 }

@@ -70,7 +70,10 @@ impl<'a, const ACTIVATION: u8> Floats<'a, ACTIVATION> {
     unsafe fn store_with(&self, at: usize, other: usize, sums: Sums) {
         let Self { target, columns } = *self;
         let requantize = Bytes::<ACTIVATION>::new(target, columns);
-        let mut values = requantize.values(sums);
+        let mut values = requantize.scaled(sums);
+        if ACTIVATION != LAST {
+            values = requantize.activated(values);
+        }
         // SAFETY: guaranteed by the caller.
         unsafe {
             if !target.residual.is_null() {
@@ -78,6 +81,9 @@ impl<'a, const ACTIVATION: u8> Floats<'a, ACTIVATION> {
                     let r = vmulq_f32(vcvtq_f32_u32(word), quarter(&columns.residual_mul, i));
                     values[i] = vaddq_f32(values[i], vaddq_f32(r, quarter(&columns.residual_add, i)));
                 }
+            }
+            if ACTIVATION == LAST {
+                values = requantize.activated(values);
             }
             if target.floats {
                 let out = target.out.cast::<f32>().add(at);
@@ -103,12 +109,13 @@ impl<const ACTIVATION: u8> Store for Bytes<ACTIVATION> {
     #[inline(always)]
     unsafe fn store(&self, at: usize, sums: Sums) {
         // SAFETY: guaranteed by the caller.
-        unsafe { vst1q_u8(self.out.add(at), self.bytes(self.values(sums))) };
+        unsafe { vst1q_u8(self.out.add(at), self.bytes(self.activated(self.scaled(sums)))) };
     }
 }
 
 const NONE: u8 = Activation::None as u8;
 const LARGER: u8 = Activation::Larger as u8;
+const LAST: u8 = Activation::Last as u8;
 
 impl<const ACTIVATION: u8> Bytes<ACTIVATION> {
     #[inline(always)]
@@ -121,11 +128,18 @@ impl<const ACTIVATION: u8> Bytes<ACTIVATION> {
     }
 
     #[inline(always)]
-    fn values(&self, sums: Sums) -> [float32x4_t; 4] {
+    fn scaled(&self, sums: Sums) -> [float32x4_t; 4] {
+        // SAFETY: every aarch64 processor has these instructions.
+        let value = |i: usize| unsafe { vmulq_f32(vcvtq_f32_s32(sums[i]), self.mul[i]) };
+        [value(0), value(1), value(2), value(3)]
+    }
+
+    #[inline(always)]
+    fn activated(&self, values: [float32x4_t; 4]) -> [float32x4_t; 4] {
         let value = |i: usize| {
-            // SAFETY: every aarch64 processor has these instructions.
+            let v = values[i];
+            // SAFETY: as above.
             unsafe {
-                let v = vmulq_f32(vcvtq_f32_s32(sums[i]), self.mul[i]);
                 match ACTIVATION {
                     NONE => v,
                     LARGER => vmaxq_f32(v, vmulq_f32(v, self.slope[i])),

@@ -33,11 +33,17 @@ impl Sums for Eights {
     type Values = [__m256; 2];
 
     #[inline(always)]
-    unsafe fn values<const ACTIVATION: u8>(self, columns: &RequantConstants) -> [__m256; 2] {
+    unsafe fn scaled(self, columns: &RequantConstants) -> [__m256; 2] {
+        // SAFETY: guaranteed by the caller.
+        unsafe { [0, 1].map(|half| _mm256_mul_ps(_mm256_cvtepi32_ps(self[half]), eight(&columns.mul, half))) }
+    }
+
+    #[inline(always)]
+    unsafe fn activated<const ACTIVATION: u8>(values: [__m256; 2], columns: &RequantConstants) -> [__m256; 2] {
         let value = |half: usize| {
             // SAFETY: guaranteed by the caller.
             unsafe {
-                let v = _mm256_mul_ps(_mm256_cvtepi32_ps(self[half]), eight(&columns.mul, half));
+                let v = values[half];
                 let sloped = _mm256_mul_ps(v, eight(&columns.slope, half));
                 match ACTIVATION {
                     NONE => v,

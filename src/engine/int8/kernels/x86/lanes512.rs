@@ -29,10 +29,15 @@ impl Sums for __m512i {
     type Values = __m512;
 
     #[inline(always)]
-    unsafe fn values<const ACTIVATION: u8>(self, columns: &RequantConstants) -> __m512 {
+    unsafe fn scaled(self, columns: &RequantConstants) -> __m512 {
+        // SAFETY: guaranteed by the caller.
+        unsafe { _mm512_mul_ps(_mm512_cvtepi32_ps(self), sixteen(&columns.mul)) }
+    }
+
+    #[inline(always)]
+    unsafe fn activated<const ACTIVATION: u8>(v: __m512, columns: &RequantConstants) -> __m512 {
         // SAFETY: guaranteed by the caller.
         unsafe {
-            let v = _mm512_mul_ps(_mm512_cvtepi32_ps(self), sixteen(&columns.mul));
             match ACTIVATION {
                 NONE => v,
                 LARGER => _mm512_max_ps(v, _mm512_mul_ps(v, sixteen(&columns.slope))),

@@ -13,11 +13,17 @@ pub(super) trait Sums: Copy {
     /// The same as floats.
     type Values: Copy;
 
-    /// From the sum to the value, before a residual is added.
+    /// From the sum to the value, without activation.
     ///
     /// # Safety
     /// Requires the instruction set of the registers.
-    unsafe fn values<const ACTIVATION: u8>(self, columns: &RequantConstants) -> Self::Values;
+    unsafe fn scaled(self, columns: &RequantConstants) -> Self::Values;
+
+    /// Applies the activation.
+    ///
+    /// # Safety
+    /// Requires the instruction set of the registers.
+    unsafe fn activated<const ACTIVATION: u8>(values: Self::Values, columns: &RequantConstants) -> Self::Values;
 
     /// Adds the residual that these bytes stand for.
     ///
@@ -58,9 +64,15 @@ impl<'a, S: Sums, const ACTIVATION: u8> Floats<'a, S, ACTIVATION> {
         let Self { target, columns, .. } = *self;
         // SAFETY: guaranteed by the caller.
         unsafe {
-            let mut values = sums.values::<ACTIVATION>(columns);
+            let mut values = sums.scaled(columns);
+            if ACTIVATION != LAST {
+                values = S::activated::<ACTIVATION>(values, columns);
+            }
             if !target.residual.is_null() {
                 values = S::plus(values, columns, &*target.residual.add(other).cast());
+            }
+            if ACTIVATION == LAST {
+                values = S::activated::<ACTIVATION>(values, columns);
             }
             if target.floats {
                 target.out.cast::<[f32; BLOCK]>().byte_add(at * size_of::<f32>()).write(S::floats(values));
@@ -102,7 +114,8 @@ impl<S: Sums, const ACTIVATION: u8> Store for Bytes<'_, S, ACTIVATION> {
     unsafe fn store(&self, at: usize, sums: S) {
         // SAFETY: guaranteed by the caller.
         unsafe {
-            let bytes = S::bytes::<ACTIVATION>(sums.values::<ACTIVATION>(self.columns), self.columns);
+            let values = S::activated::<ACTIVATION>(sums.scaled(self.columns), self.columns);
+            let bytes = S::bytes::<ACTIVATION>(values, self.columns);
             _mm_storeu_si128(self.out.add(at).cast(), bytes);
         }
     }
@@ -110,3 +123,4 @@ impl<S: Sums, const ACTIVATION: u8> Store for Bytes<'_, S, ACTIVATION> {
 
 pub(super) const NONE: u8 = Activation::None as u8;
 pub(super) const LARGER: u8 = Activation::Larger as u8;
+const LAST: u8 = Activation::Last as u8;
