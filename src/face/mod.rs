@@ -21,6 +21,8 @@ mod glasses;
 mod join;
 mod light;
 mod liveness;
+#[allow(dead_code)] // until the challenge at the camera uses it
+mod mesh;
 mod pad_model;
 mod quality;
 mod score;

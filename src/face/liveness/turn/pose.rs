@@ -1,0 +1,85 @@
+//! What a [`Turn`] means: a head that looks straight ahead, that has turned far enough for a sheet to be excluded, or something between. A
+//! small turn is never an attack: it is a person who should turn further.
+
+use super::Turn;
+
+/// Where a face has turned, as the camera's picture shows it. That picture is not mirrored: what a person calls its left is the picture's
+/// right, so a prompt for `Right` says "left". A selfie may be stored mirrored; nothing in it tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::face) enum Direction {
+    /// To the left in the picture: the person's right.
+    Left,
+    /// To the right in the picture: the person's left.
+    Right,
+    /// The head raised.
+    Up,
+    /// The head lowered.
+    Down,
+}
+
+/// The pose of a head against its reference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::face) enum Pose {
+    /// It looks where it looked in the reference.
+    Centered,
+    /// It has turned, or has been turned, less than is needed.
+    Partial {
+        /// Where to.
+        direction: Direction,
+        /// Share of what is needed, 0 to less than 1.
+        amplitude: f64,
+    },
+    /// It has turned so far that it is no sheet, in this frame.
+    Toward(Direction),
+}
+
+/// What a turn needs. A sheet is told from a head by parallax, and by parallax in proportion to the foreshortening; what the landmark model
+/// and the detector see in sheets that are bent, tilted about both axes and rolled decides how much. docs/ref/liveness.md has the figures.
+struct Needs {
+    /// Least parallax of the mesh, in eye distances.
+    mesh: f64,
+    /// Least parallax of the nose in the same direction, in eye distances.
+    nose: f64,
+    /// Least share of the parallax that the foreshortening calls for: a turned head has about 1, a turned sheet little.
+    share: f64,
+}
+
+/// To either side: a turn by 24 degrees. Heads have shares of 0.55 to 1.4, sheets that are bent reach 0.8.
+const SIDEWAYS: Needs = Needs { mesh: 0.40, nose: 0.24, share: 0.5 };
+/// By 20 degrees. Raised, a face is foreshortened from the beginning: shares are 0.57 to 0.9, those of sheets below 0.4.
+const UP: Needs = Needs { mesh: 0.35, nose: 0.0, share: 0.5 };
+/// By 22 degrees. The landmark model foreshortens a lowered face less than it should: shares are 0.9 to 2 and more, and a sheet that is bent to
+/// a radius of two eye distances and tilted about both axes, which shows as much parallax as a head, has 0.79 at most.
+const DOWN: Needs = Needs { mesh: 0.37, nose: 0.0, share: 0.85 };
+/// Most parallax of mesh or nose with which a head is centered.
+const CENTER: f64 = 0.15;
+
+impl Pose {
+    /// The pose by one comparison.
+    pub(in crate::face) fn of(turn: &Turn) -> Self {
+        if [turn.x, turn.y, turn.nose].iter().all(|v| v.abs() <= CENTER) {
+            return Self::Centered;
+        }
+        let right = turn.x > 0.0;
+        let across = if right { Direction::Right } else { Direction::Left };
+        let (along, needs) = if turn.y > 0.0 { (Direction::Down, DOWN) } else { (Direction::Up, UP) };
+        // The greater part of what it needs decides which direction it is.
+        let (direction, amplitude) = if turn.x.abs() / SIDEWAYS.mesh >= turn.y.abs() / needs.mesh {
+            (across, SIDEWAYS.met(turn.x.abs(), if right { turn.nose } else { -turn.nose }, turn.squeeze))
+        } else {
+            (along, needs.met(turn.y.abs(), 0.0, turn.squeeze))
+        };
+        if amplitude >= 1.0 { Self::Toward(direction) } else { Self::Partial { direction, amplitude } }
+    }
+}
+
+impl Needs {
+    /// The least met of them, as a share, not negative.
+    fn met(&self, mesh: f64, nose: f64, squeeze: f64) -> f64 {
+        let called_for = self.share * (1.0 - squeeze * squeeze).max(0.0).sqrt();
+        let parts = [(mesh, self.mesh), (nose, self.nose), (mesh, called_for)];
+        // What isn't asked for is met.
+        let part = |(is, least): (f64, f64)| if is < least { is.max(0.0) / least } else { 1.0 };
+        parts.map(part).into_iter().fold(1.0, f64::min)
+    }
+}
