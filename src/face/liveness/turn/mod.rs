@@ -7,8 +7,9 @@
 //! detector's five points are a second witness for turns sideways ([`nose`](self::nose)). What must come together for a turn is in
 //! [`pose`](self::pose), how many frames must show it in [`held`](self::held).
 //!
-//! The landmark model was trained on heads, and may see one in a sheet: docs/ref/liveness.md tells by which sheets how much parallax is
-//! shown. It does not track, knows no time, and does not tell one person from another.
+//! The landmark model was trained on heads, and may see one in a sheet: docs/design/liveness.md tells by which sheets how much parallax is
+//! shown. Nothing here tracks, knows the time, or tells one person from another: a turn counts only if the caller knows that both frames show
+//! the same person.
 
 mod fit;
 mod held;
@@ -27,8 +28,9 @@ use super::super::mesh::Mesh;
 
 /// Outer corners of the eyes among the landmarks, image-left first. Their distance is the unit of all measures.
 const EYE_CORNERS: [usize; 2] = [33, 263];
-/// Least distance of them, in pixels: landmarks of smaller faces are mostly the model's prior.
-const LEAST_EYE_DISTANCE: f64 = 12.0;
+/// Least distance of them, in pixels, of a face that is not foreshortened. With 24 the turns of five of six people are found as in pictures that are
+/// four times as large, with 16 those of two.
+const LEAST_EYE_DISTANCE: f64 = 20.0;
 /// Bound on coordinates in pixels, so that all sums of products stay finite.
 const FAR: f32 = 1e6;
 /// How far the reference may be turned sideways: tangent of 12 degrees.
@@ -82,11 +84,13 @@ impl Reference {
 
     /// How the face of another frame is turned against the reference; `None` where the points are not those of a face.
     pub(in crate::face) fn compare(&self, mesh: &Mesh, points: &[Point; 5]) -> Option<Turn> {
-        eye_distance(mesh)?;
         let (x, y) = rigid(mesh, self.eyes)?;
         let (across, along) = (self.fit.solve(&x), self.fit.solve(&y));
         let map = Linear { right: [across[1], along[1]], down: [across[2], along[2]] };
         let stretch = map.taken_apart()?;
+        if stretch.most * self.eyes < LEAST_EYE_DISTANCE {
+            return None;
+        }
         let [dx, dy] = stretch.turned_back([across[6], along[6]]);
         let left = self.fit.squares_left(&x, &across) + self.fit.squares_left(&y, &along);
         let turn = Turn {

@@ -34,7 +34,7 @@ pub(in crate::face) enum Pose {
 }
 
 /// What a turn needs. A sheet is told from a head by parallax, and by parallax in proportion to the foreshortening; what the landmark model
-/// and the detector see in sheets that are bent, tilted about both axes and rolled decides how much. docs/ref/liveness.md has the figures.
+/// and the detector see in sheets that are bent, tilted about both axes and rolled decides how much. docs/design/liveness.md has the figures.
 struct Needs {
     /// Least parallax of the mesh, in eye distances.
     mesh: f64,
@@ -44,13 +44,17 @@ struct Needs {
     share: f64,
 }
 
-/// To either side: a turn by 24 degrees. Heads have shares of 0.55 to 1.4, sheets that are bent reach 0.8.
+/// To either side: a turn by 24 degrees. People reach a parallax of 0.5 to 0.87 and shares of 0.7 to 1.4; sheets 0.35 and, with so much of it, any
+/// share.
 const SIDEWAYS: Needs = Needs { mesh: 0.40, nose: 0.24, share: 0.5 };
-/// By 20 degrees. Raised, a face is foreshortened from the beginning: shares are 0.57 to 0.9, those of sheets below 0.4.
+/// By 20 degrees. People reach 0.45 to 0.69 and shares of 0.77 to 0.92, sheets 0.19.
 const UP: Needs = Needs { mesh: 0.35, nose: 0.0, share: 0.5 };
-/// By 22 degrees. The landmark model foreshortens a lowered face less than it should: shares are 0.9 to 2 and more, and a sheet that is bent to
-/// a radius of two eye distances and tilted about both axes, which shows as much parallax as a head, has 0.79 at most.
+/// By 22 degrees. People reach 0.39 to 0.64. The landmark model foreshortens a lowered face less than it should: their shares are 1.06 to 3. Of
+/// the sheets one reaches 0.43, bent to a radius of two eye distances, tilted about both axes and rolled, and its share is 0.79 at most.
 const DOWN: Needs = Needs { mesh: 0.37, nose: 0.0, share: 0.85 };
+/// Most parallax across the direction, as a share of that along it: people stay below 0.4, and most below 0.25. Sheets that are tilted about both
+/// axes show theirs in any direction.
+const ACROSS: f64 = 0.5;
 /// Most parallax of mesh or nose with which a head is centered.
 const CENTER: f64 = 0.15;
 
@@ -61,23 +65,24 @@ impl Pose {
             return Self::Centered;
         }
         let right = turn.x > 0.0;
-        let across = if right { Direction::Right } else { Direction::Left };
-        let (along, needs) = if turn.y > 0.0 { (Direction::Down, DOWN) } else { (Direction::Up, UP) };
+        let sideways = if right { Direction::Right } else { Direction::Left };
+        let (upright, needs) = if turn.y > 0.0 { (Direction::Down, DOWN) } else { (Direction::Up, UP) };
         // The greater part of what it needs decides which direction it is.
-        let (direction, amplitude) = if turn.x.abs() / SIDEWAYS.mesh >= turn.y.abs() / needs.mesh {
-            (across, SIDEWAYS.met(turn.x.abs(), if right { turn.nose } else { -turn.nose }, turn.squeeze))
+        let (x, y) = (turn.x.abs(), turn.y.abs());
+        let (direction, amplitude) = if x / SIDEWAYS.mesh >= y / needs.mesh {
+            (sideways, SIDEWAYS.met(x, y, if right { turn.nose } else { -turn.nose }, turn.squeeze))
         } else {
-            (along, needs.met(turn.y.abs(), 0.0, turn.squeeze))
+            (upright, needs.met(y, x, 0.0, turn.squeeze))
         };
         if amplitude >= 1.0 { Self::Toward(direction) } else { Self::Partial { direction, amplitude } }
     }
 }
 
 impl Needs {
-    /// The least met of them, as a share, not negative.
-    fn met(&self, mesh: f64, nose: f64, squeeze: f64) -> f64 {
+    /// The least met of them, as a share, 0..1, by the parallax along the direction and across it.
+    fn met(&self, along: f64, across: f64, nose: f64, squeeze: f64) -> f64 {
         let called_for = self.share * (1.0 - squeeze * squeeze).max(0.0).sqrt();
-        let parts = [(mesh, self.mesh), (nose, self.nose), (mesh, called_for)];
+        let parts = [(along, self.mesh), (nose, self.nose), (along, called_for), (along, across / ACROSS)];
         // What isn't asked for is met.
         let part = |(is, least): (f64, f64)| if is < least { is.max(0.0) / least } else { 1.0 };
         parts.map(part).into_iter().fold(1.0, f64::min)
