@@ -28,9 +28,10 @@ use super::super::mesh::Mesh;
 
 /// Outer corners of the eyes among the landmarks, image-left first. Their distance is the unit of all measures.
 const EYE_CORNERS: [usize; 2] = [33, 263];
-/// Least distance of them, in pixels, of a face that is not foreshortened. With 24 the turns of five of six people are found as in pictures that are
-/// four times as large, with 16 those of two.
+/// Least distance of them in a reference, in pixels: with 24, 20 of 21 sides to which six people turn are found, with 16 half.
 const LEAST_EYE_DISTANCE: f64 = 20.0;
+/// The same in the frame that is compared, for the scale of the face without foreshortening: a head that is thrown back is smaller.
+const LEAST_SCALE: f64 = 12.0;
 /// Bound on coordinates in pixels, so that all sums of products stay finite.
 const FAR: f32 = 1e6;
 /// How far the reference may be turned sideways: tangent of 12 degrees.
@@ -88,7 +89,7 @@ impl Reference {
         let (across, along) = (self.fit.solve(&x), self.fit.solve(&y));
         let map = Linear { right: [across[1], along[1]], down: [across[2], along[2]] };
         let stretch = map.taken_apart()?;
-        if stretch.most * self.eyes < LEAST_EYE_DISTANCE {
+        if stretch.most * self.eyes < LEAST_SCALE {
             return None;
         }
         let [dx, dy] = stretch.turned_back([across[6], along[6]]);
