@@ -1,6 +1,6 @@
 //! Checks the head of a request, and the parts of its form.
 
-use super::body::Body;
+use super::camera::Language;
 use super::camera_query::CameraQuery;
 use super::content_type::ContentType;
 use super::context::{Call, Service};
@@ -9,7 +9,7 @@ use super::form::FormValues;
 use super::multipart;
 use super::route::{Accepts, Route, query};
 use super::text::quoted;
-use crate::gate::{Head, InFlightRequest};
+use crate::gate::Head;
 
 /// Longest name of a person that a template is bound to, in bytes.
 const LONGEST_SUBJECT: usize = 255;
@@ -64,7 +64,14 @@ impl Service {
             let detail = format!("X-Subject must have 1 to {LONGEST_SUBJECT} visible characters");
             return Err(Error::new(route.family(), Kind::Parameter, detail));
         }
-        Ok(Call { route, base64, boundary, ask, request: InFlightRequest::default(), body: Body::default(), subject })
+        let language = head.header("Accept-Language").map_or_else(Language::usual, Language::preferred);
+        let accepted = head.header("Accept").unwrap_or_default();
+        let accepts_events = accepted.split(',').any(|range| {
+            let essence = range.split(';').next().unwrap_or_default();
+            essence.trim().eq_ignore_ascii_case("text/event-stream")
+        });
+        let (request, body) = Default::default();
+        Ok(Call { route, base64, boundary, ask, request, body, subject, language, accepts_events })
     }
 
     /// The parts of an admitted request's form.

@@ -1,9 +1,10 @@
 //! Reads the query of a camera's method.
 //!
-//! Unlike elsewhere, nothing in it is ignored: a request that misspells `liveness=required` must not open a door.
+//! Unlike elsewhere, nothing in it is ignored: a request that misspells `liveness=challenge` must not open a door.
 
 use std::time::Duration;
 
+use crate::ops::settings::LivenessMode;
 use crate::ops::{Limits, settings};
 
 /// The vendor's default threshold.
@@ -12,8 +13,8 @@ pub(super) const DEFAULT_THRESHOLD: f64 = 0.5;
 /// The options that a request gives beside its body.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct CameraQuery {
-    /// Whether a live person is required.
-    pub(super) liveness: bool,
+    /// What is asked of liveness.
+    pub(super) liveness: LivenessMode,
     /// Spoofing confidence above which a person counts as an attack, 0..1.
     pub(super) threshold: f64,
     /// How long to wait for a person, or for a frame.
@@ -31,7 +32,8 @@ impl CameraQuery {
         let wait = Duration::from_millis(camera.deadline_ms).min(limits.request_time());
         let usual = DEFAULT_THRESHOLD.min(liveness.most_threshold);
         // Where the settings require liveness, a request must not waive it by raising the threshold.
-        let most_threshold = if camera.liveness_required { usual } else { liveness.most_threshold };
+        let is_required = camera.liveness_required > LivenessMode::Off;
+        let most_threshold = if is_required { usual } else { liveness.most_threshold };
         Self { liveness: camera.liveness_required, threshold: usual, wait, most_threshold }
     }
 
@@ -51,9 +53,12 @@ impl CameraQuery {
             given.push(name);
             let wrong = |must: String| format!("{name} is '{}', and must be {must}", shown(value));
             match name {
-                // There is no way to say "not required": the settings may require it.
-                "liveness" if value == "required" => self.liveness = true,
-                "liveness" => return Err(wrong("required".into())),
+                // There is no way to ask for less than the settings do.
+                "liveness" => {
+                    let asked = LivenessMode::asked(value);
+                    let asked = asked.ok_or_else(|| wrong("required, challenge or challenge+light".into()))?;
+                    self.liveness = self.liveness.max(asked);
+                }
                 "threshold_spoofing" => {
                     let number = value.parse().ok().filter(|t: &f64| (0.0..=1.0).contains(t));
                     let number = number.ok_or_else(|| wrong("a number from 0 to 1".into()))?;
@@ -67,8 +72,8 @@ impl CameraQuery {
                 }
             }
         }
-        if given.contains(&"threshold_spoofing") && !self.liveness {
-            return Err("threshold_spoofing has no effect without liveness=required".into());
+        if given.contains(&"threshold_spoofing") && self.liveness == LivenessMode::Off {
+            return Err("threshold_spoofing has no effect without liveness".into());
         }
         Ok(self)
     }
@@ -80,7 +85,8 @@ pub fn fuzz(query: &str) {
     let known = ["liveness", "threshold_spoofing", "deadline_ms"];
     if let Ok(ask) = CameraQuery::new(&camera, &liveness, &limits).read(query, &known, &limits) {
         assert!((0.0..=liveness.most_threshold).contains(&ask.threshold) && ask.wait <= limits.request_time());
-        assert_eq!(ask.liveness, query.contains("liveness=required"));
+        let asked = ["liveness=required", "liveness=challenge"].iter().any(|asked| query.contains(asked));
+        assert_eq!(ask.liveness > LivenessMode::Off, asked);
     }
 }
 
@@ -102,22 +108,32 @@ mod tests {
         let most_threshold = settings::Liveness::default().most_threshold;
         assert_eq!(
             usual,
-            CameraQuery { liveness: false, threshold: 0.5, wait: Duration::from_secs(10), most_threshold }
+            CameraQuery { liveness: LivenessMode::Off, threshold: 0.5, wait: Duration::from_secs(10), most_threshold }
         );
-        assert_eq!(read("&liveness=required&").unwrap(), CameraQuery { liveness: true, ..usual.clone() });
+        for mode in [LivenessMode::Required, LivenessMode::Challenge, LivenessMode::ChallengeAndLight] {
+            let query = format!("&liveness={}&", mode.word());
+            assert_eq!(read(&query).unwrap(), CameraQuery { liveness: mode, ..usual.clone() });
+        }
         let all = read("deadline_ms=250&threshold_spoofing=0.3&liveness=required").unwrap();
         assert_eq!(
             all,
-            CameraQuery { liveness: true, threshold: 0.3, wait: Duration::from_millis(250), most_threshold }
+            CameraQuery {
+                liveness: LivenessMode::Required,
+                threshold: 0.3,
+                wait: Duration::from_millis(250),
+                most_threshold
+            }
         );
     }
 
     #[test]
     fn the_settings_can_require_liveness_and_no_query_can_waive_it() {
-        let camera = settings::Camera { liveness_required: true, ..settings::Camera::default() };
+        let camera = settings::Camera { liveness_required: LivenessMode::Challenge, ..settings::Camera::default() };
         let (liveness, limits) = Default::default();
         let ask = CameraQuery::new(&camera, &liveness, &limits);
-        assert!(ask.liveness);
+        assert_eq!(ask.liveness, LivenessMode::Challenge);
+        let less = ask.clone().read("liveness=required", &["liveness"], &limits).unwrap();
+        assert_eq!(less.liveness, LivenessMode::Challenge);
         assert!(ask.clone().read("liveness=off", &["liveness"], &limits).is_err());
         for (given, want) in [("0.1", 0.1), ("1", 0.5)] {
             let read = ask.clone().read(&format!("threshold_spoofing={given}"), &["threshold_spoofing"], &limits);
@@ -141,8 +157,10 @@ mod tests {
     fn invalid_queries_are_refused_with_a_reason() {
         for (query, told) in [
             ("livness=required", "livness"),
-            ("liveness", "must be required"),
-            ("liveness=Required", "must be required"),
+            ("liveness", "must be required, challenge"),
+            ("liveness=Required", "must be required, challenge"),
+            ("liveness=off", "must be required, challenge"),
+            ("liveness=challenge%2Blight", "must be required, challenge"),
             ("liveness=required&liveness=required", "twice"),
             ("liveness=required&threshold_spoofing=1.5", "from 0 to 1"),
             ("liveness=required&threshold_spoofing=NaN", "from 0 to 1"),
@@ -158,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_query_is_parsed_without_panic(any: String, pairs in "((liveness|deadline_ms|threshold_spoofing)=(required|[0-9.]{0,4})&?){0,4}") {
+        fn any_query_is_parsed_without_panic(any: String, pairs in "((liveness|deadline_ms|threshold_spoofing)=(required|challenge|[0-9.]{0,4})&?){0,4}") {
             fuzz(&any);
             fuzz(&pairs);
         }

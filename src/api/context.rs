@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::body::Body;
 use super::budget::Budget;
+use super::camera::{Board, Language, LockOut};
 use super::camera_query::CameraQuery;
 use super::error::{Error, Family, Kind};
 use super::health::Health;
@@ -35,6 +36,9 @@ pub struct Service {
     pub(super) camera_settings: settings::Camera,
     pub(super) liveness: settings::Liveness,
     pub(super) streams: Streams,
+    pub(super) event_streams: Streams,
+    pub(super) board: Board,
+    pub(super) lock_out: Mutex<LockOut>,
     pub(super) shutdown: Shutdown,
     pub(super) seals: TemplateSealer,
     pub(super) budget: Budget,
@@ -64,6 +68,10 @@ pub struct Call {
     pub(super) body: Body,
     /// The person that templates are bound to, if the request names one.
     pub(super) subject: Option<String>,
+    /// The language for people that it prefers.
+    pub(super) language: &'static Language,
+    /// Whether it accepts server-sent events.
+    pub(super) accepts_events: bool,
 }
 
 /// Owner of a self-test's job: the service itself.
@@ -126,6 +134,9 @@ impl Service {
             camera_settings: settings.camera.clone(),
             liveness: settings.liveness.clone(),
             streams: Streams::default(),
+            event_streams: Streams::default(),
+            board: Board::default(),
+            lock_out: Mutex::new(LockOut::new(Duration::from_secs(settings.camera.lock_out_s))),
             shutdown,
             budget: Budget::new(if seals.is_plain() { 0 } else { settings.limits.comparisons_per_minute }),
             seals,

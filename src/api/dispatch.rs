@@ -25,6 +25,7 @@ impl Service {
             Route::Metrics => Ok(self.metrics()),
             Route::OpenApi => Ok(Reply::ok("application/yaml", OPENAPI.as_bytes().to_vec())),
             Route::Camera => Ok(self.camera_state()),
+            Route::CameraChallenge => self.challenge(call),
             Route::CameraFrame => self.camera_frame(call),
             Route::CameraStream => self.camera_stream(call),
             Route::PatternHealth | Route::LivenessHealth => Ok(self.health()),

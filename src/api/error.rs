@@ -71,6 +71,10 @@ pub enum CameraKind {
     Attack,
     /// Policy: the preview is off.
     PreviewOff,
+    /// Person: the challenge was not met.
+    Challenge,
+    /// Policy: attack verdicts have locked the camera's methods.
+    LockedOut,
 }
 
 /// Why the gate rejected a request.
@@ -95,6 +99,8 @@ pub struct Error {
     cause: Option<String>,
     /// Seconds until a retry is useful, if more than usual.
     retry_s: Option<u64>,
+    /// Why a challenge was not met, as a word.
+    reason: Option<&'static str>,
 }
 
 impl Family {
@@ -108,14 +114,13 @@ impl Family {
 impl Error {
     /// `detail` says what was wrong and, where it helps, what to do; it holds nothing of the payload.
     pub fn new(family: Family, kind: Kind, detail: impl Into<String>) -> Self {
-        Self { family, kind, detail: detail.into(), cause: None, retry_s: None }
+        Self { family, kind, detail: detail.into(), cause: None, retry_s: None, reason: None }
     }
 
     /// A fault of the service. The cause goes to the log with the request's id, not to the client.
     pub fn internal(family: Family, cause: impl Into<String>) -> Self {
         let cause = Some(cause.into());
-        let detail = "the log has the cause under this request's id".into();
-        Self { family, kind: Kind::Internal, detail, cause, retry_s: None }
+        Self { cause, ..Self::new(family, Kind::Internal, "the log has the cause under this request's id") }
     }
 
     /// An error of the pattern methods about the part `name`, or about the body if that is empty.
@@ -125,6 +130,11 @@ impl Error {
             face::Error::NoFace => Kind::NoFace,
             face::Error::SeveralFaces(_) => Kind::SeveralFaces,
             face::Error::Unusable(_) | face::Error::TooFewFrames { .. } => Kind::Unusable,
+            face::Error::Challenge(ending) => {
+                let kind = if ending.is_attack() { CameraKind::Attack } else { CameraKind::Challenge };
+                let error = Self::new(Family::Pattern, Kind::Camera(kind), format!("{ending} ({})", ending.word()));
+                return Self { reason: Some(ending.word()), ..error };
+            }
             face::Error::Late | face::Error::NoMemory => Kind::Overloaded,
             face::Error::Engine(cause) => return Self::internal(Family::Pattern, cause.to_string()),
         };
@@ -145,6 +155,11 @@ impl Error {
     /// Seconds until a retry is useful, if more than usual.
     pub fn retry_s(&self) -> Option<u64> {
         self.retry_s
+    }
+
+    /// Why a challenge was not met, as a word.
+    pub(super) fn reason(&self) -> Option<&'static str> {
+        self.reason
     }
 
     /// The cause for the log, if it is a fault of the service.
@@ -168,7 +183,7 @@ impl Error {
             Kind::Camera(CameraKind::PreviewOff) | Kind::Gate(GateKind::Scope) => 403,
             Kind::Gate(GateKind::Status(status)) => status,
             Kind::Gate(GateKind::Token) => 401,
-            Kind::Gate(GateKind::LockedOut) => 429,
+            Kind::Gate(GateKind::LockedOut) | Kind::Camera(CameraKind::LockedOut) => 429,
             _ => 400,
         }
     }
@@ -257,6 +272,8 @@ impl CameraKind {
             Self::Nobody => ("BPE-004003", "LDE-004003", "No face came before the camera"),
             Self::Attack => ("BPE-004004", "LDE-004004", "The face is not live"),
             Self::PreviewOff => ("BPE-004005", "LDE-004005", "The preview is switched off"),
+            Self::Challenge => ("BPE-004006", "LDE-004006", "The challenge was not met"),
+            Self::LockedOut => ("BPE-004007", "LDE-004007", "Locked out after attacks"),
         }
     }
 }

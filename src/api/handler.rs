@@ -114,7 +114,7 @@ impl Route {
             Self::Alive => Class::Gate,
             Self::Version | Self::OpenApi | Self::Ready | Self::Metrics | Self::Camera => Class::Probe,
             Self::PatternHealth | Self::LivenessHealth => Class::Probe,
-            Self::CameraFrame | Self::CameraStream | Self::CameraDetect => Class::Camera,
+            Self::CameraFrame | Self::CameraStream | Self::CameraDetect | Self::CameraChallenge => Class::Camera,
             Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN => Class::Camera,
             Self::Extract | Self::Compare | Self::Verify | Self::ExtractAndCompare => Class::Inference,
             Self::CompareN | Self::VerifyN | Self::ExtractAndCompareN | Self::Join => Class::Inference,

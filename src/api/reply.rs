@@ -81,7 +81,7 @@ impl From<Error> for Reply {
         if error.kind() == Kind::ContentEncoding {
             reply = reply.with("Accept-Encoding", "identity"); // what is accepted: RFC 9110, section 12.5.3
         }
-        if reply.status == 503 {
+        if reply.status == 503 || error.retry_s().is_some() {
             let seconds = error.retry_s().unwrap_or(RETRY_AFTER_S);
             reply = reply.with("Retry-After", seconds.to_string());
         }

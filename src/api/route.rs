@@ -40,6 +40,8 @@ pub enum Route {
     LivenessDetect,
     /// `GET /v1/camera`
     Camera,
+    /// `GET /v1/camera/challenge`
+    CameraChallenge,
     /// `GET /v1/camera/frame`
     CameraFrame,
     /// `GET /v1/camera/stream`
@@ -73,7 +75,7 @@ pub(super) enum Accepts {
 
 impl Route {
     /// All routes.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Version,
         Self::OpenApi,
         Self::Alive,
@@ -91,6 +93,7 @@ impl Route {
         Self::LivenessHealth,
         Self::LivenessDetect,
         Self::Camera,
+        Self::CameraChallenge,
         Self::CameraFrame,
         Self::CameraStream,
         Self::CameraDetect,
@@ -119,6 +122,7 @@ impl Route {
             Self::LivenessHealth => "/v1/face/liveness/health",
             Self::LivenessDetect => "/v1/face/liveness/detect",
             Self::Camera => "/v1/camera",
+            Self::CameraChallenge => "/v1/camera/challenge",
             Self::CameraFrame => "/v1/camera/frame",
             Self::CameraStream => "/v1/camera/stream",
             Self::CameraDetect => "/v1/camera/liveness/detect",
@@ -142,7 +146,7 @@ impl Route {
         match self {
             Self::Version | Self::OpenApi | Self::PatternHealth | Self::LivenessHealth => Accepts::Nothing,
             Self::Alive | Self::Ready | Self::Metrics => Accepts::Nothing,
-            Self::Camera | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
+            Self::Camera | Self::CameraChallenge | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
             Self::CameraExtract => Accepts::NoSample,
             Self::CameraDetect => Accepts::Payload,
             Self::CameraVerify => form(&[("bio_template", Template)], None),
@@ -164,8 +168,9 @@ impl Route {
             Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN => {
                 Some(&["liveness", "threshold_spoofing", "deadline_ms"])
             }
-            Self::CameraDetect | Self::CameraFrame => Some(&["deadline_ms"]),
-            Self::CameraStream => Some(&[]),
+            Self::CameraDetect => Some(&["liveness", "deadline_ms"]),
+            Self::CameraFrame => Some(&["deadline_ms"]),
+            Self::CameraStream | Self::CameraChallenge => Some(&[]),
             _ => None,
         }
     }

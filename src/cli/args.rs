@@ -90,6 +90,7 @@ pub(super) enum Step {
     Detector,
     Embedder,
     AttackModel,
+    Landmarks,
 }
 
 impl Step {
@@ -99,6 +100,7 @@ impl Step {
             Self::Detector => Some(Role::Detector),
             Self::Embedder => Some(Role::Embedder),
             Self::AttackModel => Some(Role::Liveness),
+            Self::Landmarks => Some(Role::Landmarks),
             Self::Extract | Self::Compare | Self::Liveness => None,
         }
     }
@@ -191,6 +193,11 @@ pub(super) enum Eval {
         /// Write a line for each file
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
+    },
+    /// Report head turns, and challenges met, on recordings by species
+    Challenge {
+        #[command(flatten)]
+        on: Pictures,
     },
     /// Report which faces are found, and which one is chosen
     Detection {

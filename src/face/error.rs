@@ -1,5 +1,6 @@
 //! The reasons why a picture or clip gave no template or no judgment.
 
+use super::liveness::Ending;
 use super::quality::QualityDefect;
 use crate::engine;
 use crate::media::{self, MediumError};
@@ -24,6 +25,8 @@ pub enum Error {
         /// Frames that were analyzed.
         of: usize,
     },
+    /// Client: the challenge was not met; the person can try again.
+    Challenge(Ending),
     /// Policy: the time ran out.
     Late,
     /// Service: the system has no memory for it now.

@@ -134,12 +134,12 @@ mod tests {
         let bare = || Frame::new(frame.width(), frame.height(), frame.pixels().to_vec());
         let mut session = CaptureSession::new(None, false, || Duration::ZERO);
         for _ in 0..6 {
-            let seen = session.push_frame(&mut extractor, with_sunglasses(&frame, &face)).unwrap();
+            let seen = session.push_frame(&mut extractor, with_sunglasses(&frame, &face), Duration::ZERO).unwrap();
             assert!(seen.is_none() && session.seen().is_some());
         }
         let told = session.finish(&mut extractor).unwrap_err();
         assert!(matches!(told, Error::Unusable(QualityDefect::Sunglasses)), "{told}");
-        assert!((0..2).all(|_| session.push_frame(&mut extractor, bare()).unwrap().is_none()));
-        assert!(session.push_frame(&mut extractor, bare()).unwrap().is_some());
+        assert!((0..2).all(|_| session.push_frame(&mut extractor, bare(), Duration::ZERO).unwrap().is_none()));
+        assert!(session.push_frame(&mut extractor, bare(), Duration::ZERO).unwrap().is_some());
     }
 }

@@ -21,7 +21,6 @@ mod glasses;
 mod join;
 mod light;
 mod liveness;
-#[allow(dead_code)] // until the challenge at the camera uses it
 mod mesh;
 mod pad_model;
 mod quality;
@@ -39,7 +38,10 @@ pub use extractor::{Extractor, FacePipeline, Stages};
 pub use found::Face;
 pub use geometry::{Point, Rect, SUB};
 pub use join::Unjoined;
-pub use liveness::{Capture, CaptureSession, Effort, PadResult, PadVerdict};
+pub use liveness::{
+    Capture, CaptureSession, ChallengeView, Direction, Effort, Ending, PadResult, PadVerdict, Poses, Prompt, Recording,
+    Response,
+};
 pub use quality::{Quality, QualityDefect};
 pub use score::{Curve, Decision, Score, Thresholds};
 pub use select::{Choice, SecondPerson, choose, most_central};

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::archive::{self, Archive};
 use super::formats;
@@ -155,8 +156,7 @@ impl<'a> Medium<'a> {
         }
     }
 
-    /// Passes at most `count` frames to `each` in order, spread over the whole; fewer if `each` breaks. Reserves memory for
-    /// one frame and a rotated copy of it, and for `keep` bytes that `each` keeps.
+    /// As [`Self::timed_frames`], without times.
     pub fn frames(
         self,
         count: usize,
@@ -164,14 +164,28 @@ impl<'a> Medium<'a> {
         means: &Means<'_>,
         mut each: impl FnMut(Frame) -> ControlFlow<()>,
     ) -> Result<(), Error> {
+        self.timed_frames(count, keep, means, |frame, _| each(frame))
+    }
+
+    /// Passes at most `count` frames to `each` in order, spread over the whole; fewer if `each` breaks. Reserves memory for
+    /// one frame and a rotated copy of it, and for `keep` bytes that `each` keeps. Frames of a video come with their times.
+    pub fn timed_frames(
+        self,
+        count: usize,
+        keep: u64,
+        means: &Means<'_>,
+        mut each: impl FnMut(Frame, Option<Duration>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         match self {
             Self::Picture(HeldMedia { frame, room: _until_the_end }, _) => {
-                let _only_one = each(frame);
+                let _only_one = each(frame, None);
                 Ok(())
             }
             Self::Video(clip) => {
                 let _room = means.room(clip.bytes() + keep)?;
-                match clip.sample(count, means.stop, |shot| each(shot.frame)) {
+                match clip.sample(count, means.stop, |shot| {
+                    each(shot.frame, Some(Duration::from_micros(u64::try_from(shot.time_us).unwrap_or_default())))
+                }) {
                     Ok(_) => Ok(()),
                     Err(video::Error::TooSlow) => Err(Error::Late),
                     Err(error) => Err(Error::Video(error)),
@@ -193,7 +207,7 @@ impl<'a> Medium<'a> {
                     let HeldMedia { frame, room: _until_it_was_seen } =
                         still::decode_for(&entry.data, means, TURNED)
                             .map_err(|e| Error::of_picture(Some(entry.name), e))?;
-                    if each(frame).is_break() {
+                    if each(frame, None).is_break() {
                         break;
                     }
                 }

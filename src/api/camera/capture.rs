@@ -3,17 +3,23 @@
 //! A worker takes the newest frame when its job starts, not when it was queued: however long the job waited, no frame older than
 //! [`MAX_AGE`](crate::camera::MAX_AGE) is judged. The camera's thread takes the next frames meanwhile.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use embassy_futures::select::{Either, select};
 
+use super::super::camera_query::DEFAULT_THRESHOLD;
 use super::super::context::{Call, Service};
 use super::super::error::{CameraKind, Error, Family, Kind};
+use super::challenge::board::{Running, Shown};
+use super::challenge::words::{Instruction, Way};
+use super::lock_out::LockOut;
 use crate::camera::{Fault, Identity, Light, RawFrame};
-use crate::face::{self, Capture, CaptureSession, Extractor};
+use crate::face::{self, Capture, CaptureSession, ChallengeView, Extractor, Prompt};
 use crate::media::video::Info;
 use crate::ops::memory::Reserved;
+use crate::ops::settings::LivenessMode;
+use crate::ops::{counted, random};
 use crate::work::{Failed, WaitLimit, block_on};
 
 /// A captured person, with the camera and the time it took.
@@ -63,15 +69,93 @@ struct FrameFacts {
 const LONGEST_GAP: Duration = Duration::from_secs(1);
 
 impl Service {
-    /// Captures a person, with `frames` frames to judge for liveness.
-    pub(super) fn sit(&self, call: &Call, frames: Option<usize>, best_shot: bool) -> Result<CapturedPerson, Error> {
+    /// Captures a person, with as much of liveness as `mode` asks for. Whoever looks like an attack by more than `threshold` is counted as
+    /// one, and left to the caller.
+    pub(super) fn capture_person(
+        &self,
+        call: &Call,
+        (mode, threshold): (LivenessMode, f64),
+        best_shot: bool,
+    ) -> Result<CapturedPerson, Error> {
+        let family = call.route.family();
+        self.is_unlocked(family)?;
+        let frames = (mode > LivenessMode::Off).then_some(self.camera_settings.liveness_frames);
+        let session = CaptureSession::new(frames, best_shot, elapsed);
+        if mode < LivenessMode::Challenge {
+            let captured = self.watch(call, session, None)?;
+            self.judge_looks(&captured, threshold);
+            return Ok(captured);
+        }
+        let busy = || {
+            let detail = "another request's challenge is under way; try again";
+            Error::new(family, Kind::Camera(CameraKind::Busy), detail)
+        };
+        let board = self.board.begin().ok_or_else(busy)?;
+        let (count, last) = (self.camera_settings.challenge_directions, self.board.last());
+        let captured = self.watch(call, session.with_challenge(count, last, random_word), Some(&board));
+        let reason = match &captured {
+            Ok(captured) => self.judge_looks(captured, threshold).then_some("attack"),
+            Err(error) => Some(error.reason().unwrap_or("no_result")),
+        };
+        board.end(reason, Instant::now());
+        captured
+    }
+
+    /// Whether a person looks like an attack, which is counted.
+    fn judge_looks(&self, captured: &CapturedPerson, threshold: f64) -> bool {
+        let bound = threshold.max(DEFAULT_THRESHOLD); // nobody locks the methods by asking for less
+        let is_attack = captured.capture.live.as_ref().is_some_and(|live| live.spoofing.value() > bound);
+        if is_attack {
+            self.note_attack("the face was judged a presentation attack");
+        }
+        is_attack
+    }
+
+    /// An error while attack verdicts have locked the camera's methods.
+    fn is_unlocked(&self, family: Family) -> Result<(), Error> {
+        match self.lock_out().left(Instant::now()) {
+            None => Ok(()),
+            Some(left) => {
+                let seconds = left.as_secs() + 1;
+                let detail =
+                    format!("the camera's methods are locked for {}", counted(seconds as usize, "second", "seconds"));
+                Err(Error::new(family, Kind::Camera(CameraKind::LockedOut), detail).for_seconds(seconds))
+            }
+        }
+    }
+
+    /// Counts an attack verdict.
+    pub(super) fn note_attack(&self, what: &str) {
+        let (lock, attacks) = {
+            let mut lock_out = self.lock_out();
+            (lock_out.attack(Instant::now()), lock_out.attacks())
+        };
+        log::warn!(
+            attacks, locked_s = lock.as_secs();
+            "camera: {what}; its methods are locked for {}", counted(lock.as_secs() as usize, "second", "seconds")
+        );
+    }
+
+    /// The count of attack verdicts.
+    pub(in crate::api) fn lock_out(&self) -> MutexGuard<'_, LockOut> {
+        self.lock_out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes frames to a session until it has a result.
+    fn watch(
+        &self,
+        call: &Call,
+        session: CaptureSession,
+        board: Option<&Running<'_>>,
+    ) -> Result<CapturedPerson, Error> {
         let family = call.route.family();
         let start = Instant::now();
         // The wait for a person ends here; what was started by then may take the rest of a request's time.
         let until = start + call.ask.wait;
         let end = call.wait_limit(until + self.limits.request_time());
+        let last_start = until + self.limits.request_time();
         let lease = self.camera.lease();
-        let mut session = Box::new(CaptureSession::new(frames, best_shot, elapsed));
+        let mut session = Box::new(session);
         let mut timing = Timing::default();
         // Only frames taken from now on count.
         let mut number = lease.before();
@@ -81,6 +165,8 @@ impl Service {
             if call.request.cancel.is_cancelled() {
                 return Err(Error::new(family, Kind::Overloaded, "the client has disconnected"));
             }
+            // A challenge that has begun ends by its own rules.
+            let until = if session.challenge(elapsed()).is_some() { last_start } else { until };
             // A worker that is slower than the camera always finds a newer frame.
             if Instant::now() >= until {
                 break self.finish(call, session, looked, &end);
@@ -101,12 +187,18 @@ impl Service {
                 timing.frames += u32::from(frame.whole);
                 timing.decode += frame.decode;
                 (timing.age, timing.last) = (frame.age, frame.taken.elapsed());
+                if let Some(board) = board {
+                    board.remember(session.directions());
+                    board.show(session.challenge(elapsed()).map_or_else(|| Shown::new(Instruction::Look), shown));
+                }
                 if let Some(face) = session.seen().filter(|_| frame.whole) {
                     lease.tell(Light { luma: face.brightness, clipped: face.clipped }, frame.taken);
                 }
             }
-            if let Some(capture) = look.result.map_err(|e| Error::from_face(&e, "").of(family))? {
-                break Ok(capture);
+            match look.result {
+                Ok(None) => {}
+                Ok(Some(capture)) => break Ok(capture),
+                Err(error) => break Err(self.refused_face(&error, family)),
             }
         };
         // Without a single frame it is the camera's fault, not the person's.
@@ -139,7 +231,11 @@ impl Service {
             let decode = begun.elapsed();
             let whole = frame.is_ok();
             let result = match frame {
-                Ok(frame) => session.push_frame(extractor, frame),
+                Ok(frame) => {
+                    // By when it was taken, not by when a worker came to it.
+                    let at = elapsed().saturating_sub(captured.taken.elapsed());
+                    session.push_frame(extractor, frame, at)
+                }
                 Err(damaged) => {
                     log::debug!("camera frame {number}: {damaged}");
                     Ok(None) // the next one may be whole
@@ -152,6 +248,16 @@ impl Service {
             }
         };
         self.wait_for(call, job, end)
+    }
+
+    /// The error for a face that gave no result; an attack is counted.
+    fn refused_face(&self, error: &face::Error, family: Family) -> Error {
+        if let face::Error::Challenge(ending) = error
+            && ending.is_attack()
+        {
+            self.note_attack(&format!("challenge: {ending}"));
+        }
+        Error::from_face(error, "").of(family)
     }
 
     /// The result when the time is over.
@@ -173,7 +279,7 @@ impl Service {
                 let detail = "no face came before the camera in time";
                 Error::new(family, Kind::Camera(CameraKind::Nobody), detail)
             }
-            other => Error::from_face(&other, "").of(family),
+            other => self.refused_face(&other, family),
         })
     }
 
@@ -252,6 +358,24 @@ pub(super) fn with_room(
 pub(super) fn no_frame(family: Family, fault: Option<Fault>) -> Error {
     let silent = || Error::new(family, Kind::Camera(CameraKind::Absent), "the camera sent no frame in time");
     fault.map_or_else(silent, |fault| refused(family, &fault))
+}
+
+/// What to show of a challenge that is under way.
+fn shown(view: ChallengeView) -> Shown {
+    let instruction = match view.prompt {
+        Prompt::Center => Instruction::Look,
+        Prompt::Turn(direction) => Way::of(direction).instruction(),
+    };
+    Shown {
+        step: Some((view.step, view.steps)),
+        progress: view.progress,
+        until: Some(Instant::now() + view.remaining),
+        ..Shown::new(instruction)
+    }
+}
+
+fn random_word() -> u16 {
+    random() as u16
 }
 
 /// Time since a fixed instant.

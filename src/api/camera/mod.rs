@@ -4,9 +4,19 @@
 //! A request that needs a person waits for one (`capture`); its options are in its query (`camera_query`).
 
 mod capture;
+mod challenge;
+mod lock_out;
 mod preview;
 mod status;
+mod witnesses;
 
+use serde_json::Value;
+
+pub(super) use self::challenge::board::Board;
+pub(super) use self::challenge::words::Language;
+pub use self::challenge::words::fuzz as fuzz_language;
+pub(super) use self::lock_out::LockOut;
+use self::witnesses::witnesses;
 use super::context::{Call, Service};
 use super::error::{CameraKind, Error, Family, Kind};
 use super::form::FormValues;
@@ -15,6 +25,7 @@ use super::multipart;
 use super::reply::Reply;
 use crate::face::{PadResult, PadVerdict, Template};
 use crate::media::{self, Details};
+use crate::ops::settings::LivenessMode;
 
 /// The name of the camera's medium in a payload.
 const MEDIUM: &str = "camera";
@@ -25,21 +36,21 @@ impl Service {
             let what = "a body is not accepted: the sample comes from the camera; ask for liveness in the query";
             return Err(Error::new(call.route.family(), Kind::Parameter, what));
         }
-        let (template, timing) = self.person(call)?;
-        Ok(self.extracted(call, &template, call.base64).with("Server-Timing", timing))
+        let person = self.person(call)?;
+        Ok(person.told(self.extracted(call, &person.template, call.base64)))
     }
 
     pub(super) fn camera_verify(&self, call: &Call, found: &FormValues<'_>) -> Result<Reply, Error> {
         let template = self.template(call, &found.one[0])?;
         self.spend(call, 1)?;
-        let (feature, timing) = self.person(call)?;
-        Ok(self.verified(call, &feature, &template, found.base64).with("Server-Timing", timing))
+        let person = self.person(call)?;
+        Ok(person.told(self.verified(call, &person.template, &template, found.base64)))
     }
 
     pub(super) fn camera_verify_n(&self, call: &Call, found: &FormValues<'_>) -> Result<Reply, Error> {
         let others = self.templates(call, found)?;
-        let (probe, timing) = self.person(call)?;
-        Ok(self.entries(call, &probe, found, &others)?.with("Server-Timing", timing))
+        let person = self.person(call)?;
+        Ok(person.told(self.entries(call, &person.template, found, &others)?))
     }
 
     pub(super) fn camera_detect(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
@@ -55,29 +66,54 @@ impl Service {
         let submission = submission.capped(self.liveness.most_threshold);
         let media_by_analysis = media_by_analysis(&submission)?;
         let best_shot = submission.payload.analyses.iter().any(|a| a.best_shot);
-        let mut seen = self.sit(call, Some(self.camera_settings.liveness_frames), best_shot)?;
+        let mode = call.ask.liveness.max(LivenessMode::Required);
+        let threshold = submission.payload.analyses.iter().map(|a| a.threshold).fold(1.0, f64::min);
+        let mut seen = self.capture_person(call, (mode, threshold), best_shot)?;
+        let witnesses = witnesses(mode, &seen.capture);
         let Some(PadVerdict { spoofing, frames, best_shot }) = seen.capture.live.take() else {
             return Err(Error::internal(Family::Liveness, "liveness was not judged"));
         };
         let details = Details::Video(seen.info(frames));
         let finding = PadResult { details, spoofing, frames, best_shot };
         let reply = detect_reply::reply(&submission, &media_by_analysis, &[Some(Ok(finding))]);
-        Ok(reply.with("Server-Timing", seen.server_timing()))
+        Ok(reply.with("Server-Timing", seen.server_timing()).with("X-Liveness", witnesses.to_string()))
     }
 
-    /// The template of the person before the camera, who must be live if that is required, and the time it took.
-    fn person(&self, call: &Call) -> Result<(Template, String), Error> {
-        let frames = call.ask.liveness.then_some(self.camera_settings.liveness_frames);
-        let seen = self.sit(call, frames, false)?;
-        let timing = seen.server_timing();
+    /// The person before the camera, who must be live if that is required.
+    fn person(&self, call: &Call) -> Result<Person, Error> {
+        let mode = call.ask.liveness;
+        let seen = self.capture_person(call, (mode, call.ask.threshold), false)?;
         // An attack ends here: it is not compared with any template.
         match &seen.capture.live {
             Some(live) if live.spoofing.value() > call.ask.threshold => {
                 let detail = "the face before the camera was judged a presentation attack; it was not compared";
                 Err(Error::new(call.route.family(), Kind::Camera(CameraKind::Attack), detail))
             }
-            None if call.ask.liveness => Err(Error::internal(call.route.family(), "liveness was not judged")),
-            _ => Ok((seen.capture.template, timing)),
+            None if call.ask.liveness > LivenessMode::Off => {
+                Err(Error::internal(call.route.family(), "liveness was not judged"))
+            }
+            _ => Ok(Person {
+                timing: seen.server_timing(),
+                witnesses: witnesses(mode, &seen.capture),
+                template: seen.capture.template,
+            }),
         }
+    }
+}
+
+/// A person who is let through.
+struct Person {
+    template: Template,
+    /// The value of `Server-Timing`.
+    timing: String,
+    /// What the witnesses of liveness said, null if nobody asked.
+    witnesses: Value,
+}
+
+impl Person {
+    /// The reply with what is told of the capture.
+    fn told(&self, reply: Reply) -> Reply {
+        let reply = reply.with("Server-Timing", &self.timing);
+        if self.witnesses.is_null() { reply } else { reply.with("X-Liveness", self.witnesses.to_string()) }
     }
 }

@@ -1,5 +1,7 @@
 //! Reports the camera's state (`/v1/camera`).
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
 use super::super::context::Service;
@@ -18,6 +20,10 @@ impl Service {
             Status::Failing(_) => "failing",
         };
         let counts = report.counts;
+        let (attacks, locked) = {
+            let lock_out = self.lock_out();
+            (lock_out.attacks(), lock_out.left(Instant::now()))
+        };
         let format = report.identity.as_ref().map(|identity| {
             json!({
                 "format": identity.layout.format.four_characters(),
@@ -40,6 +46,8 @@ impl Service {
             "opened": counts.opened,
             "failed": counts.failed,
             "preview": self.camera_settings.preview,
+            "attacks": attacks,
+            "locked_s": locked.map(|left| left.as_secs() + 1),
         }))
     }
 }

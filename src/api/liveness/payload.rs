@@ -28,7 +28,7 @@ pub(in crate::api) struct Analysis {
     /// Whether the best shot of each medium is wanted.
     pub(in crate::api) best_shot: bool,
     /// Spoofing confidence above which the verdict is `DECLINED`, 0..1.
-    pub(super) threshold: f64,
+    pub(in crate::api) threshold: f64,
 }
 
 /// Most values, that is media and other elements, of a payload: an object with one member takes some 600 bytes of memory, a hundred

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::fit::{CrossValidation, Fitted, PROMISED, Person, Way, better, shipped, validated};
 use crate::api::TemplateSealer;
-use crate::cli::eval::{each, files, is_picture, load};
+use crate::cli::eval::{each_file, files, is_picture, load};
 use crate::engine::{Decoding, ModelInfo};
 use crate::face::{Extractor, Template};
 use crate::ops::date::today;
@@ -30,7 +30,7 @@ pub(in crate::cli) fn site(settings: &Settings, root: &Path) -> Result<(), Box<d
     let mut people: BTreeMap<String, Vec<Template>> = BTreeMap::new();
     let mut left_out = vec![];
     let extract = |extractor: &mut Extractor, bytes: &[u8]| extractor.extract(bytes, &|| false);
-    for (name, template) in pictures.iter().zip(each(settings, &faces, root, &pictures, extract)?) {
+    for (name, template) in pictures.iter().zip(each_file(settings, &faces, root, &pictures, extract)?) {
         match template {
             Ok(template) => people.entry(identity(name)).or_default().push(template),
             Err(error) => left_out.push(format!("{name}: {error}")),

@@ -6,7 +6,7 @@ use std::error::Error;
 use serde_json::json;
 
 use super::degrade::Degradation;
-use super::gallery::{each, files, is_picture, load};
+use super::gallery::{each_file, files, is_picture, load};
 use crate::cli::args::Pictures;
 use crate::face::{self, Comparator, Extractor, Score, Template};
 use crate::ops::Settings;
@@ -43,7 +43,7 @@ pub(in crate::cli) fn degradation(
         let all = Degradation::ALL.iter();
         Ok(all.map(|worse| extractor.extract_frame(&worse.apply(&frame, &face, seed)).ok()).collect())
     };
-    let found: Vec<Result<Made, face::Error>> = each(settings, &faces, &on.root, &names, job)?;
+    let found: Vec<Result<Made, face::Error>> = each_file(settings, &faces, &on.root, &names, job)?;
     let mut found = found.into_iter().map(Result::ok);
     // A picture without a face can't be degraded.
     let found: Vec<Vec<Made>> =

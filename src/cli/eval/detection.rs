@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::gallery::{each, files, is_picture, load};
+use super::gallery::{each_file, files, is_picture, load};
 use super::table;
 use crate::cli::args::Pictures;
 use crate::face::{Choice, Face, SUB};
@@ -28,7 +28,7 @@ pub(in crate::cli) fn detection(
     let faces = load(settings)?;
     let mut names = files(&on.root, is_picture)?;
     names.retain(|n| truth.is_empty() || truth.contains_key(n));
-    let found = each(settings, &faces, &on.root, &names, |extractor, bytes| extractor.detect(bytes))?;
+    let found = each_file(settings, &faces, &on.root, &names, |extractor, bytes| extractor.detect(bytes))?;
     let mut rows = vec![];
     for (name, found) in names.iter().zip(found) {
         let several = matches!(found, Ok((_, Choice::Several(_))));

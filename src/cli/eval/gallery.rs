@@ -41,7 +41,7 @@ impl Gallery {
     ) -> Result<Self, Box<dyn Error>> {
         let faces = load(settings)?;
         let files = files(root, is_picture)?;
-        let found = each(settings, &faces, root, &files, |extractor, bytes| extractor.extract_central(bytes))?;
+        let found = each_file(settings, &faces, root, &files, |extractor, bytes| extractor.extract_central(bytes))?;
         let picture = |(name, found): (&String, Result<(Template, bool), face::Error>)| {
             let identity = name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
             let several = found.as_ref().is_ok_and(|(_, several)| *several);
@@ -130,32 +130,44 @@ pub(in crate::cli) fn files(root: &Path, wanted: impl Fn(&Path) -> bool) -> Resu
     Ok(names)
 }
 
-/// Runs `job` on every file on all workers, with a progress bar on a terminal; results in the order of `files`.
-pub(in crate::cli) fn each<T: Send + 'static>(
+/// Runs `job` on every file below `root`; the same as [`each`] otherwise.
+pub(in crate::cli) fn each_file<T: Send + 'static>(
     settings: &Settings,
     faces: &Arc<FacePipeline>,
     root: &Path,
     files: &[String],
     job: impl Fn(&mut Extractor, &[u8]) -> Result<T, face::Error> + Clone + Send + 'static,
 ) -> Result<Vec<Result<T, face::Error>>, Box<dyn Error>> {
+    let root = root.to_owned();
+    each(settings, faces, files, move |extractor, name| job(extractor, &read(&root.join(name))?))
+}
+
+/// The bytes of a file.
+pub(in crate::cli) fn read(path: &Path) -> Result<Vec<u8>, face::Error> {
+    std::fs::read(path).map_err(|e| face::Error::Picture(crate::media::Error::Damaged(e.to_string())))
+}
+
+/// Runs `job` on every name on all workers, with a progress bar on a terminal; results in the order of `names`.
+pub(in crate::cli) fn each<T: Send + 'static>(
+    settings: &Settings,
+    faces: &Arc<FacePipeline>,
+    names: &[String],
+    job: impl Fn(&mut Extractor, &str) -> Result<T, face::Error> + Clone + Send + 'static,
+) -> Result<Vec<Result<T, face::Error>>, Box<dyn Error>> {
     let shared = Arc::clone(faces);
     let extractor = move || shared.extractor().expect("one was made when the models were planned");
     faces.self_test()?;
-    let pool = Pool::start(settings.workers(), files.len(), extractor);
+    let pool = Pool::start(settings.workers(), names.len(), extractor);
     let submit = |name: &String| {
-        let (path, job) = (root.join(name), job.clone());
-        pool.submit(&Owner::default(), move |extractor, _| {
-            let told = |e: std::io::Error| face::Error::Picture(crate::media::Error::Damaged(e.to_string()));
-            let bytes = std::fs::read(&path).map_err(told)?;
-            job(extractor, &bytes)
-        })
-        .map_err(|_| "more files than the queue holds")
+        let (name, job) = (name.clone(), job.clone());
+        pool.submit(&Owner::default(), move |extractor, _| job(extractor, &name))
+            .map_err(|_| "more files than the queue holds")
     };
-    let tickets = files.iter().map(submit).collect::<Result<Vec<_>, _>>()?;
-    let mut results = Vec::with_capacity(files.len());
+    let tickets = names.iter().map(submit).collect::<Result<Vec<_>, _>>()?;
+    let mut results = Vec::with_capacity(names.len());
     for ticket in tickets {
         results.push(block_on(ticket).map_err(|_| "an inference job panicked")?);
-        progress(results.len(), files.len());
+        progress(results.len(), names.len());
     }
     Ok(results)
 }

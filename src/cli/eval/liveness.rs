@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::gallery::{each, files, load};
+use super::gallery::{each_file, files, load};
 use super::stats::{area_under_roc, wilson};
 use crate::cli::args::Pictures;
 use crate::face;
@@ -36,7 +36,7 @@ pub(in crate::cli) fn liveness(settings: &Settings, on: &Pictures, lines: Option
     let judge = |extractor: &mut face::Extractor, bytes: &[u8]| {
         extractor.judge(bytes, false, &|| false).map(|f| (f.spoofing.value(), f.frames))
     };
-    let found = each(settings, &faces, &on.root, &names, judge)?;
+    let found = each_file(settings, &faces, &on.root, &names, judge)?;
     let outcomes: Vec<Outcome> = names
         .into_iter()
         .zip(found)
@@ -155,7 +155,7 @@ impl<'a> Row<'a> {
 }
 
 /// Whether a file begins like a medium that can be judged.
-fn is_medium(path: &Path) -> bool {
+pub(super) fn is_medium(path: &Path) -> bool {
     let mut head = vec![];
     let read = std::fs::File::open(path).and_then(|f| f.take(64).read_to_end(&mut head));
     read.is_ok() && media::kind(&head).is_some()

@@ -1,5 +1,6 @@
 //! Measures the product on labeled pictures, with the same code that serves requests.
 
+mod challenge;
 mod degradation;
 mod degrade;
 mod detection;
@@ -12,9 +13,10 @@ mod stats;
 mod table;
 mod verification;
 
+pub(super) use challenge::challenge;
 pub(super) use degradation::degradation;
 pub(super) use detection::detection;
-pub(super) use gallery::{each, files, is_picture, load};
+pub(super) use gallery::{each_file, files, is_picture, load};
 pub(super) use knots::knots;
 pub(super) use liveness::liveness;
 pub(super) use verification::verification;

@@ -4,13 +4,16 @@
 //! Waiting ends when one person's face is good enough (large, sharp, frontal) and holds still for a few frames. Without
 //! liveness, the best of these frames becomes the sample. With liveness, the frames that follow are judged like those of a
 //! clip, and the sample is the best of the judged frames. The face in all of them is compared, so that no other person can be
-//! swapped in after the judgment, and a few frames of another person in between can't become the sample.
+//! swapped in after the judgment, and a few frames of another person in between can't become the sample. With a challenge, the
+//! frames come from the time in which it is met.
 
 use std::time::Duration;
 
+use super::challenge::{ChallengeRun, ChallengeView, Ending, Response, State, draw};
 use super::shot_of;
-use super::tracker::{Effort, SubjectTracker};
-use super::verdict::{subject, verdict};
+use super::tracker::{Effort, SubjectEvidence, SubjectTracker};
+use super::turn::Direction;
+use super::verdict::{Presentation, same_person, subject, verdict};
 use crate::engine;
 use crate::face::align::align;
 use crate::face::error::Error;
@@ -33,6 +36,9 @@ pub struct CaptureSession {
     effort: Effort,
     steady: StabilityCheck,
     judging: Option<Judging>,
+    /// Draws challenges, if one is to be met.
+    challenges: Option<Challenges>,
+    challenge: Option<ChallengeRun>,
     /// Frames since a face was last seen.
     blank: usize,
     /// Why the last frame with a face was not usable.
@@ -48,6 +54,8 @@ pub struct Capture {
     pub template: Template,
     /// The liveness verdict, if it was asked for.
     pub live: Option<PadVerdict>,
+    /// The directions in which the head turned, if it was asked to.
+    pub responses: Vec<Response>,
     /// Time spent, summed over all frames.
     pub effort: Effort,
 }
@@ -89,6 +97,20 @@ struct StabilityCheck {
     best: Option<(SecretBytes, Quality)>,
 }
 
+/// What challenges are drawn from.
+struct Challenges {
+    /// Directions of each.
+    count: usize,
+    /// Those of the last one.
+    last: Vec<Direction>,
+    random: fn() -> u16,
+    /// How many may still be tried.
+    left: usize,
+}
+
+/// Challenges in one session: one more than the first, since people confuse left and right.
+const TRIES: usize = 2;
+
 struct Judging {
     tracker: SubjectTracker,
     /// Frames in a row that could not be judged.
@@ -106,10 +128,27 @@ impl CaptureSession {
             effort: Effort::default(),
             steady: StabilityCheck::default(),
             judging: None,
+            challenges: None,
+            challenge: None,
             blank: 0,
             reason: None,
             seen: None,
         }
+    }
+
+    /// The same, and the person has to meet a challenge of `count` directions, which are others than `last`.
+    pub fn with_challenge(self, count: usize, last: Vec<Direction>, random: fn() -> u16) -> Self {
+        Self { challenges: Some(Challenges { count, last, random, left: TRIES }), ..self }
+    }
+
+    /// The challenge that is under way, as the person is to know it at `now`.
+    pub fn challenge(&self, now: Duration) -> Option<ChallengeView> {
+        self.challenge.as_ref().map(|run| run.view(now))
+    }
+
+    /// The directions that were asked for last.
+    pub fn directions(&self) -> &[Direction] {
+        self.challenges.as_ref().map_or(&[], |challenges| &challenges.last)
     }
 
     /// Quality of the face in the last frame, usable or not; none if the frame does not hold exactly one face.
@@ -117,16 +156,35 @@ impl CaptureSession {
         self.seen.as_ref()
     }
 
-    /// Processes the next frame; returns the result once there is one.
-    pub fn push_frame(&mut self, extractor: &mut Extractor, frame: Frame) -> Result<Option<Capture>, Error> {
+    /// Processes the next frame, taken at `at` after any fixed time; returns the result once there is one.
+    pub fn push_frame(
+        &mut self,
+        extractor: &mut Extractor,
+        frame: Frame,
+        at: Duration,
+    ) -> Result<Option<Capture>, Error> {
         self.seen = None;
+        if self.challenge.is_some() {
+            return self.challenged(extractor, frame, at);
+        }
         let Some(wanted) = self.frames else {
-            return if self.wait(extractor, &frame)? { self.sample(extractor) } else { Ok(None) };
+            return if self.wait(extractor, &frame)?.is_some() { self.sample(extractor) } else { Ok(None) };
         };
         let Some(judging) = &mut self.judging else {
-            if self.wait(extractor, &frame)? {
+            if let Some(face) = self.wait(extractor, &frame)? {
                 let tracker = SubjectTracker::of_upright(self.best_shot, extractor.second_person.camera, self.clock);
-                self.judging = Some(Judging { tracker, lost: 0 });
+                match &mut self.challenges {
+                    Some(challenges) => {
+                        let tasks = draw(challenges.count, &challenges.last, challenges.random);
+                        let (what, task) = ((&frame, &face), (tasks, wanted));
+                        self.challenge = ChallengeRun::begin(extractor, what, task, tracker, at)?;
+                        match &self.challenge {
+                            Some(run) => challenges.last = run.directions().to_vec(),
+                            None => self.reason = Some(Error::Unusable(QualityDefect::Turned)),
+                        }
+                    }
+                    None => self.judging = Some(Judging { tracker, lost: 0 }),
+                }
             }
             return Ok(None);
         };
@@ -153,8 +211,35 @@ impl CaptureSession {
         Err(self.told())
     }
 
+    /// Passes a frame to the challenge that is under way.
+    fn challenged(&mut self, extractor: &mut Extractor, frame: Frame, at: Duration) -> Result<Option<Capture>, Error> {
+        let Some(run) = &mut self.challenge else { return Ok(None) };
+        match run.push_frame(extractor, frame, at)? {
+            State::Open => Ok(None),
+            State::Met => self.verdict_of_challenge(extractor).map(Some),
+            State::Ended(ending) => self.ended(ending).map_or(Ok(None), Err),
+        }
+    }
+
+    /// Ends the challenge that is under way; the error if no other may follow.
+    fn ended(&mut self, ending: Ending) -> Option<Error> {
+        self.challenge = None;
+        self.steady = StabilityCheck::default();
+        let challenges = self.challenges.as_mut()?;
+        challenges.left -= 1;
+        let error = Error::Challenge(ending);
+        if challenges.left == 0 || !ending.may_be_retried() {
+            return Some(error);
+        }
+        self.reason = Some(error);
+        None
+    }
+
     /// Why there is no result yet.
     fn told(&mut self) -> Error {
+        if self.challenge.is_some() {
+            return Error::Challenge(Ending::TooSlow);
+        }
         if let Some(judging) = &self.judging {
             let (usable, of) = (judging.tracker.judged(), self.frames.unwrap_or_default());
             return Error::TooFewFrames { usable, of };
@@ -164,6 +249,10 @@ impl CaptureSession {
 
     /// Starts over, when the next frames are unrelated to the earlier ones.
     pub fn reset(&mut self) {
+        if self.challenge.is_some() {
+            // The next frame's time tells it of the gap.
+            return;
+        }
         if self.judging.is_some() {
             self.reason = Some(self.told());
         }
@@ -174,8 +263,8 @@ impl CaptureSession {
         self.blank = 0;
     }
 
-    /// Looks for a good face that holds still; returns whether it did for long enough.
-    fn wait(&mut self, extractor: &mut Extractor, frame: &Frame) -> Result<bool, Error> {
+    /// Looks for a good face that holds still; returns it if it did for long enough.
+    fn wait(&mut self, extractor: &mut Extractor, frame: &Frame) -> Result<Option<Face>, Error> {
         let start = (self.clock)();
         let detector = &mut extractor.detector;
         let coarse_only = self.blank > SELDOM && !self.blank.is_multiple_of(SELDOM);
@@ -188,7 +277,7 @@ impl CaptureSession {
         self.effort.detect += (self.clock)() - start;
         self.blank = if faces.is_empty() { self.blank + 1 } else { 0 };
         match self.good(extractor, &faces, frame) {
-            Ok((face, crop, quality)) => Ok(self.steady.add(face, crop, quality)),
+            Ok((face, crop, quality)) => Ok(self.steady.add(face, crop, quality).then_some(face)),
             Err(reason) => {
                 self.steady = StabilityCheck::default();
                 if matches!(reason, Error::Engine(_)) {
@@ -198,7 +287,7 @@ impl CaptureSession {
                 if !matches!(reason, Error::NoFace) {
                     self.reason = Some(reason);
                 }
-                Ok(false)
+                Ok(None)
             }
         }
     }
@@ -252,7 +341,7 @@ impl CaptureSession {
         let template = extractor.embed(&crop, &quality);
         self.effort.embed += (self.clock)() - start;
         match template {
-            Ok(template) => Ok(Some(Capture { template, live: None, effort: self.effort })),
+            Ok(template) => Ok(Some(Capture { template, live: None, responses: vec![], effort: self.effort })),
             Err(reason @ Error::Unusable(_)) => {
                 self.reset();
                 self.reason = Some(reason);
@@ -267,14 +356,38 @@ impl CaptureSession {
         let tracker = self.judging.take().ok_or(Error::NoFace)?.tracker;
         self.effort.add(tracker.effort);
         let seen = tracker.finish()?;
+        self.capture(extractor, &seen, Presentation::Clip)
+    }
+
+    /// The same, with the challenge that was met.
+    fn verdict_of_challenge(&mut self, extractor: &mut Extractor) -> Result<Capture, Error> {
+        let (tracker, turned, responses) = self.challenge.take().ok_or(Error::NoFace)?.finish();
+        self.effort.add(tracker.effort);
+        let seen = tracker.evidence().ok_or(Error::NoFace)?;
+        let subject = subject(&seen.judged, &extractor.curve);
+        let is_subject =
+            |face: &Vec<f64>| subject.iter().any(|&at| same_person(&seen.judged[at].vector, face, &extractor.curve));
+        if !turned.iter().all(is_subject) {
+            return Err(Error::Challenge(Ending::Exchanged));
+        }
+        let capture = self.capture(extractor, &seen, Presentation::Challenge)?;
+        Ok(Capture { responses, ..capture })
+    }
+
+    fn capture(
+        &self,
+        extractor: &Extractor,
+        seen: &SubjectEvidence,
+        presentation: Presentation,
+    ) -> Result<Capture, Error> {
         let subject = subject(&seen.judged, &extractor.curve);
         let best = subject.iter().map(|&at| &seen.judged[at]).max_by_key(|judged| judged.rank).ok_or(Error::NoFace)?;
         let template = Template::new(extractor.model, best.quality, &best.vector)
             .map_err(|_| engine::Error::run("the embedder gave no direction"))?;
-        let best_shot = shot_of(&seen, &subject)?;
-        let live =
-            PadVerdict { spoofing: verdict(&seen.judged, &extractor.curve), frames: seen.judged.len(), best_shot };
-        Ok(Capture { template, live: Some(live), effort: self.effort })
+        let best_shot = shot_of(seen, &subject)?;
+        let spoofing = verdict(&seen.judged, presentation, &extractor.curve);
+        let live = PadVerdict { spoofing, frames: seen.judged.len(), best_shot };
+        Ok(Capture { template, live: Some(live), responses: vec![], effort: self.effort })
     }
 }
 

@@ -5,10 +5,10 @@
 //! Where the frames don't allow a judgment, the result is a reason that the subject can correct.
 
 mod capture_session;
+mod challenge;
 mod evidence;
 mod shot;
 mod tracker;
-#[allow(dead_code, unused_imports)] // until the challenge at the camera uses it
 mod turn;
 mod verdict;
 
@@ -16,10 +16,12 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 pub use capture_session::{Capture, CaptureSession, PadVerdict};
+pub use challenge::{ChallengeView, Ending, Poses, Prompt, Recording, Response};
 pub use tracker::Effort;
+pub use turn::Direction;
 
 use self::tracker::{SubjectEvidence, SubjectTracker};
-use self::verdict::{subject, verdict};
+use self::verdict::{Presentation, subject, verdict};
 use super::error::{Error, on_time};
 use super::extractor::Extractor;
 use super::score::Score;
@@ -79,7 +81,7 @@ impl Extractor {
         }
         let effort = tracker.effort;
         let seen = tracker.finish()?;
-        let spoofing = verdict(&seen.judged, &self.curve);
+        let spoofing = verdict(&seen.judged, Presentation::Clip, &self.curve);
         let frames = seen.judged.len();
         on_time(late)?;
         let best_shot = shot_of(&seen, &subject(&seen.judged, &self.curve))?;

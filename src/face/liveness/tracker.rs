@@ -83,6 +83,16 @@ pub(super) struct SubjectTracker {
     second_person: u32,
 }
 
+/// What a frame shows, before anything is judged.
+pub(super) enum Sighting {
+    /// No face.
+    Nobody,
+    /// More people than one.
+    Several,
+    /// The subject.
+    Subject(Face),
+}
+
 /// The turn that brings the subject upright, from the first confirmed face.
 #[derive(Default)]
 struct Upright {
@@ -160,7 +170,6 @@ impl SubjectTracker {
             on_time(stop)?;
             let faces = self.find(extractor, &frame, coarse_only)?;
             let Some(face) = self.subject(&faces, &frame) else { return Ok(()) };
-            self.place = Some(face.bounds);
             on_time(stop)?;
             let Some(face) = self.confirm(extractor, &frame, &face)? else {
                 self.defect = Some(QualityDefect::of_unconfirmed(&frame, &face));
@@ -173,9 +182,44 @@ impl SubjectTracker {
             frame = frame.turned(turn);
             self.place = None;
         };
+        self.judge(extractor, frame, &face, stop)
+    }
+
+    /// Finds the subject in the next frame of upright ones, without judging it.
+    pub(super) fn locate(&mut self, extractor: &mut Extractor, frame: &Frame) -> Result<Sighting, Error> {
+        self.frames += 1;
+        self.seen = None;
+        let several = self.several.0;
+        let faces = self.find(extractor, frame, false)?;
+        Ok(match self.subject(&faces, frame) {
+            _ if self.several.0 > several => Sighting::Several,
+            Some(face) => Sighting::Subject(face),
+            None => Sighting::Nobody,
+        })
+    }
+
+    /// Judges the face that [`Self::locate`] found in a frame, if it can be confirmed.
+    pub(super) fn judge_located(&mut self, extractor: &mut Extractor, frame: Frame, face: &Face) -> Result<(), Error> {
+        match self.confirm(extractor, &frame, face)? {
+            Some(face) => self.judge(extractor, frame, &face, &|| false),
+            None => {
+                self.defect = Some(QualityDefect::of_unconfirmed(&frame, face));
+                Ok(())
+            }
+        }
+    }
+
+    /// Judges a confirmed face, if it is good enough for that.
+    fn judge(
+        &mut self,
+        extractor: &mut Extractor,
+        frame: Frame,
+        face: &Face,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), Error> {
         let start = (self.clock)();
         let crop = align(&frame, &face.points);
-        let quality = Quality::measure(&face, &crop);
+        let quality = Quality::measure(face, &crop);
         self.seen = Some(quality);
         let aligned = (self.clock)();
         self.effort.align += aligned - start;
@@ -253,7 +297,7 @@ impl SubjectTracker {
     /// The subject among the faces of a frame.
     fn subject(&mut self, faces: &[Face], frame: &Frame) -> Option<Face> {
         let there = self.place.and_then(|place| nearest(faces, place));
-        match choose(faces, frame, self.second_person) {
+        let subject = match choose(faces, frame, self.second_person) {
             Choice::None => {
                 self.without_face += 1;
                 None
@@ -263,7 +307,14 @@ impl SubjectTracker {
                 self.several = (self.several.0 + 1, self.several.1.max(people));
                 there
             }
-        }
+        };
+        self.place = subject.map_or(self.place, |face| Some(face.bounds));
+        subject
+    }
+
+    /// The evidence without a question whether it is enough.
+    pub(super) fn evidence(self) -> Option<SubjectEvidence> {
+        (!self.judged.is_empty()).then_some(SubjectEvidence { judged: self.judged, shots: self.shots })
     }
 
     /// The evidence, or why the frames don't allow a judgment.

@@ -25,8 +25,17 @@ const EXCHANGED_SHARE: usize = 6;
 /// Confidence of an attack when the face changes to another person's within the medium.
 const EXCHANGED: f64 = 0.99;
 
+/// How a face is presented: what is known beside its looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presentation {
+    /// In a picture or a clip, or before the camera.
+    Clip,
+    /// Before the camera, and the head turned as it was asked to.
+    Challenge,
+}
+
 /// The confidence that `frames`, at least one, show a presentation attack.
-pub(super) fn verdict(frames: &[FrameEvidence], curve: &Curve) -> Score {
+pub(super) fn verdict(frames: &[FrameEvidence], _presentation: Presentation, curve: &Curve) -> Score {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let mut odds: Vec<f64> = frames.iter().map(|f| mean(&f.live).clamp(-MAX_LOG_ODDS, MAX_LOG_ODDS)).collect();
     odds.sort_by(f64::total_cmp);
@@ -89,7 +98,7 @@ mod tests {
     }
 
     fn spoofing(odds: &[f64]) -> f64 {
-        verdict(&odds.iter().map(|&l| frame(l, &[1.0, 0.0])).collect::<Vec<_>>(), &curve()).value()
+        verdict(&odds.iter().map(|&l| frame(l, &[1.0, 0.0])).collect::<Vec<_>>(), Presentation::Clip, &curve()).value()
     }
 
     #[test]
@@ -113,7 +122,7 @@ mod tests {
     #[test]
     fn views_of_a_frame_are_averaged() {
         let views = FrameEvidence { live: vec![3.0, -3.0], ..frame(0.0, &[1.0]) };
-        assert_eq!(verdict(&[views], &curve()).value(), 0.5);
+        assert_eq!(verdict(&[views], Presentation::Clip, &curve()).value(), 0.5);
     }
 
     #[test]
@@ -122,17 +131,17 @@ mod tests {
         let clip = |others: usize| -> Vec<FrameEvidence> {
             (0..16).map(|i| frame(3.0, if i < others { &b } else { &a })).collect()
         };
-        assert!(verdict(&clip(2), &curve()).value() < 0.1);
-        assert_eq!(verdict(&clip(3), &curve()).value(), EXCHANGED);
-        assert_eq!(verdict(&[frame(3.0, &a), frame(3.0, &b)], &curve()).value(), EXCHANGED);
-        assert_eq!(verdict(&clip(8), &curve()).value(), EXCHANGED);
+        assert!(verdict(&clip(2), Presentation::Clip, &curve()).value() < 0.1);
+        assert_eq!(verdict(&clip(3), Presentation::Clip, &curve()).value(), EXCHANGED);
+        assert_eq!(verdict(&[frame(3.0, &a), frame(3.0, &b)], Presentation::Clip, &curve()).value(), EXCHANGED);
+        assert_eq!(verdict(&clip(8), Presentation::Clip, &curve()).value(), EXCHANGED);
         // Of two people with equally many frames the subject is the first, else the one with more.
         assert_eq!(subject(&clip(2), &curve()), (2..16).collect::<Vec<_>>());
         assert_eq!(subject(&clip(8), &curve()), (0..8).collect::<Vec<_>>());
         // Poses that are linked by a pose between them are one person.
         let between = [0.8, 0.6];
         let turning: Vec<FrameEvidence> = [&a, &a, &b, &b, &between].map(|v| frame(3.0, v)).into();
-        assert!(verdict(&turning, &curve()).value() < 0.1);
+        assert!(verdict(&turning, Presentation::Clip, &curve()).value() < 0.1);
     }
 
     #[test]
@@ -166,7 +175,7 @@ mod tests {
     fn another_face_in_a_sixth_of_the_frames_is_an_attack() {
         let exchanged = |others: usize, frames: usize| {
             let of = |i: usize| frame(3.0, if i < others { &[0.0, 1.0] } else { &[1.0, 0.0] });
-            verdict(&(0..frames).map(of).collect::<Vec<_>>(), &curve()).value() == EXCHANGED
+            verdict(&(0..frames).map(of).collect::<Vec<_>>(), Presentation::Clip, &curve()).value() == EXCHANGED
         };
         assert!(exchanged(1, 6) && exchanged(2, 12) && exchanged(2, 11));
         assert!(!exchanged(1, 7) && !exchanged(2, 13) && !exchanged(0, 6));
@@ -177,13 +186,13 @@ mod tests {
         let strangers = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
         // A single frame of each of two others, among seven.
         let of = |i: usize| frame(3.0, &strangers[[1, 0, 0, 2, 0, 0, 0][i]]);
-        assert!(verdict(&(0..7).map(of).collect::<Vec<_>>(), &curve()).value() < 0.1);
+        assert!(verdict(&(0..7).map(of).collect::<Vec<_>>(), Presentation::Clip, &curve()).value() < 0.1);
     }
 
     #[test]
     fn an_exchange_makes_no_attack_look_less_like_one() {
         let frames = [frame(-6.0, &[1.0, 0.0]), frame(-6.0, &[0.0, 1.0])];
-        assert_eq!(verdict(&frames, &curve()).value(), spoofing(&[-6.0]));
+        assert_eq!(verdict(&frames, Presentation::Clip, &curve()).value(), spoofing(&[-6.0]));
         assert!(spoofing(&[-6.0]) > EXCHANGED);
     }
 }

@@ -33,8 +33,13 @@ pub struct Camera {
     pub linger_ms: u64,
     /// Whether `/v1/camera/frame` and `/v1/camera/stream` show what the camera sees.
     pub preview: bool,
-    /// Whether every request of the camera's pattern methods is made with `liveness=required`.
-    pub liveness_required: bool,
+    /// The least that every request of the camera's pattern methods asks of liveness: `false`, `true` (the looks of the face), or
+    /// `challenge` (turn the head) or `challenge+light` (and the screen's light) as well.
+    pub liveness_required: LivenessMode,
+    /// Directions in which a challenge asks to turn the head, 2 or 3.
+    pub challenge_directions: usize,
+    /// Seconds for which the camera's methods are locked after an attack verdict; twice as long with each further one. 0 never locks.
+    pub lock_out_s: u64,
     /// Area from which another face is a second person, in percent of the subject's, 1 to 100. People queue before a door's camera: a
     /// quarter of the area is a person at twice the subject's distance.
     pub second_person_percent: u32,
@@ -51,6 +56,62 @@ pub struct Camera {
     pub focus: Control,
     /// White balance in kelvin, `auto` or `keep`.
     pub white_balance: Control,
+}
+
+/// What is asked of liveness at the camera, from nothing to most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub enum LivenessMode {
+    /// Nothing.
+    #[default]
+    Off,
+    /// That the face looks live.
+    Required,
+    /// That the head turns where it is asked to, too.
+    Challenge,
+    /// That the face reflects the screen's light, too.
+    ChallengeAndLight,
+}
+
+impl LivenessMode {
+    /// Its word in a query; [`Self::Off`] has none.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Required => "required",
+            Self::Challenge => "challenge",
+            Self::ChallengeAndLight => "challenge+light",
+        }
+    }
+
+    /// The mode that a word of a query asks for.
+    pub fn asked(word: &str) -> Option<Self> {
+        [Self::Required, Self::Challenge, Self::ChallengeAndLight].into_iter().find(|mode| mode.word() == word)
+    }
+}
+
+/// Written by hand: it began as a truth value.
+impl TryFrom<Value> for LivenessMode {
+    type Error = String;
+
+    fn try_from(given: Value) -> Result<Self, String> {
+        let known = match &given {
+            Value::Boolean(required) => Some(if *required { Self::Required } else { Self::Off }),
+            Value::String(word) => Self::asked(word),
+            _ => None,
+        };
+        known.ok_or_else(|| format!("{given} must be false, true, \"challenge\" or \"challenge+light\""))
+    }
+}
+
+impl From<LivenessMode> for Value {
+    fn from(mode: LivenessMode) -> Self {
+        match mode {
+            LivenessMode::Off => Self::Boolean(false),
+            LivenessMode::Required => Self::Boolean(true),
+            other => Self::String(other.word().into()),
+        }
+    }
 }
 
 /// Setting of a camera control.
@@ -113,7 +174,9 @@ impl Default for Camera {
             warm: false,
             linger_ms: 10_000,
             preview: true,
-            liveness_required: false,
+            liveness_required: LivenessMode::Off,
+            challenge_directions: 2,
+            lock_out_s: 5,
             second_person_percent: 25,
             liveness_frames: 24,
             deadline_ms: 10_000,
@@ -136,6 +199,8 @@ impl Camera {
             // Fewer frames prove nothing: see docs/design/liveness.md.
             ("liveness_frames", self.liveness_frames as u64, 8, 64),
             ("deadline_ms", self.deadline_ms, 100, 600_000),
+            ("challenge_directions", self.challenge_directions as u64, 2, 3),
+            ("lock_out_s", self.lock_out_s, 0, 600),
         ];
         let wrong = ranges.iter().find(|(_, value, least, most)| !(least..=most).contains(&value));
         if let Some((name, value, least, most)) = wrong {

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use self::access::{Access, Scope, Templates, Tls, Token};
-pub use self::camera::{Camera, Control, ControlName};
+pub use self::camera::{Camera, Control, ControlName, LivenessMode};
 pub use self::error::{Error, ErrorKind, Origin};
 pub use self::judging::{Face, Liveness};
 pub use self::layers::Flag;

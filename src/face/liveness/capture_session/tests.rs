@@ -53,7 +53,7 @@ const COLLINS: &[u8] = include_bytes!("../../../../tests/pictures/collins.jpg");
 
 /// Pushes frames; the number of the one that ended the session, from 1.
 fn push(session: &mut CaptureSession, extractor: &mut Extractor, frames: Vec<Frame>) -> Option<usize> {
-    let ends = |frame| session.push_frame(extractor, frame).unwrap().is_some();
+    let ends = |frame| session.push_frame(extractor, frame, Duration::ZERO).unwrap().is_some();
     frames.into_iter().map(ends).position(|is_end| is_end).map(|at| at + 1)
 }
 
@@ -235,7 +235,7 @@ fn only_a_session_that_judges_has_a_verdict_and_only_one_that_wants_it_a_best_sh
     let mut scene = Scene::new();
     for (frames, best_shot) in [(None, true), (Some(8), false), (Some(8), true)] {
         let mut session = CaptureSession::new(frames, best_shot, || Duration::ZERO);
-        let ended = (0..11).find_map(|_| session.push_frame(&mut scene.extractor, scene.person.clone()).unwrap());
+        let ended = (0..11).find_map(|_| session.push_frame(&mut scene.extractor, scene.person.clone(), Duration::ZERO).unwrap());
         let live = ended.unwrap().live;
         assert_eq!(live.as_ref().map(|live| live.frames), frames);
         assert_eq!(live.is_some_and(|live| live.best_shot.is_some()), frames.is_some() && best_shot);
@@ -269,7 +269,7 @@ fn a_person_who_is_exchanged_while_being_judged_is_an_attack_and_no_sample() {
     let mut session = session(Some(8));
     scene.come(&mut session, 3);
     let frames = [vec![other; 2], vec![scene.person.clone(); 6]].concat();
-    let ended = frames.into_iter().find_map(|frame| session.push_frame(&mut scene.extractor, frame).unwrap()).unwrap();
+    let ended = frames.into_iter().find_map(|frame| session.push_frame(&mut scene.extractor, frame, Duration::ZERO).unwrap()).unwrap();
     assert_eq!(ended.live.unwrap().spoofing, Score::new(0.99));
     let score = |person: &Template| curve.score(person.cosine(&ended.template));
     assert!(score(&collins) > Score::new(0.99) && score(&hopper) < Score::new(0.5));
@@ -283,6 +283,6 @@ fn time_spent_on_a_person_who_left_is_counted() {
     scene.come(&mut session, 3 + 5);
     scene.leave(&mut session, 8);
     scene.come(&mut session, 3 + 7);
-    let ended = session.push_frame(&mut scene.extractor, scene.person.clone()).unwrap().unwrap();
+    let ended = session.push_frame(&mut scene.extractor, scene.person.clone(), Duration::ZERO).unwrap().unwrap();
     assert_eq!(ended.effort.live, Duration::from_secs(5 + 8), "the clock counts its readings");
 }

@@ -18,7 +18,8 @@ mod pose;
 mod relief;
 
 pub(in crate::face) use held::Held;
-pub(in crate::face) use pose::{Direction, Pose};
+pub use pose::Direction;
+pub(in crate::face) use pose::Pose;
 
 use self::fit::{LeastSquares, Linear};
 use self::nose::NoseReference;

@@ -5,8 +5,8 @@ use super::Turn;
 
 /// Where a face has turned, as the camera's picture shows it. That picture is not mirrored: what a person calls its left is the picture's
 /// right, so a prompt for `Right` says "left". A selfie may be stored mirrored; nothing in it tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::face) enum Direction {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
     /// To the left in the picture: the person's right.
     Left,
     /// To the right in the picture: the person's left.
@@ -57,6 +57,21 @@ const DOWN: Needs = Needs { mesh: 0.37, nose: 0.0, share: 0.85 };
 const ACROSS: f64 = 0.5;
 /// Most parallax of mesh or nose with which a head is centered.
 const CENTER: f64 = 0.15;
+
+impl Direction {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Left, Self::Right, Self::Up, Self::Down];
+
+    /// How far a parallax to the right and down goes in this direction.
+    pub(in crate::face) fn along(self, (x, y): (f64, f64)) -> f64 {
+        match self {
+            Self::Left => -x,
+            Self::Right => x,
+            Self::Up => -y,
+            Self::Down => y,
+        }
+    }
+}
 
 impl Pose {
     /// The pose by one comparison.

@@ -1,0 +1,160 @@
+//! Tells the pages before the camera what the running challenge asks for (`GET /v1/camera/challenge`): once as JSON, or as
+//! server-sent events (WHATWG HTML, section 9.2) where the request accepts those.
+//!
+//! It runs no challenge: that is [`capture`](super::capture).
+
+pub(in crate::api) mod board;
+pub(in crate::api) mod words;
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use self::board::Shown;
+use self::words::Language;
+use crate::api::context::{Call, Service};
+use crate::api::error::{Error, Kind};
+use crate::api::reply::Reply;
+use crate::gate::InFlightRequest;
+use crate::ops::shutdown::IDLE;
+
+/// Most streams of events at once: each holds a thread that serves requests.
+const STREAMS: usize = 2;
+
+/// A comment is sent this often, so that whatever is in between does not take the connection for dead.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+
+/// A stream ends after this time, so that a forgotten window does not hold its slot for ever. Browsers open it again by themselves.
+const LONGEST: Duration = Duration::from_secs(600);
+
+impl Service {
+    pub(in crate::api) fn challenge(self: &Arc<Self>, call: &Call) -> Result<Reply, Error> {
+        if !call.accepts_events {
+            let now = Instant::now();
+            return Ok(Reply::json(&described(self.board.shown(now).1.as_ref(), call.language, now)));
+        }
+        let running = self.event_streams.0.fetch_add(1, Ordering::Relaxed);
+        let stream = Events {
+            service: StreamGuard(Arc::clone(self)), // from here on its drop ends the count of this stream
+            reader: call.request.clone(),
+            language: call.language,
+            begun: Instant::now(),
+            written: Instant::now(),
+            known: None,
+            rest: io::Cursor::new(b"retry: 1000\n\n".to_vec()),
+        };
+        if running >= STREAMS {
+            let detail = format!("{STREAMS} streams of events are running already; try again");
+            return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
+        }
+        Ok(Reply::live("text/event-stream", Box::new(stream)).with("Cache-Control", "no-store"))
+    }
+}
+
+/// What is shown, for programs and in words.
+fn described(shown: Option<&Shown>, language: &Language, now: Instant) -> Value {
+    let Some(shown) = shown else {
+        return json!({ "running": false, "prompt": null, "text": null, "language": language.tag });
+    };
+    let is_on_the_way = shown.progress >= ON_THE_WAY;
+    let remaining = shown.until.map(|until| until.saturating_duration_since(now).as_millis() as u64);
+    json!({
+        "running": true,
+        "prompt": shown.instruction.code(),
+        "text": language.say(shown.instruction, is_on_the_way),
+        "language": language.tag,
+        "step": shown.step.map(|(step, _)| step),
+        "steps": shown.step.map(|(_, steps)| steps),
+        "progress": (shown.progress * 100.0).round() / 100.0,
+        "remaining_ms": remaining,
+        "reason": shown.reason,
+    })
+}
+
+/// Progress from which a head that turns has understood where to, and only needs to turn further.
+const ON_THE_WAY: f64 = 0.4;
+
+/// The body of a stream of events.
+struct Events {
+    service: StreamGuard,
+    reader: InFlightRequest,
+    language: &'static Language,
+    begun: Instant,
+    /// When something was last written.
+    written: Instant,
+    /// The version that was last written, and whether anything was shown: the end of a challenge vanishes by itself.
+    known: Option<(u64, bool)>,
+    /// What was not read yet.
+    rest: io::Cursor<Vec<u8>>,
+}
+
+impl Events {
+    /// The next event or sign of life; none when the stream has to end.
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let service = &self.service.0;
+        while !service.shutdown.requested() && !self.reader.cancel.is_cancelled() && self.begun.elapsed() < LONGEST {
+            let now = Instant::now();
+            let (version, shown) = service.board.shown(now);
+            let news = Some((version, shown.is_some()));
+            if self.known != news {
+                self.known = news;
+                let data = described(shown.as_ref(), self.language, now);
+                return Some(format!("event: challenge\ndata: {data}\n\n").into_bytes());
+            }
+            if self.written.elapsed() >= SIGN_OF_LIFE {
+                return Some(b":\n\n".to_vec());
+            }
+            service.board.wait(version, IDLE);
+        }
+        None
+    }
+}
+
+impl Read for Events {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.rest.read(buffer)?;
+        if read > 0 || buffer.is_empty() {
+            return Ok(read);
+        }
+        let Some(next) = self.next() else { return Ok(0) };
+        (self.rest, self.written) = (io::Cursor::new(next), Instant::now());
+        self.rest.read(buffer)
+    }
+}
+
+/// The service, while a stream counts as running.
+struct StreamGuard(Arc<Service>);
+
+impl Drop for StreamGuard {
+    fn drop(&mut self) {
+        self.0.event_streams.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words::{Instruction, Way};
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_described_for_programs_and_in_words() {
+        let now = Instant::now();
+        let shown = Shown {
+            step: Some((1, 2)),
+            progress: 0.504,
+            until: Some(now + Duration::from_millis(1500)),
+            ..Shown::new(Instruction::Turn(Way::Left))
+        };
+        let told = described(Some(&shown), Language::preferred("de"), now);
+        let want = json!({
+            "running": true, "prompt": "turn_left", "text": "Drehen Sie den Kopf weiter nach links", "language": "de",
+            "step": 1, "steps": 2, "progress": 0.5, "remaining_ms": 1500, "reason": null,
+        });
+        assert_eq!(told, want);
+        let idle = json!({"running": false, "prompt": null, "text": null, "language": "en"});
+        assert_eq!(described(None, Language::usual(), now), idle);
+    }
+}

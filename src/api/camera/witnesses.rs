@@ -1,0 +1,32 @@
+//! Tells what each witness of liveness said: for a reply's `liveness` object and the header `X-Liveness`.
+
+use serde_json::{Value, json};
+
+use super::challenge::words::Way;
+use crate::face::Capture;
+use crate::ops::settings::LivenessMode;
+
+/// What the witnesses of a capture said; null where liveness was not asked for.
+pub(super) fn witnesses(mode: LivenessMode, capture: &Capture) -> Value {
+    let Some(live) = &capture.live else { return Value::Null };
+    let turns: Vec<_> = capture
+        .responses
+        .iter()
+        .map(|response| {
+            json!({
+                "prompt": Way::of(response.direction).instruction().code(),
+                "seconds": hundredths(response.time.as_secs_f64()),
+                "parallax": hundredths(response.parallax),
+            })
+        })
+        .collect();
+    json!({
+        "mode": mode.word(),
+        "looks": { "confidence_spoofing": hundredths(live.spoofing.value()), "frames": live.frames },
+        "turns": if mode < LivenessMode::Challenge { Value::Null } else { turns.into() },
+    })
+}
+
+fn hundredths(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}

@@ -1,0 +1,210 @@
+//! Measures challenges on recordings in folders that name the species (`eval challenge`).
+//!
+//! Under the root, the folder `real` holds recordings of people, and every other folder attacks of one species. A recording is a clip,
+//! an archive, or a folder of pictures. Told are the directions to which a head turns in each, and how often it would meet a challenge if
+//! it were shown to the camera in a loop, from a random place on.
+
+use std::error::Error;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::gallery::{each, files, is_picture, load, read};
+use super::liveness::is_medium;
+use super::stats::wilson;
+use crate::cli::args::Pictures;
+use crate::face::{self, Direction, Extractor, Poses, Recording};
+use crate::media::{Means, Medium};
+use crate::ops::{Settings, random};
+
+/// Attempts with each number of directions.
+const ATTEMPTS: usize = 600;
+
+/// Time from one picture of a folder or archive to the next, which has no times of its own: webcams' sequences have about ten a second.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// The result for one recording.
+struct Outcome {
+    name: String,
+    species: String,
+    /// Or why there are none.
+    turns: Result<Turns, String>,
+}
+
+/// What a recording shows.
+struct Turns {
+    directions: [bool; 4],
+    /// Largest parallax in each direction that three frames reach, in eye distances.
+    parallax: [f64; 4],
+    /// Attempts with 1, 2 and 3 directions that were met.
+    met: [usize; 3],
+}
+
+pub(in crate::cli) fn challenge(settings: &Settings, on: &Pictures) -> Result<(), Box<dyn Error>> {
+    let faces = load(settings)?;
+    let recordings = recordings(&on.root)?;
+    let root = on.root.clone();
+    let limits = settings.limits.clone();
+    let memory = faces.memory().clone();
+    let names: Vec<String> = recordings.iter().map(|(name, _)| name.clone()).collect();
+    let found = each(settings, &faces, &names, move |extractor, name| {
+        let means = Means { limits: &limits, memory: &memory, stop: &|| false };
+        let pictures = &recordings.iter().find(|(known, _)| known == name).expect("it is one of them").1;
+        let mut recording = Recording::default();
+        if pictures.is_empty() {
+            clip(extractor, &mut recording, &read(&root.join(name))?, &means)?;
+        }
+        for (number, picture) in (0..).zip(pictures) {
+            let frame = extractor.decode(&read(&root.join(picture))?, &|| false)?;
+            recording.push(extractor, &frame, INTERVAL * number)?;
+        }
+        Ok(recording.poses().as_ref().map(turns))
+    })?;
+    let mut outcomes = vec![];
+    for (name, turns) in names.into_iter().zip(found) {
+        let species = name.split_once('/').map_or("", |(folder, _)| folder).to_owned();
+        let turns = turns.map_err(|e| e.to_string()).and_then(|t| t.ok_or_else(|| "no frontal face".into()));
+        outcomes.push(Outcome { name, species, turns });
+    }
+    report(&outcomes, on.json);
+    Ok(())
+}
+
+/// Passes all frames of a clip or an archive to a recording.
+fn clip(
+    extractor: &mut Extractor,
+    recording: &mut Recording,
+    bytes: &[u8],
+    means: &Means<'_>,
+) -> Result<(), face::Error> {
+    let mut failed = None;
+    let each = |frame, at: Option<Duration>| {
+        let at = at.unwrap_or(INTERVAL * recording.frames());
+        match recording.push(extractor, &frame, at) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    };
+    Medium::open(bytes, means)?.timed_frames(usize::MAX, 0, means, each)?;
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn turns(poses: &Poses) -> Turns {
+    let attempts = |count| poses.attempts(ATTEMPTS, count, || random() as u16);
+    Turns {
+        directions: poses.directions(),
+        parallax: Direction::ALL.map(|direction| poses.parallax(direction)),
+        met: [1, 2, 3].map(attempts),
+    }
+}
+
+/// Names of the recordings below the root, each with its pictures if it is a folder of them.
+fn recordings(root: &Path) -> Result<Vec<(String, Vec<String>)>, Box<dyn Error>> {
+    let mut found: Vec<(String, Vec<String>)> = vec![];
+    for name in files(root, is_medium)? {
+        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        match found.last_mut() {
+            _ if !is_picture(Path::new(&name)) => found.push((name, vec![])),
+            Some((known, pictures)) if known == folder => pictures.push(name),
+            _ => found.push((folder.to_owned(), vec![name])),
+        }
+    }
+    Ok(found)
+}
+
+fn report(outcomes: &[Outcome], is_json: bool) {
+    let mut species: Vec<&str> = outcomes.iter().map(|o| &*o.species).collect();
+    species.sort_unstable();
+    species.dedup();
+    let rows: Vec<Row<'_>> = species.iter().map(|s| Row::count(s, outcomes)).collect();
+    if is_json {
+        let recordings: Vec<Value> = outcomes.iter().map(Outcome::json).collect();
+        let rows: Vec<Value> = rows.iter().map(Row::json).collect();
+        println!("{:#}", json!({"attempts": ATTEMPTS, "species": rows, "recordings": recordings}));
+        return;
+    }
+    println!("largest parallax in eye distances (* turned)    of {ATTEMPTS} attempts, met with directions");
+    println!("    left   right      up    down       1      2      3   recording");
+    for outcome in outcomes {
+        let turns = match &outcome.turns {
+            Ok(turns) => turns,
+            Err(why) => {
+                println!("{:>54}   {}: {why}", "none", outcome.name);
+                continue;
+            }
+        };
+        let one = |i: usize| format!("{:6.2}{}", turns.parallax[i], if turns.directions[i] { '*' } else { ' ' });
+        let parallax: Vec<String> = (0..4).map(one).collect();
+        let [one, two, three] = turns.met;
+        println!("{} {one:6} {two:6} {three:6}   {}", parallax.join(" "), outcome.name);
+    }
+    println!(
+        "\nspecies          recordings  frontal    left   right      up    down   any turn (95 % interval)   met 1, 2, 3 of attempts"
+    );
+    for row in &rows {
+        let (low, high) = wilson(row.any, row.recordings);
+        let [left, right, up, down] = row.directions;
+        let share = |count: usize| 100.0 * count as f64 / (row.frontal * ATTEMPTS).max(1) as f64;
+        println!(
+            "{:16} {:10} {:8} {left:7} {right:7} {up:7} {down:7}   {:5.1} % ({:.1} to {:.1})          {:5.1} %, {:.1} %, {:.1} %",
+            row.species,
+            row.recordings,
+            row.frontal,
+            100.0 * row.any as f64 / row.recordings as f64,
+            100.0 * low,
+            100.0 * high,
+            share(row.met[0]),
+            share(row.met[1]),
+            share(row.met[2]),
+        );
+    }
+}
+
+impl Outcome {
+    fn json(&self) -> Value {
+        let told = |t: &Turns| json!({"turned": t.directions, "parallax": t.parallax, "met": t.met});
+        let (turns, error) = (self.turns.as_ref().ok().map(told), self.turns.as_ref().err());
+        json!({"name": self.name, "species": self.species, "turns": turns, "error": error})
+    }
+}
+
+/// Counts of one species.
+struct Row<'a> {
+    species: &'a str,
+    recordings: usize,
+    /// Those with a frontal face.
+    frontal: usize,
+    directions: [usize; 4],
+    /// Those with a turn in any direction.
+    any: usize,
+    met: [usize; 3],
+}
+
+impl<'a> Row<'a> {
+    fn count(species: &'a str, outcomes: &[Outcome]) -> Self {
+        let mut row = Self { species, recordings: 0, frontal: 0, directions: [0; 4], any: 0, met: [0; 3] };
+        for outcome in outcomes.iter().filter(|o| o.species == species) {
+            row.recordings += 1;
+            let Ok(turns) = &outcome.turns else { continue };
+            row.frontal += 1;
+            row.any += usize::from(turns.directions.contains(&true));
+            row.directions.iter_mut().zip(turns.directions).for_each(|(count, turned)| *count += usize::from(turned));
+            row.met.iter_mut().zip(turns.met).for_each(|(count, met)| *count += met);
+        }
+        row
+    }
+
+    fn json(&self) -> Value {
+        let (low, high) = wilson(self.any, self.recordings);
+        json!({
+            "species": self.species, "recordings": self.recordings, "frontal": self.frontal,
+            "turned": {"left": self.directions[0], "right": self.directions[1], "up": self.directions[2], "down": self.directions[3]},
+            "any": self.any, "interval_percent": [100.0 * low, 100.0 * high], "met": self.met,
+        })
+    }
+}
