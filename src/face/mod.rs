@@ -28,6 +28,7 @@ mod score;
 mod select;
 mod site;
 mod template;
+mod tint;
 
 use crate::media::resample;
 

@@ -3,6 +3,7 @@
 use super::context::{CropSpec, context};
 use super::detect::padded;
 use super::geometry::Rect;
+use super::tint::Tint;
 use crate::engine::{Channels, Decoding, Error, ModelInfo, Plan, Session};
 use crate::media::Frame;
 
@@ -22,25 +23,38 @@ impl PadModel {
         Ok(Self { session: plan.session()?, blue_first: info.input.channels == Channels::Bgr, classes, live })
     }
 
-    /// The log-odds that the face is live, one for each view. Views without a crop are left out.
-    pub(super) fn live(&mut self, frame: &Frame, face: Rect, views: &[CropSpec]) -> Result<Vec<f64>, Error> {
+    /// The log-odds that the face is live, two for each view: of the picture as it is, and with `tint`. Views without a crop are left
+    /// out.
+    pub(super) fn live(
+        &mut self,
+        frame: &Frame,
+        face: Rect,
+        tint: &Tint,
+        views: &[CropSpec],
+    ) -> Result<Vec<f64>, Error> {
         let mut odds = vec![];
         for view in views {
-            let side = self.session.side();
-            let Some(cut) = context(frame, face, *view, side) else { continue };
-            let maps = self.session.run(&padded(&cut, side, side, self.blue_first))?;
-            let logits: Vec<f64> = maps.iter().flat_map(|m| m.values.iter().map(|v| f64::from(*v))).collect();
-            if logits.len() != self.classes {
-                let (found, want) = (logits.len(), self.classes);
-                return Err(Error::models(format!("a liveness model of {found} classes instead of {want}")));
-            }
-            // NaN would compare as "no attack".
-            if logits.iter().any(|l| !l.is_finite()) {
-                return Err(Error::run("the liveness model gave no number"));
-            }
-            odds.push(log_odds(&logits, self.live));
+            let Some(cut) = context(frame, face, *view, self.session.side()) else { continue };
+            odds.push(self.look(&cut)?);
+            odds.push(self.look(&tint.on(&cut))?);
         }
         Ok(odds)
+    }
+
+    /// The log-odds of one crop.
+    fn look(&mut self, cut: &Frame) -> Result<f64, Error> {
+        let side = self.session.side();
+        let maps = self.session.run(&padded(cut, side, side, self.blue_first))?;
+        let logits: Vec<f64> = maps.iter().flat_map(|m| m.values.iter().map(|v| f64::from(*v))).collect();
+        if logits.len() != self.classes {
+            let (found, want) = (logits.len(), self.classes);
+            return Err(Error::models(format!("a liveness model of {found} classes instead of {want}")));
+        }
+        // NaN would compare as "no attack".
+        if logits.iter().any(|l| !l.is_finite()) {
+            return Err(Error::run("the liveness model gave no number"));
+        }
+        Ok(log_odds(&logits, self.live))
     }
 }
 

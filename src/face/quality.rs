@@ -109,7 +109,7 @@ const GOOD_EYES: i32 = 47;
 const GOOD_NOSE: std::ops::RangeInclusive<i32> = 0..=100;
 
 /// Rows and columns of the crop that hold the inner face, from brows to chin.
-const INNER: (std::ops::Range<usize>, std::ops::Range<usize>) = (36..104, 24..88);
+pub(super) const INNER: (std::ops::Range<usize>, std::ops::Range<usize>) = (36..104, 24..88);
 /// Distance over which second differences are taken, in pixels: a smaller one would measure compression noise.
 const REACH: usize = 3;
 /// From a pixel to its neighbor across, below, and on both diagonals.
@@ -228,6 +228,11 @@ impl Quality {
         }
     }
 
+    /// Whether the face looks at the camera, within about 30 degrees to the left and right.
+    pub(super) fn is_frontal(&self) -> bool {
+        GOOD_NOSE.contains(&self.yaw_percent)
+    }
+
     /// The defect of a face that the second detection does not confirm.
     pub(super) fn defect_of_unconfirmed(&self) -> QualityDefect {
         self.defect().unwrap_or(QualityDefect::Unclear)
@@ -245,7 +250,7 @@ impl Quality {
             Some(QualityDefect::Sunglasses)
         } else if self.sharpness < GOOD_SHARPNESS {
             Some(QualityDefect::Blurred)
-        } else if !GOOD_NOSE.contains(&self.yaw_percent) {
+        } else if !self.is_frontal() {
             Some(QualityDefect::Turned)
         } else {
             None

@@ -10,10 +10,11 @@
 use std::time::Duration;
 
 use super::challenge::{ChallengeRun, ChallengeView, Ending, Response, State, draw};
+use super::pooling::Kind;
 use super::shot_of;
 use super::tracker::{Effort, SubjectEvidence, SubjectTracker};
 use super::turn::Direction;
-use super::verdict::{Presentation, same_person, subject, verdict};
+use super::verdict::{same_person, subject, verdict};
 use crate::engine;
 use crate::face::align::align;
 use crate::face::error::Error;
@@ -356,7 +357,7 @@ impl CaptureSession {
         let tracker = self.judging.take().ok_or(Error::NoFace)?.tracker;
         self.effort.add(tracker.effort);
         let seen = tracker.finish()?;
-        self.capture(extractor, &seen, Presentation::Clip)
+        self.capture(extractor, &seen, Kind::Sequence)
     }
 
     /// The same, with the challenge that was met.
@@ -370,7 +371,7 @@ impl CaptureSession {
         if !turned.iter().all(is_subject) {
             return Err(Error::Challenge(Ending::Exchanged));
         }
-        let capture = self.capture(extractor, &seen, Presentation::Challenge)?;
+        let capture = self.capture(extractor, &seen, Kind::Challenge)?;
         Ok(Capture { responses, ..capture })
     }
 
@@ -378,14 +379,14 @@ impl CaptureSession {
         &self,
         extractor: &Extractor,
         seen: &SubjectEvidence,
-        presentation: Presentation,
+        kind: Kind,
     ) -> Result<Capture, Error> {
         let subject = subject(&seen.judged, &extractor.curve);
         let best = subject.iter().map(|&at| &seen.judged[at]).max_by_key(|judged| judged.rank).ok_or(Error::NoFace)?;
         let template = Template::new(extractor.model, best.quality, &best.vector)
             .map_err(|_| engine::Error::run("the embedder gave no direction"))?;
         let best_shot = shot_of(seen, &subject)?;
-        let spoofing = verdict(&seen.judged, presentation, &extractor.curve);
+        let spoofing = verdict(&seen.judged, kind, &extractor.curve);
         let live = PadVerdict { spoofing, frames: seen.judged.len(), best_shot };
         Ok(Capture { template, live: Some(live), responses: vec![], effort: self.effort })
     }

@@ -3,8 +3,10 @@
 /// The evidence of one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FrameEvidence {
-    /// Log-odds that the face is live, one for each view.
+    /// Log-odds that the face is live, one for each look at it.
     pub(super) live: Vec<f64>,
+    /// Whether the face looks at the camera, as the model's training faces do.
+    pub(super) frontal: bool,
     /// The face as a unit vector.
     pub(super) vector: Vec<f64>,
     /// How good it is as a best shot: only the order counts.

@@ -1,12 +1,13 @@
 //! Decides whether the face in a medium is a bona fide presentation (PAD, ISO/IEC 30107).
 //!
 //! A few frames of the medium are analyzed. In each, the subject is found and tracked ([`SubjectTracker`]), and the face with its
-//! surroundings is given to the model ([`super::pad_model::PadModel`]). All frames together give one score ([`verdict`]).
+//! surroundings is given to the model ([`super::pad_model::PadModel`]). All frames together give one score ([`pooling`], [`verdict`]).
 //! Where the frames don't allow a judgment, the result is a reason that the subject can correct.
 
 mod capture_session;
 mod challenge;
 mod evidence;
+mod pooling;
 mod shot;
 mod tracker;
 mod turn;
@@ -20,8 +21,9 @@ pub use challenge::{ChallengeView, Ending, Poses, Prompt, Recording, Response};
 pub use tracker::Effort;
 pub use turn::Direction;
 
+use self::pooling::Kind;
 use self::tracker::{SubjectEvidence, SubjectTracker};
-use self::verdict::{Presentation, subject, verdict};
+use self::verdict::{subject, verdict};
 use super::error::{Error, on_time};
 use super::extractor::Extractor;
 use super::score::Score;
@@ -65,8 +67,8 @@ impl Extractor {
         let means = Means { limits: &limits, memory: &memory, stop: late };
         let medium = Medium::open(bytes, &means)?;
         let details = medium.details();
-        let still = matches!(medium, Medium::Picture(..));
-        let mut tracker = SubjectTracker::new(still, best_shot, self.second_person.submitted, clock);
+        let kind = if matches!(medium, Medium::Picture(..)) { Kind::Still } else { Kind::Sequence };
+        let mut tracker = SubjectTracker::new(kind, best_shot, self.second_person.submitted, clock);
         let mut fault = None;
         let each = |frame: Frame| match tracker.push_frame(self, frame, late) {
             Ok(()) => ControlFlow::Continue(()),
@@ -81,7 +83,7 @@ impl Extractor {
         }
         let effort = tracker.effort;
         let seen = tracker.finish()?;
-        let spoofing = verdict(&seen.judged, Presentation::Clip, &self.curve);
+        let spoofing = verdict(&seen.judged, kind, &self.curve);
         let frames = seen.judged.len();
         on_time(late)?;
         let best_shot = shot_of(&seen, &subject(&seen.judged, &self.curve))?;

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::evidence::FrameEvidence;
+use super::pooling::Kind;
 use super::shot;
 use super::verdict::same_person;
 use crate::face::align::align;
@@ -19,6 +20,7 @@ use crate::face::geometry::Rect;
 use crate::face::quality::{Quality, QualityDefect};
 use crate::face::score::Curve;
 use crate::face::select::{Choice, choose};
+use crate::face::tint::Tint;
 use crate::media::{Frame, Rotation};
 
 /// What was seen of a subject that can be judged.
@@ -65,7 +67,7 @@ impl Effort {
 pub(super) struct SubjectTracker {
     clock: fn() -> Duration,
     pub(super) effort: Effort,
-    still: bool,
+    kind: Kind,
     /// Which way is up, as far as is known.
     upright: Upright,
     /// The subject's last position.
@@ -122,13 +124,13 @@ const STILL_VIEWS: &[CropSpec] = &[PLAIN, MIRRORED, CropSpec { scale: 240, mirro
 const CLIP_VIEWS: [&[CropSpec]; 2] = [&[PLAIN], &[MIRRORED]];
 
 impl SubjectTracker {
-    /// For a single picture (`still`) or a sequence; `best_wanted` keeps the best frame. Another face counts as a second person from
+    /// For a medium of this `kind`; `best_wanted` keeps the best frame. Another face counts as a second person from
     /// `second_person` percent of the subject's area. `clock` is read around each step.
-    pub(super) fn new(still: bool, best_wanted: bool, second_person: u32, clock: fn() -> Duration) -> Self {
+    pub(super) fn new(kind: Kind, best_wanted: bool, second_person: u32, clock: fn() -> Duration) -> Self {
         Self {
             clock,
             effort: Effort::default(),
-            still,
+            kind,
             upright: Upright::default(),
             place: None,
             frames: 0,
@@ -146,7 +148,7 @@ impl SubjectTracker {
     /// The same for frames that are known to be upright, such as a camera's in which an upright face was seen.
     pub(super) fn of_upright(best_wanted: bool, second_person: u32, clock: fn() -> Duration) -> Self {
         let upright = Upright { settled: true, ..Upright::default() };
-        Self { upright, ..Self::new(false, best_wanted, second_person, clock) }
+        Self { upright, ..Self::new(Kind::Sequence, best_wanted, second_person, clock) }
     }
 
     /// Number of judged frames so far.
@@ -237,16 +239,20 @@ impl SubjectTracker {
             return Ok(());
         }
         on_time(stop)?;
-        let views = if self.still { STILL_VIEWS } else { CLIP_VIEWS[self.judged.len() % 2] };
-        let live = extractor.liveness.live(&frame, face.bounds, views)?;
+        let views = match self.kind {
+            Kind::Still => STILL_VIEWS,
+            Kind::Sequence => CLIP_VIEWS[self.judged.len() % 2],
+        };
+        let live = extractor.liveness.live(&frame, face.bounds, &Tint::of(&crop), views)?;
         self.effort.live += (self.clock)() - embedded;
         if live.is_empty() {
             self.without_face += 1; // a box whose center lies outside of the picture
             return Ok(());
         }
         let rank = shot::rank(&quality, &crop);
+        let frontal = quality.is_frontal();
         let quality = quality.score(embedding.norm);
-        self.judged.push(FrameEvidence { live, vector: embedding.vector, rank, quality });
+        self.judged.push(FrameEvidence { live, frontal, vector: embedding.vector, rank, quality });
         if self.best_wanted {
             self.keep(frame, &extractor.curve);
         }

@@ -51,14 +51,14 @@ fn tracker(
     defect: Option<QualityDefect>,
     judged: usize,
 ) -> SubjectTracker {
-    let judged = vec![FrameEvidence { live: vec![2.0], vector: vec![], rank: 0, quality: 50 }; judged];
+    let judged = vec![FrameEvidence { live: vec![2.0], frontal: true, vector: vec![], rank: 0, quality: 50 }; judged];
     SubjectTracker {
         frames,
         without_face,
         several,
         defect,
         judged,
-        ..SubjectTracker::new(false, false, 6, || Duration::ZERO)
+        ..SubjectTracker::new(Kind::Sequence, false, 6, || Duration::ZERO)
     }
 }
 
@@ -102,7 +102,7 @@ fn frame() -> Frame {
 #[test]
 fn of_several_people_the_one_at_the_last_place_is_followed() {
     let (subject, other) = (face(50, 100, 90), face(250, 100, 90));
-    let mut tracker = SubjectTracker::new(false, false, 6, || Duration::ZERO);
+    let mut tracker = SubjectTracker::new(Kind::Sequence, false, 6, || Duration::ZERO);
     assert_eq!(tracker.subject(&[subject, other], &frame()), None, "none of them was seen before");
     tracker.place = Some(face(60, 110, 90).bounds);
     assert_eq!(tracker.subject(&[other, subject], &frame()), Some(subject));
@@ -112,7 +112,7 @@ fn of_several_people_the_one_at_the_last_place_is_followed() {
 
 #[test]
 fn a_frame_without_a_face_is_counted_as_such() {
-    let mut tracker = SubjectTracker::new(false, false, 6, || Duration::ZERO);
+    let mut tracker = SubjectTracker::new(Kind::Sequence, false, 6, || Duration::ZERO);
     assert_eq!(tracker.subject(&[], &frame()), None);
     assert_eq!(tracker.subject(&[face(100, 100, 90)], &frame()), Some(face(100, 100, 90)));
     assert_eq!((tracker.several, tracker.without_face), ((0, 0), 1));
@@ -121,11 +121,11 @@ fn a_frame_without_a_face_is_counted_as_such() {
 /// The frames that are kept as best shots when these were judged, each of a person with this number and of this rank.
 fn kept(frames: &[(usize, i32)]) -> Vec<usize> {
     let curve = Curve::new(&[Knot { fmr: 1e-2, cosine: 0.3 }, Knot { fmr: 1e-4, cosine: 0.4 }]);
-    let mut tracker = SubjectTracker::new(false, true, 6, || Duration::ZERO);
+    let mut tracker = SubjectTracker::new(Kind::Sequence, true, 6, || Duration::ZERO);
     for &(person, rank) in frames {
         let mut vector = vec![0.0; 8];
         vector[person] = 1.0;
-        tracker.judged.push(FrameEvidence { live: vec![2.0], vector, rank, quality: 50 });
+        tracker.judged.push(FrameEvidence { live: vec![2.0], frontal: true, vector, rank, quality: 50 });
         tracker.keep(Frame::new(1, 1, vec![0; 3]), &curve);
     }
     tracker.shots.iter().map(|shot| shot.judged).collect()
