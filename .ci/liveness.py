@@ -61,8 +61,12 @@ with tempfile.TemporaryDirectory() as scratch:
     # One was recorded by a phone in H.263, which is not supported.
     unread = {r["file"] for r in verdicts.values() if "is not supported" in r["error"]}
     print("left out, not read:", *sorted(unread))
-    bars.append(("clips: bona fide presentations refused", clips["real"]["files"] - clips["real"]["accepted"] - len(unread), 1))
+    bars.append(("clips: bona fide presentations refused", clips["real"]["files"] - clips["real"]["accepted"] - len(unread), 0))
     bars.append(("clips: not read", len(unread), 1))
+    (scratch / "frames").mkdir()
+    frames, _ = evaluate(link(scratch / "frames", real=data / "frames/real", replay=data / "frames/replay"))
+    bars.append(("frames of clips as stills: bona fide declined", frames["real"]["declined"], 9))
+    bars.append(("frames of clips as stills: replays accepted", frames["replay"]["accepted"], 5))
     (scratch / "selfies").mkdir()
     selfies, _ = evaluate(link(scratch / "selfies", real=data / "selfies_real", print=data / "nuaa/print"))
     bars.append(("selfies: bona fide presentations refused", selfies["real"]["files"] - selfies["real"]["accepted"], 1))
@@ -74,8 +78,7 @@ with tempfile.TemporaryDirectory() as scratch:
     changed = [(c, verdicts[o]["spoofing"], copied[c]["spoofing"]) for o, c in pairs if verdict(verdicts[o]) != verdict(copied[c])]
     for row in changed:
         print("changed:", *row)
-    # One bona fide clip has 0.45, close to the threshold of 0.5, also in floats: a smaller copy may be declined.
-    bars.append((f"verdicts of {len(pairs)} copies that differ", len(changed), 1))
+    bars.append((f"verdicts of {len(pairs)} copies that differ", len(changed), 0))
 failed = 0
 for what, value, bar in bars:
     failed += value > bar

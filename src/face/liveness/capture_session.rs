@@ -72,8 +72,8 @@ pub struct PadVerdict {
     pub best_shot: Option<SecretBytes>,
 }
 
-/// Fewest frames to judge when the time is over. Among eight, two must look like an attack to affect the verdict, and a quarter is
-/// left out, those that look most live.
+/// Fewest frames to judge when the time is over: from eight on a sequence has its own bound, and the half that is left out, the most
+/// live frames, leaves four.
 const LEAST_FRAMES: usize = 8;
 
 /// Frames in a row in which the face must be good and hold still.

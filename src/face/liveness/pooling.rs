@@ -36,7 +36,7 @@ const LEAST_FRONTAL: usize = 3;
 
 /// Pooled log-odds of a single picture from which on it is a person: 0.5 is there. Half of the looks are in a warm light, in which all
 /// media look more live.
-const STILL: f64 = 1.0;
+const STILL: f64 = 1.2;
 /// The same of a sequence, whose less live half is all that is pooled.
 const SEQUENCE: f64 = -1.0;
 
