@@ -31,7 +31,7 @@
 //! All outside input is parsed under [`ops::Limits`]. Each parser has a function `fuzz` that takes any bytes and
 //! panics if an invariant breaks: [`media::fuzz`] (pictures), [`media::fuzz_archive`], [`media::video::fuzz`] and those of
 //! its containers, of VP8, [`media::fuzz_raw`] (what a camera sends), [`face::fuzz`] (templates), [`api::fuzz_query`]
-//! (queries), [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads), [`api::fuzz_base64`], [`api::fuzz_seal`],
+//! (queries), [`api::fuzz_language`] (`Accept-Language`), [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads), [`api::fuzz_base64`], [`api::fuzz_seal`],
 //! [`gate::fuzz`] (connections), [`ops::settings::fuzz`]. `cargo fuzz-stable` feeds them.
 
 #[forbid(unsafe_code)]

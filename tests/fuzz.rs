@@ -15,7 +15,7 @@ static OURS: AtomicBool = AtomicBool::new(false);
 /// A target, and good input to damage.
 type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
-const TARGETS: [Target; 16] = [
+const TARGETS: [Target; 17] = [
     ("connection", faceplate::gate::fuzz, connections),
     ("multipart", faceplate::api::multipart::fuzz, forms),
     ("base64", faceplate::api::fuzz_base64, texts),
@@ -23,6 +23,7 @@ const TARGETS: [Target; 16] = [
     ("seal", faceplate::api::fuzz_seal, templates),
     ("settings", |bytes| faceplate::ops::settings::fuzz(&String::from_utf8_lossy(bytes)), settings),
     ("query", |bytes| faceplate::api::fuzz_query(&String::from_utf8_lossy(bytes)), queries),
+    ("language", |bytes| faceplate::api::fuzz_language(&String::from_utf8_lossy(bytes)), languages),
     ("payload", faceplate::api::liveness::fuzz, payloads),
     ("picture", faceplate::media::fuzz, pictures),
     ("archive", faceplate::media::fuzz_archive, archives),
@@ -46,6 +47,10 @@ fn forms() -> Vec<Vec<u8>> {
     let form = "preamble\r\n--b\r\nContent-Disposition: form-data; name=\"sample\"; filename*=UTF-8''a%20b\r\nContent-Type: image/jpeg\r\n\r\n\
         bytes\r\n-\r\n--b \r\ncontent-disposition: form-data; name=x; filename=\"a\\\"b\"\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8\r\n--b--\r\nepilogue";
     vec![form.into()]
+}
+
+fn languages() -> Vec<Vec<u8>> {
+    vec![b"de-AT, de;q=0.9, *;q=0.1".into(), b"es;q=0, ru ; q=1".into()]
 }
 
 fn texts() -> Vec<Vec<u8>> {

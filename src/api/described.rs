@@ -7,9 +7,8 @@ use crate::ops::Limits;
 
 const DESCRIPTION: &str = include_str!("../../docs/ref/openapi.yaml");
 
-/// Codes that the table in error.rs has for both families, while only pattern methods can return them: no liveness method compares or
-/// shows pictures.
-const NEVER_GIVEN: [&str; 2] = ["LDE-004004", "LDE-004005"];
+/// The code that the table in error.rs has for both families, while only pattern methods can return it: no liveness method shows pictures.
+const NEVER_GIVEN: [&str; 1] = ["LDE-004005"];
 
 /// The lines below the first one that is `head`, up to the next that is indented no further.
 fn below(text: &str, head: &str) -> Option<String> {

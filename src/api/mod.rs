@@ -30,6 +30,7 @@ mod seal;
 mod server;
 mod text;
 
+pub use camera::fuzz_language;
 pub use camera_query::fuzz as fuzz_query;
 pub use content_type::ContentType;
 pub use context::Service;

@@ -375,12 +375,7 @@ impl CaptureSession {
         Ok(Capture { responses, ..capture })
     }
 
-    fn capture(
-        &self,
-        extractor: &Extractor,
-        seen: &SubjectEvidence,
-        kind: Kind,
-    ) -> Result<Capture, Error> {
+    fn capture(&self, extractor: &Extractor, seen: &SubjectEvidence, kind: Kind) -> Result<Capture, Error> {
         let subject = subject(&seen.judged, &extractor.curve);
         let best = subject.iter().map(|&at| &seen.judged[at]).max_by_key(|judged| judged.rank).ok_or(Error::NoFace)?;
         let template = Template::new(extractor.model, best.quality, &best.vector)

@@ -241,7 +241,7 @@ impl SubjectTracker {
         on_time(stop)?;
         let views = match self.kind {
             Kind::Still => STILL_VIEWS,
-            Kind::Sequence => CLIP_VIEWS[self.judged.len() % 2],
+            Kind::Sequence | Kind::Challenge => CLIP_VIEWS[self.judged.len() % 2],
         };
         let live = extractor.liveness.live(&frame, face.bounds, &Tint::of(&crop), views)?;
         self.effort.live += (self.clock)() - embedded;

@@ -235,7 +235,8 @@ fn only_a_session_that_judges_has_a_verdict_and_only_one_that_wants_it_a_best_sh
     let mut scene = Scene::new();
     for (frames, best_shot) in [(None, true), (Some(8), false), (Some(8), true)] {
         let mut session = CaptureSession::new(frames, best_shot, || Duration::ZERO);
-        let ended = (0..11).find_map(|_| session.push_frame(&mut scene.extractor, scene.person.clone(), Duration::ZERO).unwrap());
+        let ended = (0..11)
+            .find_map(|_| session.push_frame(&mut scene.extractor, scene.person.clone(), Duration::ZERO).unwrap());
         let live = ended.unwrap().live;
         assert_eq!(live.as_ref().map(|live| live.frames), frames);
         assert_eq!(live.is_some_and(|live| live.best_shot.is_some()), frames.is_some() && best_shot);
@@ -269,7 +270,10 @@ fn a_person_who_is_exchanged_while_being_judged_is_an_attack_and_no_sample() {
     let mut session = session(Some(8));
     scene.come(&mut session, 3);
     let frames = [vec![other; 2], vec![scene.person.clone(); 6]].concat();
-    let ended = frames.into_iter().find_map(|frame| session.push_frame(&mut scene.extractor, frame, Duration::ZERO).unwrap()).unwrap();
+    let ended = frames
+        .into_iter()
+        .find_map(|frame| session.push_frame(&mut scene.extractor, frame, Duration::ZERO).unwrap())
+        .unwrap();
     assert_eq!(ended.live.unwrap().spoofing, Score::new(0.99));
     let score = |person: &Template| curve.score(person.cosine(&ended.template));
     assert!(score(&collins) > Score::new(0.99) && score(&hopper) < Score::new(0.5));
