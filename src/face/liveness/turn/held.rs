@@ -2,8 +2,8 @@
 
 use super::pose::{Direction, Pose};
 
-/// Frames that have to show the turn, so that one with misplaced landmarks decides nothing, and so that a turn takes a moment. Among the frames of
-/// 70 moved prints one shows a turn: the face that was found in it is that of the person behind the print.
+/// Frames that have to show the turn, so that one with misplaced landmarks decides nothing, and so that a turn takes a moment. Among the
+/// frames of 70 moved prints one shows a turn: the face that was found in it is that of the person behind the print.
 const FRAMES: u32 = 3;
 
 /// The frames that showed a turn into one direction so far. A frame that shows another one or a centered head starts over; frames between,

@@ -1,15 +1,15 @@
 //! Measures by parallax how far a head has turned since a frontal frame: what a sheet of paper or a screen cannot show.
 //!
-//! The landmarks of a flat picture, however it is moved before a camera, obey `b = A a + t` with a the landmarks of the reference frame, and
-//! with quadratic terms if it is bent or near. Of a head that turns, a landmark is shifted besides by e times its height above the face, and
-//! e is the sine of the turn. A, t, the quadratic terms and e are the least-squares solution over the landmarks that move with the skull;
-//! heights are the mean ones of other faces ([`relief`](self::relief)), never the ones that the landmark model guesses of this frame. The
-//! detector's five points are a second witness for turns sideways ([`nose`](self::nose)). What must come together for a turn is in
-//! [`pose`](self::pose), how many frames must show it in [`held`](self::held).
+//! The landmarks of a flat picture, however it is moved before a camera, obey `b = A a + t` with a the landmarks of the reference frame,
+//! and with quadratic terms if it is bent or near. Of a head that turns, a landmark is shifted besides by e times its height above the
+//! face, and e is the sine of the turn. A, t, the quadratic terms and e are the least-squares solution over the landmarks that move with
+//! the skull; heights are the mean ones of other faces ([`relief`](self::relief)), never the ones that the landmark model guesses of this
+//! frame. The detector's five points are a second witness for turns sideways ([`nose`](self::nose)). What must come together for a turn is
+//! in [`pose`](self::pose), how many frames must show it in [`held`](self::held).
 //!
 //! The landmark model was trained on heads, and may see one in a sheet: docs/design/liveness.md tells by which sheets how much parallax is
-//! shown. Nothing here tracks, knows the time, or tells one person from another: a turn counts only if the caller knows that both frames show
-//! the same person.
+//! shown. Nothing here tracks, knows the time, or tells one person from another: a turn counts only if the caller knows that both frames
+//! show the same person.
 
 mod fit;
 mod held;
@@ -129,8 +129,8 @@ fn rigid(mesh: &Mesh, unit: f64) -> Option<(Vec<f64>, Vec<f64>)> {
     Some((axis(0), axis(1)))
 }
 
-/// Whether the face looks into the camera, by the depths that the landmark model guesses: that a reference is frontal is for measuring well,
-/// not for telling a head from a sheet.
+/// Whether the face looks into the camera, by the depths that the landmark model guesses: that a reference is frontal is for measuring
+/// well, not for telling a head from a sheet.
 fn is_frontal(mesh: &Mesh, eyes: f64) -> bool {
     let [left, right] = EYE_CORNERS.map(|i| mesh.points[i].map(f64::from));
     let (cos, sin) = ((right[0] - left[0]) / eyes, (right[1] - left[1]) / eyes);

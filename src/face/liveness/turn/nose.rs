@@ -1,8 +1,8 @@
 //! Parallax of the nose by the detector's five points: the witness beside the mesh that no landmark model has a part in.
 //!
-//! Of a sheet that is turned, four points determine where every other one comes to lie (a homography). The eyes and the corners of the mouth
-//! are nearly in a plane; the nose is not, and how far it is from where they predict it tells of a turn. Sideways only: when a head nods, the
-//! detector leaves the nose between eyes and mouth almost where it was.
+//! Of a sheet that is turned, four points determine where every other one comes to lie (a homography). The eyes and the corners of the
+//! mouth are nearly in a plane; the nose is not, and how far it is from where they predict it tells of a turn. Sideways only: when a head
+//! nods, the detector leaves the nose between eyes and mouth almost where it was.
 
 use super::fit::{LeastSquares, Linear};
 use crate::face::geometry::{Point, SUB};

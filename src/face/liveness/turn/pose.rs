@@ -34,7 +34,8 @@ pub(in crate::face) enum Pose {
 }
 
 /// What a turn needs. A sheet is told from a head by parallax, and by parallax in proportion to the foreshortening; what the landmark model
-/// and the detector see in sheets that are bent, tilted about both axes and rolled decides how much. docs/design/liveness.md has the figures.
+/// and the detector see in sheets that are bent, tilted about both axes and rolled decides how much. docs/design/liveness.md has the
+/// figures.
 struct Needs {
     /// Least parallax of the mesh, in eye distances.
     mesh: f64,
@@ -44,16 +45,17 @@ struct Needs {
     share: f64,
 }
 
-/// To either side: a turn by 25 degrees. People reach a parallax of 0.5 to 0.87 and shares of 0.7 to 1.4; sheets 0.35 and, with so much of it, any
-/// share.
+/// To either side: a turn by 25 degrees. People reach 0.50 to 0.87, with 0.30 to 0.52 of the nose. Sheets reach one of them, bent to a
+/// radius of two eye distances and less: 0.46 with 0.25 of the nose, 0.34 with 0.32.
 const SIDEWAYS: Needs = Needs { mesh: 0.42, nose: 0.27, share: 0.5 };
-/// By 24 degrees. People reach 0.45 to 0.69 and shares of 0.77 to 0.92, sheets 0.19.
+/// By 24 degrees. People reach 0.45 to 0.69 and shares of 0.77 to 0.92; sheets 0.25, and 0.42 with as much across.
 const UP: Needs = Needs { mesh: 0.40, nose: 0.0, share: 0.6 };
-/// By 22 degrees. People reach 0.39 to 0.64. The landmark model foreshortens a lowered face less than it should: their shares are 1.06 to 3. Of
-/// the sheets one reaches 0.43, bent to a radius of two eye distances, tilted about both axes and rolled, and its share is 0.79 at most.
+/// By 22 degrees. People reach 0.39 to 0.64. The landmark model foreshortens a lowered face less than it should: their shares are 1.06 to
+/// 3. Of the sheets one reaches 0.43, bent to a radius of two eye distances, tilted about both axes and rolled, and its share is 0.79 at
+/// most.
 const DOWN: Needs = Needs { mesh: 0.37, nose: 0.0, share: 0.85 };
-/// Most parallax across the direction, as a share of that along it: people stay below 0.4, and most below 0.25. Sheets that are tilted about both
-/// axes show theirs in any direction.
+/// Most parallax across the direction, as a share of that along it: people stay below 0.4, and most below 0.25. Sheets that are tilted
+/// about both axes show theirs in any direction.
 const ACROSS: f64 = 0.5;
 /// Most parallax of mesh or nose with which a head is centered.
 const CENTER: f64 = 0.15;
