@@ -8,24 +8,24 @@ use super::fault::Fault;
 use crate::ops::settings::{self, ControlName};
 
 /// A control of Video4Linux and its automatic counterpart, by their numbers in linux/v4l2-controls.h.
-struct Pair {
-    setting: &'static str,
-    value: u32,
-    automatic: u32,
+pub(super) struct Pair {
+    pub(super) setting: &'static str,
+    pub(super) value: u32,
+    pub(super) automatic: u32,
     /// Value of the automatic control for manual operation.
-    manual: i64,
+    pub(super) manual: i64,
 }
 
 const USER: u32 = 0x0098_0900;
 const CAMERA: u32 = 0x009A_0900;
 
 /// EXPOSURE_ABSOLUTE and EXPOSURE_AUTO, a menu in which 1 is manual.
-const EXPOSURE: Pair = Pair { setting: "exposure", value: CAMERA + 2, automatic: CAMERA + 1, manual: 1 };
+pub(super) const EXPOSURE: Pair = Pair { setting: "exposure", value: CAMERA + 2, automatic: CAMERA + 1, manual: 1 };
 
 /// AUTO_EXPOSURE_BIAS, a menu in thousandths of an EV.
 const BIAS: u32 = CAMERA + 19;
 
-const PAIRS: [Pair; 4] = [
+pub(super) const PAIRS: [Pair; 4] = [
     EXPOSURE,
     // GAIN and AUTOGAIN.
     Pair { setting: "gain", value: USER + 19, automatic: USER + 18, manual: 0 },

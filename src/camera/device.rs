@@ -20,6 +20,7 @@ use v4l::{FourCC, Fraction};
 
 use super::controls::{self, Lowering};
 use super::fault::Fault;
+use super::lock::{self, Locked, Owed};
 use super::source::{FrameSource, Identity, RawFrame, STALL};
 use super::supervisor::guarded;
 use crate::media::Matrix;
@@ -198,6 +199,17 @@ impl FrameSource for Device {
         let Some(lowering) = &mut self.lowering else { return Ok(0) };
         let doing = || format!("{}: setting the exposure", self.identity.place);
         lowering.set(&self.device, steps).map_err(|e| Fault::from_io(&e, &doing()))
+    }
+
+    fn lock(&mut self, owed: &mut Owed) -> Result<Locked, Fault> {
+        // The crate panics on controls of unknown types, which the caller would take for a fault: then none can be locked.
+        let known = std::panic::catch_unwind(|| self.device.query_controls().unwrap_or_default()).unwrap_or_default();
+        lock::lock(&self.device, &known, owed)
+    }
+
+    fn restore(&mut self, owed: &mut Owed) -> Result<(), Fault> {
+        let doing = || format!("{}: restoring the controls", self.identity.place);
+        lock::restore(&self.device, owed).map_err(|e| Fault::from_io(&e, &doing()))
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::exposure::Light;
 use super::fault::Fault;
+use super::lock::Locked;
 use super::source::{Identity, RawFrame};
 
 /// State of the camera.
@@ -41,6 +42,8 @@ pub struct Counts {
     pub failed: u64,
     /// How often its exposure was changed for a face.
     pub exposed: u64,
+    /// How often its controls were locked.
+    pub locked: u64,
 }
 
 /// A frame and its number since the service started, which only grows.
@@ -63,6 +66,12 @@ pub(super) struct Inner {
     pub(super) counts: Counts,
     /// The face in the last analyzed frame and when that was taken, until the camera's thread has read it.
     pub(super) face: Option<(Light, Instant)>,
+    /// Guards that want the controls locked.
+    pub(super) locks: usize,
+    /// The controls that are locked, while they are.
+    pub(super) locked: Option<Locked>,
+    /// Why they could not be locked since the device was opened.
+    pub(super) lock_fault: Option<Fault>,
     /// Leases that are held.
     pub(super) leases: usize,
     /// When the last one ended.
@@ -108,6 +117,15 @@ impl Slot {
         let mut inner = self.lock();
         inner.leases -= 1;
         inner.released = Some(now);
+    }
+
+    /// Counts a new guard that wants the controls locked. The camera's thread sees it before its next frame.
+    pub(super) fn lock_controls(&self) {
+        self.lock().locks += 1;
+    }
+
+    pub(super) fn unlock_controls(&self) {
+        self.lock().locks -= 1;
     }
 
     /// Number of waiting futures.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::fault::Fault;
+use super::lock::{Locked, Owed};
 use crate::media::raw::Layout;
 use crate::ops::SecretBytes;
 
@@ -20,6 +21,19 @@ pub trait FrameSource: Send {
     fn expose(&mut self, steps: u32) -> Result<u32, Fault> {
         let _no_such_control = steps;
         Ok(0)
+    }
+
+    /// Makes exposure, gain and white balance constant at their present values. `owed` gets what [`Self::restore`] has to set, also if
+    /// this fails or panics.
+    fn lock(&mut self, owed: &mut Owed) -> Result<Locked, Fault> {
+        let _nothing = owed;
+        Ok(Locked { lacking: vec!["exposure", "white_balance"], ..Locked::default() })
+    }
+
+    /// Sets what is owed; what could be set is not owed any more.
+    fn restore(&mut self, owed: &mut Owed) -> Result<(), Fault> {
+        owed.0.clear();
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::exposure::Exposure;
 use super::fault::Fault;
+use super::lock::Owed;
 use super::slot::{Slot, Status};
 use super::source::{FrameSource, STALL};
 
@@ -22,6 +23,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// A camera that worked for this long starts with the first wait again when it fails.
 const PROVEN: Duration = Duration::from_secs(10);
+
+/// Controls are not locked for this long after the device was opened: automatic exposure and white balance need about a second to settle.
+const SETTLES: Duration = Duration::from_secs(1);
 
 /// Damaged frames in a row after which the device is reopened: one second of them at 30 frames a second.
 const MOST_DAMAGED: u32 = 30;
@@ -58,6 +62,10 @@ pub(super) struct Supervisor {
     sequence: Option<u32>,
     damaged: u32,
     exposure: Exposure,
+    /// What has to be set to undo a lock of the controls; survives a device that was lost.
+    owed: Owed,
+    /// Whether restoring failed since the device was opened.
+    unrestored: bool,
     failures: u32,
     failed: Option<Instant>,
     /// Whether a request came since the last try.
@@ -75,6 +83,8 @@ impl Supervisor {
             sequence: None,
             damaged: 0,
             exposure: Exposure::new(now),
+            owed: Owed::default(),
+            unrestored: false,
             failures: 0,
             failed: None,
             called: false,
@@ -92,7 +102,9 @@ impl Supervisor {
         if self.source.is_none() {
             return self.try_open(slot, now, clock);
         }
-        self.expose(slot, clock);
+        if !self.lock(slot, now) {
+            self.expose(slot, clock);
+        }
         let deadline = clock() + STALL;
         let result = guarded(|| self.source.as_mut().expect("it is there").next(deadline));
         let now = clock();
@@ -161,6 +173,8 @@ impl Supervisor {
                     inner.identity = Some(source.identity().clone());
                 });
                 self.source = Some(source);
+                self.unrestored = false;
+                self.restore(); // what it still owes from before it was lost
                 Step::Again
             }
             Err(fault) => self.fail(slot, fault, now),
@@ -200,6 +214,55 @@ impl Supervisor {
         }
     }
 
+    /// Locks or restores the controls if that is due; whether they are locked.
+    fn lock(&mut self, slot: &Slot, now: Instant) -> bool {
+        let (wanted, is_locked, failed) = {
+            let inner = slot.lock();
+            (inner.locks > 0, inner.locked.is_some(), inner.lock_fault.is_some())
+        };
+        if !wanted {
+            if is_locked || failed {
+                slot.change(|inner| (inner.locked, inner.lock_fault) = (None, None));
+            }
+            if !self.unrestored {
+                self.restore();
+            }
+            return false;
+        }
+        let settled = now.saturating_duration_since(self.opened) >= SETTLES && slot.lock().newest.is_some();
+        let Some(source) = self.source.as_mut().filter(|_| settled && !is_locked && !failed) else { return is_locked };
+        let owed = &mut self.owed;
+        match guarded(|| source.lock(owed)) {
+            Ok(mut locked) => {
+                if !locked.lacking.is_empty() {
+                    log::debug!("the camera cannot lock its {}", locked.lacking.join(" and "));
+                }
+                slot.change(|inner| {
+                    inner.counts.locked += 1;
+                    locked.number = inner.counts.locked;
+                    inner.locked = Some(locked);
+                });
+                true
+            }
+            Err(fault) => {
+                log::warn!("the camera's controls can't be locked: {fault}");
+                self.restore();
+                slot.change(|inner| inner.lock_fault = Some(fault));
+                false
+            }
+        }
+    }
+
+    /// Sets what is owed. What fails stays owed and is tried again when the device is closed, and when it is opened next.
+    fn restore(&mut self) {
+        let Some(source) = self.source.as_mut().filter(|_| !self.owed.0.is_empty()) else { return };
+        let owed = &mut self.owed;
+        if let Err(fault) = guarded(|| source.restore(owed)) {
+            self.unrestored = true;
+            log::warn!("the camera's controls stay locked: {fault}");
+        }
+    }
+
     /// Closes the device and drops the last frame.
     fn close(&mut self, slot: &Slot, status: Status) {
         if self.let_go() && status == Status::Off {
@@ -207,6 +270,7 @@ impl Supervisor {
         }
         slot.change(|inner| {
             inner.newest = None;
+            (inner.locked, inner.lock_fault) = (None, None);
             if let Status::Failing(fault) = &status {
                 inner.fault = Some(fault.clone());
                 inner.counts.failed += 1;
@@ -217,6 +281,7 @@ impl Supervisor {
 
     /// Closes the device, if it is open. A device keeps its controls while it is closed, so its exposure is reset first.
     fn let_go(&mut self) -> bool {
+        self.restore();
         let Some(mut source) = self.source.take() else { return false };
         if self.exposure.steps() > 0 {
             let _gone_already = guarded(|| source.expose(0));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::exposure::Light;
 use super::fault::Fault;
 use super::file;
+use super::lock::Locked;
 use super::slot::{Counts, Numbered, Slot, Status, Watch};
 use super::source::{FrameSource, Identity};
 pub use super::supervisor::MAX_AGE;
@@ -29,6 +30,13 @@ pub struct Lease {
     failed_before: u64,
     /// Number of the newest frame before this lease.
     before: u64,
+}
+
+/// Keeps exposure, gain and white balance constant for as long as it is held. They are restored when the last one is dropped, and whenever
+/// the device is closed: after the last lease, after a fault, or at the end of the service. What a lost device still owes is restored when
+/// it is back. Only the end of the process by force leaves them locked, until the device is opened again with the setting `auto`.
+pub struct ControlLock {
+    slot: Arc<Slot>,
 }
 
 /// State of the camera.
@@ -135,6 +143,13 @@ impl Lease {
         self.slot.lock().face = Some((light, taken));
     }
 
+    /// Has the camera keep exposure, gain and white balance as they are until the guard is dropped. They are locked between two frames,
+    /// once automatic exposure has had a second to settle: see [`ControlLock::locked`].
+    pub fn lock(&self) -> ControlLock {
+        self.slot.lock_controls();
+        ControlLock { slot: Arc::clone(&self.slot) }
+    }
+
     /// Number of the newest frame before this lease began.
     pub fn before(&self) -> u64 {
         self.before
@@ -146,6 +161,30 @@ impl Lease {
             Status::Failing(fault) => Some(fault.clone()),
             _ => None,
         }
+    }
+}
+
+impl ControlLock {
+    /// Waits until the controls are locked; ends with a fault that the driver had meanwhile. A camera shows what was set after two to four
+    /// frames: what is measured earlier may still change by itself.
+    pub async fn locked(&self) -> Result<Locked, Fault> {
+        let look = |inner: &super::slot::Inner| match (&inner.locked, &inner.lock_fault) {
+            (Some(locked), _) => Some(Ok(locked.clone())),
+            (None, Some(fault)) => Some(Err(fault.clone())),
+            (None, None) => None,
+        };
+        Watch { slot: &self.slot, look }.await
+    }
+
+    /// Whether they are locked at the moment: not any more after a fault, until the device works again. Then they have other values.
+    pub fn is_whole(&self, locked: &Locked) -> bool {
+        self.slot.lock().locked.as_ref() == Some(locked)
+    }
+}
+
+impl Drop for ControlLock {
+    fn drop(&mut self) {
+        self.slot.unlock_controls();
     }
 }
 
