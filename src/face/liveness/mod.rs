@@ -7,6 +7,7 @@
 mod capture_session;
 mod challenge;
 mod evidence;
+pub mod flash;
 mod pooling;
 mod shot;
 mod tracker;
