@@ -41,7 +41,7 @@ pub use geometry::{Point, Rect, SUB};
 pub use join::Unjoined;
 pub use liveness::{
     Capture, CaptureSession, ChallengeView, Direction, Effort, Ending, PadResult, PadVerdict, Poses, Prompt, Recording,
-    Response, flash,
+    Response, beside, flash,
 };
 pub use quality::{Quality, QualityDefect};
 pub use score::{Curve, Decision, Score, Thresholds};

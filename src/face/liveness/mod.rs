@@ -4,6 +4,7 @@
 //! surroundings is given to the model ([`super::pad_model::PadModel`]). All frames together give one score ([`pooling`], [`verdict`]).
 //! Where the frames don't allow a judgment, the result is a reason that the subject can correct.
 
+pub mod beside;
 mod capture_session;
 mod challenge;
 mod evidence;
