@@ -158,6 +158,49 @@ fn a_few_frames_of_another_person_are_not_the_sample() {
     assert_eq!(service.form("/v1/face/pattern/compare", &form).json()["decision"], "approved");
 }
 
+/// A picture does not turn its head, whatever it is asked.
+#[test]
+fn a_picture_meets_no_challenge() {
+    let folder = Folder::new("challenge", &[("collins.jpg", 4)]);
+    let service = service(&folder.0, &[]);
+    let idle = service.get("/v1/camera/challenge").json();
+    assert_eq!((&idle["running"], &idle["prompt"]), (&Value::Bool(false), &Value::Null));
+    std::thread::scope(|scope| {
+        let captured = scope.spawn(|| post(&service, &format!("{EXTRACT}?liveness=challenge")));
+        let language = [("Accept-Language", "de")];
+        let mut asked = Value::Null;
+        while !captured.is_finished() {
+            let shown = service.send("GET", "/v1/camera/challenge", &language, b"").json();
+            if shown["step"] == 1 && shown["prompt"] != "look_at_camera" && asked.is_null() {
+                asked = shown;
+                let other = post(&service, &format!("{DETECT}?liveness=challenge"));
+                assert_refused(&other, 503, "LDE-004002");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let prompts = ["turn_left", "turn_right", "look_up", "look_down"];
+        assert!(prompts.iter().any(|prompt| asked["prompt"] == *prompt), "{asked}");
+        assert_eq!((&asked["language"], &asked["steps"]), (&Value::from("de"), &Value::from(2)));
+        let reply = captured.join().unwrap();
+        assert_refused(&reply, 400, "BPE-004006");
+        assert!(reply.text().contains("too_slow"), "{}", reply.text());
+    });
+    assert_eq!(state(&service)["attacks"], 0, "who does not turn is no attack");
+}
+
+#[test]
+fn attacks_lock_the_methods_for_a_while() {
+    let folder = Folder::new("locked", &[("collins.jpg", 12), ("hopper.jpg", 12)]);
+    let service = service(&folder.0, &["camera.liveness_frames=24", "camera.lock_out_s=600"]);
+    assert_refused(&post(&service, &format!("{EXTRACT}?liveness=required")), 400, "BPE-004004");
+    let locked = post(&service, EXTRACT);
+    assert_refused(&locked, 429, "BPE-004007");
+    assert!(locked.header("Retry-After").is_some_and(|s| (590..=600).contains(&s.parse::<u32>().unwrap())));
+    let state = state(&service);
+    assert_eq!((&state["attacks"], state["locked_s"].is_u64()), (&Value::from(1), true));
+    assert!(service.get("/metrics").text().contains("faceplate_camera_attacks_total 1"));
+}
+
 #[test]
 fn liveness_can_be_required_by_the_settings() {
     let folder = Folder::new("required", &[("collins.jpg", 12), ("hopper.jpg", 12)]);

@@ -29,6 +29,6 @@ pub use log_format::init as init_log;
 pub use log_writer::flush as flush_log;
 pub use memory::Memory;
 pub use nearest::nearest;
-pub use random::random;
+pub use random::{random, random_word};
 pub use secret_bytes::{Content, SecretBytes};
 pub use settings::Settings;

@@ -11,6 +11,11 @@ pub fn random() -> u128 {
     u128::from_le_bytes(bits.expose())
 }
 
+/// 16 of these bits.
+pub fn random_word() -> u16 {
+    random() as u16
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -19,7 +19,7 @@ use crate::face::{self, Capture, CaptureSession, ChallengeView, Extractor, Promp
 use crate::media::video::Info;
 use crate::ops::memory::Reserved;
 use crate::ops::settings::LivenessMode;
-use crate::ops::{counted, random};
+use crate::ops::{counted, random_word};
 use crate::work::{Failed, WaitLimit, block_on};
 
 /// A captured person, with the camera and the time it took.
@@ -372,10 +372,6 @@ fn shown(view: ChallengeView) -> Shown {
         until: Some(Instant::now() + view.remaining),
         ..Shown::new(instruction)
     }
-}
-
-fn random_word() -> u16 {
-    random() as u16
 }
 
 /// Time since a fixed instant.

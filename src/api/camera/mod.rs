@@ -14,7 +14,6 @@ use serde_json::Value;
 
 pub(super) use self::challenge::board::Board;
 pub(super) use self::challenge::words::Language;
-pub use self::challenge::words::fuzz as fuzz_language;
 pub(super) use self::lock_out::LockOut;
 use self::witnesses::witnesses;
 use super::context::{Call, Service};
@@ -26,6 +25,7 @@ use super::reply::Reply;
 use crate::face::{PadResult, PadVerdict, Template};
 use crate::media::{self, Details};
 use crate::ops::settings::LivenessMode;
+pub use challenge::fuzz_language;
 
 /// The name of the camera's medium in a payload.
 const MEDIUM: &str = "camera";

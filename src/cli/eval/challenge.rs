@@ -17,7 +17,7 @@ use super::stats::wilson;
 use crate::cli::args::Pictures;
 use crate::face::{self, Direction, Extractor, Poses, Recording};
 use crate::media::{Means, Medium};
-use crate::ops::{Settings, random};
+use crate::ops::{Settings, random_word};
 
 /// Attempts with each number of directions.
 const ATTEMPTS: usize = 600;
@@ -95,7 +95,7 @@ fn clip(
 }
 
 fn turns(poses: &Poses) -> Turns {
-    let attempts = |count| poses.attempts(ATTEMPTS, count, || random() as u16);
+    let attempts = |count| poses.attempts(ATTEMPTS, count, random_word);
     Turns {
         directions: poses.directions(),
         parallax: Direction::ALL.map(|direction| poses.parallax(direction)),

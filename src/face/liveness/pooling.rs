@@ -79,7 +79,7 @@ fn bound(kind: Kind, frames: usize) -> f64 {
         Kind::Challenge => CHALLENGE,
         Kind::Sequence => {
             let share = (frames - 1).min(FULL_SEQUENCE - 1) as f64 / (FULL_SEQUENCE - 1) as f64;
-            STILL + (SEQUENCE - STILL) * share
+            STILL * (1.0 - share) + SEQUENCE * share
         }
     }
 }

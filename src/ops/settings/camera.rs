@@ -34,7 +34,7 @@ pub struct Camera {
     /// Whether `/v1/camera/frame` and `/v1/camera/stream` show what the camera sees.
     pub preview: bool,
     /// The least that every request of the camera's pattern methods asks of liveness: `false`, `true` (the looks of the face), or
-    /// `challenge` (turn the head) or `challenge+light` (and the screen's light) as well.
+    /// `challenge` (turn the head as well).
     pub liveness_required: LivenessMode,
     /// Directions in which a challenge asks to turn the head, 2 or 3.
     pub challenge_directions: usize,
@@ -69,8 +69,6 @@ pub enum LivenessMode {
     Required,
     /// That the head turns where it is asked to, too.
     Challenge,
-    /// That the face reflects the screen's light, too.
-    ChallengeAndLight,
 }
 
 impl LivenessMode {
@@ -80,13 +78,12 @@ impl LivenessMode {
             Self::Off => "off",
             Self::Required => "required",
             Self::Challenge => "challenge",
-            Self::ChallengeAndLight => "challenge+light",
         }
     }
 
     /// The mode that a word of a query asks for.
     pub fn asked(word: &str) -> Option<Self> {
-        [Self::Required, Self::Challenge, Self::ChallengeAndLight].into_iter().find(|mode| mode.word() == word)
+        [Self::Required, Self::Challenge].into_iter().find(|mode| mode.word() == word)
     }
 }
 
@@ -100,7 +97,7 @@ impl TryFrom<Value> for LivenessMode {
             Value::String(word) => Self::asked(word),
             _ => None,
         };
-        known.ok_or_else(|| format!("{given} must be false, true, \"challenge\" or \"challenge+light\""))
+        known.ok_or_else(|| format!("{given} must be false, true or \"challenge\""))
     }
 }
 

@@ -6,6 +6,8 @@
 pub(in crate::api) mod board;
 pub(in crate::api) mod words;
 
+pub use words::fuzz as fuzz_language;
+
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -4,9 +4,13 @@
 //! [`turn`](super::turn), from parallax. Frames come from [`CaptureSession`](super::CaptureSession).
 
 mod draw;
+#[cfg(test)]
+mod head;
 mod recording;
 mod rules;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub(super) use draw::draw;
 pub use recording::{Poses, Recording};
