@@ -428,6 +428,6 @@ fn invalid_queries_are_refused_without_opening_the_camera() {
     assert_refused(&service.send("POST", EXTRACT, &[], b"liveness=required"), 400, "BPE-002006");
     assert_refused(&post(&service, "/v1/camera/pattern/extract#?liveness=required"), 400, "BPE-002006");
     assert_refused(&service.get("/v1/camera/stream?fps=3"), 400, "BPE-002006");
-    assert_refused(&post(&service, "/v1/camera/liveness/detect?liveness=required"), 400, "LDE-002006");
+    assert_refused(&post(&service, "/v1/camera/liveness/detect?threshold_spoofing=1"), 400, "LDE-002006");
     assert_eq!(state(&service)["opened"], 0, "no camera is opened for such a request");
 }

@@ -40,7 +40,7 @@ fn version_health_and_description_are_served() {
     assert!(described.contains(&format!("  version: {}\n", env!("CARGO_PKG_VERSION"))));
     assert!(version["tfss"].as_str().unwrap().starts_with("tract "));
     assert_eq!(version["models"][0]["name"], "face_detection_yunet");
-    assert_eq!(version["models"].as_array().unwrap().len(), 3);
+    assert_eq!(version["models"].as_array().unwrap().len(), 4);
     let health = service.get("/v1/face/pattern/health");
     assert_eq!((health.status, &*health.text()), (200, r#"{"status":0,"message":""}"#));
     assert!(service.get("/openapi.yaml").text().starts_with("openapi: 3"));

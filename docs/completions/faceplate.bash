@@ -49,6 +49,9 @@ _faceplate() {
             faceplate__subcmd__calibrate,site)
                 cmd="faceplate__subcmd__calibrate__subcmd__site"
                 ;;
+            faceplate__subcmd__eval,challenge)
+                cmd="faceplate__subcmd__eval__subcmd__challenge"
+                ;;
             faceplate__subcmd__eval,degradation)
                 cmd="faceplate__subcmd__eval__subcmd__degradation"
                 ;;
@@ -134,7 +137,7 @@ _faceplate() {
             fi
             case "${prev}" in
                 --step)
-                    COMPREPLY=($(compgen -W "extract compare liveness detector embedder attack-model" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "extract compare liveness detector embedder attack-model landmarks" -- "${cur}"))
                     return 0
                     ;;
                 --runs)
@@ -329,12 +332,54 @@ _faceplate() {
             return 0
             ;;
         faceplate__subcmd__eval)
-            opts="-h --settings --set --listen --models --workers --log --help verification knots liveness detection degradation"
+            opts="-h --settings --set --listen --models --workers --log --help verification knots liveness challenge detection degradation"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --settings)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --models)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        faceplate__subcmd__eval__subcmd__challenge)
+            opts="-h --root --json --settings --set --listen --models --workers --log --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --settings)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -73,6 +73,10 @@ impl fmt::Display for Malformed {
 pub(super) const KEPT: [&str; 5] =
     ["Content-Type", "Content-Encoding", "Content-Transfer-Encoding", "X-Request-ID", "X-Subject"];
 
+/// Lists that are kept as well: what a client prefers to get. They may be there several times, which is as if they were joined (RFC 9110,
+/// section 5.3), and nothing that matters for admission is in them.
+const KEPT_LISTS: [&str; 2] = ["Accept", "Accept-Language"];
+
 /// Header lines of one request: clients send some ten, browsers some twenty.
 const MOST_HEADERS: usize = 64;
 
@@ -166,6 +170,10 @@ impl Head {
         head.keep_alive &= !headers.says("Connection", "upgrade") && METHODS.contains(&method) && method != "CONNECT";
         for name in KEPT {
             head.headers.extend(headers.one(name)?.map(|value| (name, value.to_owned())));
+        }
+        for name in KEPT_LISTS {
+            let lines: Vec<&str> = headers.all(name).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+            head.headers.extend((!lines.is_empty()).then(|| (name, lines.join(", "))));
         }
         Ok(head)
     }

@@ -37,12 +37,13 @@ fn degrees(direction: Direction) -> (f64, f64) {
     }
 }
 
-/// What draws these two directions: the ones that this rendering of a head shows best. To the left its nose stays within a tenth of what
-/// is needed, and lowered it is lost.
+/// What draws these two directions, in turns of this order and the other: the ones that this rendering of a head shows best. To the left its
+/// nose stays within a tenth of what is needed, and lowered it is lost.
 fn right_then_up() -> u16 {
     thread_local!(static CALLS: Cell<usize> = const { Cell::new(0) });
-    let call = CALLS.replace((CALLS.get() + 1) % 4);
-    [Direction::Right as u16, 20_000, Direction::Up as u16, 20_000][call]
+    let call = CALLS.replace((CALLS.get() + 1) % 8);
+    let (right, up) = (Direction::Right as u16, Direction::Up as u16);
+    [right, 20_000, up, 20_000, up, 20_000, right, 20_000][call]
 }
 
 /// Runs a session on frames that follow its prompts, as `picture` renders them for degrees to the right and up.
