@@ -84,7 +84,7 @@ fn look(session: &mut Session, frame: &Frame, region: Region) -> Result<Option<M
         return Err(Error::run("the landmark model gave no points"));
     }
     // At 0 the model finds both answers equally likely; it gives faces 5 to 20.
-    if !(certainty > 0.0) {
+    if certainty.is_nan() || certainty <= 0.0 {
         return Ok(None);
     }
     let place = |&[u, v, z]: &[f32; 3]| {

@@ -197,7 +197,8 @@ impl Scene {
         let world = World::new(1);
         let (controls, all) = webcam();
         let all: Vec<u32> = all.iter().map(|control| control.id).collect();
-        let (fails, exposed): (Arc<Mutex<Option<Fault>>>, Arc<Mutex<Vec<u32>>>) = Default::default();
+        let fails = Arc::<Mutex<Option<Fault>>>::default();
+        let exposed = Arc::<Mutex<Vec<u32>>>::default();
         let source = {
             let (world, controls, fails, exposed) =
                 (world.clone(), Arc::clone(&controls), Arc::clone(&fails), Arc::clone(&exposed));

@@ -81,7 +81,7 @@ fn clip(
 ) -> Result<(), face::Error> {
     let mut failed = None;
     let each = |frame, at: Option<Duration>| {
-        let at = at.unwrap_or(INTERVAL * recording.frames());
+        let at = at.unwrap_or_else(|| INTERVAL * recording.frames());
         match recording.push(extractor, &frame, at) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
@@ -103,9 +103,12 @@ fn turns(poses: &Poses) -> Turns {
     }
 }
 
-/// Names of the recordings below the root, each with its pictures if it is a folder of them.
-fn recordings(root: &Path) -> Result<Vec<(String, Vec<String>)>, Box<dyn Error>> {
-    let mut found: Vec<(String, Vec<String>)> = vec![];
+/// The name of a recording, with its pictures if it is a folder of them.
+type Source = (String, Vec<String>);
+
+/// The recordings below the root.
+fn recordings(root: &Path) -> Result<Vec<Source>, Box<dyn Error>> {
+    let mut found: Vec<Source> = vec![];
     for name in files(root, is_medium)? {
         let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
         match found.last_mut() {

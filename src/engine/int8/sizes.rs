@@ -85,7 +85,7 @@ impl Step {
                 let fits = rows > 0 && columns > 0 && window.kernel <= shape.columns;
                 fits.then_some(Shape { rows, columns, ..self.result })
             }
-            Op::MaxPool => is_even.then(|| Shape { rows: shape.rows / 2, columns: shape.columns / 2, ..self.result }),
+            Op::MaxPool => is_even.then_some(Shape { rows: shape.rows / 2, columns: shape.columns / 2, ..self.result }),
             Op::Add { doubled } => (is_even || !doubled).then_some(shape),
             Op::Excite(_) => Some(shape),
         }

@@ -6,10 +6,8 @@
 //! likewise. A cubic over time takes away how the rest drifts. What is left is compared with the schedule by least
 //! squares, delayed by each of a range of lags.
 
+use super::orthonormal::{DRIFT, Orthonormal};
 use super::schedule::{LENGTH, STEP, STEPS, Schedule};
-
-/// Coefficients of the polynomial that is taken for drift: a cubic.
-pub(super) const DRIFT: usize = 4;
 
 /// Delays that are tried, in seconds: from a page that started early to one whose every step is taken for the one
 /// before. Wider than [`ALLOWED_LAG`], so that a schedule in a wrong phase is found where it lies instead of being
@@ -88,10 +86,10 @@ fn at_lag(schedule: &Schedule, samples: &[Sample], lag: f64) -> Option<Fit> {
     let common = product(&predicted, &seen);
     let correlation = common / (power * energy).sqrt();
     // The same with the colors left free: one value a step and axis.
-    let drift = basis.columns.len();
+    let drift = basis.columns().len();
     (0..STEPS).for_each(|step| basis.push(weights.iter().map(|weights| weights[step]).collect()));
     let along = |column: &Vec<f64>, axis: usize| column.iter().zip(&seen[axis]).map(|(a, b)| a * b).sum::<f64>();
-    let free: f64 = basis.columns[drift..].iter().map(|c| square(along(c, 0)) + square(along(c, 1))).sum();
+    let free: f64 = basis.columns()[drift..].iter().map(|c| square(along(c, 0)) + square(along(c, 1))).sum();
     let share = if free > 0.0 { (square(correlation) * energy / free).min(1.0) } else { 0.0 };
     Some(Fit { amplitude: common / power, correlation, share, lag })
 }
@@ -116,44 +114,6 @@ fn weights(time: f64) -> [f64; STEPS] {
         let end = if step == STEPS - 1 { f64::MAX } else { (step + 1) as f64 * STEP };
         ((to.min(end) - from.max(start)) / GATHERING).max(0.0)
     })
-}
-
-/// Orthonormal columns, by the modified Gram-Schmidt process, each column twice: with a dozen columns that leaves no
-/// error that counts.
-pub(super) struct Orthonormal {
-    rows: usize,
-    columns: Vec<Vec<f64>>,
-}
-
-/// A column of which less than this share of its length is new adds nothing.
-const DEPENDENT: f64 = 1e-6;
-
-impl Orthonormal {
-    pub(super) fn new(rows: usize) -> Self {
-        Self { rows, columns: vec![] }
-    }
-
-    /// Adds the part of a column that the others don't span, if there is any.
-    pub(super) fn push(&mut self, column: Vec<f64>) {
-        debug_assert_eq!(column.len(), self.rows);
-        let length = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
-        let before = length(&column);
-        let mut column = self.rest(column);
-        let after = length(&column);
-        if after > DEPENDENT * before {
-            column.iter_mut().for_each(|v| *v /= after);
-            self.columns.push(column);
-        }
-    }
-
-    /// What is left of a vector without what the columns span.
-    pub(super) fn rest(&self, mut vector: Vec<f64>) -> Vec<f64> {
-        for column in self.columns.iter().chain(&self.columns) {
-            let along: f64 = column.iter().zip(&vector).map(|(c, v)| c * v).sum();
-            vector.iter_mut().zip(column).for_each(|(v, c)| *v -= along * c);
-        }
-        vector
-    }
 }
 
 #[cfg(test)]
@@ -230,9 +190,9 @@ mod tests {
         columns.push(vec![1.0, 1.0, 1.0]);
         columns.push(vec![2.0, 2.0, 2.0]);
         columns.push(vec![0.0; 3]);
-        assert_eq!(columns.columns.len(), 1);
+        assert_eq!(columns.columns().len(), 1);
         columns.push(vec![1.0, 2.0, 3.0]);
         let rest = columns.rest(vec![5.0, 0.0, 1.0]);
-        assert!(columns.columns.iter().all(|c| c.iter().zip(&rest).map(|(c, v)| c * v).sum::<f64>().abs() < 1e-12));
+        assert!(columns.columns().iter().all(|c| c.iter().zip(&rest).map(|(c, v)| c * v).sum::<f64>().abs() < 1e-12));
     }
 }

@@ -1,7 +1,7 @@
 //! Screen light: whether the light on a face changes as the kiosk's own screen does. It may be asked for beside a turn
 //! of the head.
 //!
-//! The screen shows the colors of a [`Schedule`] that was drawn for this sitting, and the camera sees them reflected by
+//! The screen shows the colors of a [`Schedule`] that was drawn for this capture, and the camera sees them reflected by
 //! forehead, cheeks and nose. A recording or a picture on a screen of its own does not know them; a screen reflects
 //! little of them. A sheet of paper reflects as skin does: screen light says nothing against it, and a turn of the head
 //! does.
@@ -13,6 +13,7 @@
 mod calibration;
 mod fit;
 mod observation;
+mod orthonormal;
 mod patches;
 mod schedule;
 
@@ -131,8 +132,7 @@ impl Measured {
     /// Compares it with what is to be expected at this kiosk under an exposure.
     pub fn outcome(&self, calibration: &Calibration, exposure: Exposure) -> Outcome {
         let expected = calibration.expected(self.light, exposure);
-        // Also where a calibration holds no number.
-        if !(expected >= LEAST_AMPLITUDE) {
+        if expected.is_nan() || expected < LEAST_AMPLITUDE {
             return Outcome::NoVerdict(Reason::AmbientLight);
         }
         if self.eye_distance < LEAST_NEARNESS * calibration.eye_distance {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use crate::face::geometry::{Point, SUB};
 use crate::media::Frame;
 
-/// Mean linear light of red, green and blue, 0..1, in each patch of [`PATCHES`].
+/// Mean linear light of red, green and blue, 0..1, in each patch of `PATCHES`.
 pub type Patches = [[f32; 3]; PATCHES.len()];
 
 /// Centers and half sizes of the patches in eye distances, seen from the middle between the eyes: to the right along

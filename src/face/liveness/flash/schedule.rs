@@ -1,4 +1,4 @@
-//! The colors that the screen shows, drawn anew for each sitting. It shows nothing and keeps no time: the page does.
+//! The colors that the screen shows, drawn anew for each capture. It shows nothing and keeps no time: the page does.
 //!
 //! # Photosensitivity
 //! WCAG 2.3.1 allows three flashes in any one second, a flash being a pair of opposing changes of luminance, or a pair
@@ -6,9 +6,9 @@
 //! most, and four changes are two flashes: 1.7 Hz, whatever is drawn, also where red and another color alternate. A
 //! page must never shorten a step: at 0.2 s there would be three flashes and none to spare.
 
-use super::fit::{DRIFT, Orthonormal};
+use super::orthonormal::{DRIFT, Orthonormal};
 
-/// Colors in a schedule. With eight a code of another sitting passes by chance now and then (docs/ref/liveness.md);
+/// Colors in a schedule. With eight a code of another capture passes by chance now and then (docs/ref/liveness.md);
 /// more would have people hold still for longer.
 pub const STEPS: usize = 8;
 
@@ -77,7 +77,7 @@ impl Color {
     }
 }
 
-/// The colors of one sitting, in order.
+/// The colors of one capture, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
     colors: [Color; STEPS],
