@@ -80,7 +80,7 @@ impl Service {
         let family = call.route.family();
         self.is_unlocked(family)?;
         let frames = (mode > LivenessMode::Off).then_some(self.camera_settings.liveness_frames);
-        let session = CaptureSession::new(frames, best_shot, elapsed);
+        let session = CaptureSession::new(frames, best_shot, elapsed).before_fixed_camera(self.camera_settings.fixed);
         if mode < LivenessMode::Challenge {
             let captured = self.watch(call, session, None)?;
             self.judge_looks(&captured, threshold);

@@ -70,7 +70,7 @@ impl Service {
         let threshold = submission.payload.analyses.iter().map(|a| a.threshold).fold(1.0, f64::min);
         let mut seen = self.capture_person(call, (mode, threshold), best_shot)?;
         let witnesses = witnesses(mode, &seen.capture);
-        let Some(PadVerdict { spoofing, frames, best_shot }) = seen.capture.live.take() else {
+        let Some(PadVerdict { spoofing, frames, best_shot, .. }) = seen.capture.live.take() else {
             return Err(Error::internal(Family::Liveness, "liveness was not judged"));
         };
         let details = Details::Video(seen.info(frames));

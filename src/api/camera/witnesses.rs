@@ -23,6 +23,7 @@ pub(super) fn witnesses(mode: LivenessMode, capture: &Capture) -> Value {
     json!({
         "mode": mode.word(),
         "looks": { "confidence_spoofing": hundredths(live.spoofing.value()), "frames": live.frames },
+        "beside": live.beside.map(|share| json!({ "moves_with_head": hundredths(share) })),
         "turns": if mode < LivenessMode::Challenge { Value::Null } else { turns.into() },
     })
 }

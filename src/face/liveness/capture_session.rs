@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use super::beside::Beside;
 use super::challenge::{ChallengeRun, ChallengeView, Ending, Response, State, draw};
 use super::pooling::Kind;
 use super::shot_of;
@@ -33,6 +34,8 @@ pub struct CaptureSession {
     /// Frames to judge for liveness; none if liveness is not asked for.
     frames: Option<usize>,
     best_shot: bool,
+    /// Whether the camera stands still, so that what moves beside the head tells of a sheet.
+    stands_still: bool,
     clock: fn() -> Duration,
     effort: Effort,
     steady: StabilityCheck,
@@ -68,9 +71,14 @@ pub struct PadVerdict {
     pub spoofing: Score,
     /// Frames that were judged.
     pub frames: usize,
+    /// Share of the corners beside the head that moved with it, 0..1, before a camera that stands still and if enough moved.
+    pub beside: Option<f64>,
     /// The best shot as JPEG, if it was asked for.
     pub best_shot: Option<SecretBytes>,
 }
+
+/// Confidence of an attack when what is beside the head moves with it: that of an exchanged face.
+const MOVES_ALONG: f64 = 0.99;
 
 /// Fewest frames to judge when the time is over: from eight on a sequence has its own bound, and the half that is left out, the most
 /// live frames, leaves four.
@@ -125,6 +133,7 @@ impl CaptureSession {
         Self {
             frames,
             best_shot,
+            stands_still: false,
             clock,
             effort: Effort::default(),
             steady: StabilityCheck::default(),
@@ -135,6 +144,11 @@ impl CaptureSession {
             reason: None,
             seen: None,
         }
+    }
+
+    /// The same before a camera that stands still: a face with which what is beside it moves is an attack.
+    pub fn before_fixed_camera(self, stands_still: bool) -> Self {
+        Self { stands_still, ..self }
     }
 
     /// The same, and the person has to meet a challenge of `count` directions, which are others than `last`.
@@ -173,7 +187,8 @@ impl CaptureSession {
         };
         let Some(judging) = &mut self.judging else {
             if let Some(face) = self.wait(extractor, &frame)? {
-                let tracker = SubjectTracker::of_upright(self.best_shot, extractor.second_person.camera, self.clock);
+                let tracker = SubjectTracker::of_upright(self.best_shot, extractor.second_person.camera, self.clock)
+                    .beside(self.stands_still);
                 match &mut self.challenges {
                     Some(challenges) => {
                         let tasks = draw(challenges.count, &challenges.last, challenges.random);
@@ -381,8 +396,11 @@ impl CaptureSession {
         let template = Template::new(extractor.model, best.quality, &best.vector)
             .map_err(|_| engine::Error::run("the embedder gave no direction"))?;
         let best_shot = shot_of(seen, &subject)?;
-        let spoofing = verdict(&seen.judged, kind, &extractor.curve);
-        let live = PadVerdict { spoofing, frames: seen.judged.len(), best_shot };
+        let looks = verdict(&seen.judged, kind, &extractor.curve);
+        let moves_along = seen.beside.as_ref().is_some_and(Beside::denies);
+        let spoofing = if moves_along { looks.max(Score::new(MOVES_ALONG)) } else { looks };
+        let beside = seen.beside.as_ref().and_then(Beside::share);
+        let live = PadVerdict { spoofing, frames: seen.judged.len(), beside, best_shot };
         Ok(Capture { template, live: Some(live), responses: vec![], effort: self.effort })
     }
 }

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::beside::Beside;
 use super::evidence::FrameEvidence;
 use super::pooling::Kind;
 use super::shot;
@@ -29,6 +30,8 @@ pub(super) struct SubjectEvidence {
     pub(super) judged: Vec<FrameEvidence>,
     /// If best shots were asked for, one for each of the people seen first.
     pub(super) shots: Vec<BestShot>,
+    /// What moved beside the head, if that was looked at.
+    pub(super) beside: Option<Beside>,
 }
 
 /// The best frame of a person so far.
@@ -83,6 +86,8 @@ pub(super) struct SubjectTracker {
     best_wanted: bool,
     /// Area from which another face is a second person, in percent of the subject's.
     second_person: u32,
+    /// What moves beside the head, if the camera stands still.
+    beside: Option<Beside>,
 }
 
 /// What a frame shows, before anything is judged.
@@ -142,7 +147,13 @@ impl SubjectTracker {
             shots: vec![],
             best_wanted,
             second_person,
+            beside: None,
         }
+    }
+
+    /// The same, with an eye on what moves beside the head, if the camera `stands_still`.
+    pub(super) fn beside(self, stands_still: bool) -> Self {
+        Self { beside: stands_still.then(Beside::default), ..self }
     }
 
     /// The same for frames that are known to be upright, such as a camera's in which an upright face was seen.
@@ -172,6 +183,9 @@ impl SubjectTracker {
             on_time(stop)?;
             let faces = self.find(extractor, &frame, coarse_only)?;
             let Some(face) = self.subject(&faces, &frame) else { return Ok(()) };
+            if let Some(beside) = &mut self.beside {
+                beside.push(&frame, &face);
+            }
             on_time(stop)?;
             let Some(face) = self.confirm(extractor, &frame, &face)? else {
                 self.defect = Some(QualityDefect::of_unconfirmed(&frame, &face));
@@ -195,7 +209,12 @@ impl SubjectTracker {
         let faces = self.find(extractor, frame, false)?;
         Ok(match self.subject(&faces, frame) {
             _ if self.several.0 > several => Sighting::Several,
-            Some(face) => Sighting::Subject(face),
+            Some(face) => {
+                if let Some(beside) = &mut self.beside {
+                    beside.push(frame, &face);
+                }
+                Sighting::Subject(face)
+            }
             None => Sighting::Nobody,
         })
     }
@@ -320,7 +339,8 @@ impl SubjectTracker {
 
     /// The evidence without a question whether it is enough.
     pub(super) fn evidence(self) -> Option<SubjectEvidence> {
-        (!self.judged.is_empty()).then_some(SubjectEvidence { judged: self.judged, shots: self.shots })
+        let Self { judged, shots, beside, .. } = self;
+        (!judged.is_empty()).then_some(SubjectEvidence { judged, shots, beside })
     }
 
     /// The evidence, or why the frames don't allow a judgment.
@@ -340,7 +360,7 @@ impl SubjectTracker {
                 None => Error::TooFewFrames { usable: judged, of: self.frames },
             });
         }
-        Ok(SubjectEvidence { judged: self.judged, shots: self.shots })
+        Ok(SubjectEvidence { judged: self.judged, shots: self.shots, beside: self.beside })
     }
 }
 

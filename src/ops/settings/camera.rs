@@ -38,6 +38,8 @@ pub struct Camera {
     pub liveness_required: LivenessMode,
     /// Directions in which a challenge asks to turn the head, 2 or 3.
     pub challenge_directions: usize,
+    /// Whether the camera stands still: then a face with which what is beside it moves, as a sheet does, is an attack.
+    pub fixed: bool,
     /// Seconds for which the camera's methods are locked after an attack verdict; twice as long with each further one. 0 never locks.
     pub lock_out_s: u64,
     /// Area from which another face is a second person, in percent of the subject's, 1 to 100. People queue before a door's camera: a
@@ -173,6 +175,7 @@ impl Default for Camera {
             preview: true,
             liveness_required: LivenessMode::Off,
             challenge_directions: 2,
+            fixed: false,
             lock_out_s: 5,
             second_person_percent: 25,
             liveness_frames: 24,

@@ -14,9 +14,6 @@ const GRID: usize = 4;
 const RELIEF: [f64; 2] = [1.6, 2.3];
 /// How far behind the middle of the face the axis lies on which a head turns, in eye distances: about where the spine meets the skull.
 const AXIS: f64 = 1.0;
-/// Distance of the camera in eye distances, for the sheet: about half a meter.
-const CAMERA: f64 = 6.0;
-
 /// A portrait and the relief of its face.
 pub(super) struct Head {
     portrait: Frame,
@@ -29,6 +26,15 @@ pub(super) struct Head {
 
 fn relief(height: f64) -> f64 {
     height * RELIEF[usize::from(height > 0.0)]
+}
+
+/// How a sheet is held before the camera. Lengths are in distances of the outer eye corners.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sheet {
+    /// Of the cylinder about an upright axis that it is bent to, bulging toward the camera; none if it is flat.
+    pub(super) radius: Option<f64>,
+    /// Of the camera.
+    pub(super) distance: f64,
 }
 
 /// A vertex of the grid: where it is in the portrait and in the picture, and its height there.
@@ -61,13 +67,21 @@ impl Head {
         })
     }
 
-    /// The portrait on a flat sheet that is turned so many degrees.
-    pub(super) fn sheet(&self, right: f64, up: f64) -> Frame {
+    /// The portrait on a sheet that is turned so many degrees.
+    pub(super) fn sheet(&self, sheet: Sheet, right: f64, up: f64) -> Frame {
         let (yaw, pitch) = (right.to_radians(), -up.to_radians());
-        let camera = CAMERA * self.eyes;
+        let camera = sheet.distance * self.eyes;
         self.drawn(|[x, y]| {
             let (dx, dy) = (x - self.middle[0], y - self.middle[1]);
-            let (tx, tz) = (dx * yaw.cos(), -dx * yaw.sin());
+            let (dx, dz) = match sheet.radius {
+                // What lies along the sheet lies along the cylinder, up to a quarter of it.
+                Some(radius) => {
+                    let around = (dx / (radius * self.eyes)).clamp(-1.5, 1.5);
+                    (radius * self.eyes * around.sin(), -radius * self.eyes * (1.0 - around.cos()))
+                }
+                None => (dx, 0.0),
+            };
+            let (tx, tz) = (dx * yaw.cos() + dz * yaw.sin(), dz * yaw.cos() - dx * yaw.sin());
             let (ty, tz) = (dy * pitch.cos() + tz * pitch.sin(), tz * pitch.cos() - dy * pitch.sin());
             let nearer = camera / (camera - tz);
             ([self.middle[0] + tx * nearer, self.middle[1] + ty * nearer], tz)
