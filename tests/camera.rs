@@ -188,6 +188,16 @@ fn a_picture_meets_no_challenge() {
     assert_eq!(state(&service)["attacks"], 0, "who does not turn is no attack");
 }
 
+/// Nobody gets what cannot be had here: it would be less than was asked for.
+#[test]
+fn screen_light_needs_a_calibration() {
+    let service = service(&pictures("collins.jpg"), &[]);
+    let reply = post(&service, &format!("{EXTRACT}?liveness=challenge+light"));
+    assert_refused(&reply, 400, "BPE-002006");
+    assert!(reply.text().contains("not calibrated"), "{}", reply.text());
+    assert_eq!(state(&service)["opened"], 0);
+}
+
 #[test]
 fn attacks_lock_the_methods_for_a_while() {
     let folder = Folder::new("locked", &[("collins.jpg", 12), ("hopper.jpg", 12)]);

@@ -46,6 +46,9 @@ _faceplate() {
             faceplate,token)
                 cmd="faceplate__subcmd__token"
                 ;;
+            faceplate__subcmd__calibrate,light)
+                cmd="faceplate__subcmd__calibrate__subcmd__light"
+                ;;
             faceplate__subcmd__calibrate,site)
                 cmd="faceplate__subcmd__calibrate__subcmd__site"
                 ;;
@@ -176,8 +179,46 @@ _faceplate() {
             return 0
             ;;
         faceplate__subcmd__calibrate)
-            opts="-h --settings --set --listen --models --workers --log --help site"
+            opts="-h --settings --set --listen --models --workers --log --help light site"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --settings)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --models)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        faceplate__subcmd__calibrate__subcmd__light)
+            opts="-h --settings --set --listen --models --workers --log --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -41,7 +41,7 @@ complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "healthcheck" -d
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "cameras" -d 'List the cameras and what they can do'
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "bench" -d 'Measure the processor time of each step'
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "template" -d 'Show templates, or join those of one person'
-complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "calibrate" -d 'Fit the score curve to an installation site'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "calibrate" -d 'Fit the score curve to an installation site, or screen light to a kiosk'
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "token" -d 'Make, list and revoke access tokens'
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "key" -d 'Make keys that encrypt templates'
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "eval" -d 'Measure accuracy and attack detection on labeled files'
@@ -116,14 +116,22 @@ complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish
 complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from join" -l workers -d 'inference.workers: how many threads infer' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from join" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand template; and __fish_seen_subcommand_from join" -s h -l help -d 'Print help'
-complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -l settings -d 'The settings file (TOML)' -r -F
-complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -l set -d 'Any setting' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -l listen -d 'server.listen: where to listen' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -l models -d 'inference.models: other models than the embedded ones' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -l workers -d 'inference.workers: how many threads infer' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -s h -l help -d 'Print help'
-complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from site" -f -a "site" -d 'Measure non-mated scores on this site\'s pictures, and print the settings for them'
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from light site" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from light site" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from light site" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from light site" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from light site" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from light site" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from light site" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from light site" -f -a "light" -d 'Have the running service measure its screen\'s light on a person\'s face, and print the settings for it'
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and not __fish_seen_subcommand_from light site" -f -a "site" -d 'Measure non-mated scores on this site\'s pictures, and print the settings for them'
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from light" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from light" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from light" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from light" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from light" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from light" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from light" -s h -l help -d 'Print help'
 complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from site" -l root -d 'Pictures or templates of at least 50 people, a folder for each' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from site" -l settings -d 'The settings file (TOML)' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand calibrate; and __fish_seen_subcommand_from site" -l set -d 'Any setting' -r

@@ -56,7 +56,7 @@ impl CameraQuery {
                 // There is no way to ask for less than the settings do.
                 "liveness" => {
                     let asked = LivenessMode::asked(value);
-                    let asked = asked.ok_or_else(|| wrong("required or challenge".into()))?;
+                    let asked = asked.ok_or_else(|| wrong("required, challenge or challenge+light".into()))?;
                     self.liveness = self.liveness.max(asked);
                 }
                 "threshold_spoofing" => {
@@ -110,7 +110,7 @@ mod tests {
             usual,
             CameraQuery { liveness: LivenessMode::Off, threshold: 0.5, wait: Duration::from_secs(10), most_threshold }
         );
-        for mode in [LivenessMode::Required, LivenessMode::Challenge] {
+        for mode in [LivenessMode::Required, LivenessMode::Challenge, LivenessMode::ChallengeAndLight] {
             let query = format!("&liveness={}&", mode.word());
             assert_eq!(read(&query).unwrap(), CameraQuery { liveness: mode, ..usual.clone() });
         }
@@ -157,10 +157,10 @@ mod tests {
     fn invalid_queries_are_refused_with_a_reason() {
         for (query, told) in [
             ("livness=required", "livness"),
-            ("liveness", "must be required or challenge"),
-            ("liveness=Required", "must be required or challenge"),
-            ("liveness=off", "must be required or challenge"),
-            ("liveness=challenge+light", "must be required or challenge"),
+            ("liveness", "must be required, challenge"),
+            ("liveness=Required", "must be required, challenge"),
+            ("liveness=off", "must be required, challenge"),
+            ("liveness=challenge%2Blight", "must be required, challenge"),
             ("liveness=required&liveness=required", "twice"),
             ("liveness=required&threshold_spoofing=1.5", "from 0 to 1"),
             ("liveness=required&threshold_spoofing=NaN", "from 0 to 1"),

@@ -44,6 +44,7 @@ impl Service {
             }
             Route::Join => self.parts(call, body).and_then(|found| self.join(call, &found)),
             Route::CameraDetect => self.camera_detect(call, body),
+            Route::CameraLight => self.calibrate_light(call, body),
             Route::CameraExtract => self.camera_extract(call, body),
             Route::CameraVerify => self.parts(call, body).and_then(|found| self.camera_verify(call, &found)),
             Route::CameraVerifyN => self.parts(call, body).and_then(|found| self.camera_verify_n(call, &found)),

@@ -147,6 +147,11 @@ impl Error {
         Self { family, ..self }
     }
 
+    /// The same, of a challenge that was not met for this reason, as a word.
+    pub(super) fn reasoned(self, reason: &'static str) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+
     /// The same, with a retry after this many seconds.
     pub(super) fn for_seconds(self, seconds: u64) -> Self {
         Self { retry_s: Some(seconds), ..self }

@@ -115,7 +115,7 @@ impl Route {
             Self::Version | Self::OpenApi | Self::Ready | Self::Metrics | Self::Camera => Class::Probe,
             Self::PatternHealth | Self::LivenessHealth => Class::Probe,
             Self::CameraFrame | Self::CameraStream | Self::CameraDetect | Self::CameraChallenge => Class::Camera,
-            Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN => Class::Camera,
+            Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN | Self::CameraLight => Class::Camera,
             Self::Extract | Self::Compare | Self::Verify | Self::ExtractAndCompare => Class::Inference,
             Self::CompareN | Self::VerifyN | Self::ExtractAndCompareN | Self::Join => Class::Inference,
             Self::LivenessDetect => Class::Inference,

@@ -42,6 +42,8 @@ pub enum Route {
     Camera,
     /// `GET /v1/camera/challenge`
     CameraChallenge,
+    /// `POST /v1/camera/light`
+    CameraLight,
     /// `GET /v1/camera/frame`
     CameraFrame,
     /// `GET /v1/camera/stream`
@@ -75,7 +77,7 @@ pub(super) enum Accepts {
 
 impl Route {
     /// All routes.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Version,
         Self::OpenApi,
         Self::Alive,
@@ -94,6 +96,7 @@ impl Route {
         Self::LivenessDetect,
         Self::Camera,
         Self::CameraChallenge,
+        Self::CameraLight,
         Self::CameraFrame,
         Self::CameraStream,
         Self::CameraDetect,
@@ -123,6 +126,7 @@ impl Route {
             Self::LivenessDetect => "/v1/face/liveness/detect",
             Self::Camera => "/v1/camera",
             Self::CameraChallenge => "/v1/camera/challenge",
+            Self::CameraLight => "/v1/camera/light",
             Self::CameraFrame => "/v1/camera/frame",
             Self::CameraStream => "/v1/camera/stream",
             Self::CameraDetect => "/v1/camera/liveness/detect",
@@ -147,7 +151,7 @@ impl Route {
             Self::Version | Self::OpenApi | Self::PatternHealth | Self::LivenessHealth => Accepts::Nothing,
             Self::Alive | Self::Ready | Self::Metrics => Accepts::Nothing,
             Self::Camera | Self::CameraChallenge | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
-            Self::CameraExtract => Accepts::NoSample,
+            Self::CameraExtract | Self::CameraLight => Accepts::NoSample,
             Self::CameraDetect => Accepts::Payload,
             Self::CameraVerify => form(&[("bio_template", Template)], None),
             Self::CameraVerifyN | Self::Join => form(&[], Some(("templates_n", Template))),
@@ -169,7 +173,7 @@ impl Route {
                 Some(&["liveness", "threshold_spoofing", "deadline_ms"])
             }
             Self::CameraDetect => Some(&["liveness", "deadline_ms"]),
-            Self::CameraFrame => Some(&["deadline_ms"]),
+            Self::CameraFrame | Self::CameraLight => Some(&["deadline_ms"]),
             Self::CameraStream | Self::CameraChallenge => Some(&[]),
             _ => None,
         }

@@ -42,7 +42,7 @@ pub(super) enum Command {
     /// Show templates, or join those of one person
     #[command(subcommand)]
     Template(Template),
-    /// Fit the score curve to an installation site
+    /// Fit the score curve to an installation site, or screen light to a kiosk
     #[command(subcommand)]
     Calibrate(Calibrate),
     /// Make, list and revoke access tokens
@@ -126,6 +126,8 @@ pub(super) enum Template {
 
 #[derive(Debug, PartialEq, Subcommand)]
 pub(super) enum Calibrate {
+    /// Have the running service measure its screen's light on a person's face, and print the settings for it
+    Light,
     /// Measure non-mated scores on this site's pictures, and print the settings for them
     Site {
         /// Pictures or templates of at least 50 people, a folder for each

@@ -40,7 +40,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
 }
 
 /// Where a service is reached that listens on this address: on any address means on this machine as well.
-fn reached(listening: SocketAddr) -> SocketAddr {
+pub(super) fn reached(listening: SocketAddr) -> SocketAddr {
     let ip = match listening.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),

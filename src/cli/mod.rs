@@ -79,6 +79,7 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::Bench(bench) => bench::run(&settings, bench)?,
         Command::Template(Template::Show { file }) => template::show(&settings, file)?,
         Command::Template(Template::Join { files, out }) => template::join(&settings, files, out.as_deref())?,
+        Command::Calibrate(Calibrate::Light) => calibrate::light(&settings)?,
         Command::Calibrate(Calibrate::Site { root }) => calibrate::site(&settings, root)?,
         Command::Token(Token::New { name, scopes, write }) => token::new(name, scopes, write.as_deref())?,
         Command::Token(Token::List) => token::list(&settings),

@@ -3,7 +3,7 @@
 //! A worker takes the newest frame when its job starts, not when it was queued: however long the job waited, no frame older than
 //! [`MAX_AGE`](crate::camera::MAX_AGE) is judged. The camera's thread takes the next frames meanwhile.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use embassy_futures::select::{Either, select};
@@ -13,11 +13,12 @@ use super::super::context::{Call, Service};
 use super::super::error::{CameraKind, Error, Family, Kind};
 use super::challenge::board::{Running, Shown};
 use super::challenge::words::{Instruction, Way};
+use super::frames::{no_frame, refused, with_room};
+use super::light::{LitFace, calibration};
 use super::lock_out::LockOut;
-use crate::camera::{Fault, Identity, Light, RawFrame};
+use crate::camera::{Identity, Light};
 use crate::face::{self, Capture, CaptureSession, ChallengeView, Extractor, Prompt};
 use crate::media::video::Info;
-use crate::ops::memory::Reserved;
 use crate::ops::settings::LivenessMode;
 use crate::ops::{counted, random_word};
 use crate::work::{Failed, WaitLimit, block_on};
@@ -25,6 +26,8 @@ use crate::work::{Failed, WaitLimit, block_on};
 /// A captured person, with the camera and the time it took.
 pub(super) struct CapturedPerson {
     pub(super) capture: Capture,
+    /// What the light of the screen told, if it was asked.
+    pub(super) light: Option<LitFace>,
     identity: Option<Identity>,
     timing: Timing,
 }
@@ -86,13 +89,26 @@ impl Service {
             self.judge_looks(&captured, threshold);
             return Ok(captured);
         }
-        let busy = || {
-            let detail = "another request's challenge is under way; try again";
-            Error::new(family, Kind::Camera(CameraKind::Busy), detail)
-        };
-        let board = self.board.begin().ok_or_else(busy)?;
+        let calibration = calibration(&self.camera_settings).filter(|_| mode == LivenessMode::ChallengeAndLight);
+        if mode == LivenessMode::ChallengeAndLight && calibration.is_none() {
+            let detail = "the screen's light is not calibrated: see camera.light_amplitude";
+            return Err(Error::new(family, Kind::Parameter, detail));
+        }
+        let board = self.begin_challenge(family)?;
         let (count, last) = (self.camera_settings.challenge_directions, self.board.last());
         let captured = self.watch(call, session.with_challenge(count, last, random_word), Some(&board));
+        let captured = captured.and_then(|mut captured| {
+            if let Some(calibration) = calibration.filter(|_| !is_attack(&captured, threshold)) {
+                let light = self.screen_light(call, &captured.capture, &calibration, &board)?;
+                if light.is_attack() {
+                    self.note_attack("the light on the face did not follow the screen");
+                    let detail = "the light on the face did not follow the screen (no_light)";
+                    return Err(Error::new(family, Kind::Camera(CameraKind::Attack), detail).reasoned("no_light"));
+                }
+                captured.light = Some(light);
+            }
+            Ok(captured)
+        });
         let reason = match &captured {
             Ok(captured) => self.judge_looks(captured, threshold).then_some("attack"),
             Err(error) => Some(error.reason().unwrap_or("no_result")),
@@ -103,16 +119,29 @@ impl Service {
 
     /// Whether a person looks like an attack, which is counted.
     fn judge_looks(&self, captured: &CapturedPerson, threshold: f64) -> bool {
-        let bound = threshold.max(DEFAULT_THRESHOLD); // nobody locks the methods by asking for less
-        let is_attack = captured.capture.live.as_ref().is_some_and(|live| live.spoofing.value() > bound);
+        let is_attack = is_attack(captured, threshold.max(DEFAULT_THRESHOLD)); // nobody locks the methods by asking for less
         if is_attack {
             self.note_attack("the face was judged a presentation attack");
         }
         is_attack
     }
 
+    /// The person before whose face a screen's light is calibrated.
+    pub(super) fn calibrating_person(&self, call: &Call) -> Result<Capture, Error> {
+        let session = CaptureSession::new(Some(self.camera_settings.liveness_frames), false, elapsed);
+        self.watch(call, session, None).map(|person| person.capture)
+    }
+
+    /// Begins a challenge, unless one is under way.
+    pub(super) fn begin_challenge(&self, family: Family) -> Result<Running<'_>, Error> {
+        self.board.begin().ok_or_else(|| {
+            let detail = "another request's challenge is under way; try again";
+            Error::new(family, Kind::Camera(CameraKind::Busy), detail)
+        })
+    }
+
     /// An error while attack verdicts have locked the camera's methods.
-    fn is_unlocked(&self, family: Family) -> Result<(), Error> {
+    pub(super) fn is_unlocked(&self, family: Family) -> Result<(), Error> {
         match self.lock_out().left(Instant::now()) {
             None => Ok(()),
             Some(left) => {
@@ -205,7 +234,7 @@ impl Service {
         let capture =
             capture.map_err(|told| if timing.frames == 0 { no_frame(family, lease.fault()) } else { told })?;
         timing.total = start.elapsed();
-        Ok(CapturedPerson { capture, identity: self.camera.report().identity, timing })
+        Ok(CapturedPerson { capture, light: None, identity: self.camera.report().identity, timing })
     }
 
     /// Has a worker analyze the newest frame after number `after`.
@@ -337,27 +366,9 @@ impl CapturedPerson {
     }
 }
 
-/// The error for a camera that gives no frames.
-pub(super) fn refused(family: Family, fault: &Fault) -> Error {
-    let kind = if *fault == Fault::Busy { CameraKind::Busy } else { CameraKind::Absent };
-    Error::new(family, Kind::Camera(kind), fault.to_string())
-}
-
-/// The frame that `newest` returns once there is memory for one of its size, with that memory; none if there is no frame, or if it is
-/// not wanted any more.
-pub(super) fn with_room(
-    newest: impl Fn() -> Option<(u64, Arc<RawFrame>)>,
-    extractor: &Extractor,
-    unwanted: &dyn Fn() -> bool,
-) -> Option<(Reserved, (u64, Arc<RawFrame>))> {
-    let room = extractor.reserve(newest()?.1.layout.bytes(), unwanted).ok()?;
-    Some((room, newest()?))
-}
-
-/// The error for a camera that gave no frame in time.
-pub(super) fn no_frame(family: Family, fault: Option<Fault>) -> Error {
-    let silent = || Error::new(family, Kind::Camera(CameraKind::Absent), "the camera sent no frame in time");
-    fault.map_or_else(silent, |fault| refused(family, &fault))
+/// Whether a person looks like an attack.
+fn is_attack(captured: &CapturedPerson, threshold: f64) -> bool {
+    captured.capture.live.as_ref().is_some_and(|live| live.spoofing.value() > threshold)
 }
 
 /// What to show of a challenge that is under way.

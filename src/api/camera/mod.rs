@@ -5,6 +5,8 @@
 
 mod capture;
 mod challenge;
+mod frames;
+mod light;
 mod lock_out;
 mod preview;
 mod status;
@@ -69,7 +71,7 @@ impl Service {
         let mode = call.ask.liveness.max(LivenessMode::Required);
         let threshold = submission.payload.analyses.iter().map(|a| a.threshold).fold(1.0, f64::min);
         let mut seen = self.capture_person(call, (mode, threshold), best_shot)?;
-        let witnesses = witnesses(mode, &seen.capture);
+        let witnesses = witnesses(mode, &seen);
         let Some(PadVerdict { spoofing, frames, best_shot, .. }) = seen.capture.live.take() else {
             return Err(Error::internal(Family::Liveness, "liveness was not judged"));
         };
@@ -94,7 +96,7 @@ impl Service {
             }
             _ => Ok(Person {
                 timing: seen.server_timing(),
-                witnesses: witnesses(mode, &seen.capture),
+                witnesses: witnesses(mode, &seen),
                 template: seen.capture.template,
             }),
         }

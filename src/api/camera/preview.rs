@@ -10,7 +10,7 @@ use embassy_futures::select::{Either, select};
 use super::super::context::{Call, Service};
 use super::super::error::{CameraKind, Error, Kind};
 use super::super::reply::Reply;
-use super::capture::{no_frame, refused, with_room};
+use super::frames::{no_frame, refused, with_room};
 use crate::camera::{Lease, RawFrame};
 use crate::face::Extractor;
 use crate::gate::InFlightRequest;

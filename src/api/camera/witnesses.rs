@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::capture::CapturedPerson;
 use super::challenge::words::Way;
-use crate::face::Capture;
+use super::light::LitFace;
 use crate::ops::settings::LivenessMode;
 
 /// What the witnesses of a capture said; null where liveness was not asked for.
-pub(super) fn witnesses(mode: LivenessMode, capture: &Capture) -> Value {
+pub(super) fn witnesses(mode: LivenessMode, person: &CapturedPerson) -> Value {
+    let capture = &person.capture;
     let Some(live) = &capture.live else { return Value::Null };
     let turns: Vec<_> = capture
         .responses
@@ -24,6 +26,7 @@ pub(super) fn witnesses(mode: LivenessMode, capture: &Capture) -> Value {
         "mode": mode.word(),
         "looks": { "confidence_spoofing": hundredths(live.spoofing.value()), "frames": live.frames },
         "beside": live.beside.map(|share| json!({ "moves_with_head": hundredths(share) })),
+        "light": person.light.as_ref().map(LitFace::told),
         "turns": if mode < LivenessMode::Challenge { Value::Null } else { turns.into() },
     })
 }

@@ -58,6 +58,8 @@ pub struct Capture {
     pub template: Template,
     /// The liveness verdict, if it was asked for.
     pub live: Option<PadVerdict>,
+    /// The embedding in the template, as a unit vector.
+    pub(in crate::face) vector: Vec<f64>,
     /// The directions in which the head turned, if it was asked to.
     pub responses: Vec<Response>,
     /// Time spent, summed over all frames.
@@ -357,7 +359,9 @@ impl CaptureSession {
         let template = extractor.embed(&crop, &quality);
         self.effort.embed += (self.clock)() - start;
         match template {
-            Ok(template) => Ok(Some(Capture { template, live: None, responses: vec![], effort: self.effort })),
+            Ok(template) => {
+                Ok(Some(Capture { template, live: None, vector: vec![], responses: vec![], effort: self.effort }))
+            }
             Err(reason @ Error::Unusable(_)) => {
                 self.reset();
                 self.reason = Some(reason);
@@ -401,7 +405,8 @@ impl CaptureSession {
         let spoofing = if moves_along { looks.max(Score::new(MOVES_ALONG)) } else { looks };
         let beside = seen.beside.as_ref().and_then(Beside::share);
         let live = PadVerdict { spoofing, frames: seen.judged.len(), beside, best_shot };
-        Ok(Capture { template, live: Some(live), responses: vec![], effort: self.effort })
+        let vector = best.vector.clone();
+        Ok(Capture { template, live: Some(live), vector, responses: vec![], effort: self.effort })
     }
 }
 

@@ -9,6 +9,7 @@ mod capture_session;
 mod challenge;
 mod evidence;
 pub mod flash;
+mod light_session;
 mod pooling;
 mod shot;
 mod tracker;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub use capture_session::{Capture, CaptureSession, PadVerdict};
 pub use challenge::{ChallengeView, Ending, Poses, Prompt, Recording, Response};
+pub use light_session::LightSession;
 pub use tracker::Effort;
 pub use turn::Direction;
 

@@ -34,12 +34,22 @@ pub struct Camera {
     /// Whether `/v1/camera/frame` and `/v1/camera/stream` show what the camera sees.
     pub preview: bool,
     /// The least that every request of the camera's pattern methods asks of liveness: `false`, `true` (the looks of the face), or
-    /// `challenge` (turn the head as well).
+    /// `challenge` (turn the head as well) or `challenge+light` (and reflect the screen's light).
     pub liveness_required: LivenessMode,
     /// Directions in which a challenge asks to turn the head, 2 or 3.
     pub challenge_directions: usize,
     /// Whether the camera stands still: then a face with which what is beside it moves, as a sheet does, is an attack.
     pub fixed: bool,
+    /// Light of the kiosk's screen on a face, relative to the rest of the light there, as it was calibrated; 0 is not calibrated.
+    pub light_amplitude: f64,
+    /// Distance between the eyes meanwhile, in pixels.
+    pub light_eye_distance: f64,
+    /// Mean linear green of the face meanwhile, 0 to 1.
+    pub light_level: f64,
+    /// Exposure of the camera meanwhile, in units of 100 microseconds; 0 is not known.
+    pub light_exposure: i64,
+    /// Gain of the camera meanwhile, in the driver's unit; 0 is not known.
+    pub light_gain: i64,
     /// Seconds for which the camera's methods are locked after an attack verdict; twice as long with each further one. 0 never locks.
     pub lock_out_s: u64,
     /// Area from which another face is a second person, in percent of the subject's, 1 to 100. People queue before a door's camera: a
@@ -71,6 +81,8 @@ pub enum LivenessMode {
     Required,
     /// That the head turns where it is asked to, too.
     Challenge,
+    /// That the face reflects the screen's light, too.
+    ChallengeAndLight,
 }
 
 impl LivenessMode {
@@ -80,12 +92,13 @@ impl LivenessMode {
             Self::Off => "off",
             Self::Required => "required",
             Self::Challenge => "challenge",
+            Self::ChallengeAndLight => "challenge+light",
         }
     }
 
     /// The mode that a word of a query asks for.
     pub fn asked(word: &str) -> Option<Self> {
-        [Self::Required, Self::Challenge].into_iter().find(|mode| mode.word() == word)
+        [Self::Required, Self::Challenge, Self::ChallengeAndLight].into_iter().find(|mode| mode.word() == word)
     }
 }
 
@@ -99,7 +112,7 @@ impl TryFrom<Value> for LivenessMode {
             Value::String(word) => Self::asked(word),
             _ => None,
         };
-        known.ok_or_else(|| format!("{given} must be false, true or \"challenge\""))
+        known.ok_or_else(|| format!("{given} must be false, true, \"challenge\" or \"challenge+light\""))
     }
 }
 
@@ -176,6 +189,11 @@ impl Default for Camera {
             liveness_required: LivenessMode::Off,
             challenge_directions: 2,
             fixed: false,
+            light_amplitude: 0.0,
+            light_eye_distance: 0.0,
+            light_level: 0.0,
+            light_exposure: 0,
+            light_gain: 0,
             lock_out_s: 5,
             second_person_percent: 25,
             liveness_frames: 24,
@@ -205,6 +223,18 @@ impl Camera {
         let wrong = ranges.iter().find(|(_, value, least, most)| !(least..=most).contains(&value));
         if let Some((name, value, least, most)) = wrong {
             return Some(Error::out_of_range(format!("camera.{name}"), format!("{value} is not in {least}..={most}")));
+        }
+        let light = [
+            ("light_amplitude", self.light_amplitude, 10.0),
+            ("light_eye_distance", self.light_eye_distance, 10_000.0),
+            ("light_level", self.light_level, 1.0),
+        ];
+        if let Some((name, value, most)) = light.iter().find(|(_, value, most)| !(0.0..=*most).contains(value)) {
+            return Some(Error::out_of_range(format!("camera.{name}"), format!("{value} is not in 0..={most}")));
+        }
+        if self.liveness_required == LivenessMode::ChallengeAndLight && self.light_amplitude == 0.0 {
+            let what = "challenge+light needs a calibration, which camera.light_amplitude lacks";
+            return Some(Error::out_of_range("camera.liveness_required", what));
         }
         if let Some(error) = second_person_out_of_range("camera", self.second_person_percent) {
             return Some(error);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::words::Instruction;
 use crate::face::Direction;
+use crate::face::flash::{STEPS, Schedule};
 
 /// The running challenge, or the last one.
 #[derive(Debug, Default)]
@@ -23,6 +24,10 @@ struct Inner {
     shown: Option<Shown>,
     /// The directions of the last challenge.
     last: Vec<Direction>,
+    /// The colors of the last people, the newest last.
+    schedules: Vec<Schedule>,
+    /// When the colors that are shown were given to a page.
+    delivered: Option<Instant>,
 }
 
 /// What is shown to the person.
@@ -37,6 +42,8 @@ pub(in crate::api) struct Shown {
     pub(in crate::api) until: Option<Instant>,
     /// Why it failed, as a word.
     pub(in crate::api) reason: Option<&'static str>,
+    /// The colors that the screen shows from now on, one after the other, as `#rrggbb`.
+    pub(in crate::api) light: Option<[&'static str; STEPS]>,
 }
 
 /// How long the end of a challenge is shown.
@@ -48,7 +55,7 @@ const STEP: f64 = 0.05;
 impl Shown {
     /// An instruction without more.
     pub(in crate::api) fn new(instruction: Instruction) -> Self {
-        Self { instruction, step: None, progress: 0.0, until: None, reason: None }
+        Self { instruction, step: None, progress: 0.0, until: None, reason: None, light: None }
     }
 
     /// Whether readers learn nothing new.
@@ -84,6 +91,21 @@ impl Board {
         self.lock().last.clone()
     }
 
+    /// The colors of the last people.
+    pub(in crate::api) fn schedules(&self) -> Vec<Schedule> {
+        self.lock().schedules.clone()
+    }
+
+    /// Notes that a page has got what is shown, of this version, at `now`: from then on it shows the colors in it.
+    pub(in crate::api) fn note_delivery(&self, version: u64, now: Instant) {
+        let mut inner = self.lock();
+        if inner.version == version && inner.shown.as_ref().is_some_and(|shown| shown.light.is_some()) {
+            inner.delivered.get_or_insert(now);
+            drop(inner);
+            self.changed.notify_all();
+        }
+    }
+
     /// Waits until something else than version `known` is shown, for `time` at the most.
     pub(in crate::api) fn wait(&self, known: u64, time: Duration) {
         let inner = self.lock();
@@ -105,13 +127,28 @@ impl Running<'_> {
         self.0.lock().last = directions.to_vec();
     }
 
+    /// Keeps the colors, so that those of the next `most` people are unlike them.
+    pub(in crate::api) fn remember_schedule(&self, schedule: Schedule, most: usize) {
+        let mut inner = self.0.lock();
+        inner.schedules.push(schedule);
+        let more = inner.schedules.len().saturating_sub(most);
+        inner.schedules.drain(..more);
+    }
+
+    /// Waits until a page has got the colors that are shown; when that was.
+    pub(in crate::api) fn wait_until_delivered(&self, time: Duration) -> Option<Instant> {
+        let inner = self.0.lock();
+        let waited = self.0.changed.wait_timeout_while(inner, time, |inner| inner.delivered.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.delivered
+    }
+
     /// Shows something else.
     pub(in crate::api) fn show(&self, shown: Shown) {
         let mut inner = self.0.lock();
         if inner.shown.as_ref().is_some_and(|before| before.is_like(&shown)) {
             return;
         }
-        inner.shown = Some(shown);
+        (inner.shown, inner.delivered) = (Some(shown), None);
         inner.version += 1;
         drop(inner);
         self.0.changed.notify_all();

@@ -20,6 +20,7 @@ use self::words::Language;
 use crate::api::context::{Call, Service};
 use crate::api::error::{Error, Kind};
 use crate::api::reply::Reply;
+use crate::face::flash::STEP;
 use crate::gate::InFlightRequest;
 use crate::ops::shutdown::IDLE;
 
@@ -36,7 +37,9 @@ impl Service {
     pub(in crate::api) fn challenge(self: &Arc<Self>, call: &Call) -> Result<Reply, Error> {
         if !call.accepts_events {
             let now = Instant::now();
-            return Ok(Reply::json(&described(self.board.shown(now).1.as_ref(), call.language, now)));
+            let (version, shown) = self.board.shown(now);
+            self.board.note_delivery(version, now);
+            return Ok(Reply::json(&described(shown.as_ref(), call.language, now)));
         }
         let running = self.event_streams.0.fetch_add(1, Ordering::Relaxed);
         let stream = Events {
@@ -73,6 +76,7 @@ fn described(shown: Option<&Shown>, language: &Language, now: Instant) -> Value 
         "progress": (shown.progress * 100.0).round() / 100.0,
         "remaining_ms": remaining,
         "reason": shown.reason,
+        "light": shown.light.map(|colors| json!({ "colors": colors, "step_ms": (STEP * 1000.0) as u64 })),
     })
 }
 
@@ -103,6 +107,7 @@ impl Events {
             let news = Some((version, shown.is_some()));
             if self.known != news {
                 self.known = news;
+                service.board.note_delivery(version, now);
                 let data = described(shown.as_ref(), self.language, now);
                 return Some(format!("event: challenge\ndata: {data}\n\n").into_bytes());
             }
@@ -153,7 +158,7 @@ mod tests {
         let told = described(Some(&shown), Language::preferred("de"), now);
         let want = json!({
             "running": true, "prompt": "turn_left", "text": "Drehen Sie den Kopf weiter nach links", "language": "de",
-            "step": 1, "steps": 2, "progress": 0.5, "remaining_ms": 1500, "reason": null,
+            "step": 1, "steps": 2, "progress": 0.5, "remaining_ms": 1500, "reason": null, "light": null,
         });
         assert_eq!(told, want);
         let idle = json!({"running": false, "prompt": null, "text": null, "language": "en"});

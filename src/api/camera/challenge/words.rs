@@ -14,6 +14,7 @@ pub(in crate::api) struct Language {
     turn: [&'static str; 4],
     /// The same for a head that is on its way.
     further: [&'static str; 4],
+    light: &'static str,
     passed: &'static str,
     failed: &'static str,
 }
@@ -25,6 +26,8 @@ pub(in crate::api) enum Instruction {
     Look,
     /// Turn the head, as the person sees it.
     Turn(Way),
+    /// Hold still while the screen changes its color.
+    Light,
     /// It is over, and well.
     Passed,
     /// It is over.
@@ -70,6 +73,7 @@ impl Instruction {
             Self::Turn(Way::Right) => "turn_right",
             Self::Turn(Way::Up) => "look_up",
             Self::Turn(Way::Down) => "look_down",
+            Self::Light => "hold_still",
             Self::Passed => "passed",
             Self::Failed => "failed",
         }
@@ -88,6 +92,7 @@ static LANGUAGES: [Language; 4] = [
             "Raise your head further",
             "Lower your head further",
         ],
+        light: "Hold still",
         passed: "Thank you",
         failed: "That did not work",
     },
@@ -106,6 +111,7 @@ static LANGUAGES: [Language; 4] = [
             "Heben Sie den Kopf weiter",
             "Senken Sie den Kopf weiter",
         ],
+        light: "Halten Sie still",
         passed: "Vielen Dank",
         failed: "Das hat nicht geklappt",
     },
@@ -119,6 +125,7 @@ static LANGUAGES: [Language; 4] = [
             "Поднимите голову выше",
             "Опустите голову ниже",
         ],
+        light: "Не двигайтесь",
         passed: "Спасибо",
         failed: "Не получилось",
     },
@@ -137,6 +144,7 @@ static LANGUAGES: [Language; 4] = [
             "Levante más la cabeza",
             "Baje más la cabeza",
         ],
+        light: "No se mueva",
         passed: "Gracias",
         failed: "No ha funcionado",
     },
@@ -174,6 +182,7 @@ impl Language {
             Instruction::Look => self.look,
             Instruction::Turn(way) if is_on_the_way => self.further[way as usize],
             Instruction::Turn(way) => self.turn[way as usize],
+            Instruction::Light => self.light,
             Instruction::Passed => self.passed,
             Instruction::Failed => self.failed,
         }
@@ -222,12 +231,12 @@ mod tests {
     #[test]
     fn every_language_has_a_word_of_its_own_for_all_that_is_asked() {
         for language in &LANGUAGES {
-            let mut words = vec![language.look, language.passed, language.failed];
+            let mut words = vec![language.look, language.light, language.passed, language.failed];
             words.extend(language.turn.iter().chain(&language.further));
             assert!(words.iter().all(|word| !word.is_empty()), "{}", language.tag);
             words.sort_unstable();
             words.dedup();
-            assert_eq!(words.len(), 11, "{}", language.tag);
+            assert_eq!(words.len(), 12, "{}", language.tag);
         }
     }
 
