@@ -142,9 +142,10 @@ const UNASKED: usize = 2;
 const SEVERAL: usize = 3;
 
 /// Longest time without a face whose pose can be told: blur and a detector's errors last for some frames.
-const LONGEST_ABSENCE: Duration = Duration::from_millis(700);
-/// Longest time between two frames. Within it, another presentation could take the place of the first.
-const LONGEST_GAP: Duration = Duration::from_millis(700);
+const LONGEST_ABSENCE: Duration = Duration::from_secs(1);
+/// Longest time between two frames. Within it, another presentation could take the place of the first; a slow board takes half of it for a
+/// frontal frame.
+const LONGEST_GAP: Duration = Duration::from_secs(1);
 
 /// Least overlap of the subject's boxes in consecutive frames, in percent of their union.
 const SAME_PLACE_PERCENT: i64 = 20;

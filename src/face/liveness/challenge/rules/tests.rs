@@ -156,7 +156,7 @@ fn jumps_of_pose_and_place_end_it() {
 fn gaps_absence_and_company_end_it() {
     let mut head = Head::new(&TWO);
     head.frame();
-    head.now += Duration::from_millis(900);
+    head.now += Duration::from_millis(1_100);
     assert_eq!(head.frame(), State::Ended(Ending::Gap));
     let pushed = |seen, frames: u32| {
         let mut head = Head::new(&TWO);
@@ -167,8 +167,8 @@ fn gaps_absence_and_company_end_it() {
         };
         (0..frames).map(|_| push()).last().expect("frames")
     };
-    assert_eq!(pushed(Observation::Nobody, 9), State::Open);
-    assert_eq!(pushed(Observation::Nobody, 12), State::Ended(Ending::Gone));
+    assert_eq!(pushed(Observation::Nobody, 14), State::Open);
+    assert_eq!(pushed(Observation::Nobody, 17), State::Ended(Ending::Gone));
     assert_eq!(pushed(Observation::Several, 2), State::Open);
     assert_eq!(pushed(Observation::Several, 3), State::Ended(Ending::SecondPerson));
 }
