@@ -52,6 +52,9 @@ const ENDED: Duration = Duration::from_secs(4);
 /// Progress is shown in steps of this, so that noise is no news.
 const STEP: f64 = 0.05;
 
+/// Difference of two ends that is none: an end is told anew with each frame, from the time that is left.
+const SAME_TIME: Duration = Duration::from_millis(100);
+
 impl Shown {
     /// An instruction without more.
     pub(in crate::api) fn new(instruction: Instruction) -> Self {
@@ -61,7 +64,12 @@ impl Shown {
     /// Whether readers learn nothing new.
     fn is_like(&self, other: &Self) -> bool {
         let level = |shown: &Self| (shown.progress / STEP) as i32;
-        level(self) == level(other) && *self == Self { progress: self.progress, ..other.clone() }
+        let is_close = match (self.until, other.until) {
+            (Some(a), Some(b)) => a.max(b) - a.min(b) < SAME_TIME,
+            (a, b) => a == b,
+        };
+        let same = Self { progress: self.progress, until: self.until, ..other.clone() };
+        level(self) == level(other) && is_close && *self == same
     }
 }
 
@@ -202,8 +210,13 @@ mod tests {
             running.show(shown);
             board.shown(Instant::now()).0
         };
-        let first = version(turn(0.51));
+        let (first, now) = (version(turn(0.51)), Instant::now());
         assert_eq!(version(turn(0.52)), first);
+        let until = |ms: u64| Shown { until: Some(now + Duration::from_millis(3_000 + ms)), ..turn(0.51) };
+        let first = version(until(0)).max(first);
+        assert_eq!(version(until(60)), first);
+        assert!(version(until(160)) > first);
+        let first = version(turn(0.52));
         assert!(version(turn(0.56)) > first);
         board.wait(first, Duration::from_secs(60));
     }
