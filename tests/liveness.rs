@@ -446,3 +446,66 @@ fn each_error_has_its_code_and_message() {
     let reply = late.form(DETECT, &medium("m", "m.mp4", &clip("h264.mp4")));
     assert_eq!((reply.status, reply.header("Retry-After"), &*reply.code()), (503, Some("1"), "LDE-001001"));
 }
+
+/// The picture so many times as large, as PNG.
+fn scaled(jpeg: &[u8], side: u32) -> Vec<u8> {
+    let picture = image::load_from_memory(jpeg).unwrap();
+    let mut png = std::io::Cursor::new(vec![]);
+    let smaller = picture.resize_exact(side, side, image::imageops::FilterType::Triangle);
+    smaller.to_rgb8().write_to(&mut png, image::ImageFormat::Png).unwrap();
+    png.into_inner()
+}
+
+#[test]
+fn tagged_gestures_are_told_and_required_where_that_is_set() {
+    let jpeg = picture("collins.jpg");
+    let (far, near) = (scaled(&jpeg, 340), scaled(&jpeg, 500));
+    let names: Vec<String> = (0..8).map(|number| format!("{number}.png")).collect();
+    let files: Vec<(&str, &[u8])> =
+        names.iter().enumerate().map(|(at, name)| (&**name, if at < 4 { &*far } else { &near })).collect();
+    let archive = zip(&files);
+    let ask = |tags: &[&str]| {
+        let form = medium("m", "m.zip", &archive).named("still", "s.jpg", &jpeg);
+        let analyses = json!([{"source_media": ["m"], "threshold_spoofing": 0.7}]);
+        payload(form, &json!({"media:tags": {"m": tags}, "analyses": analyses}))
+    };
+    let told = |folder: &Value| -> Vec<(String, Value)> {
+        let gestures = &folder["analyses"][0]["results_media"][0]["results_data"]["gestures"];
+        let told = |g: &Value| (g["tag"].as_str().unwrap().to_owned(), g["seen"].clone());
+        gestures.as_array().map(|list| list.iter().map(told).collect()).unwrap_or_default()
+    };
+    let verdict = |folder: &Value| (folder["passed"].clone(), folder["analyses"][0]["resolution"].clone());
+
+    let default = Service::start(&[]);
+    let plain = ok(&default.form(DETECT, &ask(&["video_selfie"])));
+    assert!(plain["analyses"][0]["results_media"][0]["results_data"].get("gestures").is_none());
+    assert_eq!(verdict(&plain), (json!(true), json!("SUCCESS")));
+    let [near, left, scan] = ["video_selfie_zoom_in", "video_selfie_left", "video_selfie_scan"];
+    let reported = ok(&default.form(DETECT, &ask(&[near, left, scan])));
+    let all = [(near.into(), json!(true)), (left.into(), json!(false)), (scan.into(), Value::Null)];
+    assert_eq!(told(&reported), all);
+    assert_eq!((verdict(&reported), &reported["score"]), (verdict(&plain), &plain["score"]));
+
+    let strict = Service::start(&["--set", "liveness.gestures=require"]);
+    let made = ok(&strict.form(DETECT, &ask(&[near, scan])));
+    assert_eq!((verdict(&made), &made["score"]), (verdict(&plain), &plain["score"]));
+    let missing = ok(&strict.form(DETECT, &ask(&[near, left])));
+    assert_eq!(verdict(&missing), (json!(false), json!("DECLINED")));
+    assert_eq!(missing["score"].as_f64(), Some(0.0), "a client that reads only the score is not let in");
+    assert_eq!(
+        (&missing["system_resolution"], &missing["resolution_status"]),
+        (&json!("DECLINED"), &json!("FINISHED"))
+    );
+    let data = &missing["analyses"][0]["results_media"][0]["results_data"];
+    assert_eq!(data["reason"], "the medium does not show video_selfie_left");
+    assert_eq!(
+        data["confidence_spoofing"],
+        plain["analyses"][0]["results_media"][0]["results_data"]["confidence_spoofing"]
+    );
+    // A single picture holds no gesture.
+    let still = payload(medium("s", "s.jpg", &jpeg), &json!({"media:tags": {"s": [near]}}));
+    assert_eq!(verdict(&ok(&strict.form(DETECT, &still))), (json!(false), json!("DECLINED")));
+
+    let off = Service::start(&["--set", "liveness.gestures=off"]);
+    assert_eq!(told(&ok(&off.form(DETECT, &ask(&[left])))), []);
+}

@@ -145,7 +145,8 @@ mod tests {
     fn no_query_exceeds_the_highest_threshold() {
         let (camera, limits) = Default::default();
         for (most, given, want) in [(0.7, "1", 0.7), (0.7, "0.6", 0.6), (0.4, "0.6", 0.4), (1.0, "1", 1.0)] {
-            let ask = CameraQuery::new(&camera, &settings::Liveness { most_threshold: most }, &limits);
+            let liveness = settings::Liveness { most_threshold: most, ..settings::Liveness::default() };
+            let ask = CameraQuery::new(&camera, &liveness, &limits);
             assert_eq!(ask.threshold, most.min(0.5));
             let query = format!("liveness=required&threshold_spoofing={given}");
             let read = ask.read(&query, &["liveness", "threshold_spoofing"], &limits);

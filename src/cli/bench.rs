@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::args::{Bench, Step};
 use crate::engine::{Role, self_test_picture};
-use crate::face::{Comparator, Effort, Extractor, Stages, Template};
+use crate::face::{Comparator, Effort, Extractor, Stages, Template, Wanted};
 use crate::media::{self, Kind};
 use crate::ops::{Settings, counted};
 
@@ -89,11 +89,12 @@ fn extraction(extractor: &mut Extractor, bytes: &[u8], times: usize) -> Result<(
 
 /// Times a liveness verdict with best shot.
 fn verdict(extractor: &mut Extractor, bytes: &[u8], times: usize) -> Result<(), Box<dyn Error>> {
-    let finding = extractor.judge(bytes, true, &|| false)?;
+    let wanted = Wanted { best_shot: true, ..Wanted::default() };
+    let finding = extractor.judge(bytes, &wanted, &|| false)?;
     let mut runs: Vec<(Duration, Effort)> = vec![];
     for _ in 0..times {
         let start = cpu_time();
-        let (_, effort) = extractor.judge_timed(bytes, true, &|| false, cpu_time)?;
+        let (_, effort) = extractor.judge_timed(bytes, &wanted, &|| false, cpu_time)?;
         runs.push((cpu_time() - start, effort));
     }
     title(&format!("liveness, {}", counted(finding.frames, "frame", "frames")), times);

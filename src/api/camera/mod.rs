@@ -76,8 +76,8 @@ impl Service {
             return Err(Error::internal(Family::Liveness, "liveness was not judged"));
         };
         let details = Details::Video(seen.info(frames));
-        let finding = PadResult { details, spoofing, frames, best_shot };
-        let reply = detect_reply::reply(&submission, &media_by_analysis, &[Some(Ok(finding))]);
+        let finding = PadResult { details, spoofing, frames, best_shot, gestures: vec![] };
+        let reply = detect_reply::reply(&submission, &media_by_analysis, &[Some(Ok(finding))], false);
         Ok(reply.with("Server-Timing", seen.server_timing()).with("X-Liveness", witnesses.to_string()))
     }
 

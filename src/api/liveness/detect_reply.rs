@@ -3,6 +3,8 @@
 //! Nothing is stored, so its ids are drawn for the reply and have no meaning later. A best shot is written once, at the path that the
 //! vendor's page names; wherever else it belongs, a JSON pointer (RFC 6901) refers to it. Otherwise ten analyses of ten pictures would
 //! hold each of them twenty times.
+//!
+//! Where gestures are required, a medium that lacks one is declined whatever its confidence is: that stays what it is.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +17,7 @@ use super::submission::Submission;
 use crate::api::encoding::encode_base64;
 use crate::api::reply::Reply;
 use crate::api::text::raw;
-use crate::face::{PadResult, Score};
+use crate::face::{PadResult, Score, SeenGesture};
 use crate::media::{self, Details};
 use crate::ops::random;
 
@@ -123,6 +125,17 @@ struct MediumResult<'a> {
 #[derive(Serialize)]
 struct ResultsData {
     confidence_spoofing: Box<RawValue>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gestures: Vec<TaggedGesture>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TaggedGesture {
+    tag: &'static str,
+    seen: Option<bool>,
+    amplitude: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -143,11 +156,12 @@ enum Image {
 const FAILED: (&str, &str) = ("LDE-002004", "Failed to extract the biometric sample");
 
 /// Writes the reply. `judged` has an entry for each medium; `None` for one that no analysis names. `media_by_analysis` has, for each
-/// analysis of the payload, the indices of its media.
+/// analysis of the payload, the indices of its media. With `required` a medium is declined in which a gesture is missing.
 pub(in crate::api) fn reply(
     submission: &Submission<'_>,
     media_by_analysis: &[Vec<usize>],
     judged: &[Option<JudgedMedium>],
+    required: bool,
 ) -> Reply {
     let folder_id = uuid();
     let ids: Vec<String> = submission.media.iter().map(|_| uuid()).collect();
@@ -164,15 +178,15 @@ pub(in crate::api) fn reply(
             let shots = shots(number, analysis, media_by_analysis, judged, &mut places);
             Analyzed {
                 output_images: shots,
-                ..analyzed(analysis, media_by_analysis, judged, &places, &ids, &kinds, &folder_id)
+                ..analyzed(analysis, media_by_analysis, (judged, required), &places, &ids, &kinds, &folder_id)
             }
         })
         .collect();
     let system = analyses.iter().map(|a| a.resolution).max().unwrap_or(Resolution::Failed);
-    // A medium that could not be judged counts as an attack: a client that reads only `score` must not be let in by the rest.
+    // A medium that could not be judged, or lacks its gesture, counts as an attack: a client that reads only `score` must not be let in.
     let nothing = Score::new(0.0);
     let liveness = |at: &usize| match &judged[*at] {
-        Some(Ok(finding)) => finding.spoofing.complement(),
+        Some(Ok(finding)) if !(required && is_incomplete(finding)) => finding.spoofing.complement(),
         _ => nothing,
     };
     let score = media_by_analysis.iter().flatten().map(liveness).min().unwrap_or(nothing);
@@ -236,7 +250,7 @@ fn shots(
 fn analyzed<'a>(
     analysis: &Analysis,
     media_by_analysis: &[usize],
-    judged: &[Option<JudgedMedium>],
+    (judged, required): (&[Option<JudgedMedium>], bool),
     places: &[Option<String>],
     ids: &'a [String],
     kinds: &[Option<media::Kind>],
@@ -246,7 +260,7 @@ fn analyzed<'a>(
         .iter()
         .map(|&at| {
             let mut result = match &judged[at] {
-                Some(Ok(finding)) => found(analysis, finding, places[at].as_deref()),
+                Some(Ok(finding)) => found(analysis, finding, required, places[at].as_deref()),
                 Some(Err(why)) => failed(why),
                 None => failed("it was not analyzed"),
             };
@@ -283,13 +297,34 @@ fn analyzed<'a>(
     }
 }
 
-fn found<'a>(analysis: &Analysis, finding: &PadResult, place: Option<&str>) -> MediumResult<'a> {
+/// Whether a gesture is missing. One that can't be told is not.
+fn is_incomplete(finding: &PadResult) -> bool {
+    finding.gestures.iter().any(is_missing)
+}
+
+fn is_missing(gesture: &SeenGesture) -> bool {
+    gesture.seen == Some(false)
+}
+
+fn tagged(gesture: &SeenGesture) -> TaggedGesture {
+    // Rounded down: 1 is told of none that was not seen.
+    let hundredths = |share: f64| (share * 100.0).floor() / 100.0;
+    TaggedGesture { tag: gesture.gesture.tag(), seen: gesture.seen, amplitude: gesture.amplitude.map(hundredths) }
+}
+
+fn found<'a>(analysis: &Analysis, finding: &PadResult, required: bool, place: Option<&str>) -> MediumResult<'a> {
     // The number that is compared is the one that is printed.
-    let declined = finding.spoofing.value() > analysis.threshold;
+    let is_attack = finding.spoofing.value() > analysis.threshold;
+    let is_incomplete = required && is_incomplete(finding);
+    let missing = || finding.gestures.iter().filter(|g| is_missing(g)).map(|g| g.gesture.tag()).collect::<Vec<_>>();
     let place = place.filter(|_| analysis.best_shot);
     MediumResult {
-        results_data: Some(ResultsData { confidence_spoofing: raw(finding.spoofing) }),
-        resolution_status: Some(if declined { Resolution::Declined } else { Resolution::Success }),
+        results_data: Some(ResultsData {
+            confidence_spoofing: raw(finding.spoofing),
+            gestures: finding.gestures.iter().map(tagged).collect(),
+            reason: is_incomplete.then(|| format!("the medium does not show {}", missing().join(", "))),
+        }),
+        resolution_status: Some(if is_attack || is_incomplete { Resolution::Declined } else { Resolution::Success }),
         output_images: place.map(|place| Image::There { image_ref: place.to_owned() }).into_iter().collect(),
         ..MediumResult::default()
     }
@@ -343,6 +378,7 @@ fn now() -> Box<RawValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::face::Gesture;
 
     #[test]
     fn ids_are_version_4() {
@@ -364,8 +400,10 @@ mod tests {
     fn a_medium_is_declined_above_its_threshold_and_not_at_it() {
         let resolution = |spoofing: f64, threshold: f64| {
             let details = Details::Archive { pictures: 1 };
-            let finding = PadResult { details, spoofing: Score::new(spoofing), frames: 1, best_shot: None };
-            found(&Analysis { source_media: None, best_shot: false, threshold }, &finding, None).resolution_status
+            let spoofing = Score::new(spoofing);
+            let finding = PadResult { details, spoofing, frames: 1, best_shot: None, gestures: vec![] };
+            let analysis = Analysis { source_media: None, best_shot: false, threshold };
+            found(&analysis, &finding, true, None).resolution_status
         };
         for (spoofing, threshold, want) in [
             (0.499_999, 0.5, Resolution::Success),
@@ -376,6 +414,31 @@ mod tests {
             (1.0, 1.0, Resolution::Success),
         ] {
             assert_eq!(resolution(spoofing, threshold), Some(want), "{spoofing} {threshold}");
+        }
+    }
+
+    #[test]
+    fn a_missing_gesture_declines_only_where_it_is_required_and_can_be_told() {
+        let result = |seen: Option<bool>, amplitude: Option<f64>, required: bool| {
+            let gestures = vec![SeenGesture { gesture: Gesture::Left, seen, amplitude }];
+            let details = Details::Archive { pictures: 8 };
+            let finding = PadResult { details, spoofing: Score::new(0.1), frames: 8, best_shot: None, gestures };
+            found(&Analysis::default(), &finding, required, None)
+        };
+        for (seen, amplitude, required, want) in [
+            (Some(true), Some(1.2), true, Resolution::Success),
+            (Some(false), Some(0.999), true, Resolution::Declined),
+            (Some(false), Some(0.999), false, Resolution::Success),
+            (None, None, true, Resolution::Success),
+        ] {
+            let result = result(seen, amplitude, required);
+            assert_eq!(result.resolution_status, Some(want));
+            let data = serde_json::to_value(&result.results_data).unwrap();
+            assert_eq!(data["confidence_spoofing"], 0.1);
+            let told = amplitude.map(|a| (a * 100.0).floor() / 100.0);
+            assert_eq!(data["gestures"], json!([{"tag": "video_selfie_left", "seen": seen, "amplitude": told}]));
+            let reason = (want == Resolution::Declined).then_some("the medium does not show video_selfie_left");
+            assert_eq!(data.get("reason"), reason.map(Value::from).as_ref());
         }
     }
 }

@@ -23,8 +23,9 @@ use super::error::{Error, Family, Kind};
 use super::multipart;
 use super::reply::Reply;
 use super::text::quoted;
-use crate::face::{self, Extractor, PadResult};
+use crate::face::{self, Extractor, PadResult, Wanted};
 use crate::ops::Content;
+use crate::ops::settings::GestureMode;
 use crate::work::{Failed, JobHandle, block_on};
 
 type Answer = JobHandle<Result<PadResult, face::Error>>;
@@ -36,14 +37,19 @@ impl Service {
         let shot = |at: usize| {
             submission.payload.analyses.iter().zip(&media_by_analysis).any(|(a, m)| a.best_shot && m.contains(&at))
         };
-        let wanted: Vec<usize> =
+        let named: Vec<usize> =
             (0..submission.media.len()).filter(|at| media_by_analysis.iter().any(|m| m.contains(at))).collect();
-        let wanted_shots: Vec<bool> = (0..submission.media.len()).map(shot).collect();
+        let gestures = |at: usize| match self.liveness.gestures {
+            GestureMode::Off => vec![],
+            GestureMode::Report | GestureMode::Require => submission.payload.gestures_of(&submission.media[at].key),
+        };
+        let wanted: Vec<Wanted> =
+            (0..submission.media.len()).map(|at| Wanted { best_shot: shot(at), gestures: gestures(at) }).collect();
         let deadline = Instant::now() + self.limits.request_time();
         let mut judged: Vec<Option<JudgedMedium>> = submission.media.iter().map(|_| None).collect();
-        for pair in wanted.chunks(2) {
+        for pair in named.chunks(2) {
             call.is_awaited()?;
-            let mut submit = |at: usize| self.judge(call, submission.media[at].take(&call.body), wanted_shots[at]);
+            let mut submit = |at: usize| self.judge(call, submission.media[at].take(&call.body), wanted[at].clone());
             let first = submit(pair[0])?;
             let results = match pair.get(1) {
                 None => block_on(select(async { vec![first.await] }, call.wait_limit(deadline))),
@@ -59,7 +65,8 @@ impl Service {
         }
         call.is_awaited()?;
         let room = self.room(call, detect_reply::shot_bytes(&judged))?;
-        Ok(Reply { room, ..detect_reply::reply(&submission, &media_by_analysis, &judged) })
+        let required = self.liveness.gestures == GestureMode::Require;
+        Ok(Reply { room, ..detect_reply::reply(&submission, &media_by_analysis, &judged, required) })
     }
 
     fn submission<'a>(&self, call: &Call, body: &'a [u8]) -> Result<Submission<'a>, Error> {
@@ -77,9 +84,9 @@ impl Service {
     }
 
     /// Queues a medium. The worker stops by itself when its request is cancelled.
-    fn judge(&self, call: &Call, bytes: BodySlice, best_shot: bool) -> Result<Answer, Error> {
+    fn judge(&self, call: &Call, bytes: BodySlice, wanted: Wanted) -> Result<Answer, Error> {
         let job =
-            move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| extractor.judge(&bytes, best_shot, unwanted);
+            move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| extractor.judge(&bytes, &wanted, unwanted);
         self.pool.submit(&call.request.owner, job).map_err(|_| overloaded("too many requests at once"))
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::api::camera_query::DEFAULT_THRESHOLD;
 use crate::api::text::quoted;
+use crate::face::Gesture;
 use crate::ops::{Limits, counted};
 
 /// The content of a payload; the default stands for a missing one.
@@ -118,6 +119,17 @@ impl Payload {
     /// The tags of a medium.
     pub(super) fn tags_of(&self, medium: &str) -> &[String] {
         self.media_tags.iter().find(|(name, _)| name == medium).map_or(&[], |(_, tags)| tags)
+    }
+
+    /// The gestures that the tags of a medium name, each once.
+    pub(super) fn gestures_of(&self, medium: &str) -> Vec<Gesture> {
+        let mut gestures = vec![];
+        for gesture in self.tags_of(medium).iter().filter_map(|tag| Gesture::of_tag(tag)) {
+            if !gestures.contains(&gesture) {
+                gestures.push(gesture);
+            }
+        }
+        gestures
     }
 
     /// Whether a medium is tagged as a picture of a document.
@@ -254,7 +266,18 @@ mod tests {
         assert_eq!(payload.meta_of("m").to_string(), r#"{"x":"y"}"#);
         assert_eq!(payload.meta_of("n").to_string(), "{}");
         assert_eq!(payload.tags_of("m"), ["photo_selfie"]);
+        assert_eq!((payload.gestures_of("m"), payload.gestures_of("n")), (vec![], vec![]));
         assert!(payload.is_document("d") && !payload.is_document("m") && !payload.is_document("n"));
+    }
+
+    #[test]
+    fn gestures_are_known_by_their_tags() {
+        let payload = parse(
+            r#"{"media:tags": {"m": ["video_selfie", "video_selfie_down", "video_selfie_zoom_in",
+            "video_selfie_down", "video_selfie_blank", "VIDEO_SELFIE_LEFT"]}}"#,
+        )
+        .unwrap();
+        assert_eq!(payload.gestures_of("m"), [Gesture::Down, Gesture::ZoomIn]);
     }
 
     #[test]

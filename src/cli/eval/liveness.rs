@@ -34,7 +34,7 @@ pub(in crate::cli) fn liveness(settings: &Settings, on: &Pictures, lines: Option
     let faces = load(settings)?;
     let names = files(&on.root, is_medium)?;
     let judge = |extractor: &mut face::Extractor, bytes: &[u8]| {
-        extractor.judge(bytes, false, &|| false).map(|f| (f.spoofing.value(), f.frames))
+        extractor.judge(bytes, &face::Wanted::default(), &|| false).map(|f| (f.spoofing.value(), f.frames))
     };
     let found = each_file(settings, &faces, &on.root, &names, judge)?;
     let outcomes: Vec<Outcome> = names

@@ -9,6 +9,7 @@ mod capture_session;
 mod challenge;
 mod evidence;
 pub mod flash;
+mod gestures;
 mod light_session;
 mod pooling;
 mod shot;
@@ -21,10 +22,12 @@ use std::time::Duration;
 
 pub use capture_session::{Capture, CaptureSession, PadVerdict};
 pub use challenge::{ChallengeView, Ending, Poses, Prompt, Recording, Response};
+pub use gestures::{Gesture, SeenGesture};
 pub use light_session::LightSession;
 pub use tracker::Effort;
 pub use turn::Direction;
 
+use self::gestures::GestureWatch;
 use self::pooling::Kind;
 use self::tracker::{SubjectEvidence, SubjectTracker};
 use self::verdict::{subject, verdict};
@@ -46,6 +49,17 @@ pub struct PadResult {
     pub frames: usize,
     /// The best shot, upright, as JPEG, if it was asked for.
     pub best_shot: Option<SecretBytes>,
+    /// The gestures that were asked for, in their order.
+    pub gestures: Vec<SeenGesture>,
+}
+
+/// What is wanted of a medium beside the verdict.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// Its best shot.
+    pub best_shot: bool,
+    /// Whether these gestures are made in it.
+    pub gestures: Vec<Gesture>,
 }
 
 /// Most frames of a clip or archive that are analyzed. With sixteen, the verdict on one of the development clips depends on which
@@ -53,17 +67,17 @@ pub struct PadResult {
 const FRAMES: usize = 32;
 
 impl Extractor {
-    /// Judges one picture, video or archive. With `best_shot` the result holds one. `late` is called between steps; once it returns
+    /// Judges one picture, video or archive. The result holds what is `wanted` besides. `late` is called between steps; once it returns
     /// true, the result is [`Error::Late`].
-    pub fn judge(&mut self, bytes: &[u8], best_shot: bool, late: &dyn Fn() -> bool) -> Result<PadResult, Error> {
-        Ok(self.judge_timed(bytes, best_shot, late, || Duration::ZERO)?.0)
+    pub fn judge(&mut self, bytes: &[u8], wanted: &Wanted, late: &dyn Fn() -> bool) -> Result<PadResult, Error> {
+        Ok(self.judge_timed(bytes, wanted, late, || Duration::ZERO)?.0)
     }
 
     /// Judges with a clock that is read around each step.
     pub fn judge_timed(
         &mut self,
         bytes: &[u8],
-        best_shot: bool,
+        wanted: &Wanted,
         late: &dyn Fn() -> bool,
         clock: fn() -> Duration,
     ) -> Result<(PadResult, Effort), Error> {
@@ -72,7 +86,12 @@ impl Extractor {
         let medium = Medium::open(bytes, &means)?;
         let details = medium.details();
         let kind = if matches!(medium, Medium::Picture(..)) { Kind::Still } else { Kind::Sequence };
+        let best_shot = wanted.best_shot;
         let mut tracker = SubjectTracker::new(kind, best_shot, self.second_person.submitted, clock);
+        // A picture holds no gesture, whatever it shows.
+        if kind == Kind::Sequence && !wanted.gestures.is_empty() {
+            tracker = tracker.with_gestures();
+        }
         let mut fault = None;
         let each = |frame: Frame| match tracker.push_frame(self, frame, late) {
             Ok(()) => ControlFlow::Continue(()),
@@ -86,12 +105,14 @@ impl Extractor {
             return Err(error);
         }
         let effort = tracker.effort;
+        let none = GestureWatch::default();
+        let gestures = tracker.gestures().unwrap_or(&none).seen(&wanted.gestures);
         let seen = tracker.finish()?;
         let spoofing = verdict(&seen.judged, kind, &self.curve);
         let frames = seen.judged.len();
         on_time(late)?;
         let best_shot = shot_of(&seen, &subject(&seen.judged, &self.curve))?;
-        Ok((PadResult { details, spoofing, frames, best_shot }, effort))
+        Ok((PadResult { details, spoofing, frames, best_shot, gestures }, effort))
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::beside::Beside;
 use super::evidence::FrameEvidence;
+use super::gestures::GestureWatch;
 use super::pooling::Kind;
 use super::shot;
 use super::verdict::same_person;
@@ -84,6 +85,8 @@ pub(super) struct SubjectTracker {
     judged: Vec<FrameEvidence>,
     shots: Vec<BestShot>,
     best_wanted: bool,
+    /// What sees gestures, where some are looked for: only then are landmarks found.
+    watch: Option<GestureWatch>,
     /// Area from which another face is a second person, in percent of the subject's.
     second_person: u32,
     /// What moves beside the head, if the camera stands still.
@@ -146,6 +149,7 @@ impl SubjectTracker {
             judged: vec![],
             shots: vec![],
             best_wanted,
+            watch: None,
             second_person,
             beside: None,
         }
@@ -154,6 +158,16 @@ impl SubjectTracker {
     /// The same, with an eye on what moves beside the head, if the camera `stands_still`.
     pub(super) fn beside(self, stands_still: bool) -> Self {
         Self { beside: stands_still.then(Beside::default), ..self }
+    }
+
+    /// The same with landmarks of each frame for gestures.
+    pub(super) fn with_gestures(self) -> Self {
+        Self { watch: Some(GestureWatch::default()), ..self }
+    }
+
+    /// What was seen of gestures, if they are looked for.
+    pub(super) fn gestures(&self) -> Option<&GestureWatch> {
+        self.watch.as_ref()
     }
 
     /// The same for frames that are known to be upright, such as a camera's in which an upright face was seen.
@@ -179,7 +193,7 @@ impl SubjectTracker {
         self.seen = None;
         let coarse_only = self.upright.is_coarse_only();
         let mut frame = if self.upright.turn == Rotation::None { frame } else { frame.turned(self.upright.turn) };
-        let face = loop {
+        let (located, face) = loop {
             on_time(stop)?;
             let faces = self.find(extractor, &frame, coarse_only)?;
             let Some(face) = self.subject(&faces, &frame) else { return Ok(()) };
@@ -187,18 +201,30 @@ impl SubjectTracker {
                 beside.push(&frame, &face);
             }
             on_time(stop)?;
-            let Some(face) = self.confirm(extractor, &frame, &face)? else {
+            let Some(confirmed) = self.confirm(extractor, &frame, &face)? else {
                 self.defect = Some(QualityDefect::of_unconfirmed(&frame, &face));
-                return Ok(());
+                // As a head often is that turned far. Until it is known which way is up, it may be any.
+                return if self.upright.settled { self.look_for_gestures(extractor, &frame, &face) } else { Ok(()) };
             };
-            let turn = self.upright.rotation_for(&face);
+            let turn = self.upright.rotation_for(&confirmed);
             if turn == Rotation::None {
-                break face;
+                break (face, confirmed);
             }
             frame = frame.turned(turn);
             self.place = None;
         };
+        self.look_for_gestures(extractor, &frame, &located)?;
         self.judge(extractor, frame, &face, stop)
+    }
+
+    /// Shows the subject to what sees gestures, by its points of the first detection: those for which the bounds of turns were chosen.
+    fn look_for_gestures(&mut self, extractor: &mut Extractor, frame: &Frame, face: &Face) -> Result<(), Error> {
+        if let Some(watch) = &mut self.watch
+            && let Some(mesh) = extractor.mesh(frame, face)?
+        {
+            watch.push(mesh, face.points);
+        }
+        Ok(())
     }
 
     /// Finds the subject in the next frame of upright ones, without judging it.

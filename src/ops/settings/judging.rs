@@ -18,6 +18,21 @@ pub struct Face {
 pub struct Liveness {
     /// Cap on `threshold_spoofing`, whatever a request asks for, 0 to 1.
     pub most_threshold: f64,
+    /// What a submitted medium's tags that name a gesture are good for.
+    pub gestures: GestureMode,
+}
+
+/// What is done about gestures that the tags of a submitted medium name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GestureMode {
+    /// They are not looked for.
+    Off,
+    /// The reply tells whether they were seen.
+    #[default]
+    Report,
+    /// A medium without its gesture is declined, too.
+    Require,
 }
 
 impl Default for Face {
@@ -29,7 +44,7 @@ impl Default for Face {
 
 impl Default for Liveness {
     fn default() -> Self {
-        Self { most_threshold: 0.7 }
+        Self { most_threshold: 0.7, gestures: GestureMode::Report }
     }
 }
 

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use self::access::{Access, Scope, Templates, Tls, Token};
 pub use self::camera::{Camera, Control, ControlName, LivenessMode};
 pub use self::error::{Error, ErrorKind, Origin};
-pub use self::judging::{Face, Liveness};
+pub use self::judging::{Face, GestureMode, Liveness};
 pub use self::layers::Flag;
 use self::layers::Layers;
 pub use self::listen::{Listen, ListenAddr};

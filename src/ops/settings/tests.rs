@@ -51,6 +51,7 @@ fn what_is_wrong_is_named() {
         ("camera.second_person_percent", "101", "camera.second_person_percent: 101"),
         ("liveness.most_threshold", "1.01", "liveness.most_threshold: 1.01 is not in 0..=1"),
         ("liveness.most_threshold", "nan", "liveness.most_threshold"),
+        ("liveness.gestures", "on", "liveness.gestures: no such value on, expected one of off, report, require"),
         ("camera.rotate", "45", "camera.rotate"),
         ("camera.format", "H264", "camera.format"),
         ("camera.device", "video0", "did you mean /dev/video0?"),

@@ -15,7 +15,7 @@ const RELIEF: [f64; 2] = [1.6, 2.3];
 /// How far behind the middle of the face the axis lies on which a head turns, in eye distances: about where the spine meets the skull.
 const AXIS: f64 = 1.0;
 /// A portrait and the relief of its face.
-pub(super) struct Head {
+pub(in crate::face::liveness) struct Head {
     portrait: Frame,
     /// Landmarks with their height toward the viewer, in pixels.
     points: Vec<[f64; 3]>,
@@ -30,11 +30,11 @@ fn relief(height: f64) -> f64 {
 
 /// How a sheet is held before the camera. Lengths are in distances of the outer eye corners.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sheet {
+pub(in crate::face::liveness) struct Sheet {
     /// Of the cylinder about an upright axis that it is bent to, bulging toward the camera; none if it is flat.
-    pub(super) radius: Option<f64>,
+    pub(in crate::face::liveness) radius: Option<f64>,
     /// Of the camera.
-    pub(super) distance: f64,
+    pub(in crate::face::liveness) distance: f64,
 }
 
 /// A vertex of the grid: where it is in the portrait and in the picture, and its height there.
@@ -46,7 +46,7 @@ struct Vertex {
 }
 
 impl Head {
-    pub(super) fn new(portrait: Frame, mesh: &Mesh) -> Self {
+    pub(in crate::face::liveness) fn new(portrait: Frame, mesh: &Mesh) -> Self {
         let points: Vec<[f64; 3]> =
             mesh.points.iter().map(|&[x, y, z]| [f64::from(x), f64::from(y), relief(-f64::from(z))]).collect();
         let mean = |axis: usize| points.iter().map(|p| p[axis]).sum::<f64>() / points.len() as f64;
@@ -55,7 +55,7 @@ impl Head {
     }
 
     /// The head turned so many degrees to the right in the picture, and raised.
-    pub(super) fn turned(&self, right: f64, up: f64) -> Frame {
+    pub(in crate::face::liveness) fn turned(&self, right: f64, up: f64) -> Frame {
         let (yaw, pitch) = (right.to_radians(), -up.to_radians());
         let axis = self.points.iter().map(|p| p[2]).sum::<f64>() / self.points.len() as f64 - AXIS * self.eyes;
         self.drawn(|[x, y]| {
@@ -68,7 +68,7 @@ impl Head {
     }
 
     /// The portrait on a sheet that is turned so many degrees.
-    pub(super) fn sheet(&self, sheet: Sheet, right: f64, up: f64) -> Frame {
+    pub(in crate::face::liveness) fn sheet(&self, sheet: Sheet, right: f64, up: f64) -> Frame {
         let (yaw, pitch) = (right.to_radians(), -up.to_radians());
         let camera = sheet.distance * self.eyes;
         self.drawn(|[x, y]| {

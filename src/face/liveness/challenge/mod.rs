@@ -5,7 +5,7 @@
 
 mod draw;
 #[cfg(test)]
-mod head;
+pub(super) mod head;
 mod recording;
 mod rules;
 mod run;

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::engine::Knot;
-use crate::face::{Point, SUB};
+use crate::face::liveness::challenge::head::{Head, Sheet};
+use crate::face::liveness::gestures::Gesture;
+use crate::face::{Point, SUB, extractor_for_tests};
 
 fn at(x: i32, y: i32) -> Point {
     Point { x: x * SUB, y: y * SUB }
@@ -147,4 +149,28 @@ fn frames_that_are_known_to_be_upright_are_not_turned() {
     let lying = Face { points: [at(9, 0), at(9, 9), at(4, 4), at(0, 0), at(0, 9)], ..face(0, 0, 9) };
     assert_eq!(tracker.upright.rotation_for(&lying), Rotation::None);
     assert_eq!((0..20).filter(|_| tracker.upright.is_coarse_only()).count(), 0);
+}
+
+/// With the shipped models, on a rendered head.
+#[test]
+fn gestures_are_seen_of_a_head_and_not_of_a_sheet() {
+    const COLLINS: &[u8] = include_bytes!("../../../../tests/pictures/collins.jpg");
+    let mut extractor = extractor_for_tests();
+    let portrait = Frame::clone(&extractor.decode(COLLINS, &|| false).expect("a picture"));
+    let face = extractor.central(&portrait).expect("a face");
+    let mesh = extractor.mesh(&portrait, &face).expect("models that run").expect("landmarks");
+    let head = Head::new(portrait, &mesh);
+    let wanted = [Gesture::Left, Gesture::Down, Gesture::Scan];
+    let mut seen = |picture: &dyn Fn(f64) -> Frame| {
+        let mut tracker = SubjectTracker::new(Kind::Sequence, false, 6, || Duration::ZERO).with_gestures();
+        for share in [0.0, 0.0, 0.0, 0.5, 0.9, 1.0, 1.0, 1.0, 0.5, 0.0] {
+            tracker.push_frame(&mut extractor, picture(44.0 * share), &|| false).expect("models that run");
+        }
+        tracker.gestures().expect("gestures").seen(&wanted).iter().map(|g| g.seen).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(&|right| head.turned(right, 0.0)), [Some(true), Some(false), None]);
+    assert_eq!(
+        seen(&|right| head.sheet(Sheet { radius: None, distance: 6.0 }, right, 0.0)),
+        [Some(false), Some(false), None]
+    );
 }

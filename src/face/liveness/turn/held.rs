@@ -2,10 +2,6 @@
 
 use super::pose::{Direction, Pose};
 
-/// Frames that have to show the turn, so that one with misplaced landmarks decides nothing, and so that a turn takes a moment. Among the
-/// frames of 70 moved prints one shows a turn: the face that was found in it is that of the person behind the print.
-const FRAMES: u32 = 3;
-
 /// The frames that showed a turn into one direction so far. A frame that shows another one or a centered head starts over; frames between,
 /// and those without a face, as a profile often is, count for nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +10,10 @@ pub(in crate::face) struct Held {
 }
 
 impl Held {
+    /// Frames that have to show the turn, so that one with misplaced landmarks decides nothing, and so that a turn takes a moment. Among
+    /// the frames of 70 moved prints one shows a turn: the face that was found in it is that of the person behind the print.
+    pub(in crate::face) const FRAMES: u32 = 3;
+
     /// Takes the next frame's pose; the direction once enough frames have shown it.
     pub(in crate::face) fn push(&mut self, pose: Pose) -> Option<Direction> {
         self.shown = match (pose, self.shown) {
@@ -22,7 +22,7 @@ impl Held {
             (Pose::Centered, _) => None,
             (Pose::Partial { .. }, shown) => shown,
         };
-        self.shown.filter(|(_, frames)| *frames >= FRAMES).map(|(direction, _)| direction)
+        self.shown.filter(|(_, frames)| *frames >= Self::FRAMES).map(|(direction, _)| direction)
     }
 }
 

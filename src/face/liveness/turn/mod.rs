@@ -152,4 +152,4 @@ fn height(place: &[i16; 3]) -> f64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

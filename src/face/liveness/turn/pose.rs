@@ -73,6 +73,15 @@ impl Direction {
             Self::Down => y,
         }
     }
+
+    /// Least parallax of the mesh for a turn in this direction, in eye distances. A turn needs more besides.
+    pub(in crate::face) fn needed(self) -> f64 {
+        match self {
+            Self::Left | Self::Right => SIDEWAYS.mesh,
+            Self::Up => UP.mesh,
+            Self::Down => DOWN.mesh,
+        }
+    }
 }
 
 impl Pose {

@@ -23,7 +23,7 @@ enum Shape {
 }
 
 /// Yaw to the picture's right, pitch down, roll clockwise, in degrees.
-type Angles = [f64; 3];
+pub(in crate::face::liveness) type Angles = [f64; 3];
 
 fn sin_cos(degrees: f64) -> (f64, f64) {
     let angle = degrees * std::f64::consts::PI / 180.0;
@@ -62,6 +62,11 @@ fn capture(shape: Shape, angles: Angles) -> (Mesh, [Point; 5]) {
         Point { x: (x * unit).round() as i32, y: (y * unit).round() as i32 }
     };
     (mesh, FIVE.each_ref().map(point))
+}
+
+/// The mean head, for tests of what is told by turns: only the landmarks that move with the skull are where they belong.
+pub(in crate::face::liveness) fn mean_head(angles: Angles) -> (Mesh, [Point; 5]) {
+    capture(Shape::Head(1.1), angles)
 }
 
 fn turn(shape: Shape, from: Angles, to: Angles) -> Turn {
