@@ -69,6 +69,12 @@ assert camera.get_camera_frame().startswith(b"\xff\xd8")
 stream = camera.get_camera_stream_without_preload_content()
 assert b"image/jpeg" in stream.read(100)
 stream.close()
+assert camera.get_camera_challenge(accept_language="de").running is False
+try:
+    camera.calibrate_light()
+    raise AssertionError("a screen's light was measured where no page showed any")
+except generated.exceptions.BadRequestException as error:
+    assert error.data.code == generated.ErrorCode.BPE_004006, error
 assert camera.camera_detect().analyses[0].confs.extract_best_shot is False
 asked = generated.Payload(params=generated.AnalysisParams(extract_best_shot=True))
 assert camera.camera_detect(payload=asked).analyses[0].confs.extract_best_shot is True

@@ -66,6 +66,9 @@ async function main() {
     const stream = (await camera.getCameraStreamRaw()).raw.body!.getReader();
     assert.match(new TextDecoder("latin1").decode((await stream.read()).value), /^--faceplate-frame/);
     await stream.cancel();
+    assert.equal((await camera.getCameraChallenge({ acceptLanguage: "de" })).running, false);
+    const unlit = await camera.calibrateLight().catch((error) => error);
+    assert.equal((await unlit.response.json()).code, ErrorCode.BPE_004006);
     assert.equal((await camera.cameraDetect()).analyses[0].confs.extractBestShot, false);
     const asked = await camera.cameraDetect({ payload: { params: { extractBestShot: true } } });
     assert.equal(asked.analyses[0].confs.extractBestShot, true);
