@@ -42,20 +42,10 @@ impl Recording {
         Ok(())
     }
 
-    /// The poses against the frame that looks most straight ahead; none if none does.
+    /// The poses against the frame from which the others are turned least; none if none looks straight ahead.
     pub fn poses(&self) -> Option<Poses> {
-        let found = || self.frames.iter().filter_map(|(_, found)| found.as_ref());
-        let references: Vec<Reference> =
-            found().filter_map(|(face, mesh)| Reference::new(mesh, &face.points)).collect();
-        // The reference against which the others are turned to both sides alike.
-        let aside = |reference: &Reference| {
-            let turned: Vec<f64> = found()
-                .filter_map(|(face, mesh)| reference.compare(mesh, &face.points))
-                .map(|t| t.x.abs() + t.y.abs())
-                .collect();
-            turned.iter().sum::<f64>() / turned.len().max(1) as f64
-        };
-        let reference = references.iter().min_by(|a, b| aside(a).total_cmp(&aside(b)))?;
+        let found = self.frames.iter().filter_map(|(_, found)| found.as_ref());
+        let reference = Reference::least_turned(found.map(|(face, mesh)| (mesh, &face.points)))?;
         let mut poses = Poses { frames: vec![], turns: vec![] };
         for (at, found) in &self.frames {
             let turn = found.as_ref().and_then(|(face, mesh)| Some((face, reference.compare(mesh, &face.points)?)));

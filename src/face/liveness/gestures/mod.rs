@@ -83,7 +83,7 @@ struct Measured {
 impl Measured {
     fn of(faces: &[(Mesh, [Point; 5])]) -> Self {
         let mut measured = Self { turns: vec![], all: vec![], straight: vec![] };
-        let reference = least_turned(faces);
+        let reference = Reference::least_turned(faces.iter().map(|(mesh, points)| (mesh, points)));
         for (mesh, points) in faces {
             let features = Features::of(mesh);
             measured.all.extend(features);
@@ -151,17 +151,6 @@ impl Measured {
         let share = |f: &Features| grown(f.eyes / eyes, f.nose / nose) / (ZOOM - 1.0);
         sustained(self.all.iter().map(|f| Shown::of(share(f))), FRAMES)
     }
-}
-
-/// The frame from which the others are turned least, among those that look into the camera.
-fn least_turned(faces: &[(Mesh, [Point; 5])]) -> Option<Reference> {
-    let aside = |reference: &Reference| -> f64 {
-        let turns = faces.iter().filter_map(|(mesh, points)| reference.compare(mesh, points));
-        turns.map(|turn| turn.x.abs() + turn.y.abs()).sum()
-    };
-    let references = faces.iter().filter_map(|(mesh, points)| Reference::new(mesh, points));
-    let told: Vec<(f64, Reference)> = references.map(|reference| (aside(&reference), reference)).collect();
-    told.into_iter().min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, reference)| reference)
 }
 
 /// What a measure is in one of so many `parts` of faces at the most: the median for two. `None` if there is no face.

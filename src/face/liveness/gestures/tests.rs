@@ -147,7 +147,8 @@ fn a_turn_is_seen_where_it_is_held() {
     let yaws = [0.0, 0.0, 33.0, 20.0, 33.0, 0.0, 33.0, 33.0, -33.0, 33.0, 33.0, 25.0, 33.0, 0.0];
     for until in 1..=yaws.len() {
         let faces: Vec<_> = yaws[..until].iter().map(|yaw| mean_head([*yaw, 0.0, 0.0])).collect();
-        let reference = least_turned(&faces).expect("frontal faces");
+        let reference =
+            Reference::least_turned(faces.iter().map(|(mesh, points)| (mesh, points))).expect("frontal faces");
         let mut held = Held::default();
         let turns = faces.iter().filter_map(|(mesh, points)| reference.compare(mesh, points));
         let is_held = turns.filter_map(|turn| held.push(Pose::of(&turn))).count() > 0;

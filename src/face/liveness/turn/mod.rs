@@ -25,11 +25,10 @@ use self::fit::{LeastSquares, Linear};
 use self::nose::NoseReference;
 use self::relief::RELIEF;
 use super::super::geometry::Point;
-use super::super::mesh::Mesh;
+use super::super::mesh::{EYE_CORNERS, Mesh};
 
-/// Outer corners of the eyes among the landmarks, image-left first. Their distance is the unit of all measures.
-const EYE_CORNERS: [usize; 2] = [33, 263];
-/// Least distance of them in a reference, in pixels: with 24, 20 of 21 sides to which six people turn are found, with 16 half.
+/// Least distance of the outer corners of the eyes in a reference, in pixels: with 24, 20 of 21 sides to which six people turn are found,
+/// with 16 half.
 const LEAST_EYE_DISTANCE: f64 = 20.0;
 /// The same in the frame that is compared, for the scale of the face without foreshortening: a head that is thrown back is smaller.
 const LEAST_SCALE: f64 = 12.0;
@@ -42,7 +41,7 @@ const MOST_YAW: f64 = 0.2;
 const MOST_RAISED: f64 = 0.5;
 const MOST_LOWERED: f64 = 0.3;
 
-/// A frontal frame with which others are compared.
+/// A frontal frame with which others are compared. The distance of its outer eye corners is the unit of all measures.
 #[derive(Clone, Debug)]
 pub(in crate::face) struct Reference {
     /// By 1, x, y, xx, xy, yy and height.
@@ -82,6 +81,19 @@ impl Reference {
         let fit = LeastSquares::new(rows.collect())?;
         is_frontal(mesh, eyes).then_some(())?;
         Some(Self { fit, nose: NoseReference::new(points)?, eyes })
+    }
+
+    /// The one from which the others are turned least, among the frames that give one.
+    pub(in crate::face) fn least_turned<'a>(
+        faces: impl Iterator<Item = (&'a Mesh, &'a [Point; 5])> + Clone,
+    ) -> Option<Self> {
+        let aside = |reference: &Self| -> f64 {
+            let turns = faces.clone().filter_map(|(mesh, points)| reference.compare(mesh, points));
+            turns.map(|turn| turn.x.abs() + turn.y.abs()).sum()
+        };
+        let references = faces.clone().filter_map(|(mesh, points)| Self::new(mesh, points));
+        let least = references.map(|reference| (aside(&reference), reference)).min_by(|(a, _), (b, _)| a.total_cmp(b));
+        least.map(|(_, reference)| reference)
     }
 
     /// How the face of another frame is turned against the reference; `None` where the points are not those of a face.
