@@ -284,10 +284,17 @@ impl Quality {
     }
 }
 
-/// Brightness of every pixel, ITU-R BT.601 weights in 1/256.
+/// Weights of red, green and blue in luma, in 1/256 (ITU-R BT.601).
+pub(super) const LUMA: [u8; 3] = [77, 150, 29];
+
+/// Luma of a pixel, in 1/256.
+pub(super) fn luma_of(pixel: &[u8; 3]) -> u32 {
+    pixel.iter().zip(LUMA).map(|(&value, weight)| u32::from(value) * u32::from(weight)).sum()
+}
+
+/// Luma of every pixel.
 fn luma(crop: &[u8]) -> Vec<i32> {
-    let weighted = |p: &[u8; 3]| 77 * i32::from(p[0]) + 150 * i32::from(p[1]) + 29 * i32::from(p[2]);
-    crop.as_chunks().0.iter().map(|pixel| weighted(pixel) >> 8).collect()
+    crop.as_chunks().0.iter().map(|pixel| (luma_of(pixel) >> 8) as i32).collect()
 }
 
 /// Sums over 3x3 pixels; the border, which nothing reads, stays 0.

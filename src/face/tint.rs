@@ -6,16 +6,13 @@
 //! and the detector and the embedder don't need it.
 
 use super::align::SIDE;
-use super::quality::INNER;
+use super::quality::{INNER, LUMA};
 use crate::media::Frame;
 
 /// Color that skin is brought to: red, green, blue, only their ratio counts. It is warmer than skin in daylight: there the model
 /// tells people from screens best. Towards neutral (1.25, 0.90, 0.78) people in cold light are refused, towards a deeper red
 /// (1.38, 0.83, 0.60) screens pass: `docs/design/liveness.md` has the table.
 const SKIN: [u64; 3] = [130, 87, 70];
-
-/// Weights of red, green and blue in luma, in 1/256.
-const LUMA: [u64; 3] = [77, 150, 29];
 
 /// What brings a picture into the one light: a factor for each channel, as tables.
 pub(super) struct Tint([[u8; 256]; 3]);
@@ -33,7 +30,8 @@ impl Tint {
         // One level more each, so that no channel without light is multiplied without bound.
         let pixels = (rows.len() * columns.len()) as u64;
         let light = sums.map(|sum| sum + pixels);
-        let luma = |color: [u64; 3]| color.iter().zip(LUMA).map(|(value, weight)| value * weight).sum::<u64>();
+        let luma =
+            |color: [u64; 3]| color.iter().zip(LUMA).map(|(value, weight)| value * u64::from(weight)).sum::<u64>();
         Self(std::array::from_fn(|channel| {
             let (over, under) = (SKIN[channel] * luma(light), light[channel] * luma(SKIN));
             std::array::from_fn(|value| ((value as u64 * over + under / 2) / under).min(255) as u8)
@@ -63,7 +61,7 @@ mod tests {
     }
 
     fn luma(color: [u8; 3]) -> u64 {
-        color.iter().zip(LUMA).map(|(value, weight)| u64::from(*value) * weight).sum::<u64>() / 256
+        color.iter().zip(LUMA).map(|(value, weight)| u64::from(*value) * u64::from(weight)).sum::<u64>() / 256
     }
 
     #[test]

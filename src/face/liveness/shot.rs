@@ -1,7 +1,7 @@
 //! Chooses the best shot and limits its size.
 
 use crate::face::align::SIDE;
-use crate::face::quality::Quality;
+use crate::face::quality::{Quality, luma_of};
 use crate::face::resample;
 use crate::media::{Frame, Shape};
 
@@ -40,18 +40,16 @@ pub(super) fn rank(quality: &Quality, crop: &[u8]) -> i32 {
 /// Difference of luma between the brightest and the darkest 3x3 pixels of an eye's patch: an open eye holds a dark pupil
 /// beside white, a closed one only skin and a line of lashes.
 fn openness(crop: &[u8], (column, row): (usize, usize)) -> i32 {
-    let luma = |x: usize, y: usize| {
-        let at = |channel: usize| i32::from(crop[(y * SIDE + x) * 3 + channel]);
-        77 * at(0) + 150 * at(1) + 29 * at(2)
-    };
-    let (mut darkest, mut brightest) = (i32::MAX, 0);
+    let pixels = crop.as_chunks().0;
+    let luma = |x: usize, y: usize| luma_of(&pixels[y * SIDE + x]);
+    let (mut darkest, mut brightest) = (u32::MAX, 0);
     for y in row - EYE.1..=row + EYE.1 {
         for x in column - EYE.0..=column + EYE.0 {
-            let sum: i32 = (0..9).map(|i| luma(x - 1 + i % 3, y - 1 + i / 3)).sum();
+            let sum: u32 = (0..9).map(|i| luma(x - 1 + i % 3, y - 1 + i / 3)).sum();
             (darkest, brightest) = (darkest.min(sum), brightest.max(sum));
         }
     }
-    (brightest - darkest) / (9 * 256)
+    ((brightest - darkest) / (9 * 256)) as i32
 }
 
 #[cfg(test)]

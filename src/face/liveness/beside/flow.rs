@@ -4,6 +4,7 @@
 //! Luma only. All of it is additions, multiplications and divisions of `f32` in a fixed order, so that every processor
 //! gets the same.
 
+use crate::face::quality::luma_of;
 use crate::media::Frame;
 
 /// Half the side of the window that is compared, in pixels of a level.
@@ -42,10 +43,9 @@ struct Level {
 pub(super) struct Pyramid(Vec<Level>);
 
 impl Pyramid {
-    /// Luma of a frame, ITU-R BT.601 weights.
+    /// Luma of a frame.
     pub(super) fn of(frame: &Frame) -> Self {
-        let weighted = |p: &[u8; 3]| 77 * u32::from(p[0]) + 150 * u32::from(p[1]) + 29 * u32::from(p[2]);
-        let luma = frame.pixels().as_chunks().0.iter().map(|pixel| (weighted(pixel) >> 8) as u8).collect();
+        let luma = frame.pixels().as_chunks().0.iter().map(|pixel| (luma_of(pixel) >> 8) as u8).collect();
         let mut levels = vec![Level { width: frame.width(), height: frame.height(), luma }];
         while levels.len() < LEVELS {
             let last = &levels[levels.len() - 1];
