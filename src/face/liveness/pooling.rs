@@ -40,8 +40,8 @@ const STILL: f64 = 1.2;
 /// The same of a sequence, whose less live half is all that is pooled.
 const SEQUENCE: f64 = -1.0;
 
-/// The same where a challenge was met: the turn of the head is the proof, and looks may only deny it. No replay among the development clips
-/// comes near; of the people who are refused by their looks alone, one in ten is left.
+/// The same where a challenge was met: the turn of the head is the proof, and looks may only deny it. Of the replays among the development
+/// clips, the one that looks most live pools at -3.1.
 const CHALLENGE: f64 = -2.5;
 
 /// Frames from which on a sequence has its own bound in full. Of fewer, leaving out the most live ones takes less away; and a picture
