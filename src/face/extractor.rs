@@ -310,6 +310,12 @@ impl Extractor {
         self.embedder.embed(brighter.as_deref().unwrap_or(crop))
     }
 
+    /// The embedding of a face, whatever its quality: to tell whether it is the same person's as another, not for a template.
+    pub(super) fn embedding_of(&mut self, frame: &Frame, face: &Face) -> Result<Embedding, engine::Error> {
+        let crop = align(frame, &face.points);
+        self.embedding(&crop, &Quality::measure(face, &crop))
+    }
+
     /// The template of an aligned face, unless the embedder finds too little of a face in it.
     pub(super) fn embed(&mut self, crop: &[u8], quality: &Quality) -> Result<Template, Error> {
         let embedding = self.embedding(crop, quality)?;

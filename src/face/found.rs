@@ -15,6 +15,14 @@ pub struct Face {
     pub score: f32,
 }
 
+/// Least overlap of two boxes for the faces in them to count as the same, in percent of their union.
+const SAME_PLACE_PERCENT: i64 = 20;
+
+/// Whether the faces in these boxes, of consecutive frames, may be one.
+pub(super) fn is_same_place(a: Rect, b: Rect) -> bool {
+    a.overlaps(b, SAME_PLACE_PERCENT)
+}
+
 impl Face {
     /// The turn of its picture that brings it closest to upright.
     pub(super) fn turn_to_upright(&self) -> Rotation {

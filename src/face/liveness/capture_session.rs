@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::beside::Beside;
 use super::challenge::{ChallengeRun, ChallengeView, Ending, Response, State, draw};
-use super::pooling::Kind;
+use super::pooling::{Kind, LEAST_FRAMES};
 use super::shot_of;
 use super::tracker::{Effort, SubjectEvidence, SubjectTracker};
 use super::turn::Direction;
@@ -78,13 +78,6 @@ pub struct PadVerdict {
     /// The best shot as JPEG, if it was asked for.
     pub best_shot: Option<SecretBytes>,
 }
-
-/// Confidence of an attack when what is beside the head moves with it: that of an exchanged face.
-const MOVES_ALONG: f64 = 0.99;
-
-/// Fewest frames to judge when the time is over: from eight on a sequence has its own bound, and the half that is left out, the most
-/// live frames, leaves four.
-const LEAST_FRAMES: usize = 8;
 
 /// Frames in a row in which the face must be good and hold still.
 const STEADY: usize = 3;
@@ -197,7 +190,7 @@ impl CaptureSession {
                         let (what, task) = ((&frame, &face), (tasks, wanted));
                         self.challenge = ChallengeRun::begin(extractor, what, task, tracker, at)?;
                         match &self.challenge {
-                            Some(run) => challenges.last = run.directions().to_vec(),
+                            Some(run) => challenges.last = run.directions(),
                             None => self.reason = Some(Error::Unusable(QualityDefect::Turned)),
                         }
                     }
@@ -400,9 +393,7 @@ impl CaptureSession {
         let template = Template::new(extractor.model, best.quality, &best.vector)
             .map_err(|_| engine::Error::run("the embedder gave no direction"))?;
         let best_shot = shot_of(seen, &subject)?;
-        let looks = verdict(&seen.judged, kind, &extractor.curve);
-        let moves_along = seen.beside.as_ref().is_some_and(Beside::denies);
-        let spoofing = if moves_along { looks.max(Score::new(MOVES_ALONG)) } else { looks };
+        let spoofing = verdict(&seen.judged, seen.beside.as_ref(), kind, &extractor.curve);
         let beside = seen.beside.as_ref().and_then(Beside::share);
         let live = PadVerdict { spoofing, frames: seen.judged.len(), beside, best_shot };
         let vector = best.vector.clone();

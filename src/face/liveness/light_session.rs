@@ -5,19 +5,15 @@ use super::capture_session::Capture;
 use super::challenge::Ending;
 use super::flash::{Calibration, Exposure, LENGTH, Measured, Observation, Outcome, Reason, Schedule, judge};
 use super::verdict::same_person;
-use crate::face::align::align;
 use crate::face::error::Error;
 use crate::face::extractor::Extractor;
+use crate::face::found::is_same_place;
 use crate::face::geometry::Rect;
-use crate::face::quality::Quality;
 use crate::face::select::{Choice, choose};
 use crate::media::Frame;
 
 /// One frame in this many is compared with the captured person: the colors last for some 36 frames.
 const COMPARED: usize = 8;
-
-/// Least overlap of the face's boxes in consecutive frames, in percent of their union.
-const SAME_PLACE_PERCENT: i64 = 20;
 
 /// Time after the last color in which frames may still show it, in seconds.
 const AFTER: f64 = 0.3;
@@ -43,12 +39,11 @@ impl LightSession {
         let faces = extractor.detector.find_upright(frame)?;
         let Choice::One(face) = choose(&faces, frame, extractor.second_person.camera) else { return Ok(()) };
         let Some(face) = extractor.detector.confirm_upright(frame, &face)? else { return Ok(()) };
-        if self.place.replace(face.bounds).is_some_and(|place| !face.bounds.overlaps(place, SAME_PLACE_PERCENT)) {
+        if self.place.replace(face.bounds).is_some_and(|place| !is_same_place(face.bounds, place)) {
             return Err(Error::Challenge(Ending::Jump));
         }
         if self.frames.is_multiple_of(COMPARED) {
-            let crop = align(frame, &face.points);
-            let embedding = extractor.embedding(&crop, &Quality::measure(&face, &crop))?;
+            let embedding = extractor.embedding_of(frame, &face)?;
             if !same_person(&self.person, &embedding.vector, &extractor.curve) {
                 return Err(Error::Challenge(Ending::Exchanged));
             }

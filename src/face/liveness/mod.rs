@@ -108,7 +108,7 @@ impl Extractor {
         let none = GestureWatch::default();
         let gestures = tracker.gestures().unwrap_or(&none).seen(&wanted.gestures);
         let seen = tracker.finish()?;
-        let spoofing = verdict(&seen.judged, kind, &self.curve);
+        let spoofing = verdict(&seen.judged, seen.beside.as_ref(), kind, &self.curve);
         let frames = seen.judged.len();
         on_time(late)?;
         let best_shot = shot_of(&seen, &subject(&seen.judged, &self.curve))?;

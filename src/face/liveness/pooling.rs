@@ -48,6 +48,9 @@ const CHALLENGE: f64 = -2.5;
 /// sent as an archive must not meet another bound than the picture itself.
 const FULL_SEQUENCE: usize = 8;
 
+/// Fewest judged frames of a camera for a verdict: a sequence in full, of which the half that is left out, the most live frames, leaves four.
+pub(super) const LEAST_FRAMES: usize = FULL_SEQUENCE;
+
 /// The confidence that `frames`, at least one, show a presentation attack. It is 0.5 at the bound of this kind of medium.
 pub(super) fn spoofing(frames: &[FrameEvidence], kind: Kind) -> Score {
     let odds = counting(frames, kind);

@@ -17,7 +17,7 @@ use crate::face::align::align;
 use crate::face::context::{CropSpec, has_surroundings};
 use crate::face::error::{Error, on_time};
 use crate::face::extractor::Extractor;
-use crate::face::found::Face;
+use crate::face::found::{Face, is_same_place};
 use crate::face::geometry::Rect;
 use crate::face::quality::{Quality, QualityDefect};
 use crate::face::score::Curve;
@@ -120,9 +120,6 @@ const THOROUGH: usize = 3;
 /// from 3 % of the longer side on; smaller ones are too small to be judged.
 const SELDOM: usize = 4;
 
-/// Least overlap with its last box for a face to count as the same, in percent of their union.
-const SAME_PLACE_PERCENT: i64 = 20;
-
 /// The context that the model was trained on.
 const PLAIN: CropSpec = CropSpec { scale: 270, mirrored: false };
 const MIRRORED: CropSpec = CropSpec { scale: 270, mirrored: true };
@@ -202,7 +199,6 @@ impl SubjectTracker {
             }
             on_time(stop)?;
             let Some(confirmed) = self.confirm(extractor, &frame, &face)? else {
-                self.defect = Some(QualityDefect::of_unconfirmed(&frame, &face));
                 // As a head often is that turned far. Until it is known which way is up, it may be any.
                 return if self.upright.settled { self.look_for_gestures(extractor, &frame, &face) } else { Ok(()) };
             };
@@ -249,10 +245,7 @@ impl SubjectTracker {
     pub(super) fn judge_located(&mut self, extractor: &mut Extractor, frame: Frame, face: &Face) -> Result<(), Error> {
         match self.confirm(extractor, &frame, face)? {
             Some(face) => self.judge(extractor, frame, &face, &|| false),
-            None => {
-                self.defect = Some(QualityDefect::of_unconfirmed(&frame, face));
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
 
@@ -320,7 +313,8 @@ impl SubjectTracker {
         }
     }
 
-    /// The face as a second detection sees it; in frames that are known to be upright it has to be upright.
+    /// The face as a second detection sees it; in frames that are known to be upright it has to be upright. If it does not see one, why is
+    /// kept.
     fn confirm(&mut self, extractor: &mut Extractor, frame: &Frame, face: &Face) -> Result<Option<Face>, Error> {
         let start = (self.clock)();
         let detector = &mut extractor.detector;
@@ -329,6 +323,9 @@ impl SubjectTracker {
             false => detector.confirm(frame, face)?,
         };
         self.effort.detect += (self.clock)() - start;
+        if confirmed.is_none() {
+            self.defect = Some(QualityDefect::of_unconfirmed(frame, face));
+        }
         Ok(confirmed)
     }
 
@@ -386,7 +383,7 @@ impl SubjectTracker {
                 None => Error::TooFewFrames { usable: judged, of: self.frames },
             });
         }
-        Ok(SubjectEvidence { judged: self.judged, shots: self.shots, beside: self.beside })
+        self.evidence().ok_or(Error::NoFace)
     }
 }
 
@@ -400,7 +397,7 @@ fn least(frames: usize) -> usize {
 fn nearest(faces: &[Face], place: Rect) -> Option<Face> {
     let shared = |face: &Face| face.bounds.intersection(place).area();
     let best = faces.iter().max_by_key(|f| shared(f))?;
-    best.bounds.overlaps(place, SAME_PLACE_PERCENT).then_some(*best)
+    is_same_place(best.bounds, place).then_some(*best)
 }
 
 impl Upright {

@@ -1,7 +1,9 @@
-//! The verdict on a medium: the PAD score that its frames give together, unless they show more than one person.
+//! The verdict on a medium: the PAD score that its frames give together, unless they show more than one person, or what is beside the head
+//! moves along with it.
 //!
 //! How their evidence is pooled, and onto which scale, is in [`super::pooling`].
 
+use super::beside::Beside;
 use super::evidence::FrameEvidence;
 use super::pooling::{self, Kind};
 use crate::face::score::{Curve, Score};
@@ -13,13 +15,15 @@ const SAME_PERSON: f64 = 0.75;
 /// back, a tenth of the frames are taken for another person.
 const EXCHANGED_SHARE: usize = 6;
 
-/// Confidence of an attack when the face changes to another person's within the medium.
-const EXCHANGED: f64 = 0.99;
+/// Least confidence of an attack when it shows by more than looks: the face changes to another person's, or what is beside it moves along.
+const CERTAIN: f64 = 0.99;
 
-/// The confidence that `frames`, at least one, of a medium of this `kind` show a presentation attack.
-pub(super) fn verdict(frames: &[FrameEvidence], kind: Kind, curve: &Curve) -> Score {
+/// The confidence that `frames`, at least one, of a medium of this `kind` show a presentation attack. `beside` is what moved beside the
+/// head, if that was looked at.
+pub(super) fn verdict(frames: &[FrameEvidence], beside: Option<&Beside>, kind: Kind, curve: &Curve) -> Score {
     let spoofing = pooling::spoofing(frames, kind);
-    if exchanged(frames, curve) { spoofing.max(Score::new(EXCHANGED)) } else { spoofing }
+    let is_certain = exchanged(frames, curve) || beside.is_some_and(Beside::denies);
+    if is_certain { spoofing.max(Score::new(CERTAIN)) } else { spoofing }
 }
 
 /// Whether the frames show a second person in more of them than a matching error explains.
@@ -76,7 +80,7 @@ mod tests {
     }
 
     fn judged(frames: &[FrameEvidence]) -> f64 {
-        verdict(frames, Kind::Sequence, &curve()).value()
+        verdict(frames, None, Kind::Sequence, &curve()).value()
     }
 
     #[test]
@@ -86,9 +90,9 @@ mod tests {
             (0..16).map(|i| frame(3.0, if i < others { &b } else { &a })).collect()
         };
         assert!(judged(&clip(2)) < 0.1);
-        assert_eq!(judged(&clip(3)), EXCHANGED);
-        assert_eq!(judged(&[frame(3.0, &a), frame(3.0, &b)]), EXCHANGED);
-        assert_eq!(judged(&clip(8)), EXCHANGED);
+        assert_eq!(judged(&clip(3)), CERTAIN);
+        assert_eq!(judged(&[frame(3.0, &a), frame(3.0, &b)]), CERTAIN);
+        assert_eq!(judged(&clip(8)), CERTAIN);
         // Of two people with equally many frames the subject is the first, else the one with more.
         assert_eq!(subject(&clip(2), &curve()), (2..16).collect::<Vec<_>>());
         assert_eq!(subject(&clip(8), &curve()), (0..8).collect::<Vec<_>>());
@@ -110,7 +114,7 @@ mod tests {
     fn another_face_in_a_sixth_of_the_frames_is_an_attack() {
         let exchanged = |others: usize, frames: usize| {
             let of = |i: usize| frame(3.0, if i < others { &[0.0, 1.0] } else { &[1.0, 0.0] });
-            judged(&(0..frames).map(of).collect::<Vec<_>>()) == EXCHANGED
+            judged(&(0..frames).map(of).collect::<Vec<_>>()) == CERTAIN
         };
         assert!(exchanged(1, 6) && exchanged(2, 12) && exchanged(2, 11));
         assert!(!exchanged(1, 7) && !exchanged(2, 13) && !exchanged(0, 6));
@@ -127,7 +131,7 @@ mod tests {
     #[test]
     fn an_exchange_makes_no_attack_look_less_like_one() {
         let frames = |other: &[f64]| [frame(-6.0, &[1.0, 0.0]), frame(-6.0, other)];
-        assert!(judged(&frames(&[1.0, 0.0])) > EXCHANGED);
+        assert!(judged(&frames(&[1.0, 0.0])) > CERTAIN);
         assert_eq!(judged(&frames(&[0.0, 1.0])), judged(&frames(&[1.0, 0.0])));
     }
 }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::draw::Task;
+use crate::face::found::is_same_place;
 use crate::face::geometry::Rect;
 use crate::face::liveness::turn::{Direction, Held, Pose};
 
@@ -147,8 +148,6 @@ const LONGEST_ABSENCE: Duration = Duration::from_secs(1);
 /// frontal frame.
 const LONGEST_GAP: Duration = Duration::from_secs(1);
 
-/// Least overlap of the subject's boxes in consecutive frames, in percent of their union.
-const SAME_PLACE_PERCENT: i64 = 20;
 /// Largest change of parallax from one frame to the next: noise, in eye distances, plus a speed in eye distances a second. A head that
 /// turns by 200 degrees a second changes by 3.
 const PARALLAX_NOISE: f64 = 0.3;
@@ -202,6 +201,11 @@ impl Rules {
             unasked: 0,
             most: 0.0,
         }
+    }
+
+    /// What it asks for, in order.
+    pub(in crate::face::liveness) fn tasks(&self) -> &[Task] {
+        &self.tasks
     }
 
     /// What is asked for now.
@@ -270,7 +274,7 @@ impl Rules {
         let Some((last_place, last)) = before else { return Ok(()) };
         let (x, y) = (parallax.0 - last.0, parallax.1 - last.1);
         let most = PARALLAX_NOISE + PARALLAX_SPEED * seconds;
-        let jumps = x * x + y * y > most * most || !place.overlaps(last_place, SAME_PLACE_PERCENT);
+        let jumps = x * x + y * y > most * most || !is_same_place(place, last_place);
         if jumps { Err(Ending::Jump) } else { Ok(()) }
     }
 

@@ -7,18 +7,13 @@ use std::time::Duration;
 
 use super::draw::Task;
 use super::rules::{Ending, Observation, Prompt, Response, Rules, State};
-use crate::face::align::align;
 use crate::face::error::Error;
 use crate::face::extractor::Extractor;
 use crate::face::found::Face;
+use crate::face::liveness::pooling::LEAST_FRAMES;
 use crate::face::liveness::tracker::{Sighting, SubjectTracker};
 use crate::face::liveness::turn::{Direction, Pose, Reference};
-use crate::face::quality::Quality;
-
 use crate::media::Frame;
-
-/// Least number of judged frames for a verdict, as for a clip that ends early.
-const LEAST_JUDGED: usize = 8;
 
 /// Once there are enough judged frames, only every so many more are judged, which leaves time for more frames.
 const SELDOM: usize = 3;
@@ -38,7 +33,6 @@ pub(in crate::face::liveness) struct ChallengeRun {
     turned: Vec<Vec<f64>>,
     /// Share of the turn that is asked for, 0..1.
     progress: f64,
-    directions: Vec<Direction>,
     /// When all directions were met.
     met: Option<Duration>,
 }
@@ -70,7 +64,6 @@ impl ChallengeRun {
         let Some(mesh) = extractor.mesh(frame, face)? else { return Ok(None) };
         let Some(reference) = Reference::new(&mesh, &face.points) else { return Ok(None) };
         Ok(Some(Self {
-            directions: tasks.iter().map(|task| task.direction).collect(),
             rules: Rules::new(tasks, now),
             reference,
             tracker,
@@ -99,7 +92,7 @@ impl ChallengeRun {
                 State::Open => {}
             }
             if let (Some(face), true) = (face, self.rules.responses().len() > met) {
-                self.turned.push(embedding(extractor, &frame, &face)?);
+                self.turned.push(extractor.embedding_of(&frame, &face)?.vector);
             }
         }
         let is_turned = matches!(seen, Observation::Person { pose: Pose::Toward(_), .. });
@@ -108,7 +101,7 @@ impl ChallengeRun {
             self.tracker.judge_located(extractor, frame, &face)?;
         }
         Ok(match self.met {
-            Some(_) if self.tracker.judged() >= LEAST_JUDGED.min(self.wanted) => State::Met,
+            Some(_) if self.tracker.judged() >= LEAST_FRAMES.min(self.wanted) => State::Met,
             Some(met) if at.saturating_sub(met) > SETTLING => State::Ended(Ending::TooSlow),
             _ => State::Open,
         })
@@ -137,7 +130,7 @@ impl ChallengeRun {
 
     /// What to tell the person at `now`.
     pub(in crate::face::liveness) fn view(&self, now: Duration) -> ChallengeView {
-        let (met, steps) = (self.rules.responses().len(), self.directions.len());
+        let (met, steps) = (self.rules.responses().len(), self.rules.tasks().len());
         ChallengeView {
             prompt: self.rules.prompt(),
             step: (met + 1).min(steps),
@@ -148,8 +141,8 @@ impl ChallengeRun {
     }
 
     /// The directions that it asks for.
-    pub(in crate::face::liveness) fn directions(&self) -> &[Direction] {
-        &self.directions
+    pub(in crate::face::liveness) fn directions(&self) -> Vec<Direction> {
+        self.rules.tasks().iter().map(|task| task.direction).collect()
     }
 
     /// The evidence, once all directions were met.
@@ -157,11 +150,4 @@ impl ChallengeRun {
         let responses = self.rules.responses().to_vec();
         (self.tracker, self.turned, responses)
     }
-}
-
-/// The face as a unit vector, whatever its quality.
-fn embedding(extractor: &mut Extractor, frame: &Frame, face: &Face) -> Result<Vec<f64>, Error> {
-    let crop = align(frame, &face.points);
-    let quality = Quality::measure(face, &crop);
-    Ok(extractor.embedding(&crop, &quality)?.vector)
 }
