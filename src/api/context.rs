@@ -50,9 +50,28 @@ pub struct Service {
     health: Health,
 }
 
-/// Number of running streams.
+/// Number of running streams of one kind.
 #[derive(Debug, Default)]
-pub(super) struct Streams(pub(super) AtomicUsize);
+pub(super) struct Streams(Arc<AtomicUsize>);
+
+/// Counts as a running stream until it is dropped.
+#[derive(Debug)]
+pub(super) struct RunningStream(Arc<AtomicUsize>);
+
+impl Streams {
+    /// Counts one more; none if `most` are running already.
+    pub(super) fn begin(&self, most: usize) -> Option<RunningStream> {
+        let running = self.0.fetch_add(1, Ordering::Relaxed);
+        let counted = RunningStream(Arc::clone(&self.0)); // from here on its drop ends the count
+        (running < most).then_some(counted)
+    }
+}
+
+impl Drop for RunningStream {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// A request whose head was accepted.
 #[derive(Clone, Debug)]

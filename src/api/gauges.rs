@@ -1,7 +1,6 @@
 //! Reports on the service itself: readiness and metrics.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use serde_json::json;
 
@@ -58,16 +57,13 @@ impl Service {
         text.line("faceplate_camera_frames_total", "", &camera.counts.frames);
         text.head("faceplate_camera_exposures_total", "counter", "Changes of the camera's exposure for a face.");
         text.line("faceplate_camera_exposures_total", "", &camera.counts.exposed);
-        let (attacks, locked) = {
-            let lock_out = self.lock_out();
-            (lock_out.attacks(), lock_out.left(Instant::now()).unwrap_or_default())
-        };
+        let (attacks, locked) = self.attacks();
         text.head("faceplate_camera_attacks_total", "counter", "Attack verdicts at the camera.");
         text.line("faceplate_camera_attacks_total", "", &attacks);
         text.gauge(
             "faceplate_camera_locked_seconds",
             "How much longer attack verdicts lock the camera's methods.",
-            &locked.as_secs_f64(),
+            &locked.unwrap_or_default().as_secs_f64(),
         );
         let process = Process::read();
         text.gauge("process_resident_memory_bytes", "Memory of the process.", &process.memory_bytes);

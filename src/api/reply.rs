@@ -27,6 +27,11 @@ pub struct Reply {
     pub room: Option<Reserved>,
 }
 
+/// A value as replies give it: further digits mean nothing.
+pub(super) fn hundredths(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
 /// The bytes of a live body.
 pub struct LiveBody(pub Box<dyn Read + Send>);
 

@@ -13,7 +13,7 @@ use super::super::context::{Call, Service};
 use super::super::error::{CameraKind, Error, Family, Kind};
 use super::challenge::board::{Running, Shown};
 use super::challenge::words::{Instruction, Way};
-use super::frames::{no_frame, refused, with_room};
+use super::frames::{TakenFrame, no_frame, refused};
 use super::light::{LitFace, calibration};
 use super::lock_out::LockOut;
 use crate::camera::{Identity, Light};
@@ -98,7 +98,7 @@ impl Service {
         let (count, last) = (self.camera_settings.challenge_directions, self.board.last());
         let captured = self.watch(call, session.with_challenge(count, last, random_word), Some(&board));
         let captured = captured.and_then(|mut captured| {
-            if let Some(calibration) = calibration.filter(|_| !is_attack(&captured, threshold)) {
+            if let Some(calibration) = calibration.filter(|_| !captured.is_attack(threshold)) {
                 let light = self.screen_light(call, &captured.capture, &calibration, &board)?;
                 if light.is_attack() {
                     self.note_attack("the light on the face did not follow the screen");
@@ -119,7 +119,7 @@ impl Service {
 
     /// Whether a person looks like an attack, which is counted.
     fn judge_looks(&self, captured: &CapturedPerson, threshold: f64) -> bool {
-        let is_attack = is_attack(captured, threshold.max(DEFAULT_THRESHOLD)); // nobody locks the methods by asking for less
+        let is_attack = captured.is_attack(threshold.max(DEFAULT_THRESHOLD)); // nobody locks the methods by asking for less
         if is_attack {
             self.note_attack("the face was judged a presentation attack");
         }
@@ -165,8 +165,14 @@ impl Service {
         );
     }
 
+    /// Attack verdicts since the service started, and how much longer they lock the camera's methods, if they do.
+    pub(in crate::api) fn attacks(&self) -> (u64, Option<Duration>) {
+        let lock_out = self.lock_out();
+        (lock_out.attacks(), lock_out.left(Instant::now()))
+    }
+
     /// The count of attack verdicts.
-    pub(in crate::api) fn lock_out(&self) -> MutexGuard<'_, LockOut> {
+    fn lock_out(&self) -> MutexGuard<'_, LockOut> {
         self.lock_out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -190,10 +196,7 @@ impl Service {
         let mut number = lease.before();
         let mut looked = start;
         let capture = loop {
-            // The camera is free for the next request.
-            if call.request.cancel.is_cancelled() {
-                return Err(Error::new(family, Kind::Overloaded, "the client has disconnected"));
-            }
+            call.is_awaited()?; // else the camera is free for the next request
             // A challenge that has begun ends by its own rules.
             let until = if session.challenge(elapsed()).is_some() { last_start } else { until };
             // A worker that is slower than the camera always finds a newer frame.
@@ -245,24 +248,21 @@ impl Service {
         (after, looked): (u64, Instant),
         end: &WaitLimit,
     ) -> Result<FrameResult, Error> {
-        let (newest, mounting) = (self.camera.newest(), self.camera.mounting());
-        let most_pixels = self.limits.video_pixels;
+        let newest = self.frame_after(after);
         let job = move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
-            let Some((_room, (number, captured))) = with_room(|| newest(after), extractor, unwanted) else {
+            let Some(TakenFrame { number, taken, age, decode, frame, room: _room }) = newest(extractor, unwanted)
+            else {
                 return FrameResult { session, frame: None, result: Ok(None) };
             };
             // The person seen before the gap may have left.
-            if captured.taken.saturating_duration_since(looked) > LONGEST_GAP {
+            if taken.saturating_duration_since(looked) > LONGEST_GAP {
                 session.reset();
             }
-            let (begun, age) = (Instant::now(), captured.taken.elapsed());
-            let frame = captured.layout.to_frame(&captured.bytes, mounting, most_pixels, unwanted);
-            let decode = begun.elapsed();
             let whole = frame.is_ok();
             let result = match frame {
                 Ok(frame) => {
                     // By when it was taken, not by when a worker came to it.
-                    let at = elapsed().saturating_sub(captured.taken.elapsed());
+                    let at = elapsed().saturating_sub(taken.elapsed());
                     session.push_frame(extractor, frame, at)
                 }
                 Err(damaged) => {
@@ -270,11 +270,7 @@ impl Service {
                     Ok(None) // the next one may be whole
                 }
             };
-            FrameResult {
-                session,
-                frame: Some(FrameFacts { number, taken: captured.taken, age, decode, whole }),
-                result,
-            }
+            FrameResult { session, frame: Some(FrameFacts { number, taken, age, decode, whole }), result }
         };
         self.wait_for(call, job, end)
     }
@@ -331,6 +327,11 @@ impl Service {
 }
 
 impl CapturedPerson {
+    /// Whether the person looks like an attack by more than `threshold`; not if liveness was not judged.
+    pub(super) fn is_attack(&self, threshold: f64) -> bool {
+        self.capture.live.as_ref().is_some_and(|live| live.spoofing.value() > threshold)
+    }
+
     /// The properties of the frames, reported as those of a clip.
     pub(super) fn info(&self, frames: usize) -> Info {
         let layout = self.identity.as_ref().map(|i| i.layout);
@@ -364,11 +365,6 @@ impl CapturedPerson {
         let shown = stages.map(|(name, time)| format!("{name};dur={:.1}", time.as_secs_f64() * 1000.0)).join(", ");
         format!("{shown}, frames;desc=\"{}\"", t.frames)
     }
-}
-
-/// Whether a person looks like an attack.
-fn is_attack(captured: &CapturedPerson, threshold: f64) -> bool {
-    captured.capture.live.as_ref().is_some_and(|live| live.spoofing.value() > threshold)
 }
 
 /// What to show of a challenge that is under way.

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use super::super::context::{Call, Service};
 use super::super::error::{CameraKind, Error, Kind};
-use super::super::reply::Reply;
+use super::super::reply::{Reply, hundredths};
 use super::challenge::board::{Running, Shown};
 use super::challenge::words::Instruction;
-use super::frames::{refused, with_room};
-use crate::camera::{Lease, Locked};
+use super::frames::{TakenFrame, refused};
+use crate::camera::Lease;
 use crate::face::flash::{Calibration, CalibrationError, Exposure, LEAST_RUNS, Measured, Outcome, STEPS, Schedule};
 use crate::face::{self, Capture, Ending, Extractor, LightSession};
 use crate::ops::{random_word, settings};
@@ -46,7 +46,6 @@ impl LitFace {
 
     /// For the reply.
     pub(super) fn told(&self) -> Value {
-        let hundredths = |value: f64| (value * 100.0).round() / 100.0;
         let (verdict, reason) = match self.outcome {
             Outcome::Pass => ("follows", None),
             Outcome::Fail => ("does_not_follow", None),
@@ -81,8 +80,7 @@ impl Service {
         calibration: &Calibration,
         board: &Running<'_>,
     ) -> Result<LitFace, Error> {
-        let (session, locked) = self.show_colors(call, capture, board)?;
-        let exposure = Exposure { time: locked.exposure, gain: locked.gain };
+        let (session, exposure) = self.show_colors(call, capture, board)?;
         let (outcome, measured) = session.judge(calibration, exposure);
         Ok(LitFace { outcome, measured })
     }
@@ -101,8 +99,7 @@ impl Service {
         let board = self.begin_challenge(family)?;
         let runs = self.calibration_runs(call, &board);
         board.end(runs.as_ref().err().map(|_| "no_result"), Instant::now());
-        let (measured, locked) = runs?;
-        let exposure = Exposure { time: locked.exposure, gain: locked.gain };
+        let (measured, exposure) = runs?;
         let unclear = |error: CalibrationError| {
             Error::new(family, Kind::Camera(CameraKind::Challenge), error.to_string()).reasoned("no_light")
         };
@@ -117,29 +114,29 @@ impl Service {
         })))
     }
 
-    /// What was measured in each run that could be, and what the controls were in the last one.
-    fn calibration_runs(&self, call: &Call, board: &Running<'_>) -> Result<(Vec<Measured>, Locked), Error> {
+    /// What was measured in each run that could be, and what the exposure was in the last one.
+    fn calibration_runs(&self, call: &Call, board: &Running<'_>) -> Result<(Vec<Measured>, Exposure), Error> {
         let person = self.calibrating_person(call)?;
-        let (mut measured, mut controls) = (vec![], Locked::default());
+        let (mut measured, mut last) = (vec![], Exposure::default());
         for _ in 0..RUNS {
-            let (session, locked) = self.show_colors(call, &person, board)?;
+            let (session, exposure) = self.show_colors(call, &person, board)?;
             // Runs under another exposure are no runs of this calibration.
-            if (locked.exposure, locked.gain) != (controls.exposure, controls.gain) {
+            if exposure != last {
                 measured.clear();
             }
             measured.extend(session.measure());
-            controls = locked;
+            last = exposure;
         }
-        Ok((measured, controls))
+        Ok((measured, last))
     }
 
-    /// Shows one schedule and watches the person meanwhile.
+    /// Shows one schedule and watches the person meanwhile, under an exposure that does not change.
     fn show_colors(
         &self,
         call: &Call,
         capture: &Capture,
         board: &Running<'_>,
-    ) -> Result<(LightSession, Locked), Error> {
+    ) -> Result<(LightSession, Exposure), Error> {
         let family = call.route.family();
         let unmet = |detail: &str| Error::new(family, Kind::Camera(CameraKind::Challenge), detail).reasoned("no_light");
         let lease = self.camera.lease();
@@ -161,7 +158,7 @@ impl Service {
         };
         let session = self.watch_light(call, &lease, LightSession::new(schedule, capture), shown)?;
         match lock.is_whole(&locked) {
-            true => Ok((session, locked)),
+            true => Ok((session, Exposure { time: locked.exposure, gain: locked.gain })),
             false => Err(unmet("the camera did not keep its exposure")),
         }
     }
@@ -193,23 +190,19 @@ impl Service {
         let mut after = lease.before();
         let end = call.wait_limit(Instant::now() + self.limits.request_time());
         while !LightSession::is_over(shown.elapsed().as_secs_f64()) {
-            if call.request.cancel.is_cancelled() {
-                return Err(Error::new(family, Kind::Overloaded, "the client has disconnected"));
-            }
+            call.is_awaited()?;
             match block_on(select(lease.newer(after), Deadline(Instant::now() + Duration::from_millis(500)))) {
                 Either::First(Ok(())) => {}
                 Either::First(Err(fault)) => return Err(refused(family, &fault)),
                 Either::Second(()) => continue,
             }
-            let (newest, mounting) = (self.camera.newest(), self.camera.mounting());
-            let most_pixels = self.limits.video_pixels;
+            let newest = self.frame_after(after);
             let job = move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
-                let Some((_room, (number, captured))) = with_room(|| newest(after), extractor, unwanted) else {
+                let Some(TakenFrame { number, taken, frame, room: _room, .. }) = newest(extractor, unwanted) else {
                     return (session, after, Ok(()));
                 };
-                let late = captured.taken.saturating_duration_since(shown).as_secs_f64();
-                let at = late - shown.saturating_duration_since(captured.taken).as_secs_f64();
-                let frame = captured.layout.to_frame(&captured.bytes, mounting, most_pixels, unwanted);
+                let late = taken.saturating_duration_since(shown).as_secs_f64();
+                let at = late - shown.saturating_duration_since(taken).as_secs_f64();
                 let result = frame.map_or(Ok(()), |frame| session.push_frame(extractor, &frame, at));
                 (session, number, result)
             };

@@ -85,21 +85,15 @@ impl Service {
     fn person(&self, call: &Call) -> Result<Person, Error> {
         let mode = call.ask.liveness;
         let seen = self.capture_person(call, (mode, call.ask.threshold), false)?;
-        // An attack ends here: it is not compared with any template.
-        match &seen.capture.live {
-            Some(live) if live.spoofing.value() > call.ask.threshold => {
-                let detail = "the face before the camera was judged a presentation attack; it was not compared";
-                Err(Error::new(call.route.family(), Kind::Camera(CameraKind::Attack), detail))
-            }
-            None if call.ask.liveness > LivenessMode::Off => {
-                Err(Error::internal(call.route.family(), "liveness was not judged"))
-            }
-            _ => Ok(Person {
-                timing: seen.server_timing(),
-                witnesses: witnesses(mode, &seen),
-                template: seen.capture.template,
-            }),
+        if mode > LivenessMode::Off && seen.capture.live.is_none() {
+            return Err(Error::internal(call.route.family(), "liveness was not judged"));
         }
+        // An attack ends here: it is not compared with any template.
+        if seen.is_attack(call.ask.threshold) {
+            let detail = "the face before the camera was judged a presentation attack; it was not compared";
+            return Err(Error::new(call.route.family(), Kind::Camera(CameraKind::Attack), detail));
+        }
+        Ok(Person { timing: seen.server_timing(), witnesses: witnesses(mode, &seen), template: seen.capture.template })
     }
 }
 

@@ -2,16 +2,15 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use embassy_futures::select::{Either, select};
 
-use super::super::context::{Call, Service};
+use super::super::context::{Call, RunningStream, Service};
 use super::super::error::{CameraKind, Error, Kind};
 use super::super::reply::Reply;
-use super::frames::{no_frame, refused, with_room};
-use crate::camera::{Lease, RawFrame};
+use super::frames::{TakenFrame, no_frame, refused};
+use crate::camera::Lease;
 use crate::face::Extractor;
 use crate::gate::InFlightRequest;
 use crate::media;
@@ -54,13 +53,11 @@ impl Service {
 
     pub(in crate::api) fn camera_stream(self: &Arc<Self>, call: &Call) -> Result<Reply, Error> {
         self.may_show(call)?;
-        let running = self.streams.0.fetch_add(1, Ordering::Relaxed);
-        let counted = StreamGuard(Arc::clone(self)); // from here on its drop ends the count of this stream
-        if running >= STREAMS {
+        let Some(running) = self.streams.begin(STREAMS) else {
             let detail = format!("{STREAMS} streams are running already; try again");
             return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
-        }
-        let stream = Stream::new(counted, self.first_frame(call)?, call.request.clone());
+        };
+        let stream = Stream::new(Arc::clone(self), running, self.first_frame(call)?, call.request.clone());
         Ok(Reply::live(format!("multipart/x-mixed-replace; boundary={BOUNDARY}"), Box::new(stream)))
     }
 
@@ -86,20 +83,17 @@ impl Service {
 
     /// A worker's job: the newest frame after number `after` as JPEG, if there is a fresh one.
     fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor, &dyn Fn() -> bool) -> Option<Picture> + Send + use<> {
-        let (newest, mounting, most_pixels) = (self.camera.newest(), self.camera.mounting(), self.limits.video_pixels);
+        let newest = self.frame_after(after);
         move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
-            let (_room, (number, captured)) = with_room(|| newest(after), extractor, unwanted)?;
-            let frame =
-                |captured: &RawFrame| captured.layout.to_frame(&captured.bytes, mounting, most_pixels, unwanted);
-            let jpeg = frame(&captured).map_err(|e| e.to_string()).and_then(|frame| media::to_jpeg(&frame));
-            Some((number, jpeg))
+            let TakenFrame { number, frame, room: _room, .. } = newest(extractor, unwanted)?;
+            Some((number, frame.map_err(|e| e.to_string()).and_then(|frame| media::to_jpeg(&frame))))
         }
     }
 }
 
 /// The body of a stream: made frame by frame, as fast as the client reads it.
 struct Stream {
-    service: StreamGuard,
+    service: Arc<Service>,
     viewer: InFlightRequest,
     begun: Instant,
     number: u64,
@@ -108,21 +102,23 @@ struct Stream {
     part: io::Cursor<SecretBytes>,
     /// Keeps the camera on.
     lease: Lease,
+    _running: RunningStream,
 }
 
 impl Stream {
-    fn new(service: StreamGuard, lease: Lease, viewer: InFlightRequest) -> Self {
+    fn new(service: Arc<Service>, running: RunningStream, lease: Lease, viewer: InFlightRequest) -> Self {
         let now = Instant::now();
-        Self { service, viewer, begun: now, number: 0, due: now, part: io::Cursor::default(), lease }
+        let part = io::Cursor::default();
+        Self { service, viewer, begun: now, number: 0, due: now, part, lease, _running: running }
     }
 
     fn is_over(&self) -> bool {
-        self.service.0.shutdown.requested() || self.viewer.cancel.is_cancelled()
+        self.service.shutdown.requested() || self.viewer.cancel.is_cancelled()
     }
 
     /// The next frame as a part of the body; none when the stream has to end.
     fn next(&mut self) -> Option<SecretBytes> {
-        let service = &self.service.0;
+        let service = &self.service;
         let wait_limit = Instant::now() + PATIENCE;
         while !self.is_over() && self.begun.elapsed() < LONGEST && Instant::now() < wait_limit {
             let now = Instant::now();
@@ -164,14 +160,5 @@ impl Read for Stream {
         let Some(part) = self.next() else { return Ok(0) };
         self.part = io::Cursor::new(part);
         self.part.read(buffer)
-    }
-}
-
-/// The service, while a stream counts as running.
-struct StreamGuard(Arc<Service>);
-
-impl Drop for StreamGuard {
-    fn drop(&mut self) {
-        self.0.streams.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,11 +1,9 @@
 //! Reports the camera's state (`/v1/camera`).
 
-use std::time::Instant;
-
 use serde_json::{Value, json};
 
 use super::super::context::Service;
-use super::super::reply::Reply;
+use super::super::reply::{Reply, hundredths};
 use crate::camera::Status;
 
 impl Service {
@@ -20,16 +18,13 @@ impl Service {
             Status::Failing(_) => "failing",
         };
         let counts = report.counts;
-        let (attacks, locked) = {
-            let lock_out = self.lock_out();
-            (lock_out.attacks(), lock_out.left(Instant::now()))
-        };
+        let (attacks, locked) = self.attacks();
         let format = report.identity.as_ref().map(|identity| {
             json!({
                 "format": identity.layout.format.four_characters(),
                 "width": identity.layout.width,
                 "height": identity.layout.height,
-                "fps": (identity.fps * 100.0).round() / 100.0,
+                "fps": hundredths(identity.fps),
             })
         });
         Reply::json(&json!({

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::reply::hundredths;
 use super::capture::CapturedPerson;
 use super::challenge::words::Way;
 use super::light::LitFace;
@@ -29,8 +30,4 @@ pub(super) fn witnesses(mode: LivenessMode, person: &CapturedPerson) -> Value {
         "light": person.light.as_ref().map(LitFace::told),
         "turns": if mode < LivenessMode::Challenge { Value::Null } else { turns.into() },
     })
-}
-
-fn hundredths(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
 }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::payload::Analysis;
 use super::submission::Submission;
 use crate::api::encoding::encode_base64;
-use crate::api::reply::Reply;
+use crate::api::reply::{Reply, hundredths};
 use crate::api::text::raw;
 use crate::face::{PadResult, Score, SeenGesture};
 use crate::media::{self, Details};
@@ -349,7 +349,6 @@ fn media_type(kind: Option<media::Kind>) -> &'static str {
 }
 
 fn info(details: &Details) -> Value {
-    let hundredths = |v: f64| (v * 100.0).round() / 100.0;
     match details {
         Details::Picture { mime, width, height } => {
             json!({"image": {"mime-type": mime, "width": width, "height": height}})

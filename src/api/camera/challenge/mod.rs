@@ -10,16 +10,15 @@ pub use words::fuzz as fuzz_language;
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use self::board::Shown;
 use self::words::Language;
-use crate::api::context::{Call, Service};
+use crate::api::context::{Call, RunningStream, Service};
 use crate::api::error::{Error, Kind};
-use crate::api::reply::Reply;
+use crate::api::reply::{Reply, hundredths};
 use crate::face::flash::STEP;
 use crate::gate::InFlightRequest;
 use crate::ops::shutdown::IDLE;
@@ -41,20 +40,20 @@ impl Service {
             self.board.note_delivery(version, now);
             return Ok(Reply::json(&described(shown.as_ref(), call.language, now)));
         }
-        let running = self.event_streams.0.fetch_add(1, Ordering::Relaxed);
+        let Some(running) = self.event_streams.begin(STREAMS) else {
+            let detail = format!("{STREAMS} streams of events are running already; try again");
+            return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
+        };
         let stream = Events {
-            service: StreamGuard(Arc::clone(self)), // from here on its drop ends the count of this stream
+            service: Arc::clone(self),
             reader: call.request.clone(),
             language: call.language,
             begun: Instant::now(),
             written: Instant::now(),
             known: None,
             rest: io::Cursor::new(b"retry: 1000\n\n".to_vec()),
+            _running: running,
         };
-        if running >= STREAMS {
-            let detail = format!("{STREAMS} streams of events are running already; try again");
-            return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
-        }
         Ok(Reply::live("text/event-stream", Box::new(stream)).with("Cache-Control", "no-store"))
     }
 }
@@ -73,7 +72,7 @@ fn described(shown: Option<&Shown>, language: &Language, now: Instant) -> Value 
         "language": language.tag,
         "step": shown.step.map(|(step, _)| step),
         "steps": shown.step.map(|(_, steps)| steps),
-        "progress": (shown.progress * 100.0).round() / 100.0,
+        "progress": hundredths(shown.progress),
         "remaining_ms": remaining,
         "reason": shown.reason,
         "light": shown.light.map(|colors| json!({ "colors": colors, "step_ms": (STEP * 1000.0) as u64 })),
@@ -85,7 +84,7 @@ const ON_THE_WAY: f64 = 0.4;
 
 /// The body of a stream of events.
 struct Events {
-    service: StreamGuard,
+    service: Arc<Service>,
     reader: InFlightRequest,
     language: &'static Language,
     begun: Instant,
@@ -95,12 +94,13 @@ struct Events {
     known: Option<(u64, bool)>,
     /// What was not read yet.
     rest: io::Cursor<Vec<u8>>,
+    _running: RunningStream,
 }
 
 impl Events {
     /// The next event or sign of life; none when the stream has to end.
     fn next(&mut self) -> Option<Vec<u8>> {
-        let service = &self.service.0;
+        let service = &self.service;
         while !service.shutdown.requested() && !self.reader.cancel.is_cancelled() && self.begun.elapsed() < LONGEST {
             let now = Instant::now();
             let (version, shown) = service.board.shown(now);
@@ -129,15 +129,6 @@ impl Read for Events {
         let Some(next) = self.next() else { return Ok(0) };
         (self.rest, self.written) = (io::Cursor::new(next), Instant::now());
         self.rest.read(buffer)
-    }
-}
-
-/// The service, while a stream counts as running.
-struct StreamGuard(Arc<Service>);
-
-impl Drop for StreamGuard {
-    fn drop(&mut self) {
-        self.0.event_streams.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
