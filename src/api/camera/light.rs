@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Frames after which a camera shows what its controls were set to.
 const SETTLED: u64 = 4;
 
+/// Schedules that a person is shown at the most before there is a verdict: whoever moved in the first holds still in the second.
+const TRIES: usize = 2;
+
 /// Schedules that a calibration shows: two may be spoiled.
 const RUNS: usize = LEAST_RUNS + 2;
 
@@ -71,8 +74,15 @@ pub(super) fn calibration(settings: &settings::Camera) -> Option<Calibration> {
     })
 }
 
+/// The error where it can't be told how a face was lit. It is no attack.
+fn unlit(call: &Call, why: &str) -> Error {
+    let detail = format!("{why} (no_light)");
+    Error::new(call.route.family(), Kind::Camera(CameraKind::Challenge), detail).reasoned("no_light")
+}
+
 impl Service {
-    /// Judges the light on the face of the person who was captured.
+    /// Judges the light on the face of the person who was captured. The error is a person of whom it can't be told, and who could help it: else
+    /// whoever moves would be let through without.
     pub(super) fn screen_light(
         &self,
         call: &Call,
@@ -80,9 +90,16 @@ impl Service {
         calibration: &Calibration,
         board: &Running<'_>,
     ) -> Result<LitFace, Error> {
-        let (session, exposure) = self.show_colors(call, capture, board)?;
-        let (outcome, measured) = session.judge(calibration, exposure);
-        Ok(LitFace { outcome, measured })
+        let mut reasons = vec![];
+        while reasons.len() < TRIES {
+            let (session, exposure) = self.show_colors(call, capture, board)?;
+            let (outcome, measured) = session.judge(calibration, exposure);
+            match outcome {
+                Outcome::NoVerdict(reason) if reason.is_up_to_the_person() => reasons.push(reason.to_string()),
+                _ => return Ok(LitFace { outcome, measured }),
+            }
+        }
+        Err(unlit(call, &reasons.pop().unwrap_or_default()))
     }
 
     /// Measures the light of the screen on the face of a person who holds still: what `faceplate calibrate light` asks for.
@@ -100,9 +117,7 @@ impl Service {
         let runs = self.calibration_runs(call, &board);
         board.end(runs.as_ref().err().map(|_| "no_result"), Instant::now());
         let (measured, exposure) = runs?;
-        let unclear = |error: CalibrationError| {
-            Error::new(family, Kind::Camera(CameraKind::Challenge), error.to_string()).reasoned("no_light")
-        };
+        let unclear = |error: CalibrationError| unlit(call, &error.to_string());
         let calibration = Calibration::of(&measured, exposure).map_err(unclear)?;
         let thousandths = |value: f64| (value * 1000.0).round() / 1000.0;
         Ok(Reply::json(&json!({
@@ -138,7 +153,7 @@ impl Service {
         board: &Running<'_>,
     ) -> Result<(LightSession, Exposure), Error> {
         let family = call.route.family();
-        let unmet = |detail: &str| Error::new(family, Kind::Camera(CameraKind::Challenge), detail).reasoned("no_light");
+        let unmet = |detail: &str| unlit(call, detail);
         let lease = self.camera.lease();
         let lock = lease.lock();
         let locked = match block_on(select(lock.locked(), call.wait_limit(Instant::now() + PATIENCE))) {

@@ -73,7 +73,8 @@ impl LightSession {
 mod tests {
     use std::time::Duration;
 
-    use super::super::flash::Color;
+    use super::super::flash::bytes;
+    use super::super::light_recording::lit;
     use super::*;
     use crate::face::{CaptureSession, extractor_for_tests};
 
@@ -83,27 +84,8 @@ mod tests {
     /// Seconds from one frame to the next.
     const FRAME: f64 = 1.0 / 15.0;
 
-    fn schedule(seed: u32) -> Schedule {
-        let mut state = seed;
-        let mut random = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
-        Schedule::draw(&mut random, &[]).expect("a schedule")
-    }
-
-    /// The frame with so much more light of this color, relative to what is there.
-    fn lit(frame: &Frame, color: Color, amplitude: f64) -> Frame {
-        let hex = color.hex();
-        let brighter = |channel: usize| {
-            let is_lit = &hex[1 + 2 * channel..3 + 2 * channel] == "ff";
-            let factor = if is_lit { 1.0 + amplitude } else { 1.0 };
-            let of = |v: usize| 255.0 * ((v as f64 / 255.0).powf(2.2) * factor).min(1.0).powf(1.0 / 2.2);
-            (0..256).map(|v| of(v).round() as u8).collect::<Vec<u8>>()
-        };
-        let tables = [0, 1, 2].map(brighter);
-        let pixels = frame.pixels().iter().enumerate().map(|(i, &v)| tables[i % 3][usize::from(v)]).collect();
-        Frame::new(frame.width(), frame.height(), pixels)
+    fn schedule(seed: u64) -> Schedule {
+        Schedule::draw(&mut bytes(seed), &[]).expect("a schedule")
     }
 
     fn frame(extractor: &Extractor, bytes: &[u8]) -> Frame {
@@ -141,7 +123,7 @@ mod tests {
     #[test]
     fn a_face_that_reflects_the_colors_passes_and_no_other() {
         let mut extractor = extractor_for_tests();
-        let (drawn, other) = (schedule(1), schedule(2));
+        let [drawn, other] = [1, 2].map(schedule);
         assert_eq!(outcome(&mut extractor, drawn, Some(drawn)), Outcome::Pass);
         assert_eq!(outcome(&mut extractor, drawn, Some(other)), Outcome::Fail);
         assert_eq!(outcome(&mut extractor, drawn, None), Outcome::Fail);

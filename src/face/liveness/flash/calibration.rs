@@ -131,7 +131,7 @@ mod tests {
 
     fn run(amplitude: f64, correlation: f64) -> Measured {
         let fit = Fit { amplitude, correlation, share: 0.9, lag: 0.05 };
-        Measured { fit, frames: 60, eye_distance: 80.0, light: 0.2 }
+        Measured { fit, frames: 60, eye_distance: 80.0, light: 0.2, is_still: true }
     }
 
     const LOCKED: Exposure = Exposure { time: Some(100), gain: Some(3) };

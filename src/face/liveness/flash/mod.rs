@@ -16,6 +16,7 @@ mod observation;
 mod orthonormal;
 mod patches;
 mod schedule;
+mod transfer;
 
 pub use calibration::{Calibration, CalibrationError, Exposure, LEAST_RUNS};
 pub use fit::Fit;
@@ -25,7 +26,9 @@ pub use schedule::{Color, LENGTH, NoRandomness, STEP, STEPS, Schedule};
 
 use self::calibration::LEAST_AMPLITUDE;
 use self::fit::{ALLOWED_LAG, LEAST_FRAMES, fit};
-use self::observation::{eye_distance, moved};
+pub(super) use self::observation::eye_distance;
+use self::observation::{ALLOWED, STILL, moved};
+pub(super) use self::transfer::{encoded, linear};
 
 /// Least correlation of what was seen with the schedule.
 const LEAST_CORRELATION: f64 = 0.5;
@@ -58,8 +61,7 @@ pub enum Outcome {
     Pass,
     /// It was lit, and not by it.
     Fail,
-    /// That can't be told, for this reason. It is no refusal, and it is no pass either: where screen light is required,
-    /// the person tries again or another way.
+    /// That can't be told, for this reason. It is no attack, and it is no pass either.
     NoVerdict(Reason),
 }
 
@@ -74,6 +76,13 @@ pub enum Reason {
     TooFar,
     /// The rest of the light is too strong for this screen.
     AmbientLight,
+}
+
+impl Reason {
+    /// Whether the person can do something about it, and so has to: not where it is the kiosk's surroundings.
+    pub fn is_up_to_the_person(self) -> bool {
+        self != Self::AmbientLight
+    }
 }
 
 impl std::fmt::Display for Reason {
@@ -100,6 +109,8 @@ pub struct Measured {
     pub eye_distance: f64,
     /// Mean linear green of the face, 0..1.
     pub light: f64,
+    /// Whether the head was held so still that light which does not follow is no matter of the pose.
+    pub is_still: bool,
 }
 
 impl Measured {
@@ -113,13 +124,14 @@ impl Measured {
         if gaps || during.len() < LEAST_FRAMES {
             return Err(Reason::TooFewFrames);
         }
-        if moved(&during) {
+        if moved(&during, &ALLOWED) {
             return Err(Reason::HeadMoved);
         }
         let samples: Vec<fit::Sample> = during.iter().map(Observation::sample).collect();
         let fit = fit(schedule, &samples).ok_or(Reason::TooFewFrames)?;
         let light = during.iter().map(Observation::light).sum::<f64>() / during.len() as f64;
-        Ok(Self { fit, frames: during.len(), eye_distance: eye_distance(&during), light })
+        let is_still = !moved(&during, &STILL);
+        Ok(Self { fit, frames: during.len(), eye_distance: eye_distance(&during), light, is_still })
     }
 
     /// Whether the schedule is what was seen where this amplitude is expected.
@@ -140,6 +152,7 @@ impl Measured {
         }
         match self.is_clear(LEAST_CORRELATION, expected) && self.fit.amplitude > LEAST_OF_EXPECTED * expected {
             true => Outcome::Pass,
+            false if !self.is_still => Outcome::NoVerdict(Reason::HeadMoved),
             false => Outcome::Fail,
         }
     }
@@ -157,6 +170,9 @@ pub fn judge(
         Err(reason) => (Outcome::NoVerdict(reason), None),
     }
 }
+
+#[cfg(test)]
+pub(super) use self::schedule::tests::bytes;
 
 #[cfg(test)]
 mod tests;

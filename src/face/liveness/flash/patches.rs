@@ -1,7 +1,6 @@
 //! The light that forehead, cheeks and nose reflect in one frame. It knows no schedule and no other frame.
 
-use std::sync::LazyLock;
-
+use super::transfer::linear;
 use crate::face::geometry::{Point, SUB};
 use crate::media::Frame;
 
@@ -36,19 +35,6 @@ const LEAST_PERCENT: usize = 35;
 /// Least distance between the eyes in pixels: below, a patch of the nose has fewer than a dozen pixels.
 const LEAST_EYE_DISTANCE: f64 = 16.0;
 
-/// Linear light of an 8-bit value, 0..1: the transfer function of sRGB (IEC 61966-2-1). A camera's own curve differs
-/// from it, which changes the amplitude by a factor that calibration takes in.
-pub(super) static LINEAR: LazyLock<[f32; 256]> = LazyLock::new(|| {
-    std::array::from_fn(|value| {
-        let encoded = value as f64 / 255.0;
-        let linear = match encoded <= 0.040_45 {
-            true => encoded / 12.92,
-            false => libm::pow((encoded + 0.055) / 1.055, 2.4),
-        };
-        linear as f32
-    })
-});
-
 /// The light of the patches of a face with these five points, as [`Face`](crate::face::Face) has them; `None` if the
 /// face is too small, too much of a patch is clipped or dark, or it lies outside of the picture.
 pub fn patches(frame: &Frame, points: &[Point; 5]) -> Option<Patches> {
@@ -78,7 +64,7 @@ fn mean(frame: &Frame, patch: &Patch, place: impl Fn((f64, f64)) -> (f64, f64)) 
         let pixel = pixel(frame, place((along, down)))?;
         if pixel.iter().all(|value| TELLING.contains(value)) {
             count += 1;
-            sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += f64::from(LINEAR[usize::from(value)]));
+            sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += f64::from(linear(value)));
         }
     }
     (count * 100 >= LEAST_PERCENT * GRID * GRID).then(|| sums.map(|sum| (sum / count as f64) as f32))
@@ -120,7 +106,6 @@ mod tests {
                 assert!((value - want).abs() < 0.002, "{light:?}");
             }
         }
-        assert_eq!((LINEAR[0], LINEAR[255]), (0.0, 1.0));
     }
 
     #[test]
@@ -134,7 +119,7 @@ mod tests {
             _ => [20, 20, 20],
         };
         let [forehead, left, right, nose] = patches(&frame(paint), &points()).unwrap();
-        let want = |color: [u8; 3]| color.map(|value| LINEAR[usize::from(value)]);
+        let want = |color: [u8; 3]| color.map(linear);
         assert_eq!(
             [forehead, left, right, nose].map(|patch| patch.map(|value| (value * 1000.0).round())),
             [[200, 100, 100], [100, 200, 100], [100, 100, 200], [150, 150, 100]]
@@ -152,7 +137,7 @@ mod tests {
         assert!(patches(&frame(|_, _| [100, 3, 100]), &points()).is_none());
         // Every fourth pixel a glint: the others count.
         let glints = frame(|x, _| if x % 4 == 0 { [255; 3] } else { [100; 3] });
-        assert_eq!(patches(&glints, &points()).unwrap()[0][0], LINEAR[100]);
+        assert_eq!(patches(&glints, &points()).unwrap()[0][0], linear(100));
         let low = points().map(|p| Point { y: p.y + 60 * SUB, ..p });
         assert!(patches(&frame(|_, _| [100; 3]), &low).is_none());
         let small = points().map(|p| Point { x: p.x / 3, y: p.y / 3 });

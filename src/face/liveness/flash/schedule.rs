@@ -44,10 +44,11 @@ pub enum Color {
 }
 
 impl Color {
-    const ALL: [Self; 6] = [Self::Red, Self::Green, Self::Blue, Self::Cyan, Self::Magenta, Self::Yellow];
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Red, Self::Green, Self::Blue, Self::Cyan, Self::Magenta, Self::Yellow];
 
     /// Which of red, green and blue is lit.
-    fn lit(self) -> [bool; 3] {
+    pub(in crate::face::liveness) fn lit(self) -> [bool; 3] {
         match self {
             Self::Red => [true, false, false],
             Self::Green => [false, true, false],
@@ -121,7 +122,7 @@ impl Schedule {
     }
 
     /// The same colors, beginning with the one that is shown `by` steps later.
-    fn rotated(&self, by: usize) -> Self {
+    pub fn rotated(&self, by: usize) -> Self {
         Self { colors: std::array::from_fn(|i| self.colors[(i + by) % STEPS]) }
     }
 
@@ -150,11 +151,11 @@ fn next(random: &mut dyn FnMut() -> u8, last: Option<Color>) -> Option<Color> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::face::liveness) mod tests {
     use super::*;
 
     /// Bytes by splitmix64.
-    pub(in super::super) fn bytes(mut state: u64) -> impl FnMut() -> u8 {
+    pub(in crate::face::liveness) fn bytes(mut state: u64) -> impl FnMut() -> u8 {
         move || {
             state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
             let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,6 +1,6 @@
 use super::observation::tests::observed;
-use super::patches::LINEAR;
 use super::schedule::tests::bytes;
+use super::transfer::encoded;
 use super::*;
 
 const CALIBRATION: Calibration =
@@ -9,11 +9,6 @@ const CALIBRATION: Calibration =
 fn schedules(seed: u64) -> Vec<Schedule> {
     let mut random = bytes(seed);
     (0..20).map(|_| Schedule::draw(&mut random, &[]).unwrap()).collect()
-}
-
-/// A color as sRGB bytes.
-fn encoded(light: [f64; 3]) -> [u8; 3] {
-    light.map(|light| LINEAR.partition_point(|linear| f64::from(*linear) < light) as u8)
 }
 
 /// A face that flickers a little, before a screen that shows a schedule `late` seconds after it should.
@@ -28,7 +23,7 @@ fn lit(shown: &Schedule, amplitude: f64, late: f64, fps: f64) -> Vec<Observation
         let flicker = 1.0 + f64::from(random()) / 2550.0;
         let screen = [red + green, green, blue + green].map(|lit| flicker * (1.0 + amplitude * lit));
         let skin = [0.4, 0.2, 0.13];
-        observed(at, encoded([0, 1, 2].map(|c| skin[c] * screen[c])), (0.0, 0.0), 0.0)
+        observed(at, [0, 1, 2].map(|c| encoded(skin[c] * screen[c])), (0.0, 0.0), 0.0)
     };
     (0..frames).map(observe).collect()
 }
