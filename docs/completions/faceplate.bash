@@ -64,6 +64,9 @@ _faceplate() {
             faceplate__subcmd__eval,knots)
                 cmd="faceplate__subcmd__eval__subcmd__knots"
                 ;;
+            faceplate__subcmd__eval,light)
+                cmd="faceplate__subcmd__eval__subcmd__light"
+                ;;
             faceplate__subcmd__eval,liveness)
                 cmd="faceplate__subcmd__eval__subcmd__liveness"
                 ;;
@@ -373,7 +376,7 @@ _faceplate() {
             return 0
             ;;
         faceplate__subcmd__eval)
-            opts="-h --settings --set --listen --models --workers --log --help verification knots liveness challenge detection degradation"
+            opts="-h --settings --set --listen --models --workers --log --help verification knots liveness challenge light detection degradation"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -411,13 +414,17 @@ _faceplate() {
             return 0
             ;;
         faceplate__subcmd__eval__subcmd__challenge)
-            opts="-h --root --json --settings --set --listen --models --workers --log --help"
+            opts="-h --root --record --light --json --settings --set --listen --models --workers --log --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -556,6 +563,48 @@ _faceplate() {
                     return 0
                     ;;
                 --aliases)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --settings)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --models)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        faceplate__subcmd__eval__subcmd__light)
+            opts="-h --root --json --settings --set --listen --models --workers --log --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

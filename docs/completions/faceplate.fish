@@ -164,19 +164,20 @@ complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_se
 complete -c faceplate -n "__fish_faceplate_using_subcommand key; and not __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
 complete -c faceplate -n "__fish_faceplate_using_subcommand key; and not __fish_seen_subcommand_from new" -f -a "new" -d 'Print a new key'
 complete -c faceplate -n "__fish_faceplate_using_subcommand key; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -l settings -d 'The settings file (TOML)' -r -F
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -l set -d 'Any setting' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -l listen -d 'server.listen: where to listen' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -l models -d 'inference.models: other models than the embedded ones' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -l workers -d 'inference.workers: how many threads infer' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -s h -l help -d 'Print help'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -f -a "verification" -d 'Report accuracy on labeled pairs'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -f -a "knots" -d 'Report the score curve that pictures of many people give'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -f -a "liveness" -d 'Report error rates of attack detection, by species'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -f -a "challenge" -d 'Report head turns, and challenges met, on recordings by species'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -f -a "detection" -d 'Report which faces are found, and which one is chosen'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge detection degradation" -f -a "degradation" -d 'Report false matches on degraded pictures'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "verification" -d 'Report accuracy on labeled pairs'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "knots" -d 'Report the score curve that pictures of many people give'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "liveness" -d 'Report error rates of attack detection, by species'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "challenge" -d 'Report head turns and challenges met on recordings by species, or guide through presentations before the camera'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "light" -d 'Report how surely screen light is told, injected into recordings by species'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "detection" -d 'Report which faces are found, and which one is chosen'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "degradation" -d 'Report false matches on degraded pictures'
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l root -d 'Folder of the files; of people, one folder each' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l pairs -d 'Columns file_a, file_b, same, and fold if there are any' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l aliases -d 'Columns name_a, name_b: identities that are one person' -r -F
@@ -208,15 +209,26 @@ complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_see
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -l json -d 'Print JSON'
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from liveness" -s h -l help -d 'Print help'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from challenge" -l root -d 'Folder of the files; of people, one folder each' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from challenge" -l root -d 'Folder of the recordings, one folder each species' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from challenge" -l record -d 'Guide through presentations before the running service\'s camera, append them to this file, and report on all in it' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from challenge" -l settings -d 'The settings file (TOML)' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from challenge" -l set -d 'Any setting' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from challenge" -l listen -d 'server.listen: where to listen' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from challenge" -l models -d 'inference.models: other models than the embedded ones' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from challenge" -l workers -d 'inference.workers: how many threads infer' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from challenge" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from challenge" -l light -d 'Ask for the screen\'s light as well; a page shows the prompts'
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from challenge" -l json -d 'Print JSON'
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from challenge" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from light" -l root -d 'Folder of the files; of people, one folder each' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from light" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from light" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from light" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from light" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from light" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from light" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from light" -l json -d 'Print JSON'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from light" -s h -l help -d 'Print help'
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l root -d 'Folder of the files; of people, one folder each' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l counts -d 'Columns file, true_faces' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l settings -d 'The settings file (TOML)' -r -F

@@ -196,8 +196,10 @@ pub(super) enum Eval {
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
     },
-    /// Report head turns, and challenges met, on recordings by species
-    Challenge {
+    /// Report head turns and challenges met on recordings by species, or guide through presentations before the camera
+    Challenge(Challenge),
+    /// Report how surely screen light is told, injected into recordings by species
+    Light {
         #[command(flatten)]
         on: Pictures,
     },
@@ -219,7 +221,24 @@ pub(super) enum Eval {
     },
 }
 
-/// Options of every `eval` command.
+/// Options of `eval challenge`.
+#[derive(Args, Debug, PartialEq)]
+pub(super) struct Challenge {
+    /// Folder of the recordings, one folder each species
+    #[arg(long, value_name = "DIR", required_unless_present = "record", conflicts_with = "record")]
+    pub(super) root: Option<PathBuf>,
+    /// Guide through presentations before the running service's camera, append them to this file, and report on all in it
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
+    /// Ask for the screen's light as well; a page shows the prompts
+    #[arg(long, requires = "record")]
+    pub(super) light: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Options of every other `eval` command.
 #[derive(Args, Debug, PartialEq)]
 pub(super) struct Pictures {
     /// Folder of the files; of people, one folder each

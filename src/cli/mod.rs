@@ -1,6 +1,7 @@
 //! Runs the command line, with one file a command. Commands print to standard output, errors go to standard error.
 
 mod args;
+mod ask;
 mod bench;
 mod calibrate;
 mod cameras;
@@ -95,7 +96,8 @@ fn evaluate(settings: &Settings, eval: &Eval) -> Result<(), Box<dyn Error>> {
         Eval::Verification { on, pairs, aliases } => eval::verification(settings, on, pairs, aliases.as_deref()),
         Eval::Knots { on, aliases } => eval::knots(settings, on, aliases.as_deref()),
         Eval::Liveness { on, csv } => eval::liveness(settings, on, csv.as_deref()),
-        Eval::Challenge { on } => eval::challenge(settings, on),
+        Eval::Challenge(on) => eval::challenge(settings, on),
+        Eval::Light { on } => eval::light(settings, on),
         Eval::Detection { on, counts } => eval::detection(settings, on, counts.as_deref()),
         Eval::Degradation { on, people } => eval::degradation(settings, on, *people),
     }

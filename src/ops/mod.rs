@@ -21,6 +21,7 @@ pub mod settings;
 pub mod shutdown;
 
 pub use counted::counted;
+pub use date::timestamp;
 pub use file_error::{FileError, FileErrorKind};
 pub use harden::harden;
 pub use histogram::Histogram;

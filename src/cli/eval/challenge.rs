@@ -1,29 +1,25 @@
-//! Measures challenges on recordings in folders that name the species (`eval challenge`).
+//! Measures challenges (`eval challenge`): on recordings in folders that name the species, or before the camera ([`record`]).
 //!
-//! Under the root, the folder `real` holds recordings of people, and every other folder attacks of one species. A recording is a clip,
-//! an archive, or a folder of pictures. Told are the directions to which a head turns in each, and how often it would meet a challenge if
-//! it were shown to the camera in a loop, from a random place on.
+//! Told are the directions to which a head turns in each, and how often it would meet a challenge if it were shown to the camera in a loop,
+//! from a random place on.
 
 use std::error::Error;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::gallery::{each, files, is_picture, load, read};
-use super::liveness::is_medium;
+use super::presentations::record;
+use super::recordings::{Gather, each_recording};
 use super::stats::wilson;
-use crate::cli::args::Pictures;
-use crate::face::{self, Direction, Extractor, Poses, Recording};
-use crate::media::{Means, Medium};
+use crate::cli::args;
+use crate::engine;
+use crate::face::{Direction, Extractor, Poses, Recording};
+use crate::media::Frame;
 use crate::ops::{Settings, random_word};
 
 /// Attempts with each number of directions.
 const ATTEMPTS: usize = 600;
-
-/// Time from one picture of a folder or archive to the next, which has no times of its own: webcams' sequences have about ten a second.
-const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The result for one recording.
 struct Outcome {
@@ -42,56 +38,31 @@ struct Turns {
     met: [usize; 3],
 }
 
-pub(in crate::cli) fn challenge(settings: &Settings, on: &Pictures) -> Result<(), Box<dyn Error>> {
-    let faces = load(settings)?;
-    let recordings = recordings(&on.root)?;
-    let root = on.root.clone();
-    let limits = settings.limits.clone();
-    let memory = faces.memory().clone();
-    let names: Vec<String> = recordings.iter().map(|(name, _)| name.clone()).collect();
-    let found = each(settings, &faces, &names, move |extractor, name| {
-        let means = Means { limits: &limits, memory: &memory, stop: &|| false };
-        let pictures = &recordings.iter().find(|(known, _)| known == name).expect("it is one of them").1;
-        let mut recording = Recording::default();
-        if pictures.is_empty() {
-            clip(extractor, &mut recording, &read(&root.join(name))?, &means)?;
-        }
-        for (number, picture) in (0..).zip(pictures) {
-            let frame = extractor.decode(&read(&root.join(picture))?, &|| false)?;
-            recording.push(extractor, &frame, INTERVAL * number)?;
-        }
-        Ok(recording.poses().as_ref().map(turns))
-    })?;
-    let mut outcomes = vec![];
-    for (name, turns) in names.into_iter().zip(found) {
-        let species = name.split_once('/').map_or("", |(folder, _)| folder).to_owned();
-        let turns = turns.map_err(|e| e.to_string()).and_then(|t| t.ok_or_else(|| "no frontal face".into()));
-        outcomes.push(Outcome { name, species, turns });
+pub(in crate::cli) fn challenge(settings: &Settings, on: &args::Challenge) -> Result<(), Box<dyn Error>> {
+    match (&on.record, &on.root) {
+        (Some(file), _) => record(settings, file, on.light, on.json),
+        (None, Some(root)) => recorded(settings, root, on.json),
+        (None, None) => Err("neither recordings nor a record is named".into()),
     }
-    report(&outcomes, on.json);
+}
+
+/// Reports on recordings.
+fn recorded(settings: &Settings, root: &Path, is_json: bool) -> Result<(), Box<dyn Error>> {
+    let end = |recording: Recording| recording.poses().as_ref().map(turns);
+    let found = each_recording(settings, root, Recording::default, end)?;
+    let mut outcomes = vec![];
+    for (source, turns) in found {
+        let turns = turns.map_err(|e| e.to_string()).and_then(|t| t.ok_or_else(|| "no frontal face".into()));
+        outcomes.push(Outcome { species: source.species().to_owned(), name: source.name, turns });
+    }
+    report(&outcomes, is_json);
     Ok(())
 }
 
-/// Passes all frames of a clip or an archive to a recording.
-fn clip(
-    extractor: &mut Extractor,
-    recording: &mut Recording,
-    bytes: &[u8],
-    means: &Means<'_>,
-) -> Result<(), face::Error> {
-    let mut failed = None;
-    let each = |frame, at: Option<Duration>| {
-        let at = at.unwrap_or_else(|| INTERVAL * recording.frames());
-        match recording.push(extractor, &frame, at) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    };
-    Medium::open(bytes, means)?.timed_frames(usize::MAX, 0, means, each)?;
-    failed.map_or(Ok(()), |error| Err(error.into()))
+impl Gather for Recording {
+    fn push(&mut self, extractor: &mut Extractor, frame: &Frame, at: Duration) -> Result<(), engine::Error> {
+        self.push(extractor, frame, at)
+    }
 }
 
 fn turns(poses: &Poses) -> Turns {
@@ -101,23 +72,6 @@ fn turns(poses: &Poses) -> Turns {
         parallax: Direction::ALL.map(|direction| poses.parallax(direction)),
         met: [1, 2, 3].map(attempts),
     }
-}
-
-/// The name of a recording, with its pictures if it is a folder of them.
-type Source = (String, Vec<String>);
-
-/// The recordings below the root.
-fn recordings(root: &Path) -> Result<Vec<Source>, Box<dyn Error>> {
-    let mut found: Vec<Source> = vec![];
-    for name in files(root, is_medium)? {
-        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-        match found.last_mut() {
-            _ if !is_picture(Path::new(&name)) => found.push((name, vec![])),
-            Some((known, pictures)) if known == folder => pictures.push(name),
-            _ => found.push((folder.to_owned(), vec![name])),
-        }
-    }
-    Ok(found)
 }
 
 fn report(outcomes: &[Outcome], is_json: bool) {

@@ -11,14 +11,13 @@ use std::path::Path;
 use serde_json::json;
 
 use super::gallery::{each_file, files, load};
+use super::report::REAL;
 use super::stats::{area_under_roc, wilson};
 use crate::cli::args::Pictures;
 use crate::face;
 use crate::media;
 use crate::ops::Settings;
 
-/// Folder of the bona fide presentations.
-const REAL: &str = "real";
 /// Confidence above which a presentation counts as an attack: the contract's default.
 const THRESHOLD: f64 = 0.5;
 
