@@ -9,9 +9,9 @@ use crate::media::Frame;
 
 /// Pixels from one vertex of the grid to the next.
 const GRID: usize = 4;
-/// Factors of the depths that the landmark model tells, behind the middle of the face and before it: it guesses them too flat, noses most of
-/// all, and what lies between its points is flattened once more.
-const RELIEF: [f64; 2] = [1.6, 2.3];
+/// Factors of the depths that the landmark model tells, behind the middle of the face and before it: it guesses them too flat, and what lies
+/// between its points is flattened once more. With these a rendered head shows as much parallax as people do.
+const RELIEF: [f64; 2] = [2.6, 2.3];
 /// How far behind the middle of the face the axis lies on which a head turns, in eye distances: about where the spine meets the skull.
 const AXIS: f64 = 1.0;
 /// A portrait and the relief of its face.

@@ -1,6 +1,7 @@
 //! Tests challenges on rendered heads and sheets, with the shipped models.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::head::{Head, Sheet};
@@ -18,10 +19,15 @@ const FRAME: Duration = Duration::from_millis(100);
 /// A flat sheet before a camera half a meter away.
 const FLAT: Sheet = Sheet { radius: None, distance: 6.0 };
 
-/// How far a head turns, in degrees.
-const ASIDE: f64 = 44.0;
-const UP: f64 = 40.0;
-const DOWN: f64 = 33.0;
+const RIGHT_THEN_UP: [Direction; 2] = [Direction::Right, Direction::Up];
+
+/// How far a head turns, in degrees: as far as this rendering shows Collins in all directions. Turned further, faces are lost.
+const ASIDE: f64 = 40.0;
+const UP: f64 = 32.0;
+const DOWN: f64 = 26.0;
+
+/// Frames in which it turns: two thirds of a second.
+const STEPS: u32 = 6;
 
 fn head(extractor: &mut Extractor, bytes: &[u8]) -> Head {
     let portrait = Frame::clone(&extractor.decode(bytes, &|| false).expect("a picture"));
@@ -40,19 +46,33 @@ fn degrees(direction: Direction) -> (f64, f64) {
     }
 }
 
-/// What draws these two directions, in turns of this order and the other: the ones that this rendering of a head shows best. To the left its
-/// nose stays within a tenth of what is needed, and lowered it is lost.
-fn right_then_up() -> u16 {
-    thread_local!(static CALLS: Cell<usize> = const { Cell::new(0) });
-    let call = CALLS.replace((CALLS.get() + 1) % 8);
-    let (right, up) = (Direction::Right as u16, Direction::Up as u16);
-    [right, 20_000, up, 20_000, up, 20_000, right, 20_000][call]
+thread_local! {
+    /// What [`drawn`] gives next.
+    static DRAWN: RefCell<VecDeque<u16>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// Draws two directions, in turns of this order and the other, with pauses of the same length.
+fn draw([first, second]: [Direction; 2]) {
+    let (first, second) = (first as u16, second as u16);
+    DRAWN.set([first, 20_000, second, 20_000, second, 20_000, first, 20_000].into());
+}
+
+fn drawn() -> u16 {
+    DRAWN.with_borrow_mut(|drawn| {
+        drawn.rotate_left(1);
+        drawn.back().copied().unwrap_or_default()
+    })
 }
 
 /// Runs a session on frames that follow its prompts, as `picture` renders them for degrees to the right and up.
-fn followed(extractor: &mut Extractor, mut picture: impl FnMut(Prompt, (f64, f64)) -> Frame) -> Result<Capture, Error> {
+fn followed(
+    extractor: &mut Extractor,
+    directions: [Direction; 2],
+    mut picture: impl FnMut(Prompt, (f64, f64)) -> Frame,
+) -> Result<Capture, Error> {
     let mut session = CaptureSession::new(Some(12), false, || Duration::ZERO);
-    session = session.with_challenge(2, vec![], right_then_up);
+    session = session.with_challenge(2, vec![], drawn);
+    draw(directions);
     let (mut pose, mut at) = ((0.0, 0.0), Duration::ZERO);
     for _ in 0..400 {
         let prompt = session.challenge(at).map_or(Prompt::Center, |view| view.prompt);
@@ -60,8 +80,8 @@ fn followed(extractor: &mut Extractor, mut picture: impl FnMut(Prompt, (f64, f64
             Prompt::Center => (0.0, 0.0),
             Prompt::Turn(direction) => degrees(direction),
         };
-        // A sixth of a turn with each frame: two thirds of a second for all of it.
-        let step = |from: f64, to: f64| from + (to - from).clamp(-ASIDE / 6.0, ASIDE / 6.0);
+        let most = ASIDE / f64::from(STEPS);
+        let step = |from: f64, to: f64| from + (to - from).clamp(-most, most);
         pose = (step(pose.0, to.0), step(pose.1, to.1));
         at += FRAME;
         if let Some(capture) = session.push_frame(extractor, picture(prompt, pose), at)? {
@@ -73,35 +93,54 @@ fn followed(extractor: &mut Extractor, mut picture: impl FnMut(Prompt, (f64, f64
 
 #[test]
 fn a_head_that_follows_meets_the_challenge() {
+    use Direction::{Down, Left, Right, Up};
     let mut extractor = extractor_for_tests();
-    for bytes in [COLLINS, HOPPER] {
+    for (bytes, directions) in [(COLLINS, [Right, Up]), (COLLINS, [Down, Left]), (HOPPER, [Up, Right])] {
         let head = head(&mut extractor, bytes);
-        let capture =
-            followed(&mut extractor, |_, (right, up)| head.turned(right, up)).expect("a challenge that is met");
+        let capture = followed(&mut extractor, directions, |_, (right, up)| head.turned(right, up))
+            .unwrap_or_else(|error| panic!("{directions:?}: {error}"));
         assert_eq!(capture.responses.len(), 2);
         assert!(capture.responses.iter().all(|r| r.time < Duration::from_secs(2) && r.parallax > 0.35));
     }
 }
 
+/// The poses in which a picture shows a head or a sheet: straight ahead, and on the way to each direction.
+fn poses(mut show: impl FnMut(Option<(Direction, u32)>, (f64, f64))) {
+    show(None, (0.0, 0.0));
+    for (direction, step) in Direction::ALL.into_iter().flat_map(|direction| (1..=STEPS).map(move |i| (direction, i))) {
+        let share = f64::from(step) / f64::from(STEPS);
+        let (right, up) = degrees(direction);
+        show(Some((direction, step)), (share * right, share * up));
+    }
+}
+
+/// With `FACEPLATE_POSES`, a folder, the pictures are kept there for a feeder of a camera: `head/left-6.jpg` and so on.
 #[test]
-fn turns_are_seen_of_a_head() {
+fn turns_are_seen_of_a_head_in_all_directions_and_not_of_a_sheet() {
     let mut extractor = extractor_for_tests();
     let head = head(&mut extractor, COLLINS);
-    let mut seen = |picture: &dyn Fn(f64, f64) -> Frame| {
+    let kept = std::env::var_os("FACEPLATE_POSES").map(std::path::PathBuf::from);
+    let mut seen = |what: &str, picture: &dyn Fn(f64, f64) -> Frame| {
         let mut recording = Recording::default();
-        let mut number = 0;
-        for direction in Direction::ALL {
-            let (right, up) = degrees(direction);
-            for share in [0.0, 0.5, 0.9, 1.0, 1.0, 1.0, 0.5, 0.0] {
-                number += 1;
-                recording.push(&mut extractor, &picture(share * right, share * up), FRAME * number).expect("models");
+        poses(|pose, (right, up)| {
+            let frame = picture(right, up);
+            if let Some(folder) = &kept {
+                let name =
+                    pose.map_or_else(|| "ahead".to_owned(), |(to, step)| format!("{to:?}-{step}").to_lowercase());
+                let to = folder.join(what);
+                std::fs::create_dir_all(&to).expect("a folder");
+                let jpeg = crate::media::to_jpeg(&frame).expect("a picture");
+                std::fs::write(to.join(format!("{name}.jpg")), &*jpeg).expect("room");
             }
-        }
-        let poses = recording.poses().expect("frontal frames");
-        poses.directions()
+            // Whoever is there stays there for three frames.
+            for _ in 0..if pose.is_none_or(|(_, step)| step == STEPS) { 3 } else { 1 } {
+                recording.push(&mut extractor, &frame, FRAME * recording.frames()).expect("models");
+            }
+        });
+        recording.poses().expect("frontal frames").directions()
     };
-    let [_, right, up, _] = seen(&|right, up| head.turned(right, up));
-    assert!(right && up);
+    assert_eq!(seen("head", &|right, up| head.turned(right, up)), [true; 4]);
+    assert_eq!(seen("sheet", &|right, up| head.sheet(FLAT, right, up)), [false; 4]);
 }
 
 /// Sheets as docs/ref/liveness.md names them, of two faces: flat ones to 50 degrees, and bent ones to a radius of two eye distances, near and far.
@@ -138,7 +177,8 @@ fn no_sheet_shows_a_turn() {
 fn a_sheet_that_follows_is_too_slow() {
     let mut extractor = extractor_for_tests();
     let head = head(&mut extractor, COLLINS);
-    let ended = followed(&mut extractor, |_, (right, up)| head.sheet(FLAT, right, up)).expect_err("no turn");
+    let ended =
+        followed(&mut extractor, RIGHT_THEN_UP, |_, (right, up)| head.sheet(FLAT, right, up)).expect_err("no turn");
     assert!(matches!(ended, Error::Challenge(Ending::TooSlow)), "{ended}");
 }
 
@@ -146,7 +186,7 @@ fn a_sheet_that_follows_is_too_slow() {
 fn nobody_else_can_turn_the_head() {
     let mut extractor = extractor_for_tests();
     let (subject, other) = (head(&mut extractor, COLLINS), head(&mut extractor, HOPPER));
-    let ended = followed(&mut extractor, |prompt, (right, up)| match prompt {
+    let ended = followed(&mut extractor, RIGHT_THEN_UP, |prompt, (right, up)| match prompt {
         Prompt::Center if right == 0.0 && up == 0.0 => subject.turned(0.0, 0.0),
         _ => other.turned(right, up),
     });
