@@ -158,6 +158,40 @@ fn a_few_frames_of_another_person_are_not_the_sample() {
     assert_eq!(service.form("/v1/face/pattern/compare", &form).json()["decision"], "approved");
 }
 
+/// The data of the next event of a stream.
+fn event(events: &mut impl BufRead) -> Value {
+    let mut line = String::new();
+    while !line.starts_with("data: ") {
+        line.clear();
+        assert!(events.read_line(&mut line).unwrap() > 0, "the events ended");
+    }
+    serde_json::from_str(&line["data: ".len()..]).unwrap()
+}
+
+/// While it runs, not when there are enough events for a piece of the body.
+#[test]
+fn the_events_of_a_challenge_come_as_it_goes_on() {
+    let folder = Folder::new("events", &[("collins.jpg", 4)]);
+    let service = service(&folder.0, &[]);
+    let headers = [("Accept", "text/event-stream"), ("Accept-Language", "es")];
+    let mut events = live(&service, "/v1/camera/challenge", &headers, "text/event-stream");
+    let idle = event(&mut events);
+    assert_eq!((&idle["running"], &idle["language"]), (&Value::Bool(false), &Value::from("es")));
+    std::thread::scope(|scope| {
+        let captured = scope.spawn(|| post(&service, &format!("{EXTRACT}?liveness=challenge")));
+        let mut prompts: Vec<String> = vec![];
+        while prompts.last().is_none_or(|prompt| prompt != "failed") {
+            let prompt = event(&mut events)["prompt"].as_str().unwrap().to_owned();
+            if prompt == "failed" {
+                // The reply comes after it.
+                assert!(prompts.contains(&"look_at_camera".to_owned()) && prompts.len() > 2, "{prompts:?}");
+            }
+            prompts.push(prompt);
+        }
+        assert_refused(&captured.join().unwrap(), 400, "BPE-004006");
+    });
+}
+
 /// A picture does not turn its head, whatever it is asked.
 #[test]
 fn a_picture_meets_no_challenge() {
@@ -361,14 +395,19 @@ impl<R: BufRead> Read for Chunked<R> {
 }
 
 fn stream(service: &Service) -> impl BufRead + use<> {
+    live(service, "/v1/camera/stream", &[], "multipart/x-mixed-replace")
+}
+
+/// A body that has no end.
+fn live(service: &Service, path: &str, headers: &[(&str, &str)], content_type: &str) -> impl BufRead + use<> {
     let mut socket = service.connect();
-    socket.write_all(&request("GET", "/v1/camera/stream", &[], b"")).unwrap();
+    socket.write_all(&request("GET", path, headers, b"")).unwrap();
     let mut reader = BufReader::new(socket);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         reader.read_line(&mut head).unwrap();
     }
-    assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("multipart/x-mixed-replace"), "{head}");
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.contains(content_type), "{head}");
     BufReader::new(Chunked { inner: reader, left: 0 })
 }
 

@@ -24,14 +24,16 @@ until_true() {
 feed() {
     "$FILES/feed" $LOOP YUYV 640x480 10 "$@" >/tmp/prompts &
     feeder=$!
-    sleep 1
+    # It has to decode its pictures first.
+    until_true 60 grep -q '^feeding' /tmp/prompts
 }
 unfeed() {
     kill $feeder
     wait $feeder || true
 }
-# Asks for a challenge; the headers are in /tmp/head, the body in /tmp/body.
+# Asks for a challenge once there are frames; the headers are in /tmp/head, the body in /tmp/body.
 challenge() {
+    until_true 60 curl -sf -m 20 -o /dev/null "http://$ADDRESS/v1/camera/frame"
     curl -sS -m 120 -X POST -D /tmp/head -o /tmp/body "http://$ADDRESS/v1/camera/pattern/extract?liveness=challenge"
     tr -d '\r' </tmp/head | grep -i '^server-timing' || true
 }

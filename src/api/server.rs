@@ -1,7 +1,7 @@
 //! Connects [`Service`] to HTTP: the gate takes requests from peers, tiny_http reads them and writes replies, and a fixed number of
 //! threads answers them. No bytes of a peer reach tiny_http as the peer sent them.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -201,6 +201,32 @@ impl Read for Ending {
     }
 }
 
+/// Most bytes of one piece of a live body.
+const PIECE: usize = 16 << 10;
+
+/// Sends each piece of a live body when it is made: tiny_http would keep what is less than 8 KiB, and events are.
+fn send_live(request: Request, status: StatusCode, headers: &[Header], mut body: Ending) -> io::Result<()> {
+    let mut writer = request.into_writer();
+    write!(writer, "HTTP/1.1 {} {}\r\n", status.0, status.default_reason_phrase())?;
+    for header in headers {
+        write!(writer, "{header}\r\n")?;
+    }
+    // The gate is the only peer here, and speaks HTTP/1.1.
+    writer.write_all(b"Transfer-Encoding: chunked\r\n\r\n")?;
+    writer.flush()?;
+    let mut buffer = [0; PIECE];
+    loop {
+        let length = body.read(&mut buffer)?;
+        write!(writer, "{length:x}\r\n")?;
+        writer.write_all(&buffer[..length])?;
+        writer.write_all(b"\r\n")?;
+        writer.flush()?;
+        if length == 0 {
+            return Ok(());
+        }
+    }
+}
+
 fn send(request: Request, reply: Reply, id: &str) -> io::Result<()> {
     let header = |name: &str, value: &str| Header::from_bytes(name, value).map_err(|()| io::Error::other("bad header"));
     let mut headers = vec![
@@ -219,9 +245,7 @@ fn send(request: Request, reply: Reply, id: &str) -> io::Result<()> {
     let status = StatusCode(reply.status);
     let _until_it_is_sent = reply.room;
     match reply.live {
-        Some(LiveBody(body)) if *request.method() != Method::Head => {
-            request.respond(Response::new(status, headers, Ending(body), None, None))
-        }
+        Some(LiveBody(body)) if *request.method() != Method::Head => send_live(request, status, &headers, Ending(body)),
         Some(_) => request.respond(Response::new(status, headers, io::empty(), Some(0), None)),
         None => {
             let length = reply.body.len();
