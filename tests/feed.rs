@@ -91,14 +91,13 @@ impl Head {
         &self.frames[&pose]
     }
 
-    /// One step on. Another direction lies beyond straight ahead, and at its end a head is never quite still.
+    /// One step on. Another direction lies beyond straight ahead.
     fn next(&self, pose: Pose, wanted: usize) -> Pose {
         let ahead = Pose { direction: AHEAD, step: 0 };
         let Pose { direction, step } = pose;
         match (direction == wanted, direction == AHEAD) {
             (true, true) => ahead,
-            (true, false) if step == self.steps => Pose { direction, step: step - 1 },
-            (true, false) => Pose { direction, step: step + 1 },
+            (true, false) => Pose { direction, step: (step + 1).min(self.steps) },
             (false, true) => Pose { direction: wanted, step: 1 },
             (false, false) if step == 1 => ahead,
             (false, false) => Pose { direction, step: step - 1 },
@@ -117,7 +116,7 @@ fn follow(address: &str, wanted: &AtomicUsize) {
 }
 
 fn watch(address: &str, wanted: &AtomicUsize) -> Result<(), Box<dyn Error>> {
-    let mut stream = TcpStream::connect(address)?;
+    let (mut stream, start) = (TcpStream::connect(address)?, Instant::now());
     let request = format!(
         "GET /v1/camera/challenge HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n"
     );
@@ -128,7 +127,8 @@ fn watch(address: &str, wanted: &AtomicUsize) -> Result<(), Box<dyn Error>> {
         let told: serde_json::Value = serde_json::from_str(told)?;
         let prompt = told["prompt"].as_str().unwrap_or_default();
         let direction = DIRECTIONS.iter().position(|(_, word)| *word == prompt);
-        println!("{prompt} {}", told["reason"].as_str().unwrap_or_default());
+        let reason = told["reason"].as_str().unwrap_or_default();
+        println!("{:.1} s: {prompt} {} {reason}", start.elapsed().as_secs_f64(), told["progress"]);
         wanted.store(direction.unwrap_or(AHEAD), Ordering::Relaxed);
     }
     Ok(())

@@ -26,7 +26,8 @@ const ASIDE: f64 = 40.0;
 const UP: f64 = 32.0;
 const DOWN: f64 = 26.0;
 
-/// Frames in which it turns: two thirds of a second.
+/// Degrees from one frame to the next, and frames in which it turns as far as it does: some 0.6 s.
+const STEP: f64 = 6.7;
 const STEPS: u32 = 6;
 
 fn head(extractor: &mut Extractor, bytes: &[u8]) -> Head {
@@ -80,8 +81,7 @@ fn followed(
             Prompt::Center => (0.0, 0.0),
             Prompt::Turn(direction) => degrees(direction),
         };
-        let most = ASIDE / f64::from(STEPS);
-        let step = |from: f64, to: f64| from + (to - from).clamp(-most, most);
+        let step = |from: f64, to: f64| from + (to - from).clamp(-STEP, STEP);
         pose = (step(pose.0, to.0), step(pose.1, to.1));
         at += FRAME;
         if let Some(capture) = session.push_frame(extractor, picture(prompt, pose), at)? {
