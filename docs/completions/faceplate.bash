@@ -136,7 +136,7 @@ _faceplate() {
             return 0
             ;;
         faceplate__subcmd__bench)
-            opts="-h --step --runs --settings --set --listen --models --workers --log --help"
+            opts="-h --step --runs --team --settings --set --listen --models --workers --log --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -147,6 +147,10 @@ _faceplate() {
                     return 0
                     ;;
                 --runs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -85,6 +85,7 @@ embedder\t''
 attack-model\t''
 landmarks\t''"
 complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l runs -d 'How often each step is timed' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l team -d 'Threads that work together on each model; of more than one, wall time is measured' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l settings -d 'The settings file (TOML)' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l set -d 'Any setting' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l listen -d 'server.listen: where to listen' -r

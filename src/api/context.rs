@@ -17,7 +17,7 @@ use super::route::Route;
 use super::seal::TemplateSealer;
 use crate::camera::Camera;
 use crate::engine::{self, Decoding, ModelInfo};
-use crate::face::{Comparator, Extractor, FacePipeline, Score, Thresholds};
+use crate::face::{Comparator, Extractor, FacePipeline, Score, Thresholds, start_workers};
 use crate::gate::{Gauges, InFlightRequest};
 use crate::ops::memory::Reserved;
 use crate::ops::shutdown::Shutdown;
@@ -135,15 +135,13 @@ impl Service {
         if let Err(why) = &verdict {
             log::error!("{why}; every request will be refused");
         }
-        let shared = Arc::clone(&faces);
-        let extractor = move || shared.extractor().expect("one was made when the models were planned");
         let info = faces.embedder();
         let Decoding::Embedding { dimension } = info.output else {
             return Err(engine::Error::models(format!("{} makes no embeddings", info.name)));
         };
         let comparator = Comparator::of(info, settings).map_err(|e| engine::Error::models(e.to_string()).because(e))?;
         Ok(Self {
-            pool: Pool::start(settings.workers(), 2 * most_requests, extractor),
+            pool: start_workers(&faces, settings.workers(), 2 * most_requests),
             comparator,
             thresholds: RwLock::new(thresholds(settings)),
             limits: settings.limits.clone(),

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_last_result_is_reported_without_waiting_for_the_next() {
-        let pool = Pool::start(1, 4, || ());
+        let pool = Pool::start(1, 4, Arc::new(()), || ());
         let (give, verdict) = mpsc::channel();
         let health = Health::new(Err("a wrong answer".into()));
         let told = |reply: &Reply| String::from_utf8(reply.body.to_vec()).unwrap();
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn simultaneous_requests_start_one_self_test_and_none_waits() {
-        let pool = Pool::start(1, 16, || ());
+        let pool = Pool::start(1, 16, Arc::new(()), || ());
         let (_hold, verdict) = mpsc::channel();
         let begun = AtomicUsize::new(0);
         let health = Health::new(Ok(()));

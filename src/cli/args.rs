@@ -69,7 +69,7 @@ pub(super) struct Serve {
     pub(super) origin: bool,
 }
 
-#[derive(Args, Debug, PartialEq)]
+#[derive(Args, Clone, Debug, PartialEq)]
 pub(super) struct Bench {
     /// A picture or clip with a face, or the word "models" for one inference of each model
     pub(super) file: PathBuf,
@@ -79,6 +79,9 @@ pub(super) struct Bench {
     /// How often each step is timed
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) runs: Option<usize>,
+    /// Threads that work together on each model; of more than one, wall time is measured
+    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<usize>::new().range(1..=8))]
+    pub(super) team: usize,
 }
 
 /// What `bench --step` knows: steps, then models.

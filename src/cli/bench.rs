@@ -1,16 +1,18 @@
 //! Measures the cost of one extraction or one liveness verdict, step by step, and how fast templates compare (`bench`).
 //!
-//! CPU time of the thread, so that other load on the machine does not count. With one step and a number of runs it also serves to
+//! CPU time of the thread, so that other load on the machine does not count; of a team, which other load slows down, wall time. With one step and a number of runs it also serves to
 //! count instructions: the difference between two numbers of runs is the cost of the additional runs.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{Bench, Step};
-use crate::engine::{Role, self_test_picture};
-use crate::face::{Comparator, Effort, Extractor, Stages, Template, Wanted};
+use crate::engine::{Role, Team, self_test_picture};
+use crate::face::{Comparator, Effort, Extractor, FacePipeline, Stages, Template, Wanted, start_workers};
 use crate::media::{self, Kind};
 use crate::ops::{Settings, counted};
+use crate::work::{Owner, block_on};
 
 /// Extractions that are timed by default, after one that warms the caches.
 const RUNS: usize = 20;
@@ -24,34 +26,51 @@ const GALLERY: usize = 10_000;
 
 pub(super) fn run(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn Error>> {
     let bytes = std::fs::read(&bench.file).map_err(|e| format!("{}: {e}", bench.file.display()))?;
-    let faces = super::faces(settings)?;
-    let mut extractor = faces.extractor()?;
+    let faces = Arc::new(super::faces(settings)?);
+    let pool = start_workers(&faces, bench.team, 1);
+    let (bench, settings) = (bench.clone(), settings.clone());
+    let job = move |extractor: &mut Extractor, _: &dyn Fn() -> bool| {
+        steps(extractor, &bytes, &faces, &settings, &bench).map_err(|e| e.to_string())
+    };
+    let done = pool.submit(&Owner::default(), job).map_err(|_| "the queue is full")?;
+    Ok(block_on(done).map_err(|_| "the measurement panicked")??)
+}
+
+/// Times the steps that are wanted, on a worker.
+fn steps(
+    extractor: &mut Extractor,
+    bytes: &[u8],
+    faces: &FacePipeline,
+    settings: &Settings,
+    bench: &Bench,
+) -> Result<(), Box<dyn Error>> {
+    let clock = if bench.team > 1 { Clock::WALL } else { Clock::CPU };
     let wanted = |step: Step| bench.step.is_none_or(|only| only == step);
     let runs = |usual: usize| bench.runs.unwrap_or(usual);
-    if media::kind(&bytes) == Some(Kind::Picture) {
+    if media::kind(bytes) == Some(Kind::Picture) {
         if wanted(Step::Extract) {
-            extraction(&mut extractor, &bytes, runs(RUNS))?;
+            extraction(extractor, bytes, runs(RUNS), clock)?;
         }
         if wanted(Step::Compare) {
             let (template, comparator) =
-                (extractor.extract(&bytes, &|| false)?, Comparator::of(faces.embedder(), settings)?);
+                (extractor.extract(bytes, &|| false)?, Comparator::of(faces.embedder(), settings)?);
             let rate = compare(&template, &comparator, runs(COMPARE_RUNS))?;
             println!("compare to a score           {:8.1} million a second on one core", rate / 1e6);
         }
     }
-    if wanted(Step::Liveness) { verdict(&mut extractor, &bytes, runs(CLIP_RUNS)) } else { Ok(()) }
+    if wanted(Step::Liveness) { verdict(extractor, bytes, runs(CLIP_RUNS), clock) } else { Ok(()) }
 }
 
 /// Times one inference of each model, on the picture that the self-test makes.
 pub(super) fn models(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn Error>> {
     let (models, arithmetic) = (super::models(settings)?, super::arithmetic(settings)?);
     let times = bench.runs.unwrap_or(MODEL_RUNS);
-    title("one inference", times);
+    title("one inference", times, Clock::CPU);
     for role in Role::ALL.into_iter().filter(|role| bench.step.is_none_or(|step| step.model() == Some(*role))) {
         let Some(model) = models.find(role) else { continue };
         let info = model.info();
         for &side in &info.input.sides {
-            let mut session = model.plan(side, arithmetic)?.session()?;
+            let mut session = model.plan(side, arithmetic)?.session(&Team::default())?;
             let pixels = self_test_picture(side);
             session.run(&pixels)?;
             let mut runs = vec![];
@@ -70,13 +89,13 @@ pub(super) fn models(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn E
 }
 
 /// Times the extraction of a template from a picture.
-fn extraction(extractor: &mut Extractor, bytes: &[u8], times: usize) -> Result<(), Box<dyn Error>> {
+fn extraction(extractor: &mut Extractor, bytes: &[u8], times: usize, clock: Clock) -> Result<(), Box<dyn Error>> {
     extractor.extract(bytes, &|| false)?;
     let mut runs = vec![];
     for _ in 0..times {
-        runs.push(extractor.extract_timed(bytes, cpu_time)?);
+        runs.push(extractor.extract_timed(bytes, clock.now)?);
     }
-    title("extraction", times);
+    title("extraction", times, clock);
     let row = |name: &str, part: fn(&Stages) -> Duration| row(name, runs.iter().map(part).collect());
     row("decode", |s| s.decode);
     row("detect", |s| s.detect);
@@ -88,16 +107,16 @@ fn extraction(extractor: &mut Extractor, bytes: &[u8], times: usize) -> Result<(
 }
 
 /// Times a liveness verdict with best shot.
-fn verdict(extractor: &mut Extractor, bytes: &[u8], times: usize) -> Result<(), Box<dyn Error>> {
+fn verdict(extractor: &mut Extractor, bytes: &[u8], times: usize, clock: Clock) -> Result<(), Box<dyn Error>> {
     let wanted = Wanted { best_shot: true, ..Wanted::default() };
     let finding = extractor.judge(bytes, &wanted, &|| false)?;
     let mut runs: Vec<(Duration, Effort)> = vec![];
     for _ in 0..times {
-        let start = cpu_time();
-        let (_, effort) = extractor.judge_timed(bytes, &wanted, &|| false, cpu_time)?;
-        runs.push((cpu_time() - start, effort));
+        let start = (clock.now)();
+        let (_, effort) = extractor.judge_timed(bytes, &wanted, &|| false, clock.now)?;
+        runs.push(((clock.now)() - start, effort));
     }
-    title(&format!("liveness, {}", counted(finding.frames, "frame", "frames")), times);
+    title(&format!("liveness, {}", counted(finding.frames, "frame", "frames")), times, clock);
     let row = |name: &str, part: fn(&(Duration, Effort)) -> Duration| row(name, runs.iter().map(part).collect());
     row("decode, choose frames, encode", |(all, e)| *all - e.detect - e.align - e.live - e.embed);
     row("detect", |(_, e)| e.detect);
@@ -108,8 +127,8 @@ fn verdict(extractor: &mut Extractor, bytes: &[u8], times: usize) -> Result<(), 
     Ok(())
 }
 
-fn title(what: &str, runs: usize) {
-    println!("{:36} min  median     max", format!("{what}: CPU ms, {runs} runs"));
+fn title(what: &str, runs: usize, clock: Clock) {
+    println!("{:36} min  median     max", format!("{what}: {} ms, {runs} runs", clock.name));
 }
 
 fn row(name: &str, mut times: Vec<Duration>) {
@@ -138,6 +157,24 @@ fn compare(probe: &Template, comparator: &Comparator, runs: usize) -> Result<f64
     }
     std::hint::black_box(best);
     Ok((runs * GALLERY) as f64 / (cpu_time() - start).as_secs_f64())
+}
+
+/// What is read around each step, and its name.
+#[derive(Clone, Copy)]
+struct Clock {
+    now: fn() -> Duration,
+    name: &'static str,
+}
+
+impl Clock {
+    const CPU: Self = Self { now: cpu_time, name: "CPU" };
+    const WALL: Self = Self { now: wall_time, name: "wall" };
+}
+
+/// Time that passed, since some time.
+fn wall_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
 }
 
 /// CPU time that this thread has used.

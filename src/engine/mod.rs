@@ -15,6 +15,7 @@ mod model;
 mod ops;
 mod self_test;
 mod session;
+mod team;
 #[cfg(test)]
 mod tests;
 
@@ -26,3 +27,4 @@ pub use map::Map;
 pub use model::{Model, ModelSet, Plan};
 pub use self_test::picture as self_test_picture;
 pub use session::Session;
+pub use team::{Crew, Team};

@@ -9,6 +9,7 @@ use tract_onnx::prelude::*;
 
 use super::manifest::{Manifest, ModelInfo, Role};
 use super::ops::Runnable;
+use super::team::Team;
 use super::{Arithmetic, Error, Session, ops};
 use crate::ops::hex;
 
@@ -158,9 +159,9 @@ impl Plan {
         if float.is_empty() { told } else { format!("{told}; by tract in floats: {}", float.join("; ")) }
     }
 
-    /// A state for one thread.
-    pub fn session(&self) -> Result<Session, Error> {
-        Session::new(&self.runnable, self.side, self.mean, self.outputs.clone())
+    /// A state for one thread, the leader of `team`.
+    pub fn session(&self, team: &Team) -> Result<Session, Error> {
+        Session::new(&self.runnable, self.side, self.mean, self.outputs.clone(), team)
     }
 }
 

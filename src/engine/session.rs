@@ -1,4 +1,4 @@
-//! Runs a plan on one thread: from pixels to maps.
+//! Runs a plan on one thread, which others may help: from pixels to maps.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use tract_onnx::tract_core::plan::SimpleState;
 use super::int8::{Network, Sizes, State};
 use super::manifest::{Decoding, ModelInfo};
 use super::ops::Runnable;
+use super::team::Team;
 use super::{Error, Map, self_test};
 
 /// The state that one thread needs to run a plan.
@@ -16,6 +17,7 @@ pub struct Session {
     side: usize,
     mean: u8,
     outputs: Vec<String>,
+    team: Team,
 }
 
 enum Running {
@@ -24,12 +26,18 @@ enum Running {
 }
 
 impl Session {
-    pub(super) fn new(runnable: &Runnable, side: usize, mean: u8, outputs: Vec<String>) -> Result<Self, Error> {
+    pub(super) fn new(
+        runnable: &Runnable,
+        side: usize,
+        mean: u8,
+        outputs: Vec<String>,
+        team: &Team,
+    ) -> Result<Self, Error> {
         let state = match runnable {
-            Runnable::Whole(network) => Running::Whole(Arc::clone(network), network.state()),
+            Runnable::Whole(network) => Running::Whole(Arc::clone(network), network.state(team)),
             Runnable::Graph(graph) => Running::Graph(graph.spawn().map_err(told)?),
         };
-        Ok(Self { state, side, mean, outputs })
+        Ok(Self { state, side, mean, outputs, team: team.clone() })
     }
 
     /// Side of the largest input in pixels.
@@ -60,7 +68,7 @@ impl Session {
         match &mut self.state {
             Running::Whole(network, state) => {
                 let sizes = Sizes::of(network, rows, columns).ok_or_else(refused)?;
-                network.run(state, &sizes, &[pixels]);
+                network.run(state, &sizes, &[pixels], &self.team);
                 let maps = self.outputs.iter().zip(sizes.outputs()).enumerate().map(|(number, (name, shape))| Map {
                     name: name.clone(),
                     channels: shape.channels,

@@ -1,10 +1,11 @@
 //! Tests the shipped models: every kernel gives the same bytes, and the answer is that of the definition in floats.
 
 use super::int8::Isa;
+use super::team::tests::with_helpers;
 use std::error::Error as _;
 use std::path::Path;
 
-use super::{Arithmetic, ErrorKind, Manifest, Map, ModelSet, Role, self_test};
+use super::{Arithmetic, ErrorKind, Manifest, Map, ModelSet, Role, Team, self_test};
 
 /// All plans that the service uses: role and side of the input in pixels.
 const PLANS: [(Role, usize); 5] = [
@@ -27,7 +28,7 @@ fn noise(side: usize) -> Vec<u8> {
 
 fn answer(models: &ModelSet, (role, side): (Role, usize), arithmetic: Arithmetic, pixels: &[u8]) -> Vec<Map> {
     let plan = models.get(role).plan(side, arithmetic).expect("a plan");
-    plan.session().expect("a session").run(pixels).expect("an answer")
+    plan.session(&Team::default()).expect("a session").run(pixels).expect("an answer")
 }
 
 #[test]
@@ -38,8 +39,11 @@ fn an_error_has_its_kind_and_its_source() {
     assert_eq!((missing.kind(), source.kind()), (ErrorKind::Models, std::io::ErrorKind::NotFound));
     assert!(Manifest::parse("format = 1").unwrap_err().source().is_some_and(|source| source.is::<toml::de::Error>()));
     let models = ModelSet::embedded().expect("the embedded models");
-    let mut session =
-        models.get(Role::Embedder).plan(112, Arithmetic::default()).and_then(|p| p.session()).expect("one");
+    let mut session = models
+        .get(Role::Embedder)
+        .plan(112, Arithmetic::default())
+        .and_then(|p| p.session(&Team::default()))
+        .expect("one");
     let mut info = models.get(Role::Embedder).info().clone();
     assert_eq!(session.run(&[]).unwrap_err().kind(), ErrorKind::Run);
     info.self_test.answer.reverse();
@@ -54,6 +58,25 @@ fn every_kernel_gives_the_same_bytes() {
             let want = answer(&models, plan, Arithmetic::Integer(Isa::PORTABLE), &pixels);
             for isa in Isa::available() {
                 assert!(answer(&models, plan, Arithmetic::Integer(isa), &pixels) == want, "{plan:?} {isa:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn answers_do_not_depend_on_the_number_of_helpers() {
+    let models = ModelSet::embedded().expect("the embedded models");
+    for isa in Isa::available() {
+        for (role, side) in PLANS {
+            let plan = models.get(role).plan(side, Arithmetic::Integer(isa)).expect("a plan");
+            let pixels = noise(side);
+            let run = |team: &Team| plan.session(team).expect("a session").run(&pixels).expect("an answer");
+            let alone = run(&Team::default());
+            for helpers in [1, 3] {
+                with_helpers(helpers, |team| {
+                    // The first may begin before anybody is there.
+                    (0..3).for_each(|_| assert!(run(team) == alone, "{role:?} {isa:?} {helpers}"));
+                });
             }
         }
     }
@@ -95,11 +118,11 @@ fn a_smaller_picture_needs_no_other_plan() {
     let small = noise(192);
     let want = answer(&models, (Role::Detector, 192), Arithmetic::default(), &small);
     let plan = detector.plan(320, Arithmetic::default()).expect("a plan");
-    let mut session = plan.session().expect("a session");
+    let mut session = plan.session(&Team::default()).expect("a session");
     let large = noise(320);
     let (wide, high) = (&large[..3 * 320 * 96], &large[..3 * 320 * 256]);
     let portable = detector.plan(320, Arithmetic::Integer(Isa::PORTABLE)).expect("a plan");
-    let mut reference = portable.session().expect("a session");
+    let mut reference = portable.session(&Team::default()).expect("a session");
     // A run must not depend on the state that the run before left.
     for _ in 0..2 {
         assert!(session.run_on(&small, 192, 192).expect("an answer") == want);
@@ -116,7 +139,8 @@ fn a_smaller_picture_needs_no_other_plan() {
 #[test]
 fn sizes_that_a_layer_cannot_go_over_are_not_accepted() {
     let models = ModelSet::embedded().expect("the embedded models");
-    let session = |role, side, arithmetic| models.get(role).plan(side, arithmetic).expect("a plan").session();
+    let session =
+        |role, side, arithmetic| models.get(role).plan(side, arithmetic).expect("a plan").session(&Team::default());
     let mut detector = session(Role::Detector, 320, Arithmetic::default()).expect("a session");
     for (rows, columns, accepted) in
         [(320, 320, true), (32, 96, true), (320, 64, false), (352, 320, false), (320, 100, false), (0, 0, false)]

@@ -13,7 +13,7 @@ use super::cells;
 use super::found::Face;
 use super::geometry::{Point, Rect, SUB};
 use super::resample;
-use crate::engine::{Decoding, Error, ModelInfo, Plan, Session};
+use crate::engine::{Decoding, Error, ModelInfo, Plan, Session, Team};
 use crate::media::{Frame, Rotation};
 use crate::ops::SecretBytes;
 
@@ -41,12 +41,12 @@ const FAR: i64 = 1 << 30;
 
 impl Detector {
     /// A detector for one thread; `coarse` and `fine` are plans of the same model in two sizes.
-    pub fn new(info: &ModelInfo, coarse: &Plan, fine: &Plan) -> Result<Self, Error> {
+    pub fn new(info: &ModelInfo, coarse: &Plan, fine: &Plan, team: &Team) -> Result<Self, Error> {
         let Decoding::Yunet { score, overlap } = info.output else {
             return Err(Error::models(format!("{} is no detector", info.name)));
         };
         let blue_first = info.input.channels == crate::engine::Channels::Bgr;
-        Ok(Self { coarse: coarse.session()?, fine: fine.session()?, blue_first, score, overlap })
+        Ok(Self { coarse: coarse.session(team)?, fine: fine.session(team)?, blue_first, score, overlap })
     }
 
     /// The faces of a frame, the largest first; empty if no search finds one.

@@ -1,7 +1,7 @@
 //! Computes the embedding of an aligned face: a point on the unit sphere.
 
 use super::align::SIDE;
-use crate::engine::{Decoding, Error, ModelInfo, Plan, Session};
+use crate::engine::{Decoding, Error, ModelInfo, Plan, Session, Team};
 use crate::media::mirrored;
 
 /// The embedder with the state of one thread.
@@ -21,8 +21,8 @@ pub(super) struct Embedding {
 }
 
 impl Embedder {
-    pub(super) fn new(info: &ModelInfo, plan: &Plan, mirror: bool) -> Result<Self, Error> {
-        let session = plan.session()?;
+    pub(super) fn new(info: &ModelInfo, plan: &Plan, mirror: bool, team: &Team) -> Result<Self, Error> {
+        let session = plan.session(team)?;
         match info.output {
             Decoding::Embedding { dimension } if session.side() == SIDE => Ok(Self { session, dimension, mirror }),
             _ => Err(Error::models(format!("{} is no embedder of {SIDE}x{SIDE} faces", info.name))),

@@ -15,7 +15,7 @@ use super::quality::{Quality, QualityDefect};
 use super::score::Curve;
 use super::select::{Choice, SecondPerson, choose, most_central};
 use super::template::Template;
-use crate::engine::{self, Arithmetic, ModelInfo, ModelSet, Plan, Role};
+use crate::engine::{self, Arithmetic, ModelInfo, ModelSet, Plan, Role, Team};
 use crate::media::{self, Frame, HeldMedia, Means};
 use crate::ops::memory::Reserved;
 use crate::ops::{Limits, Memory, counted};
@@ -145,7 +145,7 @@ impl FacePipeline {
             second_person,
             models: models.into_infos(), // the files are not needed any more
         };
-        faces.extractor()?; // models that don't fit together are reported now, and later extractors can be expected to succeed
+        faces.extractor(&Team::default())?; // models that don't fit together are reported now, and later extractors can be expected to succeed
         Ok(faces)
     }
 
@@ -154,14 +154,14 @@ impl FacePipeline {
         &self.memory
     }
 
-    /// The state of one thread.
-    pub fn extractor(&self) -> Result<Extractor, engine::Error> {
+    /// The state of one thread, the leader of `team`.
+    pub fn extractor(&self, team: &Team) -> Result<Extractor, engine::Error> {
         let embedder = self.embedder();
         Ok(Extractor {
-            detector: Detector::new(self.info(Role::Detector), &self.coarse, &self.fine)?,
-            embedder: Embedder::new(embedder, &self.embed, self.mirror)?,
-            liveness: PadModel::new(self.info(Role::Liveness), &self.liveness)?,
-            landmarks: Landmarks::new(self.landmarks.clone()),
+            detector: Detector::new(self.info(Role::Detector), &self.coarse, &self.fine, team)?,
+            embedder: Embedder::new(embedder, &self.embed, self.mirror, team)?,
+            liveness: PadModel::new(self.info(Role::Liveness), &self.liveness, team)?,
+            landmarks: Landmarks::new(self.landmarks.clone(), team),
             curve: Curve::new(&embedder.knots),
             model: embedder.id,
             limits: self.limits.clone(),
@@ -172,11 +172,12 @@ impl FacePipeline {
 
     /// Runs every model on a picture with a known answer.
     pub fn self_test(&self) -> Result<(), engine::Error> {
-        self.coarse.session()?.self_test(self.info(Role::Detector))?;
-        self.embed.session()?.self_test(self.embedder())?;
-        self.liveness.session()?.self_test(self.info(Role::Liveness))?;
+        let team = &Team::default();
+        self.coarse.session(team)?.self_test(self.info(Role::Detector))?;
+        self.embed.session(team)?.self_test(self.embedder())?;
+        self.liveness.session(team)?.self_test(self.info(Role::Liveness))?;
         match &self.landmarks {
-            Some(plan) => plan.session()?.self_test(self.info(Role::Landmarks)),
+            Some(plan) => plan.session(team)?.self_test(self.info(Role::Landmarks)),
             None => Ok(()),
         }
     }

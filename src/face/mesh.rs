@@ -9,7 +9,7 @@ use super::align::{Similarity, sample_reduced};
 use super::detect::padded;
 use super::found::Face;
 use super::geometry::SUB;
-use crate::engine::{Error, Plan, Session};
+use crate::engine::{Error, Plan, Session, Team};
 use crate::media::Frame;
 
 /// Number of points.
@@ -32,6 +32,7 @@ pub(in crate::face) struct Mesh {
 pub(super) struct Landmarks {
     plan: Option<Arc<Plan>>,
     session: Option<Session>,
+    team: Team,
 }
 
 /// A square that the model looks at.
@@ -47,8 +48,8 @@ struct Region {
 
 impl Landmarks {
     /// Without a plan it finds nothing.
-    pub(super) fn new(plan: Option<Arc<Plan>>) -> Self {
-        Self { plan, session: None }
+    pub(super) fn new(plan: Option<Arc<Plan>>, team: &Team) -> Self {
+        Self { plan, session: None, team: team.clone() }
     }
 
     /// The points of a face; `None` if the model does not see a face there, or if there is no model.
@@ -56,7 +57,7 @@ impl Landmarks {
         let Some(plan) = &self.plan else { return Ok(None) };
         let session = match &mut self.session {
             Some(session) => session,
-            none => none.insert(plan.session()?),
+            none => none.insert(plan.session(&self.team)?),
         };
         let Some(first) = Region::around_face(face) else { return Ok(None) };
         let Some(mesh) = look(session, frame, first)? else { return Ok(None) };

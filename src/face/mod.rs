@@ -29,6 +29,7 @@ mod select;
 mod site;
 mod template;
 mod tint;
+mod workers;
 
 use crate::media::resample;
 
@@ -48,13 +49,19 @@ pub use score::{Curve, Decision, Score, Thresholds};
 pub use select::{Choice, SecondPerson, choose, most_central};
 pub use site::{OtherModel, Site};
 pub use template::{Template, TemplateError, fuzz};
+pub use workers::start_workers;
 
 /// One with the embedded models.
 #[cfg(test)]
 fn extractor_for_tests() -> Extractor {
+    pipeline_for_tests().extractor(&crate::engine::Team::default()).expect("models that fit together")
+}
+
+/// The embedded models.
+#[cfg(test)]
+fn pipeline_for_tests() -> FacePipeline {
     let models = crate::engine::ModelSet::embedded().expect("the embedded models");
     let (limits, arithmetic) = (crate::ops::Limits::default(), crate::engine::Arithmetic::default());
     let second_person = SecondPerson { submitted: 6, camera: 25 };
-    let faces = FacePipeline::new(models, limits, second_person, false, arithmetic).expect("models that fit together");
-    faces.extractor().expect("models that fit together")
+    FacePipeline::new(models, limits, second_person, false, arithmetic).expect("models that fit together")
 }

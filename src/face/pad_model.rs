@@ -4,7 +4,7 @@ use super::context::{CropSpec, context};
 use super::detect::padded;
 use super::geometry::Rect;
 use super::tint::Tint;
-use crate::engine::{Channels, Decoding, Error, ModelInfo, Plan, Session};
+use crate::engine::{Channels, Decoding, Error, ModelInfo, Plan, Session, Team};
 use crate::media::Frame;
 
 /// A model that distinguishes a live face from attack presentations such as pictures and masks.
@@ -16,11 +16,11 @@ pub(super) struct PadModel {
 }
 
 impl PadModel {
-    pub(super) fn new(info: &ModelInfo, plan: &Plan) -> Result<Self, Error> {
+    pub(super) fn new(info: &ModelInfo, plan: &Plan, team: &Team) -> Result<Self, Error> {
         let Decoding::Liveness { classes, live } = info.output else {
             return Err(Error::models(format!("{} is no liveness model", info.name)));
         };
-        Ok(Self { session: plan.session()?, blue_first: info.input.channels == Channels::Bgr, classes, live })
+        Ok(Self { session: plan.session(team)?, blue_first: info.input.channels == Channels::Bgr, classes, live })
     }
 
     /// The log-odds that the face is live, two for each view: of the picture as it is, and with `tint`. Views without a crop are left

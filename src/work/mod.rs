@@ -13,4 +13,4 @@ mod pool;
 pub use block_on::{Deadline, block_on};
 pub use cancel::{CancelToken, WaitLimit};
 pub use owner::{Owner, thread_cpu_time};
-pub use pool::{Failed, JobHandle, Pool, PoolStats, QueueFull};
+pub use pool::{Bell, Failed, Help, JobHandle, Pool, PoolStats, QueueFull};

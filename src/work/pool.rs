@@ -2,12 +2,14 @@
 //!
 //! Jobs are taken by how much time each owner's jobs took so far (start-time fair queuing; Goyal, Vin and Cheng, 1996), so that many or
 //! long jobs of one owner delay another's by one job at most. A full queue refuses at once. A job whose handle was dropped is not run,
-//! and one that is running learns so when it asks. A panic fails its own job only: the worker makes itself a new state and goes on.
+//! and one that is running learns so when it asks. A panic fails its own job only: the worker makes itself a new state and goes on. A
+//! worker without a job helps those that have one ([`Help`]).
 
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -26,6 +28,49 @@ struct Job<S> {
     run: Arc<Mutex<Option<Run<S>>>>,
     owner: u64,
     queued: Instant,
+}
+
+/// What a worker does for others while it has no job.
+pub trait Help: Send + Sync {
+    /// Whether somebody wants help.
+    fn is_wanted(&self) -> bool;
+
+    /// Helps for a while, until nobody needs it any more or `has_job` says that there is a job.
+    fn help(&self, has_job: &dyn Fn() -> bool);
+}
+
+/// Helps nobody.
+impl Help for () {
+    fn is_wanted(&self) -> bool {
+        false
+    }
+
+    fn help(&self, _: &dyn Fn() -> bool) {}
+}
+
+/// Wakes workers that have no job, so that they see whether help is wanted. It keeps no pool alive.
+pub struct Bell(Weak<dyn Ring>);
+
+trait Ring: Send + Sync {
+    fn ring(&self);
+}
+
+impl<S> Ring for Queue<S> {
+    fn ring(&self) {
+        // Without the lock, so that a worker that is just going to sleep may miss it: then it does not help this time.
+        if self.idle.load(Ordering::Relaxed) > 0 {
+            self.arrived.notify_all();
+        }
+    }
+}
+
+impl Bell {
+    /// Wakes them; cheap where there are none.
+    pub fn ring(&self) {
+        if let Some(queue) = self.0.upgrade() {
+            queue.ring();
+        }
+    }
 }
 
 /// Inference workers with a state `S` each.
@@ -88,6 +133,10 @@ struct Queue<S> {
     jobs: Mutex<Jobs<S>>,
     arrived: Condvar,
     capacity: usize,
+    /// Workers that have no job and do not help, and jobs that are waiting: hints that are read without the lock.
+    idle: AtomicUsize,
+    waiting: AtomicUsize,
+    help: Arc<dyn Help>,
 }
 
 struct Jobs<S> {
@@ -105,10 +154,22 @@ impl<S> Job<S> {
 }
 
 impl<S: 'static> Pool<S> {
-    /// Starts `workers` threads, each with a state from `state`, and a queue of `capacity` jobs before them.
-    pub fn start(workers: usize, capacity: usize, state: impl Fn() -> S + Clone + Send + 'static) -> Self {
+    /// Starts `workers` threads, each with a state from `state`, and a queue of `capacity` jobs before them. Workers without a job `help`.
+    pub fn start(
+        workers: usize,
+        capacity: usize,
+        help: Arc<dyn Help>,
+        state: impl Fn() -> S + Clone + Send + 'static,
+    ) -> Self {
         let jobs = Jobs { waiting: vec![], turns: FairQueue::default(), closed: false, stats: PoolStats::default() };
-        let queue = Arc::new(Queue { jobs: Mutex::new(jobs), arrived: Condvar::new(), capacity });
+        let queue = Arc::new(Queue {
+            jobs: Mutex::new(jobs),
+            arrived: Condvar::new(),
+            capacity,
+            idle: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            help,
+        });
         let busy: Vec<_> = (0..workers).map(|_| Arc::default()).collect();
         let threads = busy
             .iter()
@@ -123,6 +184,15 @@ impl<S: 'static> Pool<S> {
             })
             .collect();
         Self { queue, threads, busy }
+    }
+
+    /// What calls workers to help.
+    pub fn bell(&self) -> Bell
+    where
+        S: Send,
+    {
+        let queue: Arc<dyn Ring> = Arc::<Queue<S>>::clone(&self.queue);
+        Bell(Arc::downgrade(&queue))
     }
 
     /// How long the longest running job has been running.
@@ -157,6 +227,7 @@ impl<S: 'static> Pool<S> {
         let run: Run<S> = Box::new(move |state| answer.give(|| meter.run(|| job(state, &unwanted))));
         let run = Arc::new(Mutex::new(Some(run)));
         jobs.waiting.push(Job { run: Arc::clone(&run), owner: owner.id, queued: Instant::now() });
+        self.queue.waiting.store(jobs.waiting.len(), Ordering::Relaxed);
         drop(jobs);
         self.queue.arrived.notify_one();
         Ok(JobHandle { slot, job: run })
@@ -202,13 +273,22 @@ impl<S> Queue<S> {
             let now = Instant::now();
             if let Some(at) = jobs.turns.next(jobs.waiting.iter().map(|job| job.owner), now) {
                 let job = jobs.waiting.remove(at);
+                self.waiting.store(jobs.waiting.len(), Ordering::Relaxed);
                 jobs.turns.begin(job.owner, now);
                 return Some((job, now));
             }
             if jobs.closed {
                 return None;
             }
+            if self.help.is_wanted() {
+                drop(jobs);
+                self.help.help(&|| self.waiting.load(Ordering::Relaxed) > 0);
+                jobs = lock(&self.jobs);
+                continue;
+            }
+            self.idle.fetch_add(1, Ordering::Relaxed);
             jobs = self.arrived.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+            self.idle.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -294,7 +374,7 @@ mod tests {
 
     #[test]
     fn two_jobs_of_one_owner_can_be_awaited_together() {
-        let pool = Pool::start(2, 4, || 40);
+        let pool = Pool::start(2, 4, Arc::new(()), || 40);
         let (a, b) =
             (pool.submit(&Owner::new(1), |n, _| *n + 1).unwrap(), pool.submit(&Owner::new(1), |n, _| *n + 2).unwrap());
         assert_eq!(block_on(join(a, b)), (Ok(41), Ok(42)));
@@ -302,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_refuses_and_jobs_with_dropped_handles_are_not_run() {
-        let pool = Pool::start(1, 1, || ());
+        let pool = Pool::start(1, 1, Arc::new(()), || ());
         let (busy, release) = held(&pool);
         let (touched, touch) = mpsc::channel();
         let abandoned = pool.submit(&Owner::new(1), move |(), _| touched.send(()).unwrap()).unwrap();
@@ -318,7 +398,7 @@ mod tests {
 
     #[test]
     fn the_longest_running_job_is_reported() {
-        let pool = Pool::start(2, 2, || ());
+        let pool = Pool::start(2, 2, Arc::new(()), || ());
         let (busy, release) = held(&pool);
         thread::sleep(Duration::from_millis(20));
         assert!(pool.longest() >= Duration::from_millis(20));
@@ -331,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_panic_fails_its_job_and_renews_the_workers_state() {
-        let pool = Pool::start(1, 4, || 0);
+        let pool = Pool::start(1, 4, Arc::new(()), || 0);
         let first = pool.submit(&Owner::new(1), |n, _| {
             *n = 7;
             panic!("expected by this test")
@@ -342,7 +422,7 @@ mod tests {
 
     #[test]
     fn a_running_job_sees_that_its_handle_was_dropped() {
-        let pool = Pool::start(1, 1, || ());
+        let pool = Pool::start(1, 1, Arc::new(()), || ());
         let (tell, told) = mpsc::channel();
         let ticket = pool.submit(&Owner::new(1), move |(), unwanted| {
             tell.send(unwanted()).unwrap();
@@ -358,7 +438,7 @@ mod tests {
 
     #[test]
     fn another_owner_waits_for_at_most_one_job_of_a_busy_owner() {
-        let pool = Pool::start(1, 20, || ());
+        let pool = Pool::start(1, 20, Arc::new(()), || ());
         let (busy, release) = held(&pool);
         let (done, order) = mpsc::channel();
         let tickets: Vec<_> = [1, 1, 1, 2, 2, 3]
@@ -381,7 +461,7 @@ mod tests {
     }
     #[test]
     fn a_dropped_handle_frees_what_its_queued_job_holds() {
-        let pool = Pool::start(1, 4, || ());
+        let pool = Pool::start(1, 4, Arc::new(()), || ());
         let (busy, release) = held(&pool);
         let picture = Arc::new(());
         let looked_at = Arc::clone(&picture);

@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use super::table;
 use crate::cli::faces;
-use crate::face::{self, Comparator, Extractor, FacePipeline, Template};
+use crate::face::{self, Comparator, Extractor, FacePipeline, Template, start_workers};
 use crate::ops::Settings;
-use crate::work::Owner;
-use crate::work::{Pool, block_on};
+use crate::work::{Owner, block_on};
 
 /// A set of enrolled pictures.
 pub(super) struct Gallery {
@@ -154,10 +153,8 @@ pub(in crate::cli) fn each<T: Send + 'static>(
     names: &[String],
     job: impl Fn(&mut Extractor, &str) -> Result<T, face::Error> + Clone + Send + 'static,
 ) -> Result<Vec<Result<T, face::Error>>, Box<dyn Error>> {
-    let shared = Arc::clone(faces);
-    let extractor = move || shared.extractor().expect("one was made when the models were planned");
     faces.self_test()?;
-    let pool = Pool::start(settings.workers(), names.len(), extractor);
+    let pool = start_workers(faces, settings.workers(), names.len());
     let submit = |name: &String| {
         let (name, job) = (name.clone(), job.clone());
         pool.submit(&Owner::default(), move |extractor, _| job(extractor, &name))

@@ -94,6 +94,7 @@ impl Constants {
 mod tests {
     use super::super::{Builder, Conv, Isa, Shape, Sizes};
     use super::*;
+    use crate::engine::team::Team;
 
     /// What a pointwise convolution of one pixel of 16 channels stores, with steps of a half and a zero point of 7.
     fn stored(scale: &[f32], weights: i8, bias: &[f32]) -> Result<Vec<u8>, Unsupported> {
@@ -115,8 +116,8 @@ mod tests {
         let output = builder.conv(&conv, input, None, Some(Stored { scale: vec![0.5; n], zero: vec![7; n] }))?;
         builder.output(output);
         let network = builder.finish()?;
-        let (sizes, mut state) = (Sizes::whole(&network), network.state());
-        network.run(&mut state, &sizes, &[&[1; 16]]);
+        let (sizes, mut state) = (Sizes::whole(&network), network.state(&Team::default()));
+        network.run(&mut state, &sizes, &[&[1; 16]], &Team::default());
         Ok(sizes.outputs()[0].planes(network.bytes(&state, &sizes, 0).expect("bytes")))
     }
 

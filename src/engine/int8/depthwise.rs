@@ -1,5 +1,7 @@
 //! Describes depthwise convolutions, which keep channels apart: where each output finds its inputs.
 
+use std::ops::Range;
+
 use super::requantize::{Activation, Out, RequantConstants};
 use super::{BLOCK, Shape};
 
@@ -26,7 +28,7 @@ impl Window {
     }
 
     /// The outputs of a row whose windows lie within the picture from left to right.
-    pub(super) fn inner(&self, side: usize) -> std::ops::Range<usize> {
+    pub(super) fn inner(&self, side: usize) -> Range<usize> {
         let first = self.pad.div_ceil(self.stride);
         let end = (side + self.pad).checked_sub(self.kernel).map_or(0, |last| last / self.stride + 1);
         first.min(end)..end.min(self.outputs(side)).max(first.min(end))
@@ -51,6 +53,8 @@ pub(super) struct Depthwise<'a> {
     pub(super) shape: Shape,
     /// The window that moves over it.
     pub(super) window: Window,
+    /// The rows of outputs that are computed.
+    pub(super) rows: Range<usize>,
     /// Bytes that stand for zero, as many as a row of the picture has.
     pub(super) border: &'a [u8],
     /// Weights as packed by [`pack`].
@@ -82,23 +86,24 @@ impl Depthwise<'_> {
         assert!(shape.stride == self.columns.len() * BLOCK && self.x.len() == shape.len(), "picture");
         assert_eq!(self.border.len(), shape.columns * shape.stride, "border");
         assert!(window.pad < window.kernel && window.kernel <= shape.columns, "window");
-        assert_eq!(out.len(), window.outputs(shape.rows) * window.outputs(shape.columns) * shape.stride, "output");
+        assert!(self.rows.end <= window.outputs(shape.rows), "rows");
+        assert_eq!(out.len(), self.rows.len() * window.outputs(shape.columns) * shape.stride, "output");
         assert!(self.residual.is_none_or(|r| r.len() == out.len()), "residual");
     }
 
-    /// Calls `f` for runs that cover all outputs. Every tap of every output of a run points to `shape.stride` bytes of the
+    /// Calls `f` for runs that cover all outputs of the rows. Every tap of every output of a run points to `shape.stride` bytes of the
     /// picture or of the border.
     pub(super) fn for_each_run(&self, mut f: impl FnMut(&Run)) {
         let (shape, window) = (&self.shape, &self.window);
-        let (rows, columns) = (window.outputs(shape.rows), window.outputs(shape.columns));
+        let columns = window.outputs(shape.columns);
         let inner = window.inner(shape.columns);
         let mut run = Run { taps: Vec::with_capacity(window.kernel * window.kernel), step: 0, outputs: 0, first: 0 };
         let mut column = 0;
-        for row in 0..rows {
+        for row in self.rows.clone() {
             while column < columns {
                 run.outputs = if column == inner.start { inner.len().max(1) } else { 1 };
                 run.step = window.stride * shape.stride;
-                run.first = row * columns + column;
+                run.first = (row - self.rows.start) * columns + column;
                 run.taps.clear();
                 for (i, j) in (0..window.kernel).flat_map(|i| (0..window.kernel).map(move |j| (i, j))) {
                     let source = window.source(column, j, shape.columns);

@@ -1,5 +1,7 @@
 //! Defines the matrix product that pointwise, dense and fully connected convolutions reduce to.
 
+use std::ops::Range;
+
 use super::BLOCK;
 use super::requantize::{Activation, Out, RequantConstants};
 
@@ -66,6 +68,19 @@ impl Weights {
         }
         Self { fits_i16, packed: layout.pack(k, rows) }
     }
+
+    /// The weights of these blocks of outputs, of `all` that there are.
+    pub(super) fn blocks(&self, blocks: Range<usize>, all: usize) -> WeightBlocks<'_> {
+        let of = |length: usize| length / all * blocks.start..length / all * blocks.end;
+        WeightBlocks { packed: &self.packed[of(self.packed.len())], fits_i16: &self.fits_i16[of(self.fits_i16.len())] }
+    }
+}
+
+/// [`Weights`] of some blocks of outputs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WeightBlocks<'a> {
+    pub(super) packed: &'a [i8],
+    pub(super) fits_i16: &'a [bool],
 }
 
 /// `out[row][channel] = requantize(sum over k of a[row][k] * weight[channel][k])`
@@ -75,7 +90,7 @@ pub(super) struct Gemm<'a> {
     /// Inputs of each output, a multiple of [`BLOCK`].
     pub(super) k: usize,
     /// Packed for the kernel.
-    pub(super) weights: &'a Weights,
+    pub(super) weights: WeightBlocks<'a>,
     /// Constants, one set for each block of output channels.
     pub(super) columns: &'a [RequantConstants],
     /// How `columns` treat negative values.

@@ -114,6 +114,7 @@ fn together(group: &[Head], of: fn(&Head) -> &Conv) -> Conv {
 mod tests {
     use super::super::{Isa, Shape, Sizes};
     use super::*;
+    use crate::engine::team::Team;
 
     /// Heads with these numbers of channels, on one input of 16, in one network.
     fn outputs(channels: &[usize], x: &[u8]) -> (usize, Vec<Vec<f32>>) {
@@ -141,8 +142,8 @@ mod tests {
             builder.output(output);
         }
         let network = builder.finish().unwrap();
-        let (sizes, mut state) = (Sizes::whole(&network), network.state());
-        network.run(&mut state, &sizes, &[x]);
+        let (sizes, mut state) = (Sizes::whole(&network), network.state(&Team::default()));
+        network.run(&mut state, &sizes, &[x], &Team::default());
         let output = |i: usize| sizes.outputs()[i].planes(network.floats(&state, &sizes, i).unwrap());
         (network.len(), (0..channels.len()).map(output).collect())
     }

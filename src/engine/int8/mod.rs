@@ -11,6 +11,7 @@
 mod add;
 mod build;
 mod constants;
+mod cut;
 mod depthwise;
 mod excite;
 mod gemm;

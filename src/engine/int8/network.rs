@@ -1,9 +1,12 @@
-//! Runs a network as a list of steps over a few buffers; one thread's buffers are its state.
+//! Runs a network as a list of steps over a few buffers; one thread's buffers are its state. Others may help it with a step ([`Team`]).
 //!
 //! The assignment of tensors to buffers is fixed when the network is built, for the largest input; smaller inputs use parts of
 //! the same buffers. A run allocates only a pointer for each tap of each depthwise layer.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::add::ElementwiseAdd;
+use super::cut::{Cut, Part};
 use super::depthwise::{Depthwise, Window};
 use super::gemm::Gemm;
 use super::kernels::Kernels;
@@ -11,6 +14,7 @@ use super::requantize::Out;
 use super::sizes::Sizes;
 use super::step::{BufferId, Network, Op, Output, Port, Step};
 use super::{BLOCK, Isa, Shape};
+use crate::engine::team::{MOST_PARTS, Team};
 
 /// The buffers of one thread.
 #[derive(Clone, Debug)]
@@ -20,6 +24,9 @@ pub(in crate::engine) struct State {
     scratch: Vec<u8>,
     gates: Vec<f32>,
 }
+
+/// What one part of a step writes: its results, and scratch memory.
+type Space<'a> = (Out<'a>, &'a mut [u8]);
 
 /// What a step reads in one run.
 struct Read<'a> {
@@ -49,21 +56,25 @@ impl Network {
         self.outputs.iter().map(|port| (matches!(port.from, Output::Floats(_)), port.shape_in(port.shape)))
     }
 
-    /// Buffers for one thread.
-    pub(in crate::engine) fn state(&self) -> State {
+    /// Buffers for the leader of a team.
+    pub(in crate::engine) fn state(&self, team: &Team) -> State {
         let kernels = self.kernels;
         let floats = |step: &Step| matches!(step.to, Output::Floats(_)).then(|| vec![0.0; step.result.len()]);
         State {
             buffers: self.buffers.iter().map(|size| vec![0; *size]).collect(),
             floats: self.steps.iter().filter_map(floats).collect(),
-            scratch: vec![0; self.steps.iter().map(|step| step.scratch(kernels)).max().unwrap_or(0)],
+            scratch: vec![
+                0;
+                self.steps.iter().map(|step| step.scratch(kernels)).max().unwrap_or(0) * team.most_threads()
+            ],
             gates: vec![0.0; self.steps.iter().map(Step::gates).max().unwrap_or(0)],
         }
     }
 
     /// Runs all steps. `inputs` are tensors of the shapes of [`Network::inputs`] or, if there is only one, of a smaller
-    /// one that [`Sizes::of`] allows.
-    pub(in crate::engine) fn run(&self, state: &mut State, sizes: &Sizes, inputs: &[&[u8]]) {
+    /// one that [`Sizes::of`] allows. `team` is the one that the state was made for.
+    pub(in crate::engine) fn run(&self, state: &mut State, sizes: &Sizes, inputs: &[&[u8]], team: &Team) {
+        let _open = team.open();
         assert!(inputs.len() == sizes.inputs.len(), "{} inputs", inputs.len());
         assert!(inputs.iter().zip(&sizes.inputs).all(|(x, shape)| x.len() == shape.len()), "an input's size");
         let kernels = self.kernels;
@@ -87,7 +98,7 @@ impl Network {
                 _ => read(place, result),
             });
             let x = Read { x: read(step.from, shape), shape: *shape, residual };
-            step.run(kernels, &x, *result, &mut state.scratch, &mut state.gates, out);
+            step.run(kernels, &x, *result, (&mut state.scratch, &mut state.gates), out, team);
             if let Output::Buffer(i) = step.to {
                 state.buffers[i] = bytes;
             }
@@ -130,6 +141,7 @@ impl Step {
             && (window.kernel == 1 && window.stride == 1 || *k == self.shape.len())
     }
 
+    /// Bytes of scratch memory that one part needs.
     fn scratch(&self, kernels: &Kernels) -> usize {
         match &self.op {
             Op::Dense { k, .. } if self.is_direct() => (kernels.scratch)(*k),
@@ -145,53 +157,112 @@ impl Step {
         }
     }
 
+    /// Computes the step, in parts if others help and it is worth it. Each part has `scratch` of its own.
     fn run(
+        &self,
+        kernels: &Kernels,
+        read: &Read<'_>,
+        result: Shape,
+        (scratch, gates): (&mut [u8], &mut [f32]),
+        out: Out<'_>,
+        team: &Team,
+    ) {
+        let gates = match &self.op {
+            Op::Excite(gate) => Some(gate.open(read.x, &read.shape, gates)),
+            _ => None,
+        };
+        let cut = Cut::of(self, &result);
+        let count = cut.parts(team.threads());
+        if count == 1 {
+            return self.compute(kernels, read, result, &cut.part(0, 1), scratch, gates, out);
+        }
+        let parts: [Mutex<Option<Space<'_>>>; MOST_PARTS] = {
+            let size = self.scratch(kernels);
+            let (mut out, mut scratch) = (Some(out), scratch);
+            std::array::from_fn(|number| {
+                let whole = out.take().filter(|_| number < count)?;
+                let (part, rest) = whole.split_at(cut.part(number, count).elements.len());
+                out = Some(rest);
+                let mine = scratch.split_off_mut(..size)?;
+                Some((part, mine))
+            })
+            .map(Mutex::new)
+        };
+        team.run(count, &|number| {
+            let taken = parts[number].lock().unwrap_or_else(PoisonError::into_inner).take();
+            let (out, scratch) = taken.expect("each part is computed once");
+            self.compute(kernels, read, result, &cut.part(number, count), scratch, gates, out);
+        });
+    }
+
+    /// Computes one part, which may be all; `out` is where it goes.
+    #[expect(clippy::too_many_arguments, reason = "what a step reads, what of it, and where it writes")]
+    fn compute(
         &self,
         kernels: &Kernels,
         &Read { x, shape, residual }: &Read<'_>,
         result: Shape,
+        Part { units, elements }: &Part,
         scratch: &mut [u8],
-        gates: &mut [f32],
+        gates: Option<&[f32]>,
         mut out: Out<'_>,
     ) {
-        let (columns, activation) = (&self.columns, self.activation);
+        let (columns, activation) = (&self.columns[..], self.activation);
+        let rows = units.clone();
+        // Of residuals of the result's own shape.
+        let residual_part = || residual.map(|residual| &residual[elements.clone()]);
         match &self.op {
             Op::Dense { weights, k, .. } if self.is_direct() => {
-                (kernels.gemm)(&Gemm { a: x, k: *k, weights, columns, activation, residual }, scratch, out);
+                let (all, residual) = (columns.len(), residual_part());
+                let (a, blocks) = match result.pixels() {
+                    // One pixel is cut by its channels.
+                    1 => (x, units.clone()),
+                    _ => (&x[units.start * k..units.end * k], 0..all),
+                };
+                let (weights, columns) = (weights.blocks(blocks.clone(), all), &columns[blocks]);
+                (kernels.gemm)(&Gemm { a, k: *k, weights, columns, activation, residual }, scratch, out);
             }
             Op::Dense { window, weights, k, border } => {
-                let (rows, scratch) = scratch.split_at_mut(result.columns * k);
-                let width = result.columns * result.stride;
-                for row in 0..result.rows {
-                    gather(x, &shape, window, border, row, *k, rows);
-                    let range = row * width..(row + 1) * width;
+                let (gathered, scratch) = scratch.split_at_mut(result.columns * k);
+                let (width, residual) = (result.columns * result.stride, residual_part());
+                let weights = weights.blocks(0..columns.len(), columns.len());
+                for (number, row) in rows.enumerate() {
+                    gather(x, &shape, window, border, row, *k, gathered);
+                    let range = number * width..(number + 1) * width;
                     let out = match &mut out {
                         Out::Bytes(bytes) => Out::Bytes(&mut bytes[range.clone()]),
                         Out::Floats(floats) => Out::Floats(&mut floats[range.clone()]),
                     };
                     let residual = residual.map(|r| &r[range]);
-                    (kernels.gemm)(&Gemm { a: rows, k: *k, weights, columns, activation, residual }, scratch, out);
+                    (kernels.gemm)(&Gemm { a: gathered, k: *k, weights, columns, activation, residual }, scratch, out);
                 }
             }
             Op::Depthwise { window, weights, border } => {
-                let (window, border) = (*window, &border[..shape.columns * shape.stride]);
+                let (window, border, residual) = (*window, &border[..shape.columns * shape.stride], residual_part());
                 (kernels.depthwise)(
-                    &Depthwise { x, shape, window, border, weights, columns, activation, residual },
+                    &Depthwise { x, shape, window, rows, border, weights, columns, activation, residual },
                     out,
                 );
             }
             Op::MaxPool => {
                 let Out::Bytes(out) = out else { unreachable!("a pooled tensor is stored") };
-                max_pool(x, &shape, out, result.stride);
+                let pair = 2 * shape.columns * shape.stride;
+                max_pool(&x[rows.start * pair..rows.end * pair], &shape, out, result.stride);
             }
-            Op::Add { doubled } => {
+            Op::Add { .. } | Op::Excite(_) => {
                 let residual = residual.expect("an addition has two operands");
-                (kernels.add)(&ElementwiseAdd { x, shape, residual, doubled: *doubled, columns, gates: None }, out);
-            }
-            Op::Excite(gate) => {
-                let residual = residual.expect("what is gated is added to something");
-                let gates = Some(gate.open(x, &shape, gates));
-                (kernels.add)(&ElementwiseAdd { x, shape, residual, doubled: false, columns, gates }, out);
+                let doubled = matches!(self.op, Op::Add { doubled: true });
+                let part = Shape { rows: rows.len(), ..shape };
+                let residual = match doubled {
+                    // Parts begin at even rows.
+                    true => {
+                        let line = shape.halved().columns * shape.stride;
+                        &residual[rows.start / 2 * line..rows.end.div_ceil(2) * line]
+                    }
+                    false => &residual[elements.clone()],
+                };
+                let sum = ElementwiseAdd { x: &x[elements.clone()], shape: part, residual, doubled, columns, gates };
+                (kernels.add)(&sum, out);
             }
         }
     }

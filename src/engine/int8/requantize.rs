@@ -99,7 +99,21 @@ pub(super) enum Out<'a> {
     Floats(&'a mut [f32]),
 }
 
-impl Out<'_> {
+impl<'a> Out<'a> {
+    /// The first `middle` elements, and the rest.
+    pub(super) fn split_at(self, middle: usize) -> (Self, Self) {
+        match self {
+            Self::Bytes(bytes) => {
+                let (first, rest): (&'a mut [u8], _) = bytes.split_at_mut(middle);
+                (Self::Bytes(first), Self::Bytes(rest))
+            }
+            Self::Floats(floats) => {
+                let (first, rest): (&'a mut [f32], _) = floats.split_at_mut(middle);
+                (Self::Floats(first), Self::Floats(rest))
+            }
+        }
+    }
+
     /// Number of elements.
     pub(super) fn len(&self) -> usize {
         match self {

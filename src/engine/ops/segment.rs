@@ -6,6 +6,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
 use crate::engine::int8::{Network, Shape, Sizes, State};
+use crate::engine::team::Team;
 
 /// Blocks of the graph that were replaced. Inputs are stored tensors; outputs are stored tensors or floats, all NCHW.
 #[derive(Clone)]
@@ -36,7 +37,7 @@ impl Segment {
             rearranged.push(bytes);
         }
         let given: TVec<&[u8]> = rearranged.iter().map(Vec::as_slice).collect();
-        network.run(state, &sizes, &given);
+        network.run(state, &sizes, &given, &Team::default());
         let mut outputs = tvec!();
         for (number, shape) in sizes.outputs().iter().enumerate() {
             let dims = dims(shape);
@@ -80,7 +81,7 @@ impl EvalOp for Segment {
     not_out_of_plan!();
 
     fn state(&self, _: &EvalContext<'_>) -> TractResult<Option<Box<dyn OpState>>> {
-        Ok(Some(Box::new(Buffers(self.0.state()))))
+        Ok(Some(Box::new(Buffers(self.0.state(&Team::default())))))
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn for_each_row<W>(
     for (block, (columns, weights)) in d.columns.iter().zip(weights).enumerate() {
         let (offset, weights) = (block * BLOCK, prepare(weights, columns));
         let outputs = d.window.outputs(shape.columns);
-        for row in 0..d.window.outputs(shape.rows) {
+        for (number, row) in d.rows.clone().enumerate() {
             let line = |i: usize| match d.window.source(row, i, shape.rows) {
                 Some(y) => d.x[y * pitch + offset..].as_ptr(),
                 None => d.border[offset..].as_ptr(),
@@ -65,7 +65,7 @@ pub(super) fn for_each_row<W>(
                 stride: d.window.stride,
                 pixels: shape.columns,
                 outputs,
-                first: row * outputs * shape.stride + offset,
+                first: number * outputs * shape.stride + offset,
             };
             each(&row, columns, &weights, target);
         }

@@ -32,7 +32,7 @@ fn depthwise(d: &Depthwise<'_>, mut out: Out<'_>) {
     let (shape, window) = (&d.shape, &d.window);
     let taps = window.kernel * window.kernel;
     let columns = window.outputs(shape.columns);
-    for (row, column) in (0..window.outputs(shape.rows)).flat_map(|r| (0..columns).map(move |c| (r, c))) {
+    for (number, row, column) in d.rows.clone().enumerate().flat_map(|(n, r)| (0..columns).map(move |c| (n, r, c))) {
         for (block, (weights, constants)) in d.weights.chunks_exact(taps * BLOCK).zip(d.columns).enumerate() {
             let mut sums = [0i32; BLOCK];
             for (tap, weights) in weights.chunks_exact(BLOCK).enumerate() {
@@ -48,7 +48,7 @@ fn depthwise(d: &Depthwise<'_>, mut out: Out<'_>) {
                     *sum += i32::from(*byte) * i32::from(*weight);
                 }
             }
-            let at = (row * columns + column) * shape.stride + block * BLOCK;
+            let at = (number * columns + column) * shape.stride + block * BLOCK;
             out.store(at, constants, d.activation, &sums, d.residual.map(|r| &r[at..]));
         }
     }

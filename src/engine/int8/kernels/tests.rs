@@ -1,5 +1,7 @@
 //! Compares every kernel with the portable one on random shapes, weights and bytes, bit for bit.
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 
 use super::{Depthwise, ElementwiseAdd, Gemm, Isa, Kernels, Out};
@@ -118,7 +120,8 @@ proptest! {
             }
             let weights = Weights::pack((kernels.layout)(k), k, &weights);
             let activation = activation(kind, floats);
-            let g = Gemm { a: &a, k, weights: &weights, columns: &columns, activation, residual: other.as_deref() };
+            let weights = weights.blocks(0..blocks, blocks);
+            let g = Gemm { a: &a, k, weights, columns: &columns, activation, residual: other.as_deref() };
             let mut scratch = vec![0; (kernels.scratch)(k)];
             result(floats, rows * blocks * BLOCK, |out| (kernels.gemm)(&g, &mut scratch, out))
         })?;
@@ -128,7 +131,7 @@ proptest! {
     fn depthwise_convolutions(
         more_rows in 0usize..9, more_columns in 0usize..12, blocks in 1usize..4,
         kernel in prop_oneof![Just(3), 1usize..6], stride in prop_oneof![Just(1), 1usize..4], pad in 0usize..3,
-        floats: bool, residual: bool, kind: u8, seed: u32,
+        floats: bool, residual: bool, kind: u8, cut in 0usize..12, seed: u32,
     ) {
         let pad = pad.min(kernel - 1);
         let (rows, columns) = (kernel.saturating_sub(2 * pad).max(1) + more_rows, kernel + more_columns);
@@ -142,17 +145,20 @@ proptest! {
         let constants = noise.columns(blocks, kernel * kernel, activation(kind, floats));
         let other = residual.then(|| noise.bytes(pixels * shape.stride));
         compare(|kernels| {
-            let d = Depthwise {
-                x: &x,
-                shape,
-                window,
-                border: &border,
-                weights: &weights,
-                columns: &constants,
-                activation: activation(kind, floats),
-                residual: other.as_deref(),
+            // In two parts, the first of which may be empty.
+            let (all, line) = (window.outputs(rows), window.outputs(columns) * shape.stride);
+            let cut = cut.min(all);
+            let part = |rows: Range<usize>, out: Out<'_>| {
+                let residual = other.as_deref().map(|other| &other[rows.start * line..rows.end * line]);
+                let (activation, columns) = (activation(kind, floats), &constants[..]);
+                let d = Depthwise { x: &x, shape, window, rows, border: &border, weights: &weights, columns, activation, residual };
+                (kernels.depthwise)(&d, out);
             };
-            result(floats, pixels * shape.stride, |out| (kernels.depthwise)(&d, out))
+            result(floats, pixels * shape.stride, |out| {
+                let (first, rest) = out.split_at(cut * line);
+                part(0..cut, first);
+                part(cut..all, rest);
+            })
         })?;
     }
 

@@ -10,7 +10,7 @@ use super::requantize::{add, whole};
 use super::rows::{Tile, for_all};
 use super::{narrow, neighbors};
 use crate::engine::int8::BLOCK;
-use crate::engine::int8::gemm::{CHAIN, Weights};
+use crate::engine::int8::gemm::{CHAIN, WeightBlocks};
 
 /// Any aarch64: NEON is a part of it.
 pub(super) const ISA: Isa = Isa { name: "neon", kernels: &KERNELS };
@@ -59,7 +59,7 @@ fn gemm(g: &Gemm<'_>, scratch: &mut [u8], out: Out<'_>) {
 #[inline(always)]
 fn quarters(
     tile: &Tile<'_>,
-    weights: &Weights,
+    weights: WeightBlocks<'_>,
     mut f: impl FnMut(*const i8, *const i8, *const bool, *const i32, usize),
 ) {
     let chains = tile.k / CHAIN;
