@@ -50,11 +50,12 @@ service=$!
 until_true 30 curl -sf -m 10 -o /dev/null http://$ADDRESS/version
 
 say "a head that follows the prompts meets the challenge"
-# This rendering turns to the left of the picture by just what is needed, so that some challenges are too much for it.
+# This rendering turns to the left of the picture by just what is needed, and lowered it is hardly the same person, so that some challenges
+# are too much for it.
 for _ in 1 2 3 4 5 6; do
     challenge
     ! grep -q '^HTTP/1.1 200' /tmp/head || break
-    refused BPE-004006 too_slow
+    figure "a head that follows: $(head -c 300 /tmp/body)"
 done
 grep -q '^HTTP/1.1 200' /tmp/head || fail "$(head -c 300 /tmp/body)"
 liveness=$(tr -d '\r' </tmp/head | sed -n 's/^x-liveness: //Ip')
