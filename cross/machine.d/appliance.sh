@@ -8,25 +8,18 @@ DOC=/usr/share/doc/faceplate
 STAGE=/var/lib/test/stage
 mkdir -p /var/lib/test
 
-say() { echo "TEST $(cut -d. -f1 /proc/uptime)s: $*"; }
+. $FILES/common.sh
 fail() { echo "TEST FAILED: $*"; systemctl --no-pager --full status faceplate || true; journalctl --no-pager -n 60 || true; exit 1; }
 trap 'fail "line $LINENO: $BASH_COMMAND"' ERR
 # A command that has to fail; `set -e` does not look at negated ones.
 refused() { if "$@" >/dev/null 2>&1; then fail "went well, but must not: $*"; fi; }
 same() { [ "$1" = "$2" ] || fail "'$1' is not '$2'"; }
 differ() { [ "$1" != "$2" ] || fail "'$1' stayed"; }
-figure() { echo "FIGURE $*"; }
 
 property() { systemctl show faceplate -p "$1" --value; }
 pid() { property MainPID; }
 memory() { awk -v key="$1:" '$1 == key { printf "%d", $2 / 1024 }' "/proc/$(pid)/status"; }
 
-# Waits until the command succeeds: until SECONDS COMMAND...
-until_true() {
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do [ $SECONDS -lt $end ] || fail "waited in vain for: $*"; sleep 0.5; done
-}
 active() { [ "$(property ActiveState)" = active ]; }
 another_process() { active && [ "$(pid)" != "$1" ] && [ "$(pid)" != 0 ]; }
 

@@ -11,19 +11,11 @@ PATTERN=/v1/camera/pattern
 log=/tmp/service.log
 service='' feeder=''
 
-say() { echo "TEST $(cut -d. -f1 /proc/uptime)s: $*"; }
+. $FILES/common.sh
 fail() { echo "TEST FAILED: $*"; curl -sS -m 60 $URL/v1/camera || true; tail -30 $log || true; head -c 300 /tmp/frame.jpg | tr -cd '[:print:]'; dmesg | tail -5; exit 1; }
 trap 'fail "line $LINENO: $BASH_COMMAND"' ERR
 # Whoever waits for this script's output waits for its children too.
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
-figure() { echo "FIGURE $*"; }
-
-# Waits until the command succeeds: until_true SECONDS COMMAND...
-until_true() {
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do [ $SECONDS -lt $end ] || fail "waited in vain for: $*"; sleep 0.5; done
-}
 
 get() { curl -sS -m 600 "$URL$1"; }
 # What /v1/camera says has this in it.

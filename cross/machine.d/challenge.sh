@@ -9,18 +9,11 @@ ADDRESS=127.0.0.1:8080
 LOOP=/dev/video10
 log=/tmp/service.log
 
-say() { echo "TEST $(cut -d. -f1 /proc/uptime)s: $*"; }
+. $FILES/common.sh
 fail() { echo "TEST FAILED: $*"; tail -30 $log || true; tail -30 /tmp/prompts || true; exit 1; }
 trap 'fail "line $LINENO: $BASH_COMMAND"' ERR
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
-figure() { echo "FIGURE $*"; }
 
-# Waits until the command succeeds: until_true SECONDS COMMAND...
-until_true() {
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do [ $SECONDS -lt $end ] || fail "waited in vain for: $*"; sleep 0.5; done
-}
 feed() {
     # At the portrait's own size.
     "$FILES/feed" $LOOP YUYV 512x512 10 "$@" >/tmp/prompts &
