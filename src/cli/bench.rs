@@ -11,8 +11,8 @@ use super::args::{Bench, Step};
 use crate::engine::{Role, Team, self_test_picture};
 use crate::face::{Comparator, Effort, Extractor, FacePipeline, Stages, Template, Wanted, start_workers};
 use crate::media::{self, Kind};
-use crate::ops::{Settings, counted};
-use crate::work::{Owner, block_on};
+use crate::ops::{Settings, counted, elapsed};
+use crate::work::{Owner, block_on, thread_cpu_time};
 
 /// Extractions that are timed by default, after one that warms the caches.
 const RUNS: usize = 20;
@@ -75,9 +75,9 @@ pub(super) fn models(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn E
             session.run(&pixels)?;
             let mut runs = vec![];
             for _ in 0..times {
-                let start = cpu_time();
+                let start = thread_cpu_time();
                 session.run(&pixels)?;
-                runs.push(cpu_time() - start);
+                runs.push(thread_cpu_time() - start);
             }
             row(&format!("{} {side}", info.name), runs);
             if bench.step.is_some() {
@@ -150,13 +150,13 @@ fn compare(probe: &Template, comparator: &Comparator, runs: usize) -> Result<f64
         let vector: Vec<f64> = (0..dimension).map(|_| noise()).collect();
         gallery.push(Template::new(probe.model(), 0, &vector).map_err(|e| e.to_string())?);
     }
-    let start = cpu_time();
+    let start = thread_cpu_time();
     let mut best = None;
     for _ in 0..runs {
         best = std::hint::black_box(&gallery).iter().map(comparator.scores_of(probe)).max().max(best);
     }
     std::hint::black_box(best);
-    Ok((runs * GALLERY) as f64 / (cpu_time() - start).as_secs_f64())
+    Ok((runs * GALLERY) as f64 / (thread_cpu_time() - start).as_secs_f64())
 }
 
 /// What is read around each step, and its name.
@@ -167,18 +167,6 @@ struct Clock {
 }
 
 impl Clock {
-    const CPU: Self = Self { now: cpu_time, name: "CPU" };
-    const WALL: Self = Self { now: wall_time, name: "wall" };
-}
-
-/// Time that passed, since some time.
-fn wall_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
-}
-
-/// CPU time that this thread has used.
-fn cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
+    const CPU: Self = Self { now: thread_cpu_time, name: "CPU" };
+    const WALL: Self = Self { now: elapsed, name: "wall" };
 }

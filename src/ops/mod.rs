@@ -3,6 +3,7 @@
 
 mod counted;
 pub mod date;
+mod elapsed;
 mod file_error;
 mod harden;
 pub mod heap;
@@ -22,6 +23,7 @@ pub mod shutdown;
 
 pub use counted::counted;
 pub use date::timestamp;
+pub use elapsed::elapsed;
 pub use file_error::{FileError, FileErrorKind};
 pub use harden::harden;
 pub use histogram::Histogram;

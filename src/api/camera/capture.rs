@@ -20,7 +20,7 @@ use crate::camera::{Identity, Light};
 use crate::face::{self, Capture, CaptureSession, ChallengeView, Extractor, Prompt};
 use crate::media::video::Info;
 use crate::ops::settings::LivenessMode;
-use crate::ops::{counted, random_word};
+use crate::ops::{counted, elapsed, random_word};
 use crate::work::{Failed, WaitLimit, block_on};
 
 /// A captured person, with the camera and the time it took.
@@ -379,11 +379,4 @@ fn shown(view: ChallengeView) -> Shown {
         until: Some(Instant::now() + view.remaining),
         ..Shown::new(instruction)
     }
-}
-
-/// Time since a fixed instant.
-fn elapsed() -> Duration {
-    use std::sync::OnceLock;
-    static START: OnceLock<Instant> = OnceLock::new();
-    START.get_or_init(Instant::now).elapsed()
 }
