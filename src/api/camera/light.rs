@@ -15,7 +15,7 @@ use super::challenge::board::{Running, Shown};
 use super::challenge::words::Instruction;
 use super::frames::{TakenFrame, refused};
 use crate::camera::Lease;
-use crate::face::flash::{Calibration, CalibrationError, Exposure, LEAST_RUNS, Measured, Outcome, STEPS, Schedule};
+use crate::face::flash::{Calibration, Exposure, LEAST_RUNS, Measured, Outcome, STEPS, Schedule};
 use crate::face::{self, Capture, Ending, Extractor, LightSession};
 use crate::ops::{random_word, settings};
 use crate::work::{Deadline, block_on};
@@ -90,16 +90,19 @@ impl Service {
         calibration: &Calibration,
         board: &Running<'_>,
     ) -> Result<LitFace, Error> {
-        let mut reasons = vec![];
-        while reasons.len() < TRIES {
+        let mut left = TRIES;
+        loop {
+            left -= 1;
             let (session, exposure) = self.show_colors(call, capture, board)?;
             let (outcome, measured) = session.judge(calibration, exposure);
             match outcome {
-                Outcome::NoVerdict(reason) if reason.is_up_to_the_person() => reasons.push(reason.to_string()),
+                Outcome::NoVerdict(reason) if reason.is_up_to_the_person() && left == 0 => {
+                    return Err(unlit(call, &reason.to_string()));
+                }
+                Outcome::NoVerdict(reason) if reason.is_up_to_the_person() => {}
                 _ => return Ok(LitFace { outcome, measured }),
             }
         }
-        Err(unlit(call, &reasons.pop().unwrap_or_default()))
     }
 
     /// Measures the light of the screen on the face of a person who holds still: what `faceplate calibrate light` asks for.
@@ -117,8 +120,7 @@ impl Service {
         let runs = self.calibration_runs(call, &board);
         board.end(runs.as_ref().err().map(|_| "no_result"), Instant::now());
         let (measured, exposure) = runs?;
-        let unclear = |error: CalibrationError| unlit(call, &error.to_string());
-        let calibration = Calibration::of(&measured, exposure).map_err(unclear)?;
+        let calibration = Calibration::of(&measured, exposure).map_err(|error| unlit(call, &error.to_string()))?;
         let thousandths = |value: f64| (value * 1000.0).round() / 1000.0;
         Ok(Reply::json(&json!({
             "light_amplitude": thousandths(calibration.amplitude),
@@ -153,13 +155,12 @@ impl Service {
         board: &Running<'_>,
     ) -> Result<(LightSession, Exposure), Error> {
         let family = call.route.family();
-        let unmet = |detail: &str| unlit(call, detail);
         let lease = self.camera.lease();
         let lock = lease.lock();
         let locked = match block_on(select(lock.locked(), call.wait_limit(Instant::now() + PATIENCE))) {
             Either::First(Ok(locked)) => locked,
             Either::First(Err(fault)) => return Err(refused(family, &fault)),
-            Either::Second(()) => return Err(unmet("the camera's exposure could not be locked in time")),
+            Either::Second(()) => return Err(unlit(call, "the camera's exposure could not be locked in time")),
         };
         self.wait_for_frames(call, &lease, SETTLED)?;
         let mut random = || random_word() as u8;
@@ -169,12 +170,12 @@ impl Service {
         let colors: [&str; STEPS] = schedule.colors().map(|color| color.hex());
         board.show(Shown { light: Some(colors), ..Shown::new(Instruction::Light) });
         let Some(shown) = board.wait_until_delivered(PATIENCE) else {
-            return Err(unmet("no page asked for the colors that the screen has to show"));
+            return Err(unlit(call, "no page asked for the colors that the screen has to show"));
         };
         let session = self.watch_light(call, &lease, LightSession::new(schedule, capture), shown)?;
         match lock.is_whole(&locked) {
             true => Ok((session, Exposure { time: locked.exposure, gain: locked.gain })),
-            false => Err(unmet("the camera did not keep its exposure")),
+            false => Err(unlit(call, "the camera did not keep its exposure")),
         }
     }
 
