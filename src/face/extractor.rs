@@ -244,6 +244,11 @@ impl Extractor {
         most_central(&self.detector.find(frame)?, frame).ok_or(Error::NoFace)
     }
 
+    /// The most central face in a frame whose upright direction is known, if there is one.
+    pub(super) fn central_upright(&mut self, frame: &Frame) -> Result<Option<Face>, engine::Error> {
+        Ok(most_central(&self.detector.find_upright(frame)?, frame))
+    }
+
     /// The template of the most central person in a frame.
     pub fn extract_frame(&mut self, frame: &Frame) -> Result<Template, Error> {
         let face = self.central(frame)?;

@@ -42,7 +42,7 @@ pub use geometry::{Point, Rect, SUB};
 pub use join::Unjoined;
 pub use liveness::{
     Capture, CaptureSession, ChallengeView, Direction, Effort, Ending, Gesture, LightRecording, LightSession,
-    PadResult, PadVerdict, Poses, Prompt, Recording, Response, SeenGesture, Wanted, beside, flash,
+    LitRecording, PadResult, PadVerdict, Poses, Prompt, Recording, Response, SeenGesture, Wanted, beside, flash,
 };
 pub use quality::{Quality, QualityDefect};
 pub use score::{Curve, Decision, Score, Thresholds};

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::presentations::record;
 use super::recordings::{Gather, each_recording};
-use super::stats::wilson;
+use super::stats::interval_percent;
 use crate::cli::args;
 use crate::engine;
 use crate::face::{Direction, Extractor, Poses, Recording};
@@ -104,17 +104,15 @@ fn report(outcomes: &[Outcome], is_json: bool) {
         "\nspecies          recordings  frontal    left   right      up    down   any turn (95 % interval)   met 1, 2, 3 of attempts"
     );
     for row in &rows {
-        let (low, high) = wilson(row.any, row.recordings);
+        let [low, high] = interval_percent(row.any, row.recordings);
         let [left, right, up, down] = row.directions;
         let share = |count: usize| 100.0 * count as f64 / (row.frontal * ATTEMPTS).max(1) as f64;
         println!(
-            "{:16} {:10} {:8} {left:7} {right:7} {up:7} {down:7}   {:5.1} % ({:.1} to {:.1})          {:5.1} %, {:.1} %, {:.1} %",
+            "{:16} {:10} {:8} {left:7} {right:7} {up:7} {down:7}   {:5.1} % ({low:.1} to {high:.1})          {:5.1} %, {:.1} %, {:.1} %",
             row.species,
             row.recordings,
             row.frontal,
             100.0 * row.any as f64 / row.recordings as f64,
-            100.0 * low,
-            100.0 * high,
             share(row.met[0]),
             share(row.met[1]),
             share(row.met[2]),
@@ -157,11 +155,10 @@ impl<'a> Row<'a> {
     }
 
     fn json(&self) -> Value {
-        let (low, high) = wilson(self.any, self.recordings);
         json!({
             "species": self.species, "recordings": self.recordings, "frontal": self.frontal,
             "turned": {"left": self.directions[0], "right": self.directions[1], "up": self.directions[2], "down": self.directions[3]},
-            "any": self.any, "interval_percent": [100.0 * low, 100.0 * high], "met": self.met,
+            "any": self.any, "interval_percent": interval_percent(self.any, self.recordings), "met": self.met,
         })
     }
 }

@@ -3,13 +3,14 @@
 //! In each, stretches as long as a schedule are brightened as a screen would brighten them: with the schedule that is asked for, with others, late, and not at all. What a
 //! screen reflects and what a sheet does is physics that no recording shows: this measures whether light can be told in this camera's pictures.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::recordings::{Gather, each_recording};
-use super::stats::wilson;
+use super::stats::interval_percent;
 use crate::cli::args::Pictures;
 use crate::engine;
 use crate::face::flash::{NoRandomness, Outcome, Reason, STEPS, Schedule};
@@ -78,56 +79,50 @@ struct Counts {
 }
 
 pub(in crate::cli) fn light(settings: &Settings, on: &Pictures) -> Result<(), Box<dyn Error>> {
-    let end = |lit: Lit| lit.each_ref().map(count);
-    let found = each_recording(settings, &on.root, || AMPLITUDES.map(LightRecording::new), end)?;
-    let mut rows: Vec<Row> = vec![];
+    let found = each_recording(settings, &on.root, || LightRecording::new(AMPLITUDES), |recording| count(&recording))?;
+    let mut species: BTreeMap<String, Species> = BTreeMap::new();
     let mut unread = vec![];
     for (source, counts) in found {
         match counts {
-            Ok(counts) => {
-                let counts = counts.into_iter().collect::<Result<Vec<Counts>, NoRandomness>>()?;
-                Row::of(&mut rows, source.species()).add(&counts);
-            }
+            Ok(counts) => species.entry(source.species().to_owned()).or_default().add(&counts?),
             Err(error) => unread.push(format!("{}: {error}", source.name)),
         }
     }
-    report(&rows, &unread, on.json);
+    report(&species, &unread, on.json);
     Ok(())
 }
 
-/// A recording at each amplitude.
-type Lit = [LightRecording; AMPLITUDES.len()];
-
-impl Gather for Lit {
+impl Gather for LightRecording<{ AMPLITUDES.len() }> {
     fn push(&mut self, extractor: &mut Extractor, frame: &Frame, at: Duration) -> Result<(), engine::Error> {
-        self.iter_mut().try_for_each(|recording| recording.push(extractor, frame, at))
+        self.push(extractor, frame, at)
     }
 }
 
-/// Tries every way of showing light in every stretch.
-fn count(recording: &LightRecording) -> Result<Counts, NoRandomness> {
-    let mut counts = Counts::default();
+/// Tries every way of showing light in every stretch, at each amplitude.
+fn count(recording: &LightRecording<{ AMPLITUDES.len() }>) -> Result<[Counts; AMPLITUDES.len()], NoRandomness> {
+    let mut all = [Counts::default(); AMPLITUDES.len()];
     let draw = |others: &[Schedule]| Schedule::draw(&mut || random_word() as u8, others);
-    for start in recording.windows() {
-        for _ in 0..SCHEDULES {
+    for (screen, counts) in all.iter_mut().enumerate() {
+        let lit = recording.before(screen);
+        for start in recording.windows().into_iter().flat_map(|start| [start; SCHEDULES]) {
             let (before, guess) = (draw(&[])?, draw(&[])?);
             let asked = draw(&[before])?;
             counts.tries += 1;
             for shown in Shown::ALL {
-                let of = |schedule: Option<&Schedule>, late| recording.outcome(start, &asked, schedule, late);
+                let of = |schedule: &Schedule, late| lit.outcome(start, &asked, Some((schedule, late)));
                 let outcomes: Vec<Outcome> = match shown {
-                    Shown::Asked => vec![of(Some(&asked), USUAL)],
-                    Shown::Nothing => vec![of(None, 0.0)],
-                    Shown::Late => LATE.iter().map(|late| of(Some(&asked), *late)).collect(),
-                    Shown::Rotated => (1..STEPS).map(|by| of(Some(&asked.rotated(by)), USUAL)).collect(),
-                    Shown::Guessed => vec![of(Some(&guess), USUAL)],
-                    Shown::Unlike => vec![of(Some(&before), USUAL)],
+                    Shown::Asked => vec![of(&asked, USUAL)],
+                    Shown::Nothing => vec![lit.outcome(start, &asked, None)],
+                    Shown::Late => LATE.iter().map(|late| of(&asked, *late)).collect(),
+                    Shown::Rotated => (1..STEPS).map(|by| of(&asked.rotated(by), USUAL)).collect(),
+                    Shown::Guessed => vec![of(&guess, USUAL)],
+                    Shown::Unlike => vec![of(&before, USUAL)],
                 };
                 outcomes.into_iter().for_each(|outcome| counts.add(shown, outcome));
             }
         }
     }
-    Ok(counts)
+    Ok(all)
 }
 
 impl Counts {
@@ -149,23 +144,14 @@ impl Counts {
 }
 
 /// Counts of one species.
-struct Row {
-    species: String,
+#[derive(Default)]
+struct Species {
     recordings: usize,
     /// By amplitude.
     counts: [Counts; AMPLITUDES.len()],
 }
 
-impl Row {
-    /// The row of a species, a new one if there is none.
-    fn of<'a>(rows: &'a mut Vec<Self>, species: &str) -> &'a mut Self {
-        let known = rows.iter().position(|row| row.species == species).unwrap_or(rows.len());
-        if known == rows.len() {
-            rows.push(Self { species: species.to_owned(), recordings: 0, counts: Default::default() });
-        }
-        &mut rows[known]
-    }
-
+impl Species {
     fn add(&mut self, counts: &[Counts]) {
         self.recordings += 1;
         for (sum, one) in self.counts.iter_mut().zip(counts) {
@@ -179,45 +165,46 @@ impl Row {
         }
     }
 
-    fn json(&self) -> Value {
+    fn json(&self, name: &str) -> Value {
         let one = |(amplitude, counts): (&f64, &Counts)| {
             let mut told = json!({
                 "amplitude": amplitude, "tries": counts.tries, "no_verdict": counts.no_verdict, "head_moved": counts.moved,
             });
             for shown in Shown::ALL {
-                let Count { verdicts, errors } = counts.shown[shown as usize];
+                let count = counts.shown[shown as usize];
+                let Count { verdicts, errors } = count;
                 told[shown.word()] =
-                    json!({"verdicts": verdicts, "errors": errors, "interval_percent": interval(errors, verdicts)});
+                    json!({"verdicts": verdicts, "errors": errors, "interval_percent": interval(count)});
             }
             told
         };
         let amplitudes: Vec<Value> = AMPLITUDES.iter().zip(&self.counts).map(one).collect();
-        json!({"species": self.species, "recordings": self.recordings, "amplitudes": amplitudes})
+        json!({"species": name, "recordings": self.recordings, "amplitudes": amplitudes})
     }
 }
 
-/// In percent; none without verdicts.
-fn interval(errors: usize, verdicts: usize) -> Option<[f64; 2]> {
-    let (low, high) = wilson(errors, verdicts);
-    (verdicts > 0).then_some([100.0 * low, 100.0 * high])
+/// Of the errors; none without verdicts.
+fn interval(Count { verdicts, errors }: Count) -> Option<[f64; 2]> {
+    (verdicts > 0).then(|| interval_percent(errors, verdicts))
 }
 
-fn report(rows: &[Row], unread: &[String], is_json: bool) {
+fn report(species: &BTreeMap<String, Species>, unread: &[String], is_json: bool) {
     if is_json {
-        let species: Vec<Value> = rows.iter().map(Row::json).collect();
+        let species: Vec<Value> = species.iter().map(|(name, counts)| counts.json(name)).collect();
         println!("{:#}", json!({"species": species, "unread": unread}));
         return;
     }
-    for row in rows {
-        println!("{}, {} recordings", row.species, row.recordings);
+    for (name, row) in species {
+        println!("{name}, {} recordings", row.recordings);
         println!("  amplitude   tries  no verdict  head moved   errors of verdicts (95 % interval)");
         for (amplitude, counts) in AMPLITUDES.iter().zip(&row.counts) {
             let Counts { tries, no_verdict, moved, .. } = counts;
             println!("  {:7.0} % {tries:7} {no_verdict:11} {moved:11}", 100.0 * amplitude);
             for shown in Shown::ALL {
-                let Count { verdicts, errors } = counts.shown[shown as usize];
-                let interval = interval(errors, verdicts);
-                let between = interval.map_or_else(String::new, |[low, high]| format!(" ({low:.1} to {high:.1} %)"));
+                let count = counts.shown[shown as usize];
+                let Count { verdicts, errors } = count;
+                let between =
+                    interval(count).map_or_else(String::new, |[low, high]| format!(" ({low:.1} to {high:.1} %)"));
                 println!("{:>42} {:14} {errors:5} of {verdicts}{between}", "", shown.word());
             }
         }

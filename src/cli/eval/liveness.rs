@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::gallery::{each_file, files, load};
 use super::report::REAL;
-use super::stats::{area_under_roc, wilson};
+use super::stats::{area_under_roc, interval_percent, rate};
 use crate::cli::args::Pictures;
 use crate::face;
 use crate::media;
@@ -64,18 +64,15 @@ pub(in crate::cli) fn liveness(settings: &Settings, on: &Pictures, lines: Option
     }
     println!("species          files  accepted  declined  no verdict   error rate (95 % interval)");
     for row in &rows {
-        let (low, high) = row.interval();
         println!(
-            "{:16} {:5} {:9} {:9} {:11}   {} {:.1} % ({:.1} to {:.1})",
+            "{:16} {:5} {:9} {:9} {:11}   {} {}",
             row.species,
             row.files,
             row.accepted,
             row.declined,
             row.files - row.accepted - row.declined,
             row.rate_name(),
-            100.0 * row.rate(),
-            100.0 * low,
-            100.0 * high
+            rate(row.errors(), row.files),
         );
     }
     for outcome in &outcomes {
@@ -135,20 +132,13 @@ impl<'a> Row<'a> {
         if self.species == REAL { self.files - self.accepted } else { self.accepted }
     }
 
-    fn rate(&self) -> f64 {
-        self.errors() as f64 / self.files as f64
-    }
-
-    fn interval(&self) -> (f64, f64) {
-        wilson(self.errors(), self.files)
-    }
-
     fn json(&self) -> serde_json::Value {
-        let (low, high) = self.interval();
+        let (errors, files) = (self.errors(), self.files);
         json!({
             "species": self.species, "files": self.files, "accepted": self.accepted, "declined": self.declined,
             "no_verdict": self.files - self.accepted - self.declined,
-            "rate": self.rate_name(), "percent": 100.0 * self.rate(), "interval_percent": [100.0 * low, 100.0 * high],
+            "rate": self.rate_name(), "percent": 100.0 * errors as f64 / files as f64,
+            "interval_percent": interval_percent(errors, files),
         })
     }
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::report::{Outcome, Presentation, REAL, Report};
 use crate::cli::ask::{Answer, ask};
+use crate::ops::settings::LivenessMode;
 use crate::ops::{Settings, timestamp};
 
 /// Presentations of a subject or instrument, unless the operator says otherwise.
@@ -41,7 +42,7 @@ enum Attempt {
 /// Guides through presentations, with the camera of the service that runs with these settings, and prints the report.
 pub(super) fn record(settings: &Settings, file: &Path, light: bool, is_json: bool) -> Result<(), Box<dyn Error>> {
     let at = |e: io::Error| format!("{}: {e}", file.display());
-    let mode = if light { "challenge+light" } else { "challenge" };
+    let mode = if light { LivenessMode::ChallengeAndLight } else { LivenessMode::Challenge };
     let mut lines = OpenOptions::new().create(true).append(true).open(file).map_err(at)?;
     let mut keep = |presentation: &Presentation| -> Told {
         writeln!(lines, "{}", serde_json::to_string(presentation)?).map_err(at)?;
@@ -64,7 +65,7 @@ fn read(text: &str) -> Result<Vec<Presentation>, String> {
 fn guide(
     operator: &mut dyn BufRead,
     terminal: &mut dyn Write,
-    mode: &str,
+    mode: LivenessMode,
     mut present: impl FnMut(&mut dyn Write) -> Result<(Attempt, f64), Box<dyn Error>>,
     keep: &mut dyn FnMut(&Presentation) -> Told,
 ) -> Told {
@@ -109,7 +110,7 @@ fn guide(
                 time: timestamp(SystemTime::now()),
                 species: species.clone(),
                 instrument: instrument.clone(),
-                mode: mode.to_owned(),
+                mode: mode.word().to_owned(),
                 outcome,
                 reason,
                 seconds,
@@ -137,8 +138,12 @@ fn answer(operator: &mut dyn BufRead, terminal: &mut dyn Write, prompt: &str) ->
 
 /// One presentation, and how many seconds it took. What it asks for is told meanwhile, but not with light: whoever asks for the colors has to
 /// show them, and that is the page.
-fn present(settings: &Settings, mode: &str, terminal: &mut dyn Write) -> Result<(Attempt, f64), Box<dyn Error>> {
-    let request = format!("POST /v1/camera/pattern/extract?liveness={mode}");
+fn present(
+    settings: &Settings,
+    mode: LivenessMode,
+    terminal: &mut dyn Write,
+) -> Result<(Attempt, f64), Box<dyn Error>> {
+    let request = format!("POST /v1/camera/pattern/extract?liveness={}", mode.word());
     let (start, is_over) = (Instant::now(), AtomicBool::new(false));
     let reply = std::thread::scope(|scope| {
         let asked = scope.spawn(|| {
@@ -149,7 +154,7 @@ fn present(settings: &Settings, mode: &str, terminal: &mut dyn Write) -> Result<
         let mut told = String::new();
         while !is_over.load(Ordering::Relaxed) {
             std::thread::sleep(SHOWN);
-            if mode != "challenge" {
+            if mode != LivenessMode::Challenge {
                 continue;
             }
             // A page that is not shown for once is no failure of the presentation.
@@ -239,7 +244,7 @@ mod tests {
             kept.push(presentation.clone());
             Ok(())
         };
-        guide(&mut answers, &mut terminal, "challenge", present, &mut keep).unwrap();
+        guide(&mut answers, &mut terminal, LivenessMode::Challenge, present, &mut keep).unwrap();
         let told = String::from_utf8(terminal).unwrap();
         let seen: Vec<(&str, &str)> = kept.iter().map(|p| (&*p.species, &*p.instrument)).collect();
         assert_eq!(seen, [("print", "matte A4")], "{told}");

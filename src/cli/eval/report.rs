@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::stats::wilson;
+use super::stats::{interval_percent, rate};
 
 /// The species of bona fide presentations.
 pub(super) const REAL: &str = "real";
@@ -97,7 +97,7 @@ impl Report {
                 one.presentations(),
                 one.instruments,
                 one.error_name(),
-                percent(one.errors(), one.presentations()),
+                rate(one.errors(), one.presentations()),
                 format!("{} of {}", one.non_responses, one.presentations()),
                 seconds,
             );
@@ -149,10 +149,9 @@ impl Species {
 
     fn json(&self) -> Value {
         let share = |count| {
-            let (low, high) = wilson(count, self.presentations());
             json!({
                 "percent": 100.0 * count as f64 / self.presentations() as f64,
-                "interval_percent": [100.0 * low, 100.0 * high],
+                "interval_percent": interval_percent(count, self.presentations()),
             })
         };
         json!({
@@ -163,12 +162,6 @@ impl Species {
             "seconds": self.seconds, "reasons": self.reasons,
         })
     }
-}
-
-/// A rate with its interval.
-fn percent(errors: usize, of: usize) -> String {
-    let (low, high) = wilson(errors, of);
-    format!("{:.1} % ({:.1} to {:.1})", 100.0 * errors as f64 / of as f64, 100.0 * low, 100.0 * high)
 }
 
 #[cfg(test)]

@@ -92,13 +92,25 @@ fn best_threshold(pairs: &[&(String, f64, bool)]) -> f64 {
 }
 
 /// The 95 % interval of a rate of `hits` in `trials` (Wilson 1927), which also holds for no hit at all.
-pub(super) fn wilson(hits: usize, trials: usize) -> (f64, f64) {
+fn wilson(hits: usize, trials: usize) -> (f64, f64) {
     const Z: f64 = 1.959_964;
     let (hits, trials) = (hits as f64, trials as f64);
     let (rate, square) = (hits / trials, Z * Z);
     let middle = (rate + square / (2.0 * trials)) / (1.0 + square / trials);
     let spread = Z / (1.0 + square / trials) * (rate * (1.0 - rate) / trials + square / (4.0 * trials * trials)).sqrt();
     ((middle - spread).max(0.0), (middle + spread).min(1.0))
+}
+
+/// [`wilson`] in percent.
+pub(super) fn interval_percent(hits: usize, trials: usize) -> [f64; 2] {
+    let (low, high) = wilson(hits, trials);
+    [100.0 * low, 100.0 * high]
+}
+
+/// A rate with its 95 % interval, for people.
+pub(super) fn rate(hits: usize, trials: usize) -> String {
+    let [low, high] = interval_percent(hits, trials);
+    format!("{:.1} % ({low:.1} to {high:.1})", 100.0 * hits as f64 / trials as f64)
 }
 
 /// The share of pairs of an attack and a bona fide presentation in which the attack has the higher value, ties counted half.

@@ -12,8 +12,7 @@ use super::flash::{
 };
 use crate::engine;
 use crate::face::extractor::Extractor;
-use crate::face::geometry::{Point, SUB};
-use crate::face::select::most_central;
+use crate::face::geometry::{Point, Rect, SUB};
 use crate::media::Frame;
 
 /// Length of a stretch of a recording, in seconds: the schedule and what is seen of it late.
@@ -23,38 +22,46 @@ const WINDOW: f64 = LENGTH + 0.2;
 const SHIFT: f64 = 0.35;
 
 /// How far the face reaches around its five points, in the greatest extent of these: forehead and cheeks lie within it.
-const MARGIN: f64 = 1.0;
+const MARGIN: i64 = 1;
 
-/// The observations of a recording's faces, as they are and as each color would light them.
-pub struct LightRecording {
-    amplitude: f64,
-    frames: Vec<LitFrame>,
+/// The observations of a recording's faces, as they are and as each color of `N` screens would light them.
+pub struct LightRecording<const N: usize> {
+    /// Light of the screens relative to the rest.
+    amplitudes: [f64; N],
+    frames: Vec<LitFrame<N>>,
     end: f64,
 }
 
-struct LitFrame {
+struct LitFrame<const N: usize> {
     /// Seconds since the recording began.
     at: f64,
     unlit: Option<Observation>,
-    /// In the order of [`Color::ALL`].
-    lit: [Option<Observation>; Color::ALL.len()],
+    /// By screen, in the order of [`Color::ALL`].
+    lit: [[Option<Observation>; Color::ALL.len()]; N],
 }
 
-impl LightRecording {
-    /// Before a screen whose light is `amplitude` times the rest.
-    pub fn new(amplitude: f64) -> Self {
-        Self { amplitude, frames: vec![], end: 0.0 }
+/// A recording before one of its screens, at a kiosk that was calibrated with it.
+pub struct LitRecording<'a, const N: usize> {
+    recording: &'a LightRecording<N>,
+    screen: usize,
+    calibration: Calibration,
+}
+
+impl<const N: usize> LightRecording<N> {
+    /// Before screens whose light is so many times the rest.
+    pub fn new(amplitudes: [f64; N]) -> Self {
+        Self { amplitudes, frames: vec![], end: 0.0 }
     }
 
     /// Takes the next frame, shown at `at`.
     pub fn push(&mut self, extractor: &mut Extractor, frame: &Frame, at: Duration) -> Result<(), engine::Error> {
-        self.end = at.as_secs_f64();
-        let faces = extractor.detector.find_upright(frame)?;
-        let Some(face) = most_central(&faces, frame) else { return Ok(()) };
+        let at = at.as_secs_f64();
+        self.end = at;
+        let Some(face) = extractor.central_upright(frame)? else { return Ok(()) };
         let (frame, points) = around(frame, &face.points);
-        let observe = |frame: &Frame| Observation::of(frame, &points, self.end);
-        let lit = Color::ALL.map(|color| observe(&lit(&frame, color, self.amplitude)));
-        self.frames.push(LitFrame { at: self.end, unlit: observe(&frame), lit });
+        let observe = |frame: &Frame| Observation::of(frame, &points, at);
+        let lit = self.amplitudes.map(|amplitude| Color::ALL.map(|color| observe(&lit(&frame, color, amplitude))));
+        self.frames.push(LitFrame { at, unlit: observe(&frame), lit });
         Ok(())
     }
 
@@ -64,48 +71,51 @@ impl LightRecording {
         starts.take_while(|start| start + WINDOW <= self.end).collect()
     }
 
-    /// The outcome if `asked` is to be seen in the stretch that begins at `start`, and the screen shows `shown`, or nothing, `late` seconds
-    /// later, at a kiosk that was calibrated with this recording.
-    pub fn outcome(&self, start: f64, asked: &Schedule, shown: Option<&Schedule>, late: f64) -> Outcome {
-        let during = self.frames.iter().filter(|frame| (start..start + WINDOW).contains(&frame.at));
-        let color = |at: f64| {
-            let step = ((at - start - late) / STEP).floor();
-            if step < 0.0 { None } else { shown?.colors().get(step as usize) }
+    /// Before the screen of this number.
+    pub fn before(&self, screen: usize) -> LitRecording<'_, N> {
+        let seen: Vec<Observation> = self.frames.iter().filter_map(|frame| frame.unlit).collect();
+        let light = seen.iter().map(Observation::light).sum::<f64>() / seen.len().max(1) as f64;
+        let calibration = Calibration {
+            amplitude: self.amplitudes[screen],
+            eye_distance: eye_distance(&seen),
+            light,
+            exposure: Exposure::default(),
         };
-        let observe = |frame: &LitFrame| {
-            let mut seen = color(frame.at).map_or(frame.unlit, |color| frame.lit[*color as usize])?;
+        LitRecording { recording: self, screen, calibration }
+    }
+}
+
+impl<const N: usize> LitRecording<'_, N> {
+    /// The outcome if `asked` is to be seen in the stretch that begins at `start`, and the screen shows `shown`, so many seconds late, or nothing.
+    pub fn outcome(&self, start: f64, asked: &Schedule, shown: Option<(&Schedule, f64)>) -> Outcome {
+        let during = self.recording.frames.iter().filter(|frame| (start..start + WINDOW).contains(&frame.at));
+        let color = |at: f64| {
+            let (schedule, late) = shown?;
+            let step = ((at - start - late) / STEP).floor();
+            if step < 0.0 { None } else { schedule.colors().get(step as usize) }
+        };
+        let observe = |frame: &LitFrame<N>| {
+            let mut seen = color(frame.at).map_or(frame.unlit, |color| frame.lit[self.screen][*color as usize])?;
             seen.at -= start;
             Some(seen)
         };
         let observations: Vec<Observation> = during.filter_map(observe).collect();
-        judge(asked, &observations, &self.calibration(), Exposure::default()).0
-    }
-
-    /// As if the person had sat there for it.
-    fn calibration(&self) -> Calibration {
-        let seen: Vec<Observation> = self.frames.iter().filter_map(|frame| frame.unlit).collect();
-        let light = seen.iter().map(Observation::light).sum::<f64>() / seen.len().max(1) as f64;
-        Calibration {
-            amplitude: self.amplitude,
-            eye_distance: eye_distance(&seen),
-            light,
-            exposure: Exposure::default(),
-        }
+        judge(asked, &observations, &self.calibration, Exposure::default()).0
     }
 }
 
 /// The part of a frame with the face in it, and the points there.
 fn around(frame: &Frame, points: &[Point; 5]) -> (Frame, [Point; 5]) {
-    let pixels = |of: fn(&Point) -> i32| points.each_ref().map(|p| f64::from(of(p)) / f64::from(SUB));
-    let (xs, ys) = (pixels(|p| p.x), pixels(|p| p.y));
-    let ends = |of: [f64; 5]| (of.into_iter().fold(f64::MAX, f64::min), of.into_iter().fold(f64::MIN, f64::max));
-    let ((left, right), (top, bottom)) = (ends(xs), ends(ys));
-    let margin = MARGIN * (right - left).max(bottom - top);
-    let span = |from: f64, to: f64, size: usize| {
-        let from = (from - margin).clamp(0.0, (size - 1) as f64) as usize;
-        (from, ((to + margin).clamp(0.0, size as f64) as usize).saturating_sub(from).max(1))
+    let face = Rect::around(points);
+    let margin = MARGIN * face.width().max(face.height());
+    // First pixel and number of pixels, at least one.
+    let span = |from: i32, to: i32, size: usize| {
+        let pixel = |at: i64| (at / i64::from(SUB)).max(0) as usize;
+        let (from, to) = (pixel(i64::from(from) - margin).min(size - 1), pixel(i64::from(to) + margin).min(size));
+        (from, to.saturating_sub(from).max(1))
     };
-    let ((x, width), (y, height)) = (span(left, right, frame.width()), span(top, bottom, frame.height()));
+    let (x, width) = span(face.min.x, face.max.x, frame.width());
+    let (y, height) = span(face.min.y, face.max.y, frame.height());
     let moved = |p: &Point| Point { x: p.x - x as i32 * SUB, y: p.y - y as i32 * SUB };
     (frame.part(x, y, width, height), points.each_ref().map(moved))
 }
@@ -131,10 +141,10 @@ mod tests {
     const AMPLITUDE: f64 = 0.1;
 
     /// A portrait that stands still for this many frames, fifteen a second.
-    fn recorded(frames: u32) -> LightRecording {
+    fn recorded(frames: u32) -> LightRecording<1> {
         let mut extractor = extractor_for_tests();
         let portrait = Frame::clone(&extractor.decode(COLLINS, &|| false).expect("a picture"));
-        let mut recording = LightRecording::new(AMPLITUDE);
+        let mut recording = LightRecording::new([AMPLITUDE]);
         for number in 0..frames {
             recording.push(&mut extractor, &portrait, Duration::from_secs(1) * number / 15).expect("models that run");
         }
@@ -149,16 +159,17 @@ mod tests {
         let mut draw = |others: &[Schedule]| Schedule::draw(&mut random, others).expect("a schedule");
         let other = draw(&[]);
         let asked = draw(&[other]);
-        let outcome = |shown, late| recording.outcome(0.0, &asked, shown, late);
-        assert_eq!(outcome(Some(&asked), 0.06), Outcome::Pass);
-        assert_eq!(outcome(Some(&asked), 0.66), Outcome::Fail);
-        assert_eq!(outcome(Some(&other), 0.06), Outcome::Fail);
-        assert_eq!(outcome(None, 0.0), Outcome::Fail);
+        let lit = recording.before(0);
+        let outcome = |shown| lit.outcome(0.0, &asked, shown);
+        assert_eq!(outcome(Some((&asked, 0.06))), Outcome::Pass);
+        assert_eq!(outcome(Some((&asked, 0.66))), Outcome::Fail);
+        assert_eq!(outcome(Some((&other, 0.06))), Outcome::Fail);
+        assert_eq!(outcome(None), Outcome::Fail);
     }
 
     #[test]
     fn stretches_lie_within_the_recording() {
-        let mut recording = LightRecording::new(AMPLITUDE);
+        let mut recording = LightRecording::new([AMPLITUDE]);
         assert!(recording.windows().is_empty());
         recording.end = 3.4;
         assert_eq!(recording.windows(), [0.0, 0.35, 0.7]);

@@ -24,7 +24,7 @@ use std::time::Duration;
 pub use capture_session::{Capture, CaptureSession, PadVerdict};
 pub use challenge::{ChallengeView, Ending, Poses, Prompt, Recording, Response};
 pub use gestures::{Gesture, SeenGesture};
-pub use light_recording::LightRecording;
+pub use light_recording::{LightRecording, LitRecording};
 pub use light_session::LightSession;
 pub use tracker::Effort;
 pub use turn::Direction;

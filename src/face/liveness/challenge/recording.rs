@@ -10,7 +10,6 @@ use crate::face::extractor::Extractor;
 use crate::face::found::Face;
 use crate::face::liveness::turn::{Direction, Held, Pose, Reference, Turn};
 use crate::face::mesh::Mesh;
-use crate::face::select::most_central;
 use crate::media::Frame;
 
 /// What was found in the frames of a recording.
@@ -33,8 +32,7 @@ impl Recording {
 
     /// Takes the next frame, shown at `at`.
     pub fn push(&mut self, extractor: &mut Extractor, frame: &Frame, at: Duration) -> Result<(), engine::Error> {
-        let faces = extractor.detector.find_upright(frame)?;
-        let found = match most_central(&faces, frame) {
+        let found = match extractor.central_upright(frame)? {
             Some(face) => extractor.mesh(frame, &face)?.map(|mesh| (face, mesh)),
             None => None,
         };

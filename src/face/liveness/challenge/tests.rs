@@ -104,14 +104,17 @@ fn a_head_that_follows_meets_the_challenge() {
     }
 }
 
-/// The poses in which a picture shows a head or a sheet: straight ahead, and on the way to each direction.
-fn poses(mut show: impl FnMut(Option<(Direction, u32)>, (f64, f64))) {
-    show(None, (0.0, 0.0));
-    for (direction, step) in Direction::ALL.into_iter().flat_map(|direction| (1..=STEPS).map(move |i| (direction, i))) {
-        let share = f64::from(step) / f64::from(STEPS);
+/// The poses in which a picture shows a head or a sheet: straight ahead, and on the way to each direction. With names, and degrees to the right
+/// and up; the last of a way is true.
+fn poses() -> Vec<(String, (f64, f64), bool)> {
+    let way = |direction| {
         let (right, up) = degrees(direction);
-        show(Some((direction, step)), (share * right, share * up));
-    }
+        (1..=STEPS).map(move |step| {
+            let share = f64::from(step) / f64::from(STEPS);
+            (format!("{direction:?}-{step}").to_lowercase(), (share * right, share * up), step == STEPS)
+        })
+    };
+    [("ahead".to_owned(), (0.0, 0.0), true)].into_iter().chain(Direction::ALL.into_iter().flat_map(way)).collect()
 }
 
 /// With `FACEPLATE_POSES`, a folder, the pictures are kept there for a feeder of a camera: `head/left-6.jpg` and so on.
@@ -122,21 +125,19 @@ fn turns_are_seen_of_a_head_in_all_directions_and_not_of_a_sheet() {
     let kept = std::env::var_os("FACEPLATE_POSES").map(std::path::PathBuf::from);
     let mut seen = |what: &str, picture: &dyn Fn(f64, f64) -> Frame| {
         let mut recording = Recording::default();
-        poses(|pose, (right, up)| {
+        for (name, (right, up), is_end) in poses() {
             let frame = picture(right, up);
             if let Some(folder) = &kept {
-                let name =
-                    pose.map_or_else(|| "ahead".to_owned(), |(to, step)| format!("{to:?}-{step}").to_lowercase());
                 let to = folder.join(what);
                 std::fs::create_dir_all(&to).expect("a folder");
                 let jpeg = crate::media::to_jpeg(&frame).expect("a picture");
                 std::fs::write(to.join(format!("{name}.jpg")), &*jpeg).expect("room");
             }
             // Whoever is there stays there for three frames.
-            for _ in 0..if pose.is_none_or(|(_, step)| step == STEPS) { 3 } else { 1 } {
+            for _ in 0..if is_end { 3 } else { 1 } {
                 recording.push(&mut extractor, &frame, FRAME * recording.frames()).expect("models");
             }
-        });
+        }
         recording.poses().expect("frontal frames").directions()
     };
     assert_eq!(seen("head", &|right, up| head.turned(right, up)), [true; 4]);
