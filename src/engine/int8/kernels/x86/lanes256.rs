@@ -29,44 +29,30 @@ fn eight(values: &[f32; BLOCK], half: usize) -> __m256 {
     unsafe { _mm256_loadu_ps(values.as_chunks::<8>().0[half].as_ptr()) }
 }
 
+// No closures here: these functions have no instruction set of their own, so neither would a closure, and the compiler may leave it and the
+// instructions in it as calls.
 impl Sums for Eights {
     type Values = [__m256; 2];
 
     #[inline(always)]
     unsafe fn scaled(self, columns: &RequantConstants) -> [__m256; 2] {
         // SAFETY: guaranteed by the caller.
-        unsafe { [0, 1].map(|half| _mm256_mul_ps(_mm256_cvtepi32_ps(self[half]), eight(&columns.mul, half))) }
+        unsafe {
+            let (low, high) = (_mm256_cvtepi32_ps(self[0]), _mm256_cvtepi32_ps(self[1]));
+            [_mm256_mul_ps(low, eight(&columns.mul, 0)), _mm256_mul_ps(high, eight(&columns.mul, 1))]
+        }
     }
 
     #[inline(always)]
-    unsafe fn activated<const ACTIVATION: u8>(values: [__m256; 2], columns: &RequantConstants) -> [__m256; 2] {
-        let value = |half: usize| {
-            // SAFETY: guaranteed by the caller.
-            unsafe {
-                let v = values[half];
-                let sloped = _mm256_mul_ps(v, eight(&columns.slope, half));
-                match ACTIVATION {
-                    NONE => v,
-                    LARGER => _mm256_max_ps(v, sloped),
-                    _ => _mm256_blendv_ps(v, sloped, _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_LT_OQ)),
-                }
-            }
-        };
-        [value(0), value(1)]
+    unsafe fn activated<const ACTIVATION: u8>([low, high]: [__m256; 2], columns: &RequantConstants) -> [__m256; 2] {
+        // SAFETY: guaranteed by the caller.
+        unsafe { [activated::<ACTIVATION>(low, columns, 0), activated::<ACTIVATION>(high, columns, 1)] }
     }
 
     #[inline(always)]
-    unsafe fn plus(values: [__m256; 2], columns: &RequantConstants, residual: &[u8; BLOCK]) -> [__m256; 2] {
-        let sum = |half: usize| {
-            // SAFETY: guaranteed by the caller; there are eight bytes in each half.
-            unsafe {
-                let bytes = _mm_loadl_epi64(residual.as_ptr().add(half * 8).cast());
-                let r = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
-                let r = _mm256_mul_ps(r, eight(&columns.residual_mul, half));
-                _mm256_add_ps(values[half], _mm256_add_ps(r, eight(&columns.residual_add, half)))
-            }
-        };
-        [sum(0), sum(1)]
+    unsafe fn plus([low, high]: [__m256; 2], columns: &RequantConstants, residual: &[u8; BLOCK]) -> [__m256; 2] {
+        // SAFETY: guaranteed by the caller.
+        unsafe { [plus(low, columns, residual, 0), plus(high, columns, residual, 1)] }
     }
 
     #[inline(always)]
@@ -90,6 +76,38 @@ impl Sums for Eights {
             unsafe { _mm256_storeu_ps(floats.as_mut_ptr().add(half * 8), v) };
         }
         floats
+    }
+}
+
+/// Half of [`Sums::activated`].
+///
+/// # Safety
+/// Requires AVX2.
+#[inline(always)]
+unsafe fn activated<const ACTIVATION: u8>(v: __m256, columns: &RequantConstants, half: usize) -> __m256 {
+    // SAFETY: guaranteed by the caller.
+    unsafe {
+        let sloped = _mm256_mul_ps(v, eight(&columns.slope, half));
+        match ACTIVATION {
+            NONE => v,
+            LARGER => _mm256_max_ps(v, sloped),
+            _ => _mm256_blendv_ps(v, sloped, _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_LT_OQ)),
+        }
+    }
+}
+
+/// Half of [`Sums::plus`].
+///
+/// # Safety
+/// Requires AVX2.
+#[inline(always)]
+unsafe fn plus(v: __m256, columns: &RequantConstants, residual: &[u8; BLOCK], half: usize) -> __m256 {
+    // SAFETY: guaranteed by the caller; there are eight bytes in each half.
+    unsafe {
+        let bytes = _mm_loadl_epi64(residual.as_ptr().add(half * 8).cast());
+        let r = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+        let r = _mm256_mul_ps(r, eight(&columns.residual_mul, half));
+        _mm256_add_ps(v, _mm256_add_ps(r, eight(&columns.residual_add, half)))
     }
 }
 
