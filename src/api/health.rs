@@ -81,6 +81,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::ops::Stop;
     use crate::work::{Owner, Pool, block_on};
 
     #[test]
@@ -90,7 +91,7 @@ mod tests {
         let health = Health::new(Err("a wrong answer".into()));
         let told = |reply: &Reply| String::from_utf8(reply.body.to_vec()).unwrap();
         // The last test failed, so that another starts, which takes its time.
-        let test = move |(): &mut (), _: &dyn Fn() -> bool| verdict.recv().unwrap();
+        let test = move |(): &mut (), _: &Stop<'_>| verdict.recv().unwrap();
         let reply = health.tell(|| pool.submit(&Owner::default(), test).ok());
         assert_eq!(told(&reply), r#"{"status":3,"message":"a wrong answer"}"#);
         assert!(reply.headers.contains(&("Age", "0".into())) && !health.is_ready());
@@ -115,7 +116,7 @@ mod tests {
             let verdict = Arc::clone(verdict);
             let reply = health.tell(|| {
                 begun.fetch_add(1, Ordering::Relaxed);
-                let test = move |(): &mut (), _: &dyn Fn() -> bool| verdict.lock().unwrap().recv().unwrap_or(Ok(()));
+                let test = move |(): &mut (), _: &Stop<'_>| verdict.lock().unwrap().recv().unwrap_or(Ok(()));
                 pool.submit(&Owner::default(), test).ok()
             });
             assert!(reply.headers.contains(&("Age", "7".into())) && *reply.body == *br#"{"status":0,"message":""}"#);

@@ -15,7 +15,7 @@ use super::multipart::Writer;
 use super::reply::Reply;
 use super::text::raw;
 use crate::face::{self, Extractor, Score, Template, Unjoined};
-use crate::ops::{Content, counted, random};
+use crate::ops::{Content, Stop, counted, random};
 use crate::work::{Failed, JobHandle, block_on};
 
 #[derive(Serialize)]
@@ -220,7 +220,7 @@ impl Service {
         let limit = self.limits.picture_bytes;
         // A picture over the limit is refused by its decoder, which gets only as many bytes as it needs to detect that.
         let bytes = call.body.share(sample).first(limit + 1);
-        let job = move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| match look {
+        let job = move |extractor: &mut Extractor, unwanted: &Stop<'_>| match look {
             true => extractor.extract(&bytes, unwanted).map(Some),
             false => extractor.decode(&bytes, unwanted).map(|_| None),
         };

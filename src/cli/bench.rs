@@ -11,7 +11,7 @@ use super::args::{Bench, Step};
 use crate::engine::{Role, Team, self_test_picture};
 use crate::face::{Comparator, Effort, Extractor, FacePipeline, Stages, Template, Wanted, start_workers};
 use crate::media::{self, Kind};
-use crate::ops::{Settings, counted, elapsed};
+use crate::ops::{Settings, Stop, counted, elapsed};
 use crate::work::{Owner, block_on, thread_cpu_time};
 
 /// Extractions that are timed by default, after one that warms the caches.
@@ -29,7 +29,7 @@ pub(super) fn run(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn Erro
     let faces = Arc::new(super::faces(settings)?);
     let pool = start_workers(&faces, bench.team, 1);
     let (bench, settings) = (bench.clone(), settings.clone());
-    let job = move |extractor: &mut Extractor, _: &dyn Fn() -> bool| {
+    let job = move |extractor: &mut Extractor, _: &Stop<'_>| {
         steps(extractor, &bytes, &faces, &settings, &bench).map_err(|e| e.to_string())
     };
     let done = pool.submit(&Owner::default(), job).map_err(|_| "the queue is full")?;

@@ -1,4 +1,5 @@
-//! Fork and join: one thread has the parts of a step computed by itself and by whoever helps it, and waits until all are done.
+//! Fork and join: one thread has the parts of a step computed by itself and by whoever helps it, and waits until all are done; or it has
+//! something else done beside what it does itself ([`Team::fork`]).
 //!
 //! A [`Team`] is one thread's; the [`Crew`] are all teams of a process. Helpers are threads that have nothing else to do ([`Crew::help`]): they
 //! join a team that wants help, take parts as long as there are any, spin briefly for more, and leave. Nobody waits for a helper to come: a
@@ -125,6 +126,11 @@ impl Default for Team {
 }
 
 impl Team {
+    /// Another team of this thread, for what goes on while this one is at its steps.
+    pub fn another(&self) -> Self {
+        self.crew.as_ref().map(Crew::team).unwrap_or_default()
+    }
+
     /// Wants help until the guard is dropped.
     pub(in crate::engine) fn open(&self) -> OpenTeam<'_> {
         if let Some(crew) = &self.crew {
@@ -151,6 +157,28 @@ impl Team {
     /// # Panics
     /// If a call panics.
     pub(in crate::engine) fn run(&self, parts: usize, job: Job<'_>) {
+        self.run_after(parts, job, || ());
+    }
+
+    /// Runs `mine`, and `other` beside it if a helper takes it, else after it. Whoever runs `other` leads no team in it.
+    ///
+    /// # Panics
+    /// If one of them panics.
+    pub fn fork(&self, other: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut()) {
+        let other = Mutex::new(other);
+        let job = |_the_only_part: usize| {
+            // One helper is enough, and more would spin.
+            self.shared.is_open.store(false, Ordering::Relaxed);
+            lock(&other)();
+        };
+        self.run_after(1, &job, || {
+            let _open = self.open();
+            mine();
+        });
+    }
+
+    /// Has parts computed as [`Self::run`], by helpers already while this thread is at `mine`.
+    fn run_after(&self, parts: usize, job: Job<'_>, mine: impl FnOnce()) {
         // SAFETY: only the lifetime changes. The reference is read in `Shared::take` alone, by this thread and by helpers that then count as
         // `running`. When `joined` is dropped, below or while a panic unwinds, it removes the reference, so that nobody can take it any
         // more, and waits until nobody runs. So it is not used after this function.
@@ -161,6 +189,7 @@ impl Team {
             *work = Work { job: Some(erased), next: 0, parts, has_failed: false };
             self.shared.left.store(parts, Ordering::Release);
         }
+        mine();
         while let Some((job, part)) = self.shared.take(false) {
             job(part);
         }
@@ -335,6 +364,52 @@ pub(in crate::engine) mod tests {
             thread::sleep(Duration::from_millis(20));
             assert_eq!(team.threads(), 1);
         });
+    }
+
+    #[test]
+    fn what_is_forked_runs_once_beside_this_thread_or_after_it() {
+        let alone = Team::default();
+        let order = Mutex::new(vec![]);
+        alone.fork(&mut || lock(&order).push("other"), &mut || lock(&order).push("mine"));
+        assert_eq!(order.into_inner().expect("no panic"), ["mine", "other"]);
+        with_helpers(2, |team| {
+            let leader = thread::current().id();
+            let (mut count, mut is_beside) = (0, false);
+            while !is_beside {
+                let (runs, begun) = (&mut count, AtomicBool::new(false));
+                let mut by = leader;
+                let mut other = || {
+                    begun.store(true, Ordering::Relaxed);
+                    (*runs, by) = (*runs + 1, thread::current().id());
+                };
+                let mut saw_it = false;
+                team.fork(&mut other, &mut || {
+                    let since = Instant::now();
+                    while !saw_it && since.elapsed() < Duration::from_millis(20) {
+                        saw_it = begun.load(Ordering::Relaxed);
+                    }
+                });
+                assert_eq!(count, 1);
+                (count, is_beside) = (0, saw_it);
+                assert!(!saw_it || by != leader);
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_in_what_is_forked_is_the_leaders() {
+        for helpers in [0, 1] {
+            with_helpers(helpers, |team| {
+                let mut done = false;
+                let panicking = catch_unwind(AssertUnwindSafe(|| {
+                    team.fork(&mut || panic!("expected by this test"), &mut || {
+                        thread::sleep(Duration::from_millis(5));
+                        done = true;
+                    });
+                }));
+                assert!(panicking.is_err() && done);
+            });
+        }
     }
 
     #[test]

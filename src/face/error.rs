@@ -4,6 +4,7 @@ use super::liveness::Ending;
 use super::quality::QualityDefect;
 use crate::engine;
 use crate::media::{self, MediumError};
+use crate::ops::Stop;
 
 /// Why there is no template or no judgment, by who has to act: the client, the person, the service, or its operator (policy).
 #[derive(Debug)]
@@ -52,6 +53,6 @@ impl From<MediumError> for Error {
 }
 
 /// An error if `stop` says that the time is over.
-pub(super) fn on_time(stop: &dyn Fn() -> bool) -> Result<(), Error> {
+pub(super) fn on_time(stop: &Stop<'_>) -> Result<(), Error> {
     if stop() { Err(Error::Late) } else { Ok(()) }
 }

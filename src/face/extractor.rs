@@ -18,7 +18,7 @@ use super::template::Template;
 use crate::engine::{self, Arithmetic, ModelInfo, ModelSet, Plan, Role, Team};
 use crate::media::{self, Frame, HeldMedia, Means};
 use crate::ops::memory::Reserved;
-use crate::ops::{Limits, Memory, counted};
+use crate::ops::{Limits, Memory, Stop, counted};
 
 /// The model plans that all threads share: weights are in memory once.
 pub struct FacePipeline {
@@ -47,6 +47,8 @@ pub struct Extractor {
     pub(super) second_person: SecondPerson,
     /// Shared by all threads.
     pub(super) memory: Memory,
+    /// Whoever decodes clips while their frames are judged.
+    pub(super) clips: Team,
 }
 
 /// CPU time of each step of one extraction.
@@ -167,6 +169,7 @@ impl FacePipeline {
             limits: self.limits.clone(),
             second_person: self.second_person,
             memory: self.memory.clone(),
+            clips: team.another(),
         })
     }
 
@@ -210,7 +213,7 @@ impl FacePipeline {
 impl Extractor {
     /// The template of the one person in a picture file. `stop` is called between steps; once it returns true, this ends with
     /// [`Error::Late`].
-    pub fn extract(&mut self, bytes: &[u8], stop: &dyn Fn() -> bool) -> Result<Template, Error> {
+    pub fn extract(&mut self, bytes: &[u8], stop: &Stop<'_>) -> Result<Template, Error> {
         let frame = self.decode(bytes, stop)?;
         on_time(stop)?;
         match choose(&self.detector.find(&frame)?, &frame, self.second_person.submitted) {
@@ -221,13 +224,13 @@ impl Extractor {
     }
 
     /// Waits for memory for something other than a picture file, but for no more than there is.
-    pub fn reserve(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<Reserved, Error> {
+    pub fn reserve(&self, bytes: u64, stop: &Stop<'_>) -> Result<Reserved, Error> {
         self.memory.decode.reserve_most(bytes, stop).map_err(|_| Error::Late)
     }
 
     /// The frame of a picture file, with its part of the memory budget reserved.
-    pub fn decode(&self, bytes: &[u8], stop: &dyn Fn() -> bool) -> Result<HeldMedia, Error> {
-        Ok(media::decode(bytes, &Means { limits: &self.limits, memory: &self.memory, stop })?)
+    pub fn decode(&self, bytes: &[u8], stop: &Stop<'_>) -> Result<HeldMedia, Error> {
+        Ok(media::decode(bytes, &Means { limits: &self.limits, memory: &self.memory, stop, fork: &() })?)
     }
 
     /// The template of the most central person, and whether the service would refuse the picture for a second person.
@@ -286,7 +289,7 @@ impl Extractor {
         })
     }
 
-    fn template(&mut self, frame: &Frame, face: Face, stop: &dyn Fn() -> bool) -> Result<Template, Error> {
+    fn template(&mut self, frame: &Frame, face: Face, stop: &Stop<'_>) -> Result<Template, Error> {
         on_time(stop)?;
         let face = self.confirmed(frame, &face)?;
         on_time(stop)?;
@@ -334,4 +337,4 @@ impl Extractor {
 }
 
 /// For measurements, which have no time limit.
-const NEVER: &dyn Fn() -> bool = &|| false;
+const NEVER: &Stop<'_> = &|| false;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::extractor::{Extractor, FacePipeline};
-use crate::engine::Crew;
+use crate::engine::{Crew, Team};
+use crate::media::Fork;
 use crate::work::{Help, Pool};
 
 /// Starts so many workers and a queue of `capacity` jobs before them.
@@ -27,10 +28,17 @@ impl Help for Crew {
     }
 }
 
+impl Fork for Team {
+    fn fork(&self, other: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut()) {
+        self.fork(other, mine);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::pipeline_for_tests;
     use super::*;
+    use crate::ops::Stop;
     use crate::work::{Owner, block_on};
 
     const COLLINS: &[u8] = include_bytes!("../../tests/pictures/collins.jpg");
@@ -40,7 +48,7 @@ mod tests {
         let faces = Arc::new(pipeline_for_tests());
         let template = |workers: usize| {
             let pool = start_workers(&faces, workers, 4);
-            let job = |extractor: &mut Extractor, _: &dyn Fn() -> bool| {
+            let job = |extractor: &mut Extractor, _: &Stop<'_>| {
                 (0..5).map(|_| extractor.extract(COLLINS, &|| false).expect("a face")).collect::<Vec<_>>()
             };
             block_on(pool.submit(&Owner::default(), job).expect("room")).expect("templates")

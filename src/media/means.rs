@@ -1,9 +1,9 @@
-//! Bundles what decoding may use: limits, memory and time.
+//! Bundles what decoding may use: limits, memory, time and threads.
 
 use crate::ops::memory::{Refused, Reserved, can_have};
-use crate::ops::{Limits, Memory};
+use crate::ops::{Limits, Memory, Stop};
 
-/// What decoding may use: limits, memory and time.
+/// What decoding may use: limits, memory, time and threads.
 #[derive(Clone, Copy)]
 pub struct Means<'a> {
     /// Limits on what is decoded.
@@ -11,7 +11,23 @@ pub struct Means<'a> {
     /// The memory budget that all workers share.
     pub memory: &'a Memory,
     /// Polled while decoding: returns true to stop.
-    pub stop: &'a dyn Fn() -> bool,
+    pub stop: &'a Stop<'a>,
+    /// Who else decodes.
+    pub fork: &'a dyn Fork,
+}
+
+/// Runs something beside something else, if there is a thread for it.
+pub trait Fork {
+    /// Runs `mine` on this thread, and `other` beside it or after it. Each is called once.
+    fn fork(&self, other: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut());
+}
+
+/// On this thread alone.
+impl Fork for () {
+    fn fork(&self, other: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut()) {
+        mine();
+        other();
+    }
 }
 
 /// Why memory was not reserved.

@@ -8,6 +8,7 @@ use image::metadata::Orientation;
 use image::{ImageDecoder, ImageResult};
 
 use super::exif;
+use crate::ops::Stop;
 
 /// The bytes with which a PNG begins.
 pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1A\n";
@@ -36,14 +37,14 @@ pub(super) struct Feed<'a> {
     head: Vec<u8>,
     data: &'a [u8],
     at: u64,
-    stop: &'a dyn Fn() -> bool,
+    stop: &'a Stop<'a>,
 }
 
 /// A decoder that has read the head.
 pub(super) fn open<'a>(
     chunks: Chunks<'a>,
     limits: image::Limits,
-    stop: &'a dyn Fn() -> bool,
+    stop: &'a Stop<'a>,
 ) -> ImageResult<PngDecoder<Feed<'a>>> {
     let Chunks { head, data, .. } = chunks;
     PngDecoder::with_limits(Feed { head, data, at: 0, stop }, limits)

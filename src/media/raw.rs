@@ -6,6 +6,7 @@
 use super::frame::{Frame, Rotation};
 use super::video;
 use super::yuv::{Chroma, Matrix, Picture, Plane};
+use crate::ops::Stop;
 
 /// Pixel format of a camera's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +133,7 @@ impl Layout {
         bytes: &[u8],
         mounting: Mounting,
         most_pixels: u64,
-        stop: &dyn Fn() -> bool,
+        stop: &Stop<'_>,
     ) -> Result<Frame, Damaged> {
         let pixels = (self.width as u64).saturating_mul(self.height as u64);
         if pixels == 0 || pixels > most_pixels {

@@ -35,3 +35,6 @@ pub use nearest::nearest;
 pub use random::{random, random_word};
 pub use secret_bytes::{Content, SecretBytes};
 pub use settings::Settings;
+
+/// Polled now and then by what takes long, from any thread: returns true to stop it.
+pub type Stop<'a> = dyn Fn() -> bool + Sync + 'a;

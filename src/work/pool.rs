@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::Owner;
 use super::fair_queue::FairQueue;
-use crate::ops::Histogram;
+use crate::ops::{Histogram, Stop};
 
 /// Runs a job; false if it panicked.
 type Run<S> = Box<dyn FnOnce(&mut S) -> bool + Send>;
@@ -211,7 +211,7 @@ impl<S: 'static> Pool<S> {
     pub fn submit<T: Send + 'static>(
         &self,
         owner: &Owner,
-        job: impl FnOnce(&mut S, &dyn Fn() -> bool) -> T + Send + 'static,
+        job: impl FnOnce(&mut S, &Stop<'_>) -> T + Send + 'static,
     ) -> Result<JobHandle<T>, QueueFull> {
         let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
         let (answer, unwanted) = (Answer(Arc::downgrade(&slot)), Arc::downgrade(&slot));
@@ -363,7 +363,7 @@ mod tests {
     fn held(pool: &Pool<()>) -> (JobHandle<()>, mpsc::Sender<()>) {
         let (started, has_started) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
-        let job = move |(): &mut (), _: &dyn Fn() -> bool| {
+        let job = move |(): &mut (), _: &Stop<'_>| {
             started.send(()).unwrap();
             released.recv().unwrap();
         };
@@ -445,7 +445,7 @@ mod tests {
             .into_iter()
             .map(|owner| {
                 let done = done.clone();
-                let job = move |(): &mut (), _: &dyn Fn() -> bool| {
+                let job = move |(): &mut (), _: &Stop<'_>| {
                     thread::sleep(Duration::from_millis(5));
                     done.send(owner).unwrap();
                 };

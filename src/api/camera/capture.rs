@@ -20,7 +20,7 @@ use crate::camera::{Identity, Light};
 use crate::face::{self, Capture, CaptureSession, ChallengeView, Extractor, Prompt};
 use crate::media::video::Info;
 use crate::ops::settings::LivenessMode;
-use crate::ops::{counted, elapsed, random_word};
+use crate::ops::{Stop, counted, elapsed, random_word};
 use crate::work::{Failed, WaitLimit, block_on};
 
 /// A captured person, with the camera and the time it took.
@@ -249,7 +249,7 @@ impl Service {
         end: &WaitLimit,
     ) -> Result<FrameResult, Error> {
         let newest = self.frame_after(after);
-        let job = move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
+        let job = move |extractor: &mut Extractor, unwanted: &Stop<'_>| {
             let Some(TakenFrame { number, taken, age, decode, frame, room: _room }) = newest(extractor, unwanted)
             else {
                 return FrameResult { session, frame: None, result: Ok(None) };
@@ -297,7 +297,7 @@ impl Service {
         if looked.elapsed() > LONGEST_GAP {
             session.reset();
         }
-        let job = move |extractor: &mut Extractor, _: &dyn Fn() -> bool| session.finish(extractor);
+        let job = move |extractor: &mut Extractor, _: &Stop<'_>| session.finish(extractor);
         let finished = self.wait_for(call, job, end)?;
         finished.map_err(|error| match error {
             face::Error::NoFace => {
@@ -312,7 +312,7 @@ impl Service {
     pub(super) fn wait_for<T: Send + 'static>(
         &self,
         call: &Call,
-        job: impl FnOnce(&mut Extractor, &dyn Fn() -> bool) -> T + Send + 'static,
+        job: impl FnOnce(&mut Extractor, &Stop<'_>) -> T + Send + 'static,
         end: &WaitLimit,
     ) -> Result<T, Error> {
         let family = call.route.family();

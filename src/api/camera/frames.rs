@@ -8,6 +8,7 @@ use crate::camera::Fault;
 use crate::face::Extractor;
 use crate::media::Frame;
 use crate::media::raw::Damaged;
+use crate::ops::Stop;
 use crate::ops::memory::Reserved;
 
 /// A frame of the camera that a worker has taken.
@@ -30,7 +31,7 @@ impl Service {
     pub(super) fn frame_after(
         &self,
         after: u64,
-    ) -> impl Fn(&Extractor, &dyn Fn() -> bool) -> Option<TakenFrame> + Send + use<> {
+    ) -> impl Fn(&Extractor, &Stop<'_>) -> Option<TakenFrame> + Send + use<> {
         let (newest, mounting, most_pixels) = (self.camera.newest(), self.camera.mounting(), self.limits.video_pixels);
         move |extractor, unwanted| {
             // Until there is memory for one of its size, there may be a newer one.

@@ -17,7 +17,7 @@ use super::frames::{TakenFrame, refused};
 use crate::camera::Lease;
 use crate::face::flash::{Calibration, Exposure, LEAST_RUNS, Measured, Outcome, STEPS, Schedule};
 use crate::face::{self, Capture, Ending, Extractor, LightSession};
-use crate::ops::{random_word, settings};
+use crate::ops::{Stop, random_word, settings};
 use crate::work::{Deadline, block_on};
 
 /// Longest time for the controls to be locked, and then for a page to get the colors.
@@ -213,7 +213,7 @@ impl Service {
                 Either::Second(()) => continue,
             }
             let newest = self.frame_after(after);
-            let job = move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
+            let job = move |extractor: &mut Extractor, unwanted: &Stop<'_>| {
                 let Some(TakenFrame { number, taken, frame, room: _room, .. }) = newest(extractor, unwanted) else {
                     return (session, after, Ok(()));
                 };

@@ -14,8 +14,8 @@ use crate::camera::Lease;
 use crate::face::Extractor;
 use crate::gate::InFlightRequest;
 use crate::media;
-use crate::ops::SecretBytes;
 use crate::ops::shutdown::IDLE;
+use crate::ops::{SecretBytes, Stop};
 use crate::work::{Deadline, block_on};
 
 /// Most streams at once: each holds a thread that serves requests, and costs a worker's time for each frame.
@@ -82,9 +82,9 @@ impl Service {
     }
 
     /// A worker's job: the newest frame after number `after` as JPEG, if there is a fresh one.
-    fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor, &dyn Fn() -> bool) -> Option<Picture> + Send + use<> {
+    fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor, &Stop<'_>) -> Option<Picture> + Send + use<> {
         let newest = self.frame_after(after);
-        move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| {
+        move |extractor: &mut Extractor, unwanted: &Stop<'_>| {
             let TakenFrame { number, frame, room: _room, .. } = newest(extractor, unwanted)?;
             Some((number, frame.map_err(|e| e.to_string()).and_then(|frame| media::to_jpeg(&frame))))
         }

@@ -24,8 +24,8 @@ use super::multipart;
 use super::reply::Reply;
 use super::text::quoted;
 use crate::face::{self, Extractor, PadResult, Wanted};
-use crate::ops::Content;
 use crate::ops::settings::GestureMode;
+use crate::ops::{Content, Stop};
 use crate::work::{Failed, JobHandle, block_on};
 
 type Answer = JobHandle<Result<PadResult, face::Error>>;
@@ -85,8 +85,7 @@ impl Service {
 
     /// Queues a medium. The worker stops by itself when its request is cancelled.
     fn judge(&self, call: &Call, bytes: BodySlice, wanted: Wanted) -> Result<Answer, Error> {
-        let job =
-            move |extractor: &mut Extractor, unwanted: &dyn Fn() -> bool| extractor.judge(&bytes, &wanted, unwanted);
+        let job = move |extractor: &mut Extractor, unwanted: &Stop<'_>| extractor.judge(&bytes, &wanted, unwanted);
         self.pool.submit(&call.request.owner, job).map_err(|_| overloaded("too many requests at once"))
     }
 }

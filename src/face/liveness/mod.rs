@@ -38,7 +38,7 @@ use super::extractor::Extractor;
 use super::score::Score;
 use crate::engine;
 use crate::media::{self, Details, Frame, Means, Medium};
-use crate::ops::SecretBytes;
+use crate::ops::{SecretBytes, Stop};
 
 /// Result of judging a medium.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +71,7 @@ const FRAMES: usize = 32;
 impl Extractor {
     /// Judges one picture, video or archive. The result holds what is `wanted` besides. `late` is called between steps; once it returns
     /// true, the result is [`Error::Late`].
-    pub fn judge(&mut self, bytes: &[u8], wanted: &Wanted, late: &dyn Fn() -> bool) -> Result<PadResult, Error> {
+    pub fn judge(&mut self, bytes: &[u8], wanted: &Wanted, late: &Stop<'_>) -> Result<PadResult, Error> {
         Ok(self.judge_timed(bytes, wanted, late, || Duration::ZERO)?.0)
     }
 
@@ -80,11 +80,12 @@ impl Extractor {
         &mut self,
         bytes: &[u8],
         wanted: &Wanted,
-        late: &dyn Fn() -> bool,
+        late: &Stop<'_>,
         clock: fn() -> Duration,
     ) -> Result<(PadResult, Effort), Error> {
         let (limits, memory) = (self.limits.clone(), self.memory.clone());
-        let means = Means { limits: &limits, memory: &memory, stop: late };
+        let clips = self.clips.clone();
+        let means = Means { limits: &limits, memory: &memory, stop: late, fork: &clips };
         let medium = Medium::open(bytes, &means)?;
         let details = medium.details();
         let kind = if matches!(medium, Medium::Picture(..)) { Kind::Still } else { Kind::Sequence };

@@ -24,6 +24,7 @@ use crate::face::score::Curve;
 use crate::face::select::{Choice, choose};
 use crate::face::tint::Tint;
 use crate::media::{Frame, Rotation};
+use crate::ops::Stop;
 
 /// What was seen of a subject that can be judged.
 pub(super) struct SubjectEvidence {
@@ -179,12 +180,7 @@ impl SubjectTracker {
     }
 
     /// Processes the next frame. `stop` is called between steps; once it returns true, this ends with [`Error::Late`].
-    pub(super) fn push_frame(
-        &mut self,
-        extractor: &mut Extractor,
-        frame: Frame,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<(), Error> {
+    pub(super) fn push_frame(&mut self, extractor: &mut Extractor, frame: Frame, stop: &Stop<'_>) -> Result<(), Error> {
         on_time(stop)?;
         self.frames += 1;
         self.seen = None;
@@ -250,13 +246,7 @@ impl SubjectTracker {
     }
 
     /// Judges a confirmed face, if it is good enough for that.
-    fn judge(
-        &mut self,
-        extractor: &mut Extractor,
-        frame: Frame,
-        face: &Face,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<(), Error> {
+    fn judge(&mut self, extractor: &mut Extractor, frame: Frame, face: &Face, stop: &Stop<'_>) -> Result<(), Error> {
         let start = (self.clock)();
         let crop = align(&frame, &face.points);
         let quality = Quality::measure(face, &crop);

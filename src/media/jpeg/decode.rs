@@ -13,6 +13,7 @@ use super::kinds::Way;
 use super::layout::{Codes, JpegDefect, Layout};
 use super::stopped::Stopped;
 use super::{plain, tables};
+use crate::ops::Stop;
 
 /// A JPEG whose headers were read.
 pub(in crate::media) struct Opened<'a> {
@@ -22,7 +23,7 @@ pub(in crate::media) struct Opened<'a> {
 
 enum Decoder<'a> {
     Fast(Box<JpegDecoder<Feed<'a>>>),
-    Plain { jpeg: &'a [u8], layout: &'a Layout, tables: Vec<u8>, stop: &'a dyn Fn() -> bool },
+    Plain { jpeg: &'a [u8], layout: &'a Layout, tables: Vec<u8>, stop: &'a Stop<'a> },
 }
 
 /// Reads the headers. The layout must be that of `jpeg`, and checked. Refuses kinds that no decoder reads. `stop` is polled, also
@@ -30,7 +31,7 @@ enum Decoder<'a> {
 pub(in crate::media) fn open<'a>(
     jpeg: &'a [u8],
     layout: &'a Layout,
-    stop: &'a dyn Fn() -> bool,
+    stop: &'a Stop<'a>,
 ) -> Result<Opened<'a>, Stopped> {
     let way = layout.way()?;
     let color = layout.color().ok_or(JpegDefect::Damaged("components of no color"))?;

@@ -14,7 +14,7 @@ use std::panic::resume_unwind;
 use zune_jpeg::zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZSeekFrom};
 
 use super::layout::Layout;
-use crate::ops::SecretBytes;
+use crate::ops::{SecretBytes, Stop};
 
 /// Zero bytes after the data of a scan. A decoder holds up to eight bytes that it has not used.
 pub(super) const PADDING: usize = 16;
@@ -43,13 +43,13 @@ pub(super) struct Feed<'a> {
     /// Index of the next of `walls`.
     wall: usize,
     reads: u32,
-    stop: &'a dyn Fn() -> bool,
+    stop: &'a Stop<'a>,
 }
 
 impl<'a> Feed<'a> {
     /// Reads a JPEG with this layout, preceded by `tables` and the color header, as whole segments. Polls `stop`, which returns true to
     /// stop.
-    pub(super) fn new(jpeg: &[u8], layout: &Layout, tables: &[u8], stop: &'a dyn Fn() -> bool) -> Self {
+    pub(super) fn new(jpeg: &[u8], layout: &Layout, tables: &[u8], stop: &'a Stop<'a>) -> Self {
         let data: usize = layout.pieces.iter().map(|piece| piece.len()).sum();
         let mut bytes = Vec::with_capacity(data + tables.len() + layout.padding() + 4);
         let mut walls = Vec::new();

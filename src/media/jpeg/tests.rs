@@ -5,6 +5,7 @@ use std::cell::Cell;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ops::Stop;
 
 /// A JPEG without its end-of-image marker.
 #[derive(Clone)]
@@ -84,7 +85,7 @@ fn first(side: u16) -> Writer {
     start(0xC2, side).scan(&[1], (0, 0), (0, 0), &vec![0; blocks.div_ceil(8)])
 }
 
-fn decoded(bytes: &[u8], stop: &dyn Fn() -> bool) -> Result<Vec<u8>, Stopped> {
+fn decoded(bytes: &[u8], stop: &Stop<'_>) -> Result<Vec<u8>, Stopped> {
     let layout = Layout::read(bytes)?;
     layout.check(1 << 24)?;
     let opened = open(bytes, &layout, stop)?;

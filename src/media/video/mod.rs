@@ -31,8 +31,9 @@ use self::run::Run;
 use self::track::{Family, Track};
 use super::Shape;
 use super::frame::{Frame, Rotation};
+use super::means::Fork;
 use super::yuv::Picture;
-use crate::ops::Limits;
+use crate::ops::{Limits, Stop};
 
 /// What is known of a clip without decoding it.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,13 +180,15 @@ impl<'a> Clip<'a> {
     /// each to `each`, in order of time, until that breaks off. Returns how many it passed; a segment without a sound frame gives
     /// none.
     ///
-    /// `stop` is polled between samples, and inside large ones; true ends with [`Error::TooSlow`]. Damaged frames,
+    /// While `each` has a frame, the next one may be decoded beside it, as `fork` has it. `stop` is polled between samples, and inside
+    /// large ones; true ends with [`Error::TooSlow`]. Damaged frames,
     /// and those that are predicted from them, are left out; if these are more than half of the chosen ones, the clip is
     /// [`Error::Damaged`], even though frames may have been passed already.
     pub fn sample(
         &self,
         count: usize,
-        stop: &dyn Fn() -> bool,
+        stop: &Stop<'_>,
+        fork: &dyn Fork,
         mut each: impl FnMut(ClipFrame) -> ControlFlow<()>,
     ) -> Result<usize, Error> {
         let samples = &self.track.samples;
@@ -196,27 +199,27 @@ impl<'a> Clip<'a> {
         effort.add(samples.iter().map(|sample| sample.data.len()).sum(), 0)?;
         let mut given = 0;
         let mut failed = None;
-        let _may_be_broken = self.decode(&plan.decoded, &plan.wanted, stop, |time_us, picture| {
-            match self.frame(&picture, &mut effort) {
-                Ok(frame) => {
-                    given += 1;
-                    each(ClipFrame { frame, time_us })
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
+        self.decode(&plan, stop, fork, |time_us, picture| match self.frame(picture, &mut effort) {
+            Ok(frame) => {
+                given += 1;
+                each(ClipFrame { frame, time_us })
+            }
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
             }
         })?;
         failed.map_or(Ok(given), Err)
     }
 
     /// A picture as it should be seen: with square pixels, upright.
-    fn frame(&self, picture: &Picture, effort: &mut Effort) -> Result<Frame, Error> {
+    fn frame(&self, picture: Picture, effort: &mut Effort) -> Result<Frame, Error> {
         let shape = admitted(self.track.shape.or(picture.shape))?;
         let (width, height) = shape.size(picture.width(), picture.height(), self.most_shown);
         effort.add(0, width as u64 * height as u64)?;
-        Ok(shape.square(picture.to_rgb(), self.most_shown).oriented(self.track.mirrored, self.track.turn))
+        let frame = picture.to_rgb();
+        drop(picture); // the next one may be there already
+        Ok(shape.square(frame, self.most_shown).oriented(self.track.mirrored, self.track.turn))
     }
 
     /// Passes every shown picture as it was decoded, in order of presentation, with its time in microseconds.
@@ -224,38 +227,39 @@ impl<'a> Clip<'a> {
     /// Damaged ones are left out as by [`Clip::sample`].
     pub fn decode_all(&self, mut each: impl FnMut(&Picture, i64)) -> Result<(), Error> {
         let samples = &self.track.samples;
-        let shown: Vec<bool> = samples.iter().map(|sample| sample.shown).collect();
-        let _never_broken = self.decode(&vec![true; samples.len()], &shown, &|| false, |time_us, picture| {
+        let wanted = samples.iter().map(|sample| sample.shown).collect();
+        let plan = SamplingPlan { wanted, decoded: vec![true; samples.len()] };
+        self.decode(&plan, &|| false, &(), |time_us, picture| {
             each(&picture, time_us);
             ControlFlow::Continue(())
-        })?;
-        Ok(())
+        })
     }
 
-    /// Decodes the marked samples and passes the pictures of the wanted ones, with their times, in order of presentation.
+    /// Decodes samples as planned and passes the pictures of the wanted ones, with their times, in order of presentation, until `each`
+    /// breaks off. One picture at the most is decoded ahead of `each`.
     fn decode(
         &self,
-        marked: &[bool],
-        wanted: &[bool],
-        stop: &dyn Fn() -> bool,
+        plan: &SamplingPlan,
+        stop: &Stop<'_>,
+        fork: &dyn Fork,
         mut each: impl FnMut(i64, Picture) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Error> {
-        let mut run = Run::new(&self.track, &self.limits, wanted)?;
-        let end = marked.iter().rposition(|&marked| marked).map_or(0, |last| last + 1);
-        for step in (0..end).map(Some).chain([None]) {
-            match step {
-                Some(_) if stop() => return Err(Error::TooSlow),
-                Some(number) if marked[number] => run.feed(number, stop)?,
-                Some(number) => run.pass(number, stop)?,
-                None => run.finish(),
-            }
-            while let Some((time_us, picture)) = run.next() {
-                if each(time_us, picture).is_break() {
-                    return Ok(ControlFlow::Break(()));
+    ) -> Result<(), Error> {
+        let mut run = Run::new(&self.track, &self.limits, plan)?;
+        let mut next = run.next(stop)?;
+        while let Some((time_us, picture)) = next.take() {
+            let (mut picture, mut flow) = (Some(picture), ControlFlow::Continue(()));
+            let mut following = Ok(None);
+            fork.fork(&mut || following = run.next(stop), &mut || {
+                if let Some(picture) = picture.take() {
+                    flow = each(time_us, picture);
                 }
+            });
+            if flow.is_break() {
+                return Ok(());
             }
+            next = following?;
         }
-        run.verdict().map(ControlFlow::Continue)
+        run.verdict()
     }
 }
 
@@ -273,7 +277,7 @@ pub fn fuzz(bytes: &[u8]) {
     let limits = Limits { video_frames: 64, video_pixels: 1 << 17, ..Limits::default() };
     let Ok(clip) = Clip::open(bytes, &limits) else { return };
     let mut times = Vec::new();
-    let result = clip.sample(4, &|| false, |shot| {
+    let result = clip.sample(4, &|| false, &(), |shot| {
         assert!(shot.frame.width() * shot.frame.height() <= 1 << 17, "no picture is larger than the limit");
         times.push(shot.time_us);
         ControlFlow::Continue(())

@@ -9,17 +9,21 @@ use super::Error;
 use super::codec::{self, Decode, Decoded, Input, Role};
 use super::effort::Effort;
 use super::order::ReorderBuffer;
+use super::plan::SamplingPlan;
 use super::track::Track;
 use crate::media::Shape;
 use crate::media::yuv::Picture;
-use crate::ops::Limits;
+use crate::ops::{Limits, Stop};
 
 /// The state of one pass.
 pub(super) struct Run<'a> {
     track: &'a Track<'a>,
     limits: &'a Limits,
     decoder: Box<dyn Decode>,
-    wanted: &'a [bool],
+    plan: &'a SamplingPlan,
+    /// The next sample, of those before `end`; none once the pass has ended.
+    at: Option<usize>,
+    end: usize,
     order: ReorderBuffer<'a, Picture>,
     /// The last sample that was decoded.
     last: Option<usize>,
@@ -34,19 +38,38 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// `wanted` has an entry for each sample of the track: whether its picture is wanted.
-    pub(super) fn new(track: &'a Track<'a>, limits: &'a Limits, wanted: &'a [bool]) -> Result<Self, Error> {
+    /// `plan` has entries for each sample of the track.
+    pub(super) fn new(track: &'a Track<'a>, limits: &'a Limits, plan: &'a SamplingPlan) -> Result<Self, Error> {
         let decoder = new_decoder(track, limits)?;
-        let order = ReorderBuffer::new(&track.samples, (0..wanted.len()).filter(|&number| wanted[number]));
-        let (last, broken, asked, came, trouble) = (None, false, 0, 0, None);
+        let order = ReorderBuffer::new(&track.samples, (0..plan.wanted.len()).filter(|&number| plan.wanted[number]));
+        let end = plan.decoded.iter().rposition(|&is_decoded| is_decoded).map_or(0, |last| last + 1);
+        let (at, last, broken, asked, came, trouble) = (Some(0), None, false, 0, 0, None);
         let effort = Effort::default();
-        Ok(Self { track, limits, decoder, wanted, order, last, broken, asked, came, trouble, effort })
+        Ok(Self { track, limits, decoder, plan, at, end, order, last, broken, asked, came, trouble, effort })
+    }
+
+    /// The next wanted picture in order of presentation, with its time; decodes as many samples as that takes. `None` at the end.
+    pub(super) fn next(&mut self, stop: &Stop<'_>) -> Result<Option<(i64, Picture)>, Error> {
+        loop {
+            if let Some(ready) = self.order.next() {
+                self.came += 1;
+                return Ok(Some(ready));
+            }
+            let Some(number) = self.at else { return Ok(None) };
+            self.at = (number < self.end).then_some(number + 1);
+            match number {
+                _ if number >= self.end => self.finish(),
+                _ if stop() => return Err(Error::TooSlow),
+                _ if self.plan.decoded[number] => self.feed(number, stop)?,
+                _ => self.pass(number, stop)?,
+            }
+        }
     }
 
     /// Decodes a sample. Numbers ascend; samples in between are left out.
-    pub(super) fn feed(&mut self, number: usize, stop: &dyn Fn() -> bool) -> Result<(), Error> {
+    fn feed(&mut self, number: usize, stop: &Stop<'_>) -> Result<(), Error> {
         let sample = &self.track.samples[number];
-        let wanted = self.wanted[number];
+        let wanted = self.plan.wanted[number];
         self.asked += usize::from(wanted);
         let left_out = self.last.replace(number).is_some_and(|last| last + 1 < number);
         let role = role(&*self.decoder, &sample.data);
@@ -93,7 +116,7 @@ impl<'a> Run<'a> {
     }
 
     /// Ends the pass: the last pictures are output.
-    pub(super) fn finish(&mut self) {
+    fn finish(&mut self) {
         self.drain();
         self.order.give_up_all();
     }
@@ -106,7 +129,7 @@ impl<'a> Run<'a> {
     }
 
     /// Applies the settings in a sample that is left out: the next group may not repeat them.
-    pub(super) fn pass(&mut self, number: usize, stop: &dyn Fn() -> bool) -> Result<(), Error> {
+    fn pass(&mut self, number: usize, stop: &Stop<'_>) -> Result<(), Error> {
         let data = &self.track.samples[number].data;
         match guarded(self.track, || self.decoder.learn(data, stop)) {
             // Damage here shows in the sample that needs these settings.
@@ -114,11 +137,6 @@ impl<'a> Run<'a> {
             Ok(fatal) => fatal,
             Err(_panicked) => self.restart(true),
         }
-    }
-
-    /// The next picture in order of presentation, with its time, if it is ready.
-    pub(super) fn next(&mut self) -> Option<(i64, Picture)> {
-        self.order.next().inspect(|_| self.came += 1)
     }
 
     /// Whether at least half of the wanted pictures came.

@@ -15,7 +15,7 @@ mod tests;
 use super::color::Color;
 use super::layout::{JpegDefect, Layout};
 use super::stopped::Stopped;
-use crate::ops::SecretBytes;
+use crate::ops::{SecretBytes, Stop};
 
 use self::codes::Codes;
 use self::enlarge::Plane;
@@ -32,7 +32,7 @@ pub(super) fn decode(
     tables: &[u8],
     color: Color,
     out: &mut [u8],
-    stop: &dyn Fn() -> bool,
+    stop: &Stop<'_>,
 ) -> Result<(), Stopped> {
     let (grids, quantizers) = coefficients(jpeg, layout, tables, stop)?;
     let (across, down) = layout.sampling();
@@ -69,7 +69,7 @@ fn coefficients(
     jpeg: &[u8],
     layout: &Layout,
     tables: &[u8],
-    stop: &dyn Fn() -> bool,
+    stop: &Stop<'_>,
 ) -> Result<(Vec<Grid>, Vec<Option<Quantizers>>), Stopped> {
     let mut grids: Vec<Grid> = (0..layout.components.len()).map(|place| grid(layout, place)).collect();
     let mut quantizers = vec![None; grids.len()];
@@ -146,7 +146,7 @@ fn define(segment: &[u8], codes: &mut Tables, quantization: &mut [Option<Quantiz
 }
 
 /// The samples of a component, in whole blocks.
-fn plane(grid: &Grid, quantizers: &Quantizers, stop: &dyn Fn() -> bool) -> Result<SecretBytes, Stopped> {
+fn plane(grid: &Grid, quantizers: &Quantizers, stop: &Stop<'_>) -> Result<SecretBytes, Stopped> {
     let stride = grid.across * 8;
     let mut samples = SecretBytes::from(vec![0; stride * grid.down * 8]);
     for (row, blocks) in samples.chunks_exact_mut(stride * 8).zip(grid.coefficients.chunks_exact(grid.across)) {

@@ -3,6 +3,7 @@
 use super::super::layout::{JpegDefect, Layout, Scan};
 use super::super::stopped::Stopped;
 use super::codes::{Bits, Codes};
+use crate::ops::Stop;
 
 /// Zigzag order: for each index in the order of the file, the index in the block, row by row.
 #[rustfmt::skip]
@@ -56,7 +57,7 @@ pub(super) fn read(
     data: &[u8],
     tables: &Tables,
     grids: &mut [Grid],
-    stop: &dyn Fn() -> bool,
+    stop: &Stop<'_>,
 ) -> Result<(), Stopped> {
     let pass = match (layout.progressive, scan.band.0, scan.bits.0) {
         (false, _, _) => Pass::Whole,

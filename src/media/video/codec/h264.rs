@@ -17,7 +17,7 @@ use super::{Decode, Decoded, Input, Role, check_size, eight_bits, gray};
 use crate::media::Shape;
 use crate::media::video::Error;
 use crate::media::yuv::{Chroma, Matrix, Picture, Plane};
-use crate::ops::{Limits, SecretBytes};
+use crate::ops::{Limits, SecretBytes, Stop};
 
 /// Decodes the samples of one track.
 pub(super) struct Decoder {
@@ -205,7 +205,7 @@ impl Decode for Decoder {
         (slices.peek().is_some() && slices.all(is_intra)).then_some(0)
     }
 
-    fn learn(&mut self, data: &[u8], stop: &dyn Fn() -> bool) -> Result<(), Error> {
+    fn learn(&mut self, data: &[u8], stop: &Stop<'_>) -> Result<(), Error> {
         for unit in self.framing.units(data).flatten() {
             if stop() {
                 return Err(Error::TooSlow);

@@ -18,7 +18,7 @@ use super::{Decode, Decoded, Input, Role, check_size, eight_bits, passes, sets};
 use crate::media::Shape;
 use crate::media::video::Error;
 use crate::media::yuv::{Chroma, Matrix, Picture};
-use crate::ops::Limits;
+use crate::ops::{Limits, Stop};
 
 /// Decodes the samples of one track.
 pub(super) struct Decoder {
@@ -202,7 +202,7 @@ impl Decode for Decoder {
         self.framing.units(data).flatten().any(skipped)
     }
 
-    fn learn(&mut self, data: &[u8], stop: &dyn Fn() -> bool) -> Result<(), Error> {
+    fn learn(&mut self, data: &[u8], stop: &Stop<'_>) -> Result<(), Error> {
         for unit in self.framing.units(data).flatten() {
             if stop() {
                 return Err(Error::TooSlow);

@@ -11,7 +11,7 @@ use crate::media::jpeg::{self, Color, JpegDefect, Layout, Stopped};
 use crate::media::video::Error;
 use crate::media::video::track::Track;
 use crate::media::yuv::{Chroma, Matrix, Picture, Plane};
-use crate::ops::SecretBytes;
+use crate::ops::{SecretBytes, Stop};
 
 /// Decodes the samples of one track, each for itself.
 pub(super) struct Decoder {
@@ -31,7 +31,7 @@ impl Decoder {
     }
 
     /// The picture of a sample: of one JPEG, or of two if each is a field, in alternate rows.
-    fn picture(&self, data: &[u8], stop: &dyn Fn() -> bool) -> Result<Picture, Error> {
+    fn picture(&self, data: &[u8], stop: &Stop<'_>) -> Result<Picture, Error> {
         let layout = layout(data)?;
         // ffmpeg distinguishes a field from a frame in the same way.
         let is_field = u64::from(layout.height) * 4 < u64::from(self.height) * 3;
@@ -90,7 +90,7 @@ impl Decode for Decoder {
 }
 
 /// The picture of one sample, which begins with a start-of-image marker. `stop` is polled, and true ends decoding.
-pub(in crate::media) fn picture(jpeg: &[u8], most_pixels: u64, stop: &dyn Fn() -> bool) -> Result<Picture, Error> {
+pub(in crate::media) fn picture(jpeg: &[u8], most_pixels: u64, stop: &Stop<'_>) -> Result<Picture, Error> {
     decoded(jpeg, &layout(jpeg)?, most_pixels, stop)
 }
 
@@ -101,7 +101,7 @@ fn layout(jpeg: &[u8]) -> Result<Layout, Error> {
     Layout::read(jpeg).map_err(flawed)
 }
 
-fn decoded(jpeg: &[u8], layout: &Layout, most_pixels: u64, stop: &dyn Fn() -> bool) -> Result<Picture, Error> {
+fn decoded(jpeg: &[u8], layout: &Layout, most_pixels: u64, stop: &Stop<'_>) -> Result<Picture, Error> {
     let (width, height) = (usize::from(layout.width), usize::from(layout.height));
     check_size(width as u64, height as u64, most_pixels)?;
     layout.check(most_pixels).map_err(flawed)?;

@@ -19,7 +19,7 @@ use super::track::{Codec, Track};
 use super::{Error, vp8};
 use crate::media::Shape;
 use crate::media::yuv::{Picture, Plane};
-use crate::ops::Limits;
+use crate::ops::{Limits, Stop};
 
 /// How a sample depends on others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +47,13 @@ pub(super) struct Input<'a> {
     /// Whether its picture is wanted. If not, it is decoded only because others need it.
     pub(super) wanted: bool,
     /// Polled from time to time; true ends decoding with [`Error::TooSlow`].
-    pub(super) stop: &'a dyn Fn() -> bool,
+    pub(super) stop: &'a Stop<'a>,
 }
 
 /// A decoder with the state of one track.
 ///
 /// `Error::Damaged` concerns one sample: the decoder goes on with the next [`Role::Sync`]. Other errors are final.
-pub(super) trait Decode {
+pub(super) trait Decode: Send {
     /// The role of a sample by its headers; any role for a damaged one.
     fn role(&self, data: &[u8]) -> Role;
 
@@ -76,7 +76,7 @@ pub(super) trait Decode {
     }
 
     /// Applies the settings in a sample whose picture is left out. `stop` as in [`Input`].
-    fn learn(&mut self, _data: &[u8], _stop: &dyn Fn() -> bool) -> Result<(), Error> {
+    fn learn(&mut self, _data: &[u8], _stop: &Stop<'_>) -> Result<(), Error> {
         Ok(())
     }
 
