@@ -3,9 +3,9 @@
 //! Recognizes them by their bytes, not by content types or names. Applies EXIF orientation; shows transparency on white, as a
 //! browser does; converts 16-bit, palette, gray and CMYK pictures to 8-bit RGB.
 
-use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
+use jpeg_encoder::{Encoder, SamplingFactor};
 
 use super::frame::{Frame, Rotation};
 use super::jpeg::{self, JpegDefect, Layout, Stopped};
@@ -257,14 +257,14 @@ fn damaged(error: &ImageError) -> Error {
 /// Quality of JPEGs that the service sends: visually lossless for a face, a third of the size that 100 gives.
 const JPEG_QUALITY: u8 = 90;
 
-/// The frame as JPEG, or the encoder's error message.
+/// The frame as baseline JPEG with 4:2:0 color, as cameras write it, or the encoder's error message.
 pub fn to_jpeg(frame: &Frame) -> Result<SecretBytes, String> {
-    let side = |pixels: usize| u32::try_from(pixels).map_err(|e| e.to_string());
+    let side = |pixels: usize| u16::try_from(pixels).map_err(|e| e.to_string());
     let (width, height) = (side(frame.width())?, side(frame.height())?);
     let mut bytes = vec![];
-    JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
-        .encode(frame.pixels(), width, height, image::ExtendedColorType::Rgb8)
-        .map_err(|e| e.to_string())?;
+    let mut encoder = Encoder::new(&mut bytes, JPEG_QUALITY);
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    encoder.encode(frame.pixels(), width, height, jpeg_encoder::ColorType::Rgb).map_err(|e| e.to_string())?;
     Ok(bytes.into())
 }
 

@@ -152,9 +152,9 @@ impl Picture {
             let luma = self.planes[0].row(y);
             match self.chroma {
                 Chroma::Gray => weights.gray_row(luma, out),
-                Chroma::C420 => weights.row::<2, 6>(luma, self.planes[1].row(y / 2), self.planes[2].row(y / 2), out),
-                Chroma::C422 => weights.row::<2, 6>(luma, self.planes[1].row(y), self.planes[2].row(y), out),
-                Chroma::C444 => weights.row::<1, 3>(luma, self.planes[1].row(y), self.planes[2].row(y), out),
+                Chroma::C420 => weights.row::<2, 16>(luma, self.planes[1].row(y / 2), self.planes[2].row(y / 2), out),
+                Chroma::C422 => weights.row::<2, 16>(luma, self.planes[1].row(y), self.planes[2].row(y), out),
+                Chroma::C444 => weights.row::<1, 32>(luma, self.planes[1].row(y), self.planes[2].row(y), out),
             }
         }
         Frame::new(width, height, pixels)
@@ -179,6 +179,9 @@ impl std::fmt::Debug for Picture {
 /// Fraction bits of the weights: products of 8-bit samples stay under 2^26, and rounding a weight changes a channel by less
 /// than 1/100 of a level.
 const SHIFT: u32 = 16;
+
+/// Pixels that are converted at once, channel by channel, so that the compiler uses vector instructions.
+const BLOCK: usize = 32;
 
 /// The contributions of a sample to red, green and blue, in 1/2^16 levels.
 struct Weights {
@@ -216,24 +219,46 @@ impl Weights {
         (i32::from(y) - self.black) * self.luma + (1 << (SHIFT - 1))
     }
 
-    /// One row in which a chroma sample covers `COVERED` pixels; `BYTES` is three times as many.
-    fn row<const COVERED: usize, const BYTES: usize>(&self, luma: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
-        let cover = |luma: &[u8], cb: u8, cr: u8, out: &mut [u8]| {
-            let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
-            let [red, green, blue] = [self.cr_red * cr, -self.cb_green * cb - self.cr_green * cr, self.cb_blue * cb];
-            for (&y, out) in luma.iter().zip(out.as_chunks_mut::<3>().0) {
-                let y = self.luma(y);
-                *out = [level(y + red), level(y + green), level(y + blue)];
-            }
-        };
-        let whole = luma.len() / COVERED;
-        let (luma, luma_rest) = luma.as_chunks::<COVERED>();
-        let (out, out_rest) = out.as_chunks_mut::<BYTES>();
-        for (((luma, &cb), &cr), out) in luma.iter().zip(cb).zip(cr).zip(out) {
-            cover(luma, cb, cr, out);
+    /// One row in which a chroma sample covers `COVERED` pixels; `CHROMA` of them cover a block.
+    fn row<const COVERED: usize, const CHROMA: usize>(&self, luma: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
+        let (blocks, luma) = luma.as_chunks();
+        let ((cbs, cb), (crs, cr)) = (cb.as_chunks(), cr.as_chunks());
+        let (outs, out) = out.as_chunks_mut();
+        for (((luma, cb), cr), out) in blocks.iter().zip(cbs).zip(crs).zip(outs) {
+            self.block::<COVERED, CHROMA>(luma, cb, cr, out);
         }
-        if !luma_rest.is_empty() {
-            cover(luma_rest, cb[whole], cr[whole], out_rest);
+        if !luma.is_empty() {
+            let mut last = [0; 3 * BLOCK];
+            self.block::<COVERED, CHROMA>(&padded(luma), &padded(cb), &padded(cr), &mut last);
+            out.copy_from_slice(&last[..out.len()]);
+        }
+    }
+
+    fn block<const COVERED: usize, const CHROMA: usize>(
+        &self,
+        luma: &[u8; BLOCK],
+        cb: &[u8; CHROMA],
+        cr: &[u8; CHROMA],
+        out: &mut [u8; 3 * BLOCK],
+    ) {
+        let (mut red, mut green, mut blue) = ([0; CHROMA], [0; CHROMA], [0; CHROMA]);
+        for at in 0..CHROMA {
+            let (cb, cr) = (i32::from(cb[at]) - 128, i32::from(cr[at]) - 128);
+            red[at] = self.cr_red * cr;
+            green[at] = -self.cb_green * cb - self.cr_green * cr;
+            blue[at] = self.cb_blue * cb;
+        }
+        let luma = luma.map(|y| self.luma(y));
+        let channel = |chroma: [i32; CHROMA]| {
+            let mut channel = [0; BLOCK];
+            for at in 0..BLOCK {
+                channel[at] = level(luma[at] + chroma[at / COVERED]);
+            }
+            channel
+        };
+        let (red, green, blue) = (channel(red), channel(green), channel(blue));
+        for (at, pixel) in out.as_chunks_mut().0.iter_mut().enumerate() {
+            *pixel = [red[at], green[at], blue[at]];
         }
     }
 
@@ -242,6 +267,13 @@ impl Weights {
             out.fill(level(self.luma(y)));
         }
     }
+}
+
+/// The samples, and zeros up to the end of the block.
+fn padded<const N: usize>(samples: &[u8]) -> [u8; N] {
+    let mut block = [0; N];
+    block[..samples.len()].copy_from_slice(samples);
+    block
 }
 
 /// The level of a channel, clamped to 8 bits.
@@ -312,6 +344,30 @@ mod tests {
         let frame = Picture { chroma: Chroma::Gray, planes, full_range: true, matrix: Matrix::Bt601, shape: None }
             .to_frame(Rotation::None, false);
         assert_eq!(frame.pixels(), [gray(3), gray(200)].concat());
+    }
+
+    #[test]
+    fn rows_of_any_width_are_converted_pixel_by_pixel() {
+        for width in [1, 2, 31, 32, 33, 64, 65, 97] {
+            for chroma in [Chroma::C420, Chroma::C422, Chroma::C444] {
+                let (across, _) = chroma.size(width, 1).expect("color");
+                let samples = |n: usize, step: usize| (0..n).map(|i| (i * step % 256) as u8).collect::<Vec<_>>();
+                let planes = vec![
+                    plane(width, 1, samples(width, 37)),
+                    plane(across, 1, samples(across, 91)),
+                    plane(across, 1, samples(across, 53)),
+                ];
+                let whole =
+                    Picture { chroma, planes: planes.clone(), full_range: false, matrix: Matrix::Bt709, shape: None };
+                for (x, pixel) in whole.to_rgb().pixels().chunks(3).enumerate() {
+                    let covering = if chroma == Chroma::C444 { x } else { x / 2 };
+                    let at = [x, covering, covering];
+                    let planes = planes.iter().zip(at).map(|(p, at)| plane(1, 1, vec![p.samples[at]])).collect();
+                    let one = Picture { chroma: Chroma::C444, planes, ..whole.clone() };
+                    assert_eq!(one.to_rgb().pixels(), pixel, "{chroma:?}, column {x} of {width}");
+                }
+            }
+        }
     }
 
     #[test]
