@@ -66,7 +66,7 @@ fn difference_shown(clip: &Path) -> Option<String> {
         Ok(opened) => opened,
         Err(error) => return Some(error.to_string()),
     };
-    let result = opened.sample(usize::MAX, &|| false, |sampled| {
+    let result = opened.sample(usize::MAX, &|| false, &(), |sampled| {
         got.push(sampled.time_us);
         first.get_or_insert(sampled.frame);
         ControlFlow::Continue(())

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::fault::Fault;
 use super::source::{FrameSource, Identity, RawFrame, STALL};
 use crate::media::raw::{Layout, PixelFormat};
-use crate::media::{Frame, Means, Medium};
+use crate::media::{Frame, Means, Medium, Rotation};
 use crate::ops::{Limits, Memory, settings};
 
 pub(super) struct Files {
@@ -39,8 +39,8 @@ impl Files {
                 }
                 Err(why) => return Err(unreadable(why.to_string())),
             };
-            let mut each = |frame| {
-                frames.push(frame);
+            let mut each = |frame: Frame| {
+                frames.push(frame.oriented(false, Rotation::None));
                 std::ops::ControlFlow::Continue(())
             };
             medium.frames(FRAMES, 0, &means, &mut each).map_err(|e| unreadable(e.to_string()))?;

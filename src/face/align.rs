@@ -4,6 +4,8 @@
 //! least-squares sense, then sampling in integers: bilinear, or, when the face is shrunk, the mean of a grid of bilinear
 //! samples as fine as the picture's pixels.
 
+use std::ops::Range;
+
 use super::geometry::{Point, Rect, SUB};
 use super::resample;
 use crate::media::Frame;
@@ -111,10 +113,31 @@ const MOST_UNITS: i64 = 1 << 30;
 /// The crop of `side` x `side` pixels.
 pub(super) fn sample(frame: &Frame, m: Similarity, side: usize) -> Vec<u8> {
     let mut crop = vec![0; 3 * side * side];
+    if frame.is_stored_upright() {
+        sample_rows(frame, m, side, 0, &mut crop);
+        return crop;
+    }
+    // From copies of the parts that are looked at, a few rows at a time, so that a large face takes no second picture's memory.
+    const ROWS: usize = 8;
+    for (number, crop) in crop.chunks_mut(3 * side * ROWS).enumerate() {
+        let first = number * ROWS;
+        // A pixel's samples lie up to half a pixel around its center.
+        let from = |row: usize| row as i32 * SUB - SUB;
+        let reach = (from(0)..from(side) + SUB, from(first)..from(first + ROWS) + SUB);
+        if let Some((left, top, width, height)) = covered(frame, m, reach, 1) {
+            let part = frame.part(left, top, width, height);
+            sample_rows(&part, m.in_part(left, top, 1), side, first, crop);
+        }
+    }
+    crop
+}
+
+/// Rows of the crop from `first` on, from a frame that is stored upright.
+fn sample_rows(frame: &Frame, m: Similarity, side: usize, first: usize, crop: &mut [u8]) {
     // Picture pixels per crop pixel, rounded down: that many samples in each direction see every one of them.
     let n = m.scale().clamp(1, MOST_SAMPLES);
     let mean = Mean::new((n * n) as u32);
-    for (y, row) in crop.chunks_exact_mut(3 * side).enumerate() {
+    for (y, row) in (first..).zip(crop.chunks_exact_mut(3 * side)) {
         let mut sums = vec![[0u32; 3]; side];
         for j in 0..n {
             // The grid, in halves of 1/n crop pixel: along a row, `v` stays and `u` grows by 2.
@@ -132,26 +155,33 @@ pub(super) fn sample(frame: &Frame, m: Similarity, side: usize) -> Vec<u8> {
             *value = mean.of(*sum);
         }
     }
-    crop
 }
 
 /// The same, but of a face that is shrunk more than twofold from a copy of the picture that is reduced by a whole factor first: that is
 /// cheaper, and less sharp at the edge between two factors.
 pub(super) fn sample_reduced(frame: &Frame, m: Similarity, side: usize) -> Vec<u8> {
-    let times = m.scale() as usize;
-    match (times > 1).then(|| covered(frame, m, side, times)).flatten() {
+    let (times, end) = (m.scale() as usize, side as i32 * SUB);
+    match (times > 1).then(|| covered(frame, m, (0..end, 0..end), times)).flatten() {
         Some((left, top, width, height)) => {
-            let part = resample::resize(&frame.part(left, top, width, height), width / times, height / times);
+            let size = (width / times, height / times);
+            let part = resample::resize_part(frame, (left, top), (width, height), size);
             sample(&part, m.in_part(left, top, times), side)
         }
         None => sample(frame, m, side),
     }
 }
 
-/// Left, top, width and height of the part of the picture that the crop covers, sides multiples of `times`; `None` if that is empty.
-fn covered(frame: &Frame, m: Similarity, side: usize, times: usize) -> Option<(usize, usize, usize, usize)> {
-    let end = side as i32 * SUB;
-    let bounds = Rect::around(&[(0, 0), (end, 0), (end, end), (0, end)].map(|(x, y)| m.place(Point { x, y })));
+/// Left, top, width and height of the part of the picture that these columns and rows of the crop cover, in 1/256 pixel; sides are
+/// multiples of `times`. `None` if that is empty.
+fn covered(
+    frame: &Frame,
+    m: Similarity,
+    (columns, rows): (Range<i32>, Range<i32>),
+    times: usize,
+) -> Option<(usize, usize, usize, usize)> {
+    let corners =
+        [(columns.start, rows.start), (columns.end, rows.start), (columns.end, rows.end), (columns.start, rows.end)];
+    let bounds = Rect::around(&corners.map(|(x, y)| m.place(Point { x, y })));
     // One pixel more on each side, for interpolation.
     let span = |min: i32, max: i32, side: usize| {
         let first = (min / SUB - 1).clamp(0, side as i32) as usize;
@@ -248,6 +278,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::media::Rotation;
 
     fn ramp(width: usize, height: usize) -> Frame {
         let at = |i: usize| [(i % width) as u8, (i / width) as u8, 200];
@@ -292,6 +323,22 @@ mod tests {
                 (0..3).for_each(|i| value[i] += w * u64::from(frame.row(row)[column * 3 + i]));
             }
             prop_assert_eq!(bilinear(&frame, px, py).map(u64::from), value.map(|v| (v + 128) >> 8));
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_stored_on_its_side_gives_the_same_crop() {
+        let noise = |i: usize| (i.wrapping_mul(0x9E37_79B9) >> 13) as u8;
+        let stored = Frame::new(400, 300, (0..400 * 300 * 3).map(noise).collect());
+        for (mirrored, turn) in [false, true].into_iter().flat_map(|m| Rotation::ALL.map(|turn| (m, turn))) {
+            let seen = stored.clone().seen(mirrored, turn);
+            // Turned, larger and smaller than the crop, and partly outside.
+            for (a, b, x, y) in
+                [(1.0, 0.0, 90.0, 60.0), (0.4, 0.3, 150.0, 10.0), (2.3, -1.2, 40.0, 200.0), (3.5, 0.5, -60.0, -90.0)]
+            {
+                let m = Similarity::new((a, b), 1.0, (0.0, 0.0), (x, y));
+                assert_eq!(sample(&seen, m, SIDE), sample(&seen.upright(), m, SIDE), "{mirrored} {turn:?} {a}");
+            }
         }
     }
 

@@ -49,7 +49,7 @@ pub(super) fn context(frame: &Frame, face: Rect, view: CropSpec, side: usize) ->
     }
     let (left, columns) = inside(i64::from(middle.x) - w / 2, w, most_right);
     let (top, rows) = inside(i64::from(middle.y) - h / 2, h, most_down);
-    let cut = resample::resize(&frame.part(left, top, columns, rows), side, side);
+    let cut = resample::resize_part(frame, (left, top), (columns, rows), (side, side));
     Some(if view.mirrored { cut.mirrored() } else { cut })
 }
 

@@ -1,13 +1,30 @@
 //! Defines the decoded picture and its rotations.
+//!
+//! Cameras store a portrait on its side and say so. Turning 12 megapixels would take more time and memory than all that is read of
+//! them, so a frame may stay as it is stored ([`Frame::seen`]): what is taken from it, a part or a resized copy, is upright.
+
+use std::borrow::Cow;
 
 use crate::ops::SecretBytes;
 
-/// An upright picture: 8-bit RGB, rows from top to bottom, HWC interleaved, no padding.
+/// A picture: 8-bit RGB, rows from top to bottom, HWC interleaved, no padding. It is seen upright, whatever way it is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
-    width: usize,
-    height: usize,
+    stored: Stored,
     pixels: SecretBytes,
+}
+
+/// How pixels are stored, and seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stored {
+    /// Pixels in a row.
+    width: usize,
+    /// Rows.
+    height: usize,
+    /// Whether they are seen mirrored left to right; that comes first.
+    mirrored: bool,
+    /// How they are seen turned.
+    turn: Rotation,
 }
 
 /// A clockwise rotation by a multiple of 90 degrees.
@@ -31,64 +48,164 @@ impl Frame {
     /// If the length does not fit the size.
     pub fn new(width: usize, height: usize, pixels: Vec<u8>) -> Self {
         assert_eq!(pixels.len(), width * height * 3, "pixels of a {width}x{height} RGB picture");
-        Self { width, height, pixels: pixels.into() }
+        Self { stored: Stored { width, height, mirrored: false, turn: Rotation::None }, pixels: pixels.into() }
     }
 
     /// Width in pixels.
     pub fn width(&self) -> usize {
-        self.width
+        if self.stored.turn.is_quarter() { self.stored.height } else { self.stored.width }
     }
 
     /// Height in pixels.
     pub fn height(&self) -> usize {
-        self.height
+        if self.stored.turn.is_quarter() { self.stored.width } else { self.stored.height }
+    }
+
+    /// Whether it is stored as it is seen.
+    pub fn is_stored_upright(&self) -> bool {
+        !self.stored.mirrored && self.stored.turn == Rotation::None
+    }
+
+    /// Whether its rows are stored as columns.
+    pub(super) fn is_on_its_side(&self) -> bool {
+        self.stored.turn.is_quarter()
     }
 
     /// HWC RGB bytes.
+    ///
+    /// # Panics
+    /// If it is not stored upright: such frames come from [`Self::seen`] alone, and [`Self::upright`] makes copies that are.
     pub fn pixels(&self) -> &[u8] {
+        assert!(self.is_stored_upright(), "bytes of a frame that is stored otherwise than seen");
         &self.pixels
     }
 
     /// One row of RGB bytes.
+    ///
+    /// # Panics
+    /// As [`Self::pixels`].
     pub fn row(&self, y: usize) -> &[u8] {
-        &self.pixels[y * self.width * 3..][..self.width * 3]
+        &self.pixels()[y * self.stored.width * 3..][..self.stored.width * 3]
     }
 
-    /// The part of `width` x `height` pixels whose top left corner is at `(x, y)`.
+    /// The same pixels, seen mirrored left to right if `mirrored`, then turned clockwise. Nothing is copied.
+    pub fn seen(self, mirrored: bool, turn: Rotation) -> Self {
+        Self { stored: self.stored.seen(mirrored, turn), ..self }
+    }
+
+    /// The same, and stored so.
+    pub fn oriented(self, mirrored: bool, turn: Rotation) -> Self {
+        let frame = self.seen(mirrored, turn);
+        if frame.is_stored_upright() { frame } else { frame.upright().into_owned() }
+    }
+
+    /// The frame, copied if it is not stored upright.
+    pub fn upright(&self) -> Cow<'_, Self> {
+        if self.is_stored_upright() { Cow::Borrowed(self) } else { Cow::Owned(self.turned(Rotation::None)) }
+    }
+
+    /// A copy rotated clockwise, and stored so.
+    pub fn turned(&self, turn: Rotation) -> Self {
+        self.stored.seen(false, turn).copy(&self.pixels, (0, 0), None)
+    }
+
+    /// A copy mirrored left to right, and stored so.
+    pub fn mirrored(&self) -> Self {
+        self.stored.seen(true, Rotation::None).copy(&self.pixels, (0, 0), None)
+    }
+
+    /// A copy of the part of `width` x `height` pixels whose top left corner is at `(x, y)`, stored upright.
     ///
     /// # Panics
     /// If it extends beyond the picture.
     pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
-        let mut pixels = Vec::with_capacity(width * height * 3);
-        for y in y..y + height {
-            pixels.extend_from_slice(&self.row(y)[x * 3..(x + width) * 3]);
-        }
-        Self { width, height, pixels: pixels.into() }
+        assert!(x + width <= self.width() && y + height <= self.height(), "a part beyond the picture");
+        self.stored.copy(&self.pixels, (x, y), Some((width, height)))
     }
 
-    /// The picture mirrored left to right.
-    pub fn mirrored(&self) -> Self {
-        Self { width: self.width, height: self.height, pixels: mirrored(&self.pixels, self.width) }
+    /// What `make` makes of the pixels of a part as they are stored, as this frame is seen. The part is the one of [`Self::part`].
+    ///
+    /// # Panics
+    /// If the part is empty or extends beyond the picture.
+    pub(super) fn map_part(
+        &self,
+        (x, y): (usize, usize),
+        (width, height): (usize, usize),
+        make: impl FnOnce(StoredPart<'_>) -> Self,
+    ) -> Self {
+        assert!(width > 0 && x + width <= self.width(), "columns of the picture");
+        assert!(height > 0 && y + height <= self.height(), "rows of the picture");
+        let (start, right, down) = self.stored.steps();
+        let [first, last] = [(x, y), (x + width - 1, y + height - 1)].map(|(x, y)| {
+            let at = (start + x as isize * right + y as isize * down) as usize;
+            (at % self.stored.width, at / self.stored.width)
+        });
+        let (left, top) = (first.0.min(last.0), first.1.min(last.1));
+        let (width, height) = (first.0.abs_diff(last.0) + 1, first.1.abs_diff(last.1) + 1);
+        let part = StoredPart { pixels: &self.pixels, stride: self.stored.width, left, top, width, height };
+        make(part).oriented(self.stored.mirrored, self.stored.turn)
+    }
+}
+
+/// A part of a frame's pixels as they are stored.
+pub(super) struct StoredPart<'a> {
+    pixels: &'a [u8],
+    /// Pixels of a whole row.
+    stride: usize,
+    left: usize,
+    top: usize,
+    /// In pixels.
+    pub(super) width: usize,
+    /// In pixels.
+    pub(super) height: usize,
+}
+
+impl StoredPart<'_> {
+    /// One row of RGB bytes.
+    pub(super) fn row(&self, y: usize) -> &[u8] {
+        &self.pixels[((self.top + y) * self.stride + self.left) * 3..][..self.width * 3]
+    }
+}
+
+impl Stored {
+    fn seen(self, mirrored: bool, turn: Rotation) -> Self {
+        // A turn that is mirrored goes the other way round.
+        let before = if mirrored { self.turn.back() } else { self.turn };
+        Self { mirrored: self.mirrored ^ mirrored, turn: before.then(turn), ..self }
     }
 
-    /// The picture mirrored left to right if `mirrored`, then rotated clockwise.
-    pub fn oriented(self, mirrored: bool, turn: Rotation) -> Self {
-        let frame = if mirrored { self.mirrored() } else { self };
-        if turn == Rotation::None { frame } else { frame.turned(turn) }
-    }
-
-    /// The picture rotated clockwise.
-    pub fn turned(&self, turn: Rotation) -> Self {
-        let (w, h) = (self.width, self.height);
-        let (width, height) = if matches!(turn, Rotation::Left | Rotation::Right) { (h, w) } else { (w, h) };
-        let mut pixels = Vec::with_capacity(self.pixels.len());
-        for y in 0..height {
-            for x in 0..width {
-                let (sx, sy) = turn.source(x, y, w, h);
-                pixels.extend_from_slice(&self.pixels[(sy * w + sx) * 3..][..3]);
+    /// A frame of the pixels that are seen from column `x` and row `y` on, `size` of them in each direction, else all.
+    fn copy(self, pixels: &[u8], (x, y): (usize, usize), size: Option<(usize, usize)>) -> Frame {
+        let all = if self.turn.is_quarter() { (self.height, self.width) } else { (self.width, self.height) };
+        let (width, height) = size.unwrap_or(all);
+        let stored = pixels.as_chunks::<3>().0;
+        let mut copy = Vec::with_capacity(width * height * 3);
+        let (start, right, down) = self.steps();
+        for y in (y..y + height).filter(|_| width > 0) {
+            let first = start + x as isize * right + y as isize * down;
+            if right == 1 {
+                copy.extend_from_slice(stored[first as usize..][..width].as_flattened());
+            } else {
+                (0..width as isize).for_each(|x| copy.extend_from_slice(&stored[(first + x * right) as usize]));
             }
         }
-        Self { width, height, pixels: pixels.into() }
+        Frame::new(width, height, copy)
+    }
+
+    /// Where the pixel is stored that is seen first, how far behind each the one to the right is, and how far the one below, in pixels.
+    fn steps(self) -> (isize, isize, isize) {
+        let (w, h) = (self.width as isize, self.height as isize);
+        let (row, column, right, down) = match self.turn {
+            Rotation::None => (0, 0, 1, w),
+            Rotation::Right => (h - 1, 0, -w, 1),
+            Rotation::Half => (h - 1, w - 1, -1, -w),
+            Rotation::Left => (0, w - 1, w, -1),
+        };
+        match (self.mirrored, self.turn.is_quarter()) {
+            (false, _) => (row * w + column, right, down),
+            (true, false) => (row * w + w - 1 - column, -right, down),
+            (true, true) => (row * w + w - 1 - column, right, -down),
+        }
     }
 }
 
@@ -104,6 +221,11 @@ pub fn mirrored(pixels: &[u8], width: usize) -> SecretBytes {
 impl Rotation {
     /// All four, the upright one first, the half turn last.
     pub const ALL: [Self; 4] = [Self::None, Self::Right, Self::Left, Self::Half];
+
+    /// Whether it exchanges width and height.
+    pub fn is_quarter(self) -> bool {
+        matches!(self, Self::Left | Self::Right)
+    }
 
     /// Degrees, clockwise.
     pub fn degrees(self) -> u32 {
@@ -130,22 +252,12 @@ impl Rotation {
         let quarters = |turn: Self| CLOCKWISE.iter().position(|t| *t == turn).unwrap_or_default();
         CLOCKWISE[(quarters(self) + quarters(next)) % 4]
     }
-
-    /// The position of pixel `(x, y)` of the rotated picture in the original of `width` x `height`.
-    fn source(self, x: usize, y: usize, width: usize, height: usize) -> (usize, usize) {
-        match self {
-            Self::None => (x, y),
-            Self::Right => (y, height - 1 - x),
-            Self::Half => (width - 1 - x, height - 1 - y),
-            Self::Left => (width - 1 - y, x),
-        }
-    }
 }
 
 impl std::fmt::Debug for Frame {
     /// Only the size: a picture is personal data and never enters a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Frame({}x{})", self.width, self.height)
+        write!(f, "Frame({}x{})", self.width(), self.height())
     }
 }
 
@@ -177,6 +289,28 @@ mod tests {
         assert_eq!(frame.part(0, 0, 3, 2), frame);
         assert_eq!(frame.part(0, 0, 2, 1).mirrored(), Frame::new(2, 1, vec![3, 4, 5, 0, 1, 2]));
         assert_eq!(frame.mirrored().mirrored(), frame);
+    }
+
+    #[test]
+    fn frames_that_are_stored_otherwise_are_seen_upright() {
+        let stored = Frame::new(3, 2, (0..18).collect());
+        for (mirrored, turn) in [false, true].into_iter().flat_map(|m| Rotation::ALL.map(|turn| (m, turn))) {
+            let seen = stored.clone().seen(mirrored, turn);
+            let copied = stored.clone().oriented(mirrored, turn);
+            assert_eq!((seen.width(), seen.height()), (copied.width(), copied.height()));
+            assert_eq!(*seen.upright(), copied);
+            assert_eq!(seen.is_stored_upright(), !mirrored && turn == Rotation::None);
+            assert_eq!(seen.mirrored(), copied.mirrored());
+            for (x, y, width, height) in
+                [(0, 0, 1, 1), (1, 0, 1, 2), (0, 1, 2, 1), (0, 0, copied.width(), copied.height())]
+            {
+                assert_eq!(seen.part(x, y, width, height), copied.part(x, y, width, height), "{mirrored} {turn:?}");
+            }
+            for (again, then) in [false, true].into_iter().flat_map(|m| Rotation::ALL.map(|turn| (m, turn))) {
+                let (seen, copied) = (seen.clone().seen(again, then), copied.clone().oriented(again, then));
+                assert_eq!(*seen.upright(), copied, "{mirrored} {turn:?}, {again} {then:?}");
+            }
+        }
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl Seek for Feed<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use image::ImageEncoder;
     use proptest::prelude::*;
@@ -243,18 +243,15 @@ mod tests {
 
     #[test]
     fn decoding_stops_when_asked_to() {
-        let (bytes, asked) = (picture(200), Cell::new(0));
+        let (bytes, asked) = (picture(200), AtomicUsize::new(0));
         let stop = |after: usize| {
-            asked.set(0);
-            let stop = || {
-                asked.set(asked.get() + 1);
-                asked.get() > after
-            };
+            asked.store(0, Ordering::Relaxed);
+            let stop = || asked.fetch_add(1, Ordering::Relaxed) >= after;
             let decoder = open(walk(&bytes), image::Limits::no_limits(), &stop)?;
             decoder.read_image(&mut vec![0; 200 * 200 * 3])
         };
         assert!(stop(usize::MAX).is_ok());
-        let questions = asked.get();
+        let questions = asked.load(Ordering::Relaxed);
         assert!(questions > bytes.len() / STEP, "{questions}");
         assert!((0..questions).all(|after| stop(after).is_err()));
     }

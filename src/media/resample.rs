@@ -3,28 +3,45 @@
 //! Weights sum to exactly one for every output pixel, so that a uniform picture stays exactly uniform.
 
 use super::Frame;
+use super::frame::StoredPart;
 
 /// Fraction bits of a weight of rows: with eight, sums of bytes fit 16 bits, the width at which vector units have the most lanes.
 const DOWN: u32 = 8;
 /// Fraction bits of a weight of columns.
 const ACROSS: u32 = 14;
 
-/// The picture resized to `width` x `height` pixels, both at least 1: first down, where whole rows are summed, then across.
+/// The picture resized to `width` x `height` pixels, both at least 1, and stored upright.
 pub(crate) fn resize(frame: &Frame, width: usize, height: usize) -> Frame {
-    let (down, across) = (weights(frame.height(), height, DOWN), weights(frame.width(), width, ACROSS));
+    resize_part(frame, (0, 0), (frame.width(), frame.height()), (width, height))
+}
+
+/// The same for the part of the picture of `size` whose top left corner is at `place`: column and row.
+pub(crate) fn resize_part(
+    frame: &Frame,
+    place: (usize, usize),
+    size: (usize, usize),
+    (width, height): (usize, usize),
+) -> Frame {
+    let stored = if frame.is_on_its_side() { (height, width) } else { (width, height) };
+    frame.map_part(place, size, |part| resize_stored(&part, stored))
+}
+
+/// First down, where whole rows are summed, then across.
+fn resize_stored(part: &StoredPart<'_>, (width, height): (usize, usize)) -> Frame {
+    let (down, across) = (weights(part.height, height, DOWN), weights(part.width, width, ACROSS));
     let mut pixels = vec![0; width * height * 3];
-    let mut values = vec![0u16; frame.width() * 3];
+    let mut values = vec![0u16; part.width * 3];
     for (taps, out) in down.iter().zip(pixels.chunks_exact_mut(width * 3)) {
         let mut rows = (taps.first..).zip(&taps.weights);
         if let Some((row, &weight)) = rows.next() {
-            values.iter_mut().zip(frame.row(row)).for_each(|(value, &byte)| *value = u16::from(byte) * weight);
+            values.iter_mut().zip(part.row(row)).for_each(|(value, &byte)| *value = u16::from(byte) * weight);
         }
         for (row, &weight) in rows {
-            values.iter_mut().zip(frame.row(row)).for_each(|(value, &byte)| *value += u16::from(byte) * weight);
+            values.iter_mut().zip(part.row(row)).for_each(|(value, &byte)| *value += u16::from(byte) * weight);
         }
         let out = out.as_chunks_mut().0;
         // A picture is usually a whole number of times as wide: then all pixels have the same weights.
-        match (frame.width() % width, &*across[0].weights) {
+        match (part.width % width, &*across[0].weights) {
             (0, &[a, b]) => means(values.as_chunks::<6>().0, [a, b], out),
             (0, &[a, b, c]) => means(values.as_chunks::<9>().0, [a, b, c], out),
             (0, &[a, b, c, d]) => means(values.as_chunks::<12>().0, [a, b, c, d], out),

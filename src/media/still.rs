@@ -4,14 +4,14 @@
 //! browser does; converts 16-bit, palette, gray and CMYK pictures to 8-bit RGB.
 
 use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
+use image::{ColorType, ImageDecoder, ImageError};
 use jpeg_encoder::{Encoder, SamplingFactor};
 
 use super::frame::{Frame, Rotation};
 use super::jpeg::{self, JpegDefect, Layout, Stopped};
 use super::means::{Means, NO_MEMORY, NoRoom, too_much};
 use super::{exif, formats, png, rgb};
-use crate::ops::memory::Reserved;
+use crate::ops::memory::{Reserved, can_have};
 use crate::ops::{Limits, Memory, SecretBytes};
 
 /// Why bytes are not a valid picture. The text is for the client: it contains nothing of the payload.
@@ -107,16 +107,11 @@ pub(super) fn mime(bytes: &[u8]) -> &'static str {
     if bytes.starts_with(png::SIGNATURE) { "image/png" } else { "image/jpeg" }
 }
 
+/// Bytes of a pixel of a frame.
+const BYTES: u64 = 3;
+
 /// Decodes one picture. Never allocates for a size that exceeds the limits or was not reserved.
 pub fn decode(bytes: &[u8], means: &Means<'_>) -> Result<HeldMedia, Error> {
-    decode_for(bytes, means, BYTES)
-}
-
-/// Bytes of a pixel of a frame.
-pub(super) const BYTES: u64 = 3;
-
-/// The same, reserving at least `each` bytes a pixel, also after decoding, for what is done with the frame.
-pub(super) fn decode_for(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<HeldMedia, Error> {
     if bytes.is_empty() {
         return Err(Error::Empty);
     }
@@ -124,25 +119,25 @@ pub(super) fn decode_for(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<H
         return Err(Error::TooLarge(format!("it is over the limit of {} bytes", means.limits.picture_bytes)));
     }
     let mut held = if bytes.starts_with(JPEG) {
-        decode_jpeg(bytes, means, each)?
+        decode_jpeg(bytes, means)?
     } else if bytes.starts_with(png::SIGNATURE) {
-        decode_png(bytes, means, each)?
+        decode_png(bytes, means)?
     } else {
         return Err(Error::Format { looks_like: formats::name(bytes) });
     };
     let pixels = (held.frame.width() * held.frame.height()) as u64;
-    held.room.shrink(pixels * each.max(BYTES));
+    held.room.shrink(pixels * BYTES);
     Ok(held)
 }
 
-fn decode_jpeg(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<HeldMedia, Error> {
+fn decode_jpeg(bytes: &[u8], means: &Means<'_>) -> Result<HeldMedia, Error> {
     let layout = Layout::read(bytes)?;
     let pixels = check_size(layout.width.into(), layout.height.into(), means.limits)?;
     layout.check(means.limits.picture_pixels)?;
     let exif = layout.exif.clone().and_then(|exif| exif::orientation(&bytes[exif]));
     let turn = exif.unwrap_or(Orientation::NoTransforms);
     let out = pixels * BYTES;
-    let room = means.room((layout.working_bytes() + out).max(pixels * afterwards(turn, each)))?;
+    let room = means.room(layout.working_bytes() + out)?;
     let opened = jpeg::open(bytes, &layout, means.stop)?;
     let color = if opened.color() == jpeg::Color::Gray { ColorType::L8 } else { ColorType::Rgb8 };
     let mut buffer = zeros(out)?;
@@ -151,7 +146,7 @@ fn decode_jpeg(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<HeldMedia, 
     finish(buffer, (layout.width.into(), layout.height.into()), color, turn, room)
 }
 
-fn decode_png(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<HeldMedia, Error> {
+fn decode_png(bytes: &[u8], means: &Means<'_>) -> Result<HeldMedia, Error> {
     let limits = means.limits;
     let told = |error: ImageError| if (means.stop)() { Error::Late } else { damaged(&error) };
     let chunks = png::walk(bytes);
@@ -170,7 +165,7 @@ fn decode_png(bytes: &[u8], means: &Means<'_>, each: u64) -> Result<HeldMedia, E
     decoder.set_limits(allocation(limits)).map_err(told)?;
     let color = decoder.color_type();
     let out = rgb::bytes(pixels, color);
-    let room = means.room((png::working_bytes(&decoder) + out).max(pixels * afterwards(turn, each)))?;
+    let room = means.room(png::working_bytes(&decoder) + out)?;
     let (mut buffer, count) = (zeros(out)?, decoder.total_bytes());
     let count = usize::try_from(count).map_err(|_| Error::NoMemory)?;
     decoder.read_image(&mut buffer[..count]).map_err(told)?;
@@ -193,20 +188,11 @@ fn check_size(width: u32, height: u32, limits: &Limits) -> Result<u64, Error> {
     Ok(pixels)
 }
 
-/// Bytes a pixel that are held at once after decoding: a rotation by 90 degrees needs a copy.
-fn afterwards(turn: Orientation, each: u64) -> u64 {
-    use Orientation::{FlipHorizontal, FlipVertical, NoTransforms, Rotate180};
-    let in_place = matches!(turn, NoTransforms | FlipHorizontal | FlipVertical | Rotate180);
-    each.max(if in_place { BYTES } else { 2 * BYTES })
-}
-
-/// Allocates memory for pixels. This can fail: another thread may have taken it since the check.
+/// Allocates memory for pixels, which was reserved. The system gives it zeroed, and only where it is touched; writing zeros first would
+/// take as long as a fifth of decoding.
 fn zeros(bytes: u64) -> Result<Vec<u8>, Error> {
     let bytes = usize::try_from(bytes).map_err(|_| Error::NoMemory)?;
-    let mut zeros = Vec::new();
-    zeros.try_reserve_exact(bytes).map_err(|_| Error::NoMemory)?;
-    zeros.resize(bytes, 0);
-    Ok(zeros)
+    if can_have(bytes as u64) { Ok(vec![0; bytes]) } else { Err(Error::NoMemory) }
 }
 
 fn finish(
@@ -218,11 +204,22 @@ fn finish(
 ) -> Result<HeldMedia, Error> {
     let unknown = || Error::Damaged("the picture has a kind of color that is not supported".into());
     rgb::convert(&mut buffer, width as usize * height as usize, color).ok_or_else(unknown)?;
-    let picture = RgbImage::from_raw(width, height, buffer).ok_or_else(unknown)?;
-    let mut picture = DynamicImage::ImageRgb8(picture);
-    picture.apply_orientation(turn);
-    let rgb = picture.into_rgb8();
-    Ok(HeldMedia { frame: Frame::new(rgb.width() as usize, rgb.height() as usize, rgb.into_raw()), room })
+    let (mirrored, turn) = seen(turn);
+    Ok(HeldMedia { frame: Frame::new(width as usize, height as usize, buffer).seen(mirrored, turn), room })
+}
+
+/// How a picture of this orientation is seen: whether mirrored left to right, and then how turned.
+fn seen(orientation: Orientation) -> (bool, Rotation) {
+    match orientation {
+        Orientation::NoTransforms => (false, Rotation::None),
+        Orientation::Rotate90 => (false, Rotation::Right),
+        Orientation::Rotate180 => (false, Rotation::Half),
+        Orientation::Rotate270 => (false, Rotation::Left),
+        Orientation::FlipHorizontal => (true, Rotation::None),
+        Orientation::FlipVertical => (true, Rotation::Half),
+        Orientation::Rotate90FlipH => (true, Rotation::Left),
+        Orientation::Rotate270FlipH => (true, Rotation::Right),
+    }
 }
 
 /// Longest side in pixels: the most that JPEG allows.
@@ -283,7 +280,7 @@ pub fn fuzz(bytes: &[u8]) {
     if let Ok(held) = &result {
         let pixels = held.width() * held.height();
         assert!(pixels <= 1 << 16);
-        assert_eq!(held.turned(Rotation::Half).turned(Rotation::Half), **held);
+        assert_eq!(held.turned(Rotation::Half).turned(Rotation::Half), *held.upright());
         assert_eq!(held.room.bytes(), pixels as u64 * BYTES);
     }
     drop(result);

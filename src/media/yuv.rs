@@ -222,7 +222,10 @@ impl Weights {
     /// One row in which a chroma sample covers `COVERED` pixels; `CHROMA` of them cover a block.
     fn row<const COVERED: usize, const CHROMA: usize>(&self, luma: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
         let (blocks, luma) = luma.as_chunks();
-        let ((cbs, cb), (crs, cr)) = (cb.as_chunks(), cr.as_chunks());
+        // The last chroma samples may fill a block where luma does not.
+        let (cbs, cb) = cb.split_at(blocks.len() * CHROMA);
+        let (crs, cr) = cr.split_at(blocks.len() * CHROMA);
+        let (cbs, crs) = (cbs.as_chunks().0, crs.as_chunks().0);
         let (outs, out) = out.as_chunks_mut();
         for (((luma, cb), cr), out) in blocks.iter().zip(cbs).zip(crs).zip(outs) {
             self.block::<COVERED, CHROMA>(luma, cb, cr, out);

@@ -38,6 +38,7 @@ pub(in crate::cli) fn degradation(
     let names: Vec<String> = people.iter().flatten().cloned().collect();
     let job = |extractor: &mut Extractor, bytes: &[u8]| {
         let frame = extractor.decode(bytes, &|| false)?;
+        let frame = frame.upright();
         let face = extractor.central(&frame)?;
         let seed = u64::from(crc32fast::hash(bytes));
         let all = Degradation::ALL.iter();

@@ -51,16 +51,16 @@ impl Source {
     ) -> Result<(), face::Error> {
         for (number, picture) in (0..).zip(&self.pictures) {
             let frame = extractor.decode(&read(&root.join(picture))?, means.stop)?;
-            gathered.push(extractor, &frame, INTERVAL * number)?;
+            gathered.push(extractor, &frame.upright(), INTERVAL * number)?;
         }
         if !self.pictures.is_empty() {
             return Ok(());
         }
         let (mut failed, mut number) = (None, 0);
-        let each = |frame, at: Option<Duration>| {
+        let each = |frame: Frame, at: Option<Duration>| {
             let at = at.unwrap_or(INTERVAL * number);
             number += 1;
-            match gathered.push(extractor, &frame, at) {
+            match gathered.push(extractor, &frame.upright(), at) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     failed = Some(error);

@@ -3,7 +3,7 @@
 use crate::face::align::SIDE;
 use crate::face::quality::{Quality, luma_of};
 use crate::face::resample;
-use crate::media::{Frame, Shape};
+use crate::media::{Frame, Rotation, Shape};
 
 /// People whose best frame is kept: which of them is the subject is known only at the end.
 pub(super) const MOST: usize = 3;
@@ -18,7 +18,11 @@ pub(super) const BYTES: u64 = (MOST * PIXELS * 3) as u64;
 /// The frame, scaled down if it is too large.
 pub(super) fn fitting(frame: Frame) -> Frame {
     let (width, height) = Shape::SQUARE.size(frame.width(), frame.height(), PIXELS as u64);
-    if (width, height) == (frame.width(), frame.height()) { frame } else { resample::resize(&frame, width, height) }
+    if (width, height) == (frame.width(), frame.height()) {
+        frame.oriented(false, Rotation::None)
+    } else {
+        resample::resize(&frame, width, height)
+    }
 }
 
 /// Where the aligned crop has an eye: half width and half height of the patch around its center, in pixels.

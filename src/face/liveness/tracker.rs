@@ -185,7 +185,7 @@ impl SubjectTracker {
         self.frames += 1;
         self.seen = None;
         let coarse_only = self.upright.is_coarse_only();
-        let mut frame = if self.upright.turn == Rotation::None { frame } else { frame.turned(self.upright.turn) };
+        let mut frame = frame.seen(false, self.upright.turn);
         let (located, face) = loop {
             on_time(stop)?;
             let faces = self.find(extractor, &frame, coarse_only)?;
@@ -202,7 +202,7 @@ impl SubjectTracker {
             if turn == Rotation::None {
                 break (face, confirmed);
             }
-            frame = frame.turned(turn);
+            frame = frame.seen(false, turn);
             self.place = None;
         };
         self.look_for_gestures(extractor, &frame, &located)?;

@@ -219,7 +219,7 @@ impl<'a> Clip<'a> {
         effort.add(0, width as u64 * height as u64)?;
         let frame = picture.to_rgb();
         drop(picture); // the next one may be there already
-        Ok(shape.square(frame, self.most_shown).oriented(self.track.mirrored, self.track.turn))
+        Ok(shape.square(frame, self.most_shown).seen(self.track.mirrored, self.track.turn))
     }
 
     /// Passes every shown picture as it was decoded, in order of presentation, with its time in microseconds.

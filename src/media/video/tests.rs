@@ -24,8 +24,8 @@ fn clip(name: &str) -> Clip<'static> {
 
 fn sampled(clip: &Clip<'_>, count: usize) -> Result<Vec<ClipFrame>, Error> {
     let mut shots = Vec::new();
-    clip.sample(count, &|| false, |shot| {
-        shots.push(shot);
+    clip.sample(count, &|| false, &(), |shot| {
+        shots.push(ClipFrame { frame: shot.frame.upright().into_owned(), ..shot });
         ControlFlow::Continue(())
     })?;
     Ok(shots)
@@ -60,12 +60,38 @@ fn info_and_frames_are_upright() {
     assert_eq!((shot.frame.width(), shot.frame.height()), (240, 320));
 }
 
+/// Decodes on another thread.
+struct Beside;
+
+impl Fork for Beside {
+    fn fork(&self, other: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut()) {
+        std::thread::scope(|scope| {
+            scope.spawn(other);
+            mine();
+        });
+    }
+}
+
+#[test]
+fn decoding_beside_the_caller_changes_nothing() {
+    for (name, _) in CLIPS {
+        let clip = clip(name);
+        let mut shots = vec![];
+        let given = clip.sample(5, &|| false, &Beside, |shot| {
+            shots.push(ClipFrame { frame: shot.frame.upright().into_owned(), ..shot });
+            ControlFlow::Continue(())
+        });
+        assert_eq!((given, &shots), (Ok(shots.len()), &sampled(&clip, 5).unwrap()), "{name}");
+        assert_eq!(clip.sample(4, &|| false, &Beside, |_| ControlFlow::Break(())), Ok(1), "{name}");
+    }
+}
+
 #[test]
 fn the_caller_can_stop() {
     for (name, _) in CLIPS {
         let clip = clip(name);
-        assert_eq!(clip.sample(4, &|| true, |_| ControlFlow::Continue(())), Err(Error::TooSlow), "{name}");
-        assert_eq!(clip.sample(4, &|| false, |_| ControlFlow::Break(())), Ok(1), "{name}");
+        assert_eq!(clip.sample(4, &|| true, &(), |_| ControlFlow::Continue(())), Err(Error::TooSlow), "{name}");
+        assert_eq!(clip.sample(4, &|| false, &(), |_| ControlFlow::Break(())), Ok(1), "{name}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Decodes pictures of the same coefficients, written in every order of scans.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use proptest::prelude::*;
 
 use super::super::decode::open;
@@ -325,17 +327,14 @@ fn decoding_stops_when_asked_to() {
     let known = Known { size: (70, 70), factors: vec![(2, 2)], blocks: vec![[1; 64]; 5], interval: 3 };
     let jpeg = known.jpeg(Order::Bits);
     let layout = Layout::read(&jpeg).unwrap();
-    let asked = std::cell::Cell::new(0);
+    let asked = AtomicUsize::new(0);
     let stopped = |after: usize| {
-        asked.set(0);
-        let stop = || {
-            asked.set(asked.get() + 1);
-            asked.get() > after
-        };
+        asked.store(0, Ordering::Relaxed);
+        let stop = || asked.fetch_add(1, Ordering::Relaxed) >= after;
         decode(&jpeg, &layout, &[], Color::Gray, &mut vec![0; 4900], &stop)
     };
     assert_eq!(stopped(usize::MAX), Ok(()));
-    let questions = asked.get();
+    let questions = asked.load(Ordering::Relaxed);
     assert_eq!(questions, 4 * 9 + 10 + 9, "rows of blocks: four scans, samples in whole units, pixels");
     assert!((0..questions).all(|after| stopped(after) == Err(Stopped::Late)));
 }
