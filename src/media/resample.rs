@@ -32,13 +32,7 @@ fn resize_stored(part: &StoredPart<'_>, (width, height): (usize, usize)) -> Fram
     let mut pixels = vec![0; width * height * 3];
     let mut values = vec![0u16; part.width * 3];
     for (taps, out) in down.iter().zip(pixels.chunks_exact_mut(width * 3)) {
-        let mut rows = (taps.first..).zip(&taps.weights);
-        if let Some((row, &weight)) = rows.next() {
-            values.iter_mut().zip(part.row(row)).for_each(|(value, &byte)| *value = u16::from(byte) * weight);
-        }
-        for (row, &weight) in rows {
-            values.iter_mut().zip(part.row(row)).for_each(|(value, &byte)| *value += u16::from(byte) * weight);
-        }
+        sum_rows(part, taps, &mut values);
         let out = out.as_chunks_mut().0;
         // A picture is usually a whole number of times as wide: then all pixels have the same weights.
         match (part.width % width, &*across[0].weights) {
@@ -53,6 +47,25 @@ fn resize_stored(part: &StoredPart<'_>, (width, height): (usize, usize)) -> Fram
         }
     }
     Frame::new(width, height, pixels)
+}
+
+/// The weighted sum of whole rows, a stretch of columns at a time, which stays in registers.
+fn sum_rows(part: &StoredPart<'_>, taps: &Taps, sums: &mut [u16]) {
+    const STRETCH: usize = 64;
+    let rows = || (taps.first..).zip(&taps.weights).map(|(row, weight)| (part.row(row), *weight));
+    let (stretches, rest) = sums.as_chunks_mut::<STRETCH>();
+    let at = stretches.len() * STRETCH;
+    for (number, sums) in stretches.iter_mut().enumerate() {
+        *sums = [0; STRETCH];
+        for (row, weight) in rows() {
+            let bytes: &[u8; STRETCH] = &row.as_chunks().0[number];
+            sums.iter_mut().zip(bytes).for_each(|(sum, &byte)| *sum += u16::from(byte) * weight);
+        }
+    }
+    rest.fill(0);
+    for (row, weight) in rows() {
+        rest.iter_mut().zip(&row[at..]).for_each(|(sum, &byte)| *sum += u16::from(byte) * weight);
+    }
 }
 
 /// Each output is the mean of as many pixels as there are weights.

@@ -12,7 +12,7 @@ use super::jpeg::{self, JpegDefect, Layout, Stopped};
 use super::means::{Means, NO_MEMORY, NoRoom, too_much};
 use super::{exif, formats, png, rgb};
 use crate::ops::memory::{Reserved, can_have};
-use crate::ops::{Limits, Memory, SecretBytes};
+use crate::ops::{Limits, Memory, SecretBytes, heap};
 
 /// Why bytes are not a valid picture. The text is for the client: it contains nothing of the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,11 +188,21 @@ fn check_size(width: u32, height: u32, limits: &Limits) -> Result<u64, Error> {
     Ok(pixels)
 }
 
+/// Bytes of a picture from which large pages are worth a call: two of them.
+const LARGE: usize = 4 << 20;
+
 /// Allocates memory for pixels, which was reserved. The system gives it zeroed, and only where it is touched; writing zeros first would
 /// take as long as a fifth of decoding.
 fn zeros(bytes: u64) -> Result<Vec<u8>, Error> {
     let bytes = usize::try_from(bytes).map_err(|_| Error::NoMemory)?;
-    if can_have(bytes as u64) { Ok(vec![0; bytes]) } else { Err(Error::NoMemory) }
+    if !can_have(bytes as u64) {
+        return Err(Error::NoMemory);
+    }
+    let mut zeros = vec![0; bytes];
+    if bytes >= LARGE {
+        heap::use_large_pages(&mut zeros);
+    }
+    Ok(zeros)
 }
 
 fn finish(

