@@ -82,6 +82,9 @@ pub(super) struct Bench {
     /// Threads that work together on each model; of more than one, wall time is measured
     #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<usize>::new().range(1..=8))]
     pub(super) team: usize,
+    /// Cut the work for the whole team, but compute all of it on one thread: cross/count counts what each of the team would do
+    #[arg(long, hide = true)]
+    pub(super) alone: bool,
 }
 
 /// What `bench --step` knows: steps, then models.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{Bench, Step};
-use crate::engine::{Role, Team, self_test_picture};
-use crate::face::{Comparator, Effort, Extractor, FacePipeline, Stages, Template, Wanted, start_workers};
+use crate::engine::{Crew, Role, Team, self_test_picture};
+use crate::face::{Comparator, Effort, Extractor, FacePipeline, Stages, Template, Wanted, start_crew, start_workers};
 use crate::media::{self, Kind};
 use crate::ops::{Settings, Stop, counted, elapsed};
 use crate::work::{Owner, block_on, thread_cpu_time};
@@ -27,7 +27,10 @@ const GALLERY: usize = 10_000;
 pub(super) fn run(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn Error>> {
     let bytes = std::fs::read(&bench.file).map_err(|e| format!("{}: {e}", bench.file.display()))?;
     let faces = Arc::new(super::faces(settings)?);
-    let pool = start_workers(&faces, bench.team, 1);
+    let pool = match bench.alone {
+        true => start_crew(&faces, Crew::of_absent(bench.team), 1, 1),
+        false => start_workers(&faces, bench.team, 1),
+    };
     let (bench, settings) = (bench.clone(), settings.clone());
     let job = move |extractor: &mut Extractor, _: &Stop<'_>| {
         steps(extractor, &bytes, &faces, &settings, &bench).map_err(|e| e.to_string())
@@ -44,7 +47,7 @@ fn steps(
     settings: &Settings,
     bench: &Bench,
 ) -> Result<(), Box<dyn Error>> {
-    let clock = if bench.team > 1 { Clock::WALL } else { Clock::CPU };
+    let clock = if bench.team > 1 && !bench.alone { Clock::WALL } else { Clock::CPU };
     let wanted = |step: Step| bench.step.is_none_or(|only| only == step);
     let runs = |usual: usize| bench.runs.unwrap_or(usual);
     if media::kind(bytes) == Some(Kind::Picture) {
@@ -65,12 +68,13 @@ fn steps(
 pub(super) fn models(settings: &Settings, bench: &Bench) -> Result<(), Box<dyn Error>> {
     let (models, arithmetic) = (super::models(settings)?, super::arithmetic(settings)?);
     let times = bench.runs.unwrap_or(MODEL_RUNS);
+    let team = if bench.alone { Arc::new(Crew::of_absent(bench.team)).team() } else { Team::default() };
     title("one inference", times, Clock::CPU);
     for role in Role::ALL.into_iter().filter(|role| bench.step.is_none_or(|step| step.model() == Some(*role))) {
         let Some(model) = models.find(role) else { continue };
         let info = model.info();
         for &side in &info.input.sides {
-            let mut session = model.plan(side, arithmetic)?.session(&Team::default())?;
+            let mut session = model.plan(side, arithmetic)?.session(&team)?;
             let pixels = self_test_picture(side);
             session.run(&pixels)?;
             let mut runs = vec![];

@@ -32,6 +32,8 @@ const LEADERS_ROUNDS: usize = 4_000;
 pub struct Crew {
     /// Threads of a team at the most.
     most: usize,
+    /// Helpers of each team that never come.
+    absent: usize,
     teams: Mutex<Vec<Weak<Shared>>>,
     bell: OnceLock<Box<Bell>>,
 }
@@ -80,7 +82,13 @@ struct Work {
 impl Crew {
     /// For as many threads, each of which may lead a team and help others.
     pub fn new(threads: usize) -> Self {
-        Self { most: threads.clamp(1, MOST_PARTS), teams: Mutex::default(), bell: OnceLock::new() }
+        Self { most: threads.clamp(1, MOST_PARTS), absent: 0, teams: Mutex::default(), bell: OnceLock::new() }
+    }
+
+    /// For threads that are counted as helpers of each team without being there: work is cut as for so many, and each leader computes all of
+    /// it. This is for counting what each of them would have to do.
+    pub fn of_absent(threads: usize) -> Self {
+        Self { absent: threads.clamp(1, MOST_PARTS) - 1, ..Self::new(threads) }
     }
 
     /// Has `bell` called whenever a team wants help and has none. Only the first one counts.
@@ -90,7 +98,7 @@ impl Crew {
 
     /// A new team of a thread.
     pub fn team(self: &Arc<Self>) -> Team {
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::new(Shared { helpers: AtomicUsize::new(self.absent), ..Shared::default() });
         let mut teams = lock(&self.teams);
         teams.retain(|team| team.strong_count() > 0);
         teams.push(Arc::downgrade(&shared));
@@ -213,11 +221,7 @@ struct Joined<'a>(&'a Shared);
 impl Drop for Joined<'_> {
     fn drop(&mut self) {
         let shared = self.0;
-        let close = |work: &mut Work| {
-            work.job = None;
-            shared.left.store(0, Ordering::Relaxed);
-        };
-        close(&mut lock(&shared.work));
+        shared.close();
         for _ in 0..LEADERS_ROUNDS {
             if shared.running.load(Ordering::Acquire) == 0 {
                 return;
@@ -234,7 +238,8 @@ impl Drop for Joined<'_> {
 }
 
 impl Shared {
-    /// The next part of the job, if any is left.
+    /// The next part of the job, if any is left. A function of its own, as `close` is: by the calls of the two `cross/count` tells parts apart.
+    #[inline(never)]
     fn take(&self, is_helper: bool) -> Option<(Job<'static>, usize)> {
         let mut work = lock(&self.work);
         let job = work.job.filter(|_| work.next < work.parts)?;
@@ -245,6 +250,13 @@ impl Shared {
             self.running.fetch_add(1, Ordering::Relaxed);
         }
         Some((job, part))
+    }
+
+    /// Lets nobody begin another part.
+    #[inline(never)]
+    fn close(&self) {
+        lock(&self.work).job = None;
+        self.left.store(0, Ordering::Relaxed);
     }
 
     fn help(&self, has_work: &dyn Fn() -> bool) {
@@ -356,6 +368,19 @@ pub(in crate::engine) mod tests {
             computed.into_inner().expect("no panic")
         });
         assert!(computed.contains(&leader) && computed.iter().any(|thread| *thread != leader), "{computed:?}");
+    }
+
+    #[test]
+    fn absent_helpers_count_and_take_nothing() {
+        let team = Arc::new(Crew::of_absent(4)).team();
+        assert_eq!((team.threads(), team.most_threads()), (4, 4));
+        let (leader, parts) = (thread::current().id(), AtomicU32::new(0));
+        let _open = team.open();
+        team.run(4, &|_| {
+            assert_eq!(thread::current().id(), leader);
+            parts.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(parts.into_inner(), 4);
     }
 
     #[test]

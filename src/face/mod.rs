@@ -49,7 +49,7 @@ pub use score::{Curve, Decision, Score, Thresholds};
 pub use select::{Choice, SecondPerson, choose, most_central};
 pub use site::{OtherModel, Site};
 pub use template::{Template, TemplateError, fuzz};
-pub use workers::start_workers;
+pub use workers::{start_crew, start_workers};
 
 /// One with the embedded models.
 #[cfg(test)]

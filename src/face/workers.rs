@@ -9,7 +9,12 @@ use crate::work::{Help, Pool};
 
 /// Starts so many workers and a queue of `capacity` jobs before them.
 pub fn start_workers(faces: &Arc<FacePipeline>, workers: usize, capacity: usize) -> Pool<Extractor> {
-    let crew = Arc::new(Crew::new(workers));
+    start_crew(faces, Crew::new(workers), workers, capacity)
+}
+
+/// The same with a crew that was made.
+pub fn start_crew(faces: &Arc<FacePipeline>, crew: Crew, workers: usize, capacity: usize) -> Pool<Extractor> {
+    let crew = Arc::new(crew);
     let (shared, leads) = (Arc::clone(faces), Arc::clone(&crew));
     let extractor = move || shared.extractor(&leads.team()).expect("one was made when the models were planned");
     let pool = Pool::start(workers, capacity, Arc::clone(&crew) as Arc<dyn Help>, extractor);
