@@ -18,7 +18,7 @@ const MAX_DIFFERENCE: u8 = 8;
 fn difference(picture: &Path, memory: &Memory) -> Result<(u8, f64), String> {
     let bytes = std::fs::read(picture).unwrap();
     let limits = Limits::default();
-    let shown = decode(&bytes, &Means { limits: &limits, memory, stop: &|| false, fork: &() }).map_err(|e| {
+    let shown = decode(&bytes, &Means { limits: &limits, memory, stop: &|| false, threads: &() }).map_err(|e| {
         let refused = matches!(&e, Error::Unsupported(what) if what.contains("not supported; send"));
         format!("{}{e}", if refused { "refused: " } else { "" })
     })?;

@@ -373,6 +373,6 @@ impl Drop for Folder {
 pub(crate) fn decoded(picture: &[u8]) -> faceplate::media::HeldMedia {
     use faceplate::ops::{Limits, Memory};
     let (limits, memory) = (Limits::default(), Memory::of(1 << 30));
-    let means = faceplate::media::Means { limits: &limits, memory: &memory, stop: &|| false, fork: &() };
+    let means = faceplate::media::Means { limits: &limits, memory: &memory, stop: &|| false, threads: &() };
     faceplate::media::decode(picture, &means).unwrap()
 }

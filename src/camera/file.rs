@@ -29,7 +29,7 @@ impl Files {
             let unreadable = |why: String| Fault::Unsupported(format!("{}: {why}", file.display()));
             // Files that the owner of the machine chose, read before there are requests: nothing else needs the memory.
             let memory = Memory::new(limits);
-            let means = Means { limits, memory: &memory, stop: &|| false, fork: &() };
+            let means = Means { limits, memory: &memory, stop: &|| false, threads: &() };
             let medium = match Medium::open(&bytes, &means) {
                 Ok(medium) => medium,
                 // Folders may also hold notes.

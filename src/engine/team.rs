@@ -185,6 +185,21 @@ impl Team {
         });
     }
 
+    /// Has `fill` called for consecutive pieces of `out`, with the number of a piece's first unit. Units of so many bytes stay together, such as
+    /// the rows of a picture. Whoever comes while it goes on helps.
+    ///
+    /// # Panics
+    /// If a call panics.
+    pub fn fill(&self, out: &mut [u8], unit: usize, fill: &(dyn Fn(usize, &mut [u8]) + Sync)) {
+        if self.most == 1 {
+            return fill(0, out);
+        }
+        let length = (out.len() / unit).div_ceil(MOST_PARTS).max(1) * unit;
+        let pieces: Vec<_> = out.chunks_mut(length).map(Mutex::new).collect();
+        let _open = self.open();
+        self.run(pieces.len(), &|part| fill(part * length / unit, &mut lock(&pieces[part])));
+    }
+
     /// Has parts computed as [`Self::run`], by helpers already while this thread is at `mine`.
     fn run_after(&self, parts: usize, job: Job<'_>, mine: impl FnOnce()) {
         // SAFETY: only the lifetime changes. The reference is read in `Shared::take` alone, by this thread and by helpers that then count as
@@ -419,6 +434,22 @@ pub(in crate::engine) mod tests {
                 assert!(!saw_it || by != leader);
             }
         });
+    }
+
+    #[test]
+    fn pieces_that_are_filled_make_a_whole() {
+        for helpers in 0..3 {
+            with_helpers(helpers, |team| {
+                for (units, unit) in [(0, 3), (1, 5), (7, 4), (8, 1), (9, 2), (100, 7)] {
+                    let mut out = vec![0; units * unit];
+                    team.fill(&mut out, unit, &|first, piece| {
+                        piece.chunks_mut(unit).zip(first..).for_each(|(unit, number)| unit.fill(number as u8 + 1));
+                    });
+                    let whole: Vec<u8> = (0..units).flat_map(|number| vec![number as u8 + 1; unit]).collect();
+                    assert_eq!(out, whole, "{units} units of {unit}");
+                }
+            });
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::geometry::{Point, Rect, SUB};
 use super::resample;
+use crate::engine::Team;
 use crate::media::Frame;
 use crate::ops::SecretBytes;
 
@@ -38,8 +39,8 @@ const FIXED: f64 = 65536.0;
 const FAR: f64 = (1u64 << 30) as f64;
 
 /// The 112x112 crop, rows of RGB pixels. Black where it reaches out of the picture.
-pub(super) fn align(frame: &Frame, points: &[Point; 5]) -> SecretBytes {
-    sample(frame, Similarity::fit(points, &TARGET), SIDE).into()
+pub(super) fn align(frame: &Frame, points: &[Point; 5], team: &Team) -> SecretBytes {
+    sample(frame, Similarity::fit(points, &TARGET), SIDE, team).into()
 }
 
 impl Similarity {
@@ -110,26 +111,29 @@ impl Similarity {
 /// Bound on where a point of the crop may lie in the picture, in 1/256 pixel.
 const MOST_UNITS: i64 = 1 << 30;
 
-/// The crop of `side` x `side` pixels.
-pub(super) fn sample(frame: &Frame, m: Similarity, side: usize) -> Vec<u8> {
+/// The crop of `side` x `side` pixels, whose rows `team` shares.
+pub(super) fn sample(frame: &Frame, m: Similarity, side: usize, team: &Team) -> Vec<u8> {
     let mut crop = vec![0; 3 * side * side];
-    if frame.is_stored_upright() {
-        sample_rows(frame, m, side, 0, &mut crop);
-        return crop;
-    }
-    // From copies of the parts that are looked at, a few rows at a time, so that a large face takes no second picture's memory.
+    team.fill(&mut crop, 3 * side, &|first, rows| match frame.is_stored_upright() {
+        true => sample_rows(frame, m, side, first, rows),
+        false => sample_turned(frame, m, side, first, rows),
+    });
+    crop
+}
+
+/// Rows of the crop from `first` on, from copies of the parts that are looked at: a few rows at a time, so that a large face takes no second
+/// picture's memory.
+fn sample_turned(frame: &Frame, m: Similarity, side: usize, first: usize, rows: &mut [u8]) {
     const ROWS: usize = 8;
-    for (number, crop) in crop.chunks_mut(3 * side * ROWS).enumerate() {
-        let first = number * ROWS;
+    for (first, rows) in (first..).step_by(ROWS).zip(rows.chunks_mut(3 * side * ROWS)) {
         // A pixel's samples lie up to half a pixel around its center.
         let from = |row: usize| row as i32 * SUB - SUB;
         let reach = (from(0)..from(side) + SUB, from(first)..from(first + ROWS) + SUB);
         if let Some((left, top, width, height)) = covered(frame, m, reach, 1) {
             let part = frame.part(left, top, width, height);
-            sample_rows(&part, m.in_part(left, top, 1), side, first, crop);
+            sample_rows(&part, m.in_part(left, top, 1), side, first, rows);
         }
     }
-    crop
 }
 
 /// Rows of the crop from `first` on, from a frame that is stored upright.
@@ -159,15 +163,15 @@ fn sample_rows(frame: &Frame, m: Similarity, side: usize, first: usize, crop: &m
 
 /// The same, but of a face that is shrunk more than twofold from a copy of the picture that is reduced by a whole factor first: that is
 /// cheaper, and less sharp at the edge between two factors.
-pub(super) fn sample_reduced(frame: &Frame, m: Similarity, side: usize) -> Vec<u8> {
+pub(super) fn sample_reduced(frame: &Frame, m: Similarity, side: usize, team: &Team) -> Vec<u8> {
     let (times, end) = (m.scale() as usize, side as i32 * SUB);
     match (times > 1).then(|| covered(frame, m, (0..end, 0..end), times)).flatten() {
         Some((left, top, width, height)) => {
             let size = (width / times, height / times);
-            let part = resample::resize_part(frame, (left, top), (width, height), size);
-            sample(&part, m.in_part(left, top, times), side)
+            let part = resample::resize_part(frame, (left, top), (width, height), size, team);
+            sample(&part, m.in_part(left, top, times), side, team)
         }
-        None => sample(frame, m, side),
+        None => sample(frame, m, side, team),
     }
 }
 
@@ -329,6 +333,7 @@ mod tests {
     #[test]
     fn a_frame_that_is_stored_on_its_side_gives_the_same_crop() {
         let noise = |i: usize| (i.wrapping_mul(0x9E37_79B9) >> 13) as u8;
+        let team = &Team::default();
         let stored = Frame::new(400, 300, (0..400 * 300 * 3).map(noise).collect());
         for (mirrored, turn) in [false, true].into_iter().flat_map(|m| Rotation::ALL.map(|turn| (m, turn))) {
             let seen = stored.clone().seen(mirrored, turn);
@@ -337,14 +342,15 @@ mod tests {
                 [(1.0, 0.0, 90.0, 60.0), (0.4, 0.3, 150.0, 10.0), (2.3, -1.2, 40.0, 200.0), (3.5, 0.5, -60.0, -90.0)]
             {
                 let m = Similarity::new((a, b), 1.0, (0.0, 0.0), (x, y));
-                assert_eq!(sample(&seen, m, SIDE), sample(&seen.upright(), m, SIDE), "{mirrored} {turn:?} {a}");
+                let (seen, upright) = (sample(&seen, m, SIDE, team), sample(&seen.upright(), m, SIDE, team));
+                assert_eq!(seen, upright, "{mirrored} {turn:?} {a}");
             }
         }
     }
 
     #[test]
     fn an_aligned_face_is_copied_unchanged() {
-        let crop = align(&ramp(112, 112), &points(|x, y| (x, y)));
+        let crop = align(&ramp(112, 112), &points(|x, y| (x, y)), &Team::default());
         for (i, pixel) in crop.chunks_exact(3).enumerate() {
             let (r, g) = (pixel[0], pixel[1]);
             assert!(r.abs_diff((i % SIDE) as u8) <= 1 && g.abs_diff((i / SIDE) as u8) <= 1, "{i}");
@@ -354,7 +360,7 @@ mod tests {
     #[test]
     fn a_quarter_turn_is_undone() {
         // The picture is the crop turned clockwise: (x, y) lies at (111 - y, x).
-        let crop = align(&ramp(112, 112), &points(|x, y| (111.0 - y, x)));
+        let crop = align(&ramp(112, 112), &points(|x, y| (111.0 - y, x)), &Team::default());
         let pixel = &crop[(5 * SIDE + 20) * 3..];
         assert!(pixel[0].abs_diff(111 - 5) <= 1 && pixel[1].abs_diff(20) <= 1);
     }
@@ -364,13 +370,13 @@ mod tests {
         // Stripes two pixels apart vanish in the mean when the face is four times too large.
         let stripes =
             Frame::new(448, 448, (0..448 * 448).flat_map(|i| [if i % 2 == 0 { 0 } else { 200 }; 3]).collect());
-        let crop = align(&stripes, &points(|x, y| (x * 4.0 + 1.5, y * 4.0 + 1.5)));
+        let crop = align(&stripes, &points(|x, y| (x * 4.0 + 1.5, y * 4.0 + 1.5)), &Team::default());
         let inner = &crop[(40 * SIDE + 20) * 3..(40 * SIDE + 90) * 3];
         assert!(inner.iter().all(|v| v.abs_diff(100) <= 2), "{inner:?}");
     }
 
     #[test]
     fn coinciding_points_give_a_crop_without_panic() {
-        assert_eq!(align(&ramp(8, 8), &[Point { x: 512, y: 512 }; 5]).len(), 3 * SIDE * SIDE);
+        assert_eq!(align(&ramp(8, 8), &[Point { x: 512, y: 512 }; 5], &Team::default()).len(), 3 * SIDE * SIDE);
     }
 }

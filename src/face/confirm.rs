@@ -10,7 +10,7 @@ use super::align::{Similarity, TARGET, Target, sample_reduced};
 use super::detect::{Detector, untilt};
 use super::found::Face;
 use super::geometry::{Point, Rect, SUB};
-use crate::engine::Error;
+use crate::engine::{Error, Team};
 use crate::media::{Frame, Rotation};
 
 /// Width and height of the crop in pixels. With 224 the points get no better, and with 160 they are not good enough; the second
@@ -55,7 +55,7 @@ struct CloserFace {
 impl Detector {
     /// The face with the mean points of both detections; `None` if no turn confirms it as upright by its points.
     pub(super) fn confirm(&mut self, frame: &Frame, face: &Face) -> Result<Option<Face>, Error> {
-        let crop = Crop::around(frame, &face.points);
+        let crop = Crop::around(frame, &face.points, &self.team);
         let first = self.closer(&crop, Rotation::None)?;
         if let Some(found) = first.filter(|found| found.holds() && found.face.score >= SURELY_UPRIGHT) {
             return Ok(Some(mean(face, &found.face)));
@@ -78,7 +78,9 @@ impl Detector {
     /// Repeats the detection until the points agree with those of the previous one.
     fn look_closer(&mut self, frame: &Frame, mut face: Face, looks: usize) -> Result<Option<Face>, Error> {
         for _ in 0..looks {
-            let Some(found) = self.closer(&Crop::around(frame, &face.points), Rotation::None)? else { return Ok(None) };
+            let Some(found) = self.closer(&Crop::around(frame, &face.points, &self.team), Rotation::None)? else {
+                return Ok(None);
+            };
             if found.holds() {
                 return Ok(Some(mean(&face, &found.face)));
             }
@@ -111,9 +113,9 @@ impl CloserFace {
 }
 
 impl Crop {
-    fn around(frame: &Frame, points: &[Point; 5]) -> Self {
+    fn around(frame: &Frame, points: &[Point; 5], team: &Team) -> Self {
         let similarity = Similarity::fit(points, &target());
-        let pixels = sample_reduced(frame, similarity, SIDE);
+        let pixels = sample_reduced(frame, similarity, SIDE, team);
         Self { pixels: Frame::new(SIDE, SIDE, pixels), points: *points, similarity }
     }
 

@@ -6,6 +6,7 @@
 
 use super::geometry::{Rect, SUB};
 use super::resample;
+use crate::engine::Team;
 use crate::media::Frame;
 
 /// One way to crop the surroundings.
@@ -28,7 +29,7 @@ pub(super) fn has_surroundings(frame: &Frame, face: Rect) -> bool {
 }
 
 /// The context of a face, `side` x `side` pixels. `None` where the box has no area or lies outside of the picture.
-pub(super) fn context(frame: &Frame, face: Rect, view: CropSpec, side: usize) -> Option<Frame> {
+pub(super) fn context(frame: &Frame, face: Rect, view: CropSpec, side: usize, team: &Team) -> Option<Frame> {
     let (width, height) = (face.width(), face.height());
     if width == 0 || height == 0 {
         return None;
@@ -49,7 +50,7 @@ pub(super) fn context(frame: &Frame, face: Rect, view: CropSpec, side: usize) ->
     }
     let (left, columns) = inside(i64::from(middle.x) - w / 2, w, most_right);
     let (top, rows) = inside(i64::from(middle.y) - h / 2, h, most_down);
-    let cut = resample::resize_part(frame, (left, top), (columns, rows), (side, side));
+    let cut = resample::resize_part(frame, (left, top), (columns, rows), (side, side), team);
     Some(if view.mirrored { cut.mirrored() } else { cut })
 }
 
@@ -82,16 +83,16 @@ mod tests {
     #[test]
     fn the_crop_is_centered_on_the_face_where_there_is_room() {
         // 2.7 times 40 pixels around (100, 80): columns 46 to 154, rows 26 to 134.
-        let cut = context(&ramp(200, 160), face(80, 60, 40, 40), PLAIN, 109).unwrap();
+        let cut = context(&ramp(200, 160), face(80, 60, 40, 40), PLAIN, 109, &Team::default()).unwrap();
         assert_eq!(cut, ramp(200, 160).part(46, 26, 109, 109));
     }
 
     #[test]
     fn the_crop_is_shifted_and_shrunk_to_lie_inside_the_picture() {
-        let cut = context(&ramp(200, 160), face(0, 0, 40, 40), PLAIN, 109).unwrap();
+        let cut = context(&ramp(200, 160), face(0, 0, 40, 40), PLAIN, 109, &Team::default()).unwrap();
         assert_eq!(cut, ramp(200, 160).part(0, 0, 109, 109));
         // A face of 80 by 100 would need 216 by 270 pixels; 159 high is all there is, 127 wide goes with it.
-        let cut = context(&ramp(200, 160), face(60, 30, 80, 100), PLAIN, 64).unwrap();
+        let cut = context(&ramp(200, 160), face(60, 30, 80, 100), PLAIN, 64, &Team::default()).unwrap();
         assert_eq!(cut, resample::resize(&ramp(200, 160).part(36, 0, 128, 160), 64, 64));
     }
 
@@ -101,14 +102,18 @@ mod tests {
         assert!(!has_surroundings(&ramp(120, 200), face(10, 10, 100, 100)));
         assert!(!has_surroundings(&ramp(200, 120), face(10, 10, 100, 100)));
         let mirrored =
-            context(&ramp(200, 160), face(80, 60, 40, 40), CropSpec { mirrored: true, ..PLAIN }, 32).unwrap();
-        assert_eq!(mirrored.mirrored(), context(&ramp(200, 160), face(80, 60, 40, 40), PLAIN, 32).unwrap());
+            context(&ramp(200, 160), face(80, 60, 40, 40), CropSpec { mirrored: true, ..PLAIN }, 32, &Team::default())
+                .unwrap();
+        assert_eq!(
+            mirrored.mirrored(),
+            context(&ramp(200, 160), face(80, 60, 40, 40), PLAIN, 32, &Team::default()).unwrap()
+        );
     }
 
     #[test]
     fn empty_boxes_and_boxes_outside_give_no_crop() {
-        assert!(context(&ramp(20, 20), face(5, 5, 0, 10), PLAIN, 8).is_none());
-        assert!(context(&ramp(20, 20), face(30, 5, 10, 10), PLAIN, 8).is_none());
+        assert!(context(&ramp(20, 20), face(5, 5, 0, 10), PLAIN, 8, &Team::default()).is_none());
+        assert!(context(&ramp(20, 20), face(30, 5, 10, 10), PLAIN, 8, &Team::default()).is_none());
     }
 
     proptest! {
@@ -119,7 +124,7 @@ mod tests {
             (w, h) in (0i32..2000, 0i32..2000),
             (scale, mirrored) in (1i64..500, any::<bool>()),
         ) {
-            if let Some(cut) = context(&ramp(fw, fh), face(x, y, w, h), CropSpec { scale, mirrored }, 8) {
+            if let Some(cut) = context(&ramp(fw, fh), face(x, y, w, h), CropSpec { scale, mirrored }, 8, &Team::default()) {
                 prop_assert_eq!((cut.width(), cut.height()), (8, 8));
             }
             has_surroundings(&ramp(fw, fh), face(x, y, w, h));

@@ -21,6 +21,8 @@ use crate::ops::SecretBytes;
 pub struct Detector {
     coarse: Session,
     fine: Session,
+    /// Whoever helps this thread.
+    pub(super) team: Team,
     blue_first: bool,
     score: f32,
     overlap: f32,
@@ -46,7 +48,8 @@ impl Detector {
             return Err(Error::models(format!("{} is no detector", info.name)));
         };
         let blue_first = info.input.channels == crate::engine::Channels::Bgr;
-        Ok(Self { coarse: coarse.session(team)?, fine: fine.session(team)?, blue_first, score, overlap })
+        let (coarse, fine, team) = (coarse.session(team)?, fine.session(team)?, team.clone());
+        Ok(Self { coarse, fine, team, blue_first, score, overlap })
     }
 
     /// The faces of a frame, the largest first; empty if no search finds one.
@@ -56,7 +59,7 @@ impl Detector {
             return Ok(faces);
         }
         let coarse = self.coarse.side();
-        let tiny = shrink(frame, coarse / 2);
+        let tiny = shrink(frame, coarse / 2, &self.team);
         let every = |turn| pictures.iter().map(move |(small, is_fine)| (small, *is_fine, turn));
         let turned = Rotation::ALL[1..].iter().flat_map(|&turn| every(turn));
         for (small, is_fine, turn) in [(&tiny, false, Rotation::None)].into_iter().chain(turned) {
@@ -76,7 +79,7 @@ impl Detector {
 
     /// The same with the first search only: for one of many frames in which no face is expected.
     pub fn detect_coarse(&mut self, frame: &Frame) -> Result<Vec<Face>, Error> {
-        self.look(frame, &shrink(frame, self.coarse.side()), false, Rotation::None)
+        self.look(frame, &shrink(frame, self.coarse.side(), &self.team), false, Rotation::None)
     }
 
     /// The faces of at least `least` confidence in a square picture of no more than the coarse search's side, in its own coordinates, in
@@ -94,7 +97,7 @@ impl Detector {
     fn first_looks(&mut self, frame: &Frame) -> Result<(Vec<Face>, Vec<Copied>), Error> {
         let mut pictures = vec![];
         for (side, is_fine) in [(self.coarse.side(), false), (self.fine.side(), true)] {
-            let small = shrink(frame, side);
+            let small = shrink(frame, side, &self.team);
             let faces = self.look(frame, &small, is_fine, Rotation::None)?;
             if !faces.is_empty() {
                 return Ok((faces, vec![]));
@@ -137,11 +140,12 @@ impl Detector {
 }
 
 /// The picture with its longer side resized to `side` pixels.
-fn shrink(frame: &Frame, side: usize) -> Frame {
+fn shrink(frame: &Frame, side: usize, team: &Team) -> Frame {
     let (w, h) = (frame.width() as u64, frame.height() as u64);
     let (side, longer) = (side as u64, w.max(h));
     let fit = |length: u64| ((side * length * 2 + longer) / (longer * 2)).clamp(1, side) as usize;
-    resample::resize(frame, fit(w), fit(h))
+    let whole = (frame.width(), frame.height());
+    resample::resize_part(frame, (0, 0), whole, (fit(w), fit(h)), team)
 }
 
 /// Undoes a clockwise turn: the position of a point of the turned picture in the upright one of `width` x `height` units.

@@ -47,6 +47,8 @@ pub struct Extractor {
     pub(super) second_person: SecondPerson,
     /// Shared by all threads.
     pub(super) memory: Memory,
+    /// Whoever helps this thread.
+    pub(super) team: Team,
     /// Whoever decodes clips while their frames are judged.
     pub(super) clips: Team,
 }
@@ -169,6 +171,7 @@ impl FacePipeline {
             limits: self.limits.clone(),
             second_person: self.second_person,
             memory: self.memory.clone(),
+            team: team.clone(),
             clips: team.another(),
         })
     }
@@ -230,7 +233,7 @@ impl Extractor {
 
     /// The frame of a picture file, with its part of the memory budget reserved.
     pub fn decode(&self, bytes: &[u8], stop: &Stop<'_>) -> Result<HeldMedia, Error> {
-        Ok(media::decode(bytes, &Means { limits: &self.limits, memory: &self.memory, stop, fork: &() })?)
+        Ok(media::decode(bytes, &Means { limits: &self.limits, memory: &self.memory, stop, threads: &() })?)
     }
 
     /// The template of the most central person, and whether the service would refuse the picture for a second person.
@@ -276,7 +279,7 @@ impl Extractor {
         let face = faces.first().ok_or(Error::NoFace)?;
         let face = self.confirmed(&frame, face)?;
         let confirmed = clock();
-        let crop = align(&frame, &face.points);
+        let crop = align(&frame, &face.points, &self.team);
         let quality = Quality::measure(&face, &crop);
         let aligned = clock();
         self.embed(&crop, &quality)?;
@@ -293,7 +296,7 @@ impl Extractor {
         on_time(stop)?;
         let face = self.confirmed(frame, &face)?;
         on_time(stop)?;
-        let crop = align(frame, &face.points);
+        let crop = align(frame, &face.points, &self.team);
         let quality = Quality::measure(&face, &crop);
         if let Some(defect) = quality.defect() {
             return Err(Error::Unusable(defect));
@@ -321,7 +324,7 @@ impl Extractor {
 
     /// The embedding of a face, whatever its quality: to tell whether it is the same person's as another, not for a template.
     pub(super) fn embedding_of(&mut self, frame: &Frame, face: &Face) -> Result<Embedding, engine::Error> {
-        let crop = align(frame, &face.points);
+        let crop = align(frame, &face.points, &self.team);
         self.embedding(&crop, &Quality::measure(face, &crop))
     }
 

@@ -55,7 +55,7 @@ mod tests {
             let frame = extractor.decode(bytes, &|| false).unwrap();
             let face = extractor.central(&frame).unwrap();
             let face = extractor.confirmed(&frame, &face).unwrap();
-            (face, align(&frame, &face.points).to_vec())
+            (face, align(&frame, &face.points, &extractor.team).to_vec())
         };
         pictures.map(&mut person).into()
     }

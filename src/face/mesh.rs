@@ -60,22 +60,22 @@ impl Landmarks {
             none => none.insert(plan.session(&self.team)?),
         };
         let Some(first) = Region::around_face(face) else { return Ok(None) };
-        let Some(mesh) = look(session, frame, first)? else { return Ok(None) };
+        let Some(mesh) = look(session, frame, first, &self.team)? else { return Ok(None) };
         match Region::around_mesh(&mesh) {
-            Some(closer) => look(session, frame, closer),
+            Some(closer) => look(session, frame, closer, &self.team),
             None => Ok(None),
         }
     }
 }
 
 /// What the model sees in a square.
-fn look(session: &mut Session, frame: &Frame, region: Region) -> Result<Option<Mesh>, Error> {
+fn look(session: &mut Session, frame: &Frame, region: Region, team: &Team) -> Result<Option<Mesh>, Error> {
     let side = session.side();
     let (scale, half) = (region.side / side as f64, side as f64 / 2.0);
     // The model reads its crop upside down. Pixels are at their centers, half a pixel from where the crop begins.
     let (x, y) = region.across;
     let transform = Similarity::new((-x, -y), scale, (half - 0.5, half - 0.5), region.middle);
-    let crop = Frame::new(side, side, sample_reduced(frame, transform, side));
+    let crop = Frame::new(side, side, sample_reduced(frame, transform, side, team));
     let maps = session.run(&padded(&crop, side, side, false))?;
     let values = |name: &str| maps.iter().find(|map| map.name == name).map(|map| &map.values);
     let (Some(points), Some(&[certainty])) = (values("points"), values("face").map(Vec::as_slice)) else {

@@ -9,6 +9,7 @@ use super::align::{SIDE, align};
 use super::found::Face;
 use super::geometry::SUB;
 use super::glasses::eyes_to_cheeks;
+use crate::engine::Team;
 use crate::media::{Frame, Rotation};
 use crate::ops::counted;
 
@@ -118,7 +119,7 @@ const DIRECTIONS: [usize; 4] = [1, SIDE, SIDE + 1, SIDE - 1];
 impl QualityDefect {
     /// The defect of a face that the second detection does not confirm, as far as can be told.
     pub(super) fn of_unconfirmed(frame: &Frame, face: &Face) -> Self {
-        Quality::measure(face, &align(frame, &face.points)).defect_of_unconfirmed()
+        Quality::measure(face, &align(frame, &face.points, &Team::default())).defect_of_unconfirmed()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::extractor::{Extractor, FacePipeline};
 use crate::engine::{Crew, Team};
-use crate::media::Fork;
+use crate::media::Threads;
 use crate::work::{Help, Pool};
 
 /// Starts so many workers and a queue of `capacity` jobs before them.
@@ -33,9 +33,13 @@ impl Help for Crew {
     }
 }
 
-impl Fork for Team {
+impl Threads for Team {
     fn fork(&self, other: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut()) {
         self.fork(other, mine);
+    }
+
+    fn fill(&self, out: &mut [u8], unit: usize, fill: &(dyn Fn(usize, &mut [u8]) + Sync)) {
+        self.fill(out, unit, fill);
     }
 }
 

@@ -13,20 +13,27 @@ pub struct Means<'a> {
     /// Polled while decoding: returns true to stop.
     pub stop: &'a Stop<'a>,
     /// Who else decodes.
-    pub fork: &'a dyn Fork,
+    pub threads: &'a dyn Threads,
 }
 
-/// Runs something beside something else, if there is a thread for it.
-pub trait Fork {
+/// This thread, and others that may help it.
+pub trait Threads {
     /// Runs `mine` on this thread, and `other` beside it or after it. Each is called once.
     fn fork(&self, other: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut());
+
+    /// Has `fill` called for consecutive pieces of `out`, with the number of a piece's first unit. Units of so many bytes stay together.
+    fn fill(&self, out: &mut [u8], unit: usize, fill: &(dyn Fn(usize, &mut [u8]) + Sync));
 }
 
-/// On this thread alone.
-impl Fork for () {
+/// This thread alone.
+impl Threads for () {
     fn fork(&self, other: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut()) {
         mine();
         other();
+    }
+
+    fn fill(&self, out: &mut [u8], _: usize, fill: &(dyn Fn(usize, &mut [u8]) + Sync)) {
+        fill(0, out);
     }
 }
 

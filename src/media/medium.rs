@@ -180,7 +180,7 @@ impl<'a> Medium<'a> {
             }
             Self::Video(clip) => {
                 let _room = means.room(clip.bytes() + keep)?;
-                match clip.sample(count, means.stop, means.fork, |shot| {
+                match clip.sample(count, means.stop, means.threads, |shot| {
                     each(shot.frame, Some(Duration::from_micros(u64::try_from(shot.time_us).unwrap_or_default())))
                 }) {
                     Ok(_) => Ok(()),

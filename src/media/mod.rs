@@ -20,7 +20,7 @@ mod yuv;
 
 pub use archive::fuzz as fuzz_archive;
 pub use frame::{Frame, Rotation, mirrored};
-pub use means::{Fork, Means};
+pub use means::{Means, Threads};
 pub use medium::{Details, Error as MediumError, Kind, Medium, kind};
 pub use raw::fuzz as fuzz_raw;
 pub use shape::Shape;

@@ -4,6 +4,7 @@
 
 use super::Frame;
 use super::frame::StoredPart;
+use super::means::Threads;
 
 /// Fraction bits of a weight of rows: with eight, sums of bytes fit 16 bits, the width at which vector units have the most lanes.
 const DOWN: u32 = 8;
@@ -12,30 +13,34 @@ const ACROSS: u32 = 14;
 
 /// The picture resized to `width` x `height` pixels, both at least 1, and stored upright.
 pub(crate) fn resize(frame: &Frame, width: usize, height: usize) -> Frame {
-    resize_part(frame, (0, 0), (frame.width(), frame.height()), (width, height))
+    resize_part(frame, (0, 0), (frame.width(), frame.height()), (width, height), &())
 }
 
-/// The same for the part of the picture of `size` whose top left corner is at `place`: column and row.
+/// The same for the part of the picture of `size` whose top left corner is at `place`: column and row. `threads` share the rows.
 pub(crate) fn resize_part(
     frame: &Frame,
     place: (usize, usize),
     size: (usize, usize),
     (width, height): (usize, usize),
+    threads: &dyn Threads,
 ) -> Frame {
-    let stored = if frame.is_on_its_side() { (height, width) } else { (width, height) };
-    frame.map_part(place, size, |part| resize_stored(&part, stored))
+    let (width, height) = if frame.is_on_its_side() { (height, width) } else { (width, height) };
+    frame.map_part(place, size, |part| {
+        let (down, across) = (weights(part.height, height, DOWN), weights(part.width, width, ACROSS));
+        let mut pixels = vec![0; width * height * 3];
+        threads.fill(&mut pixels, width * 3, &|first, rows| resize_rows(&part, &down[first..], &across, rows));
+        Frame::new(width, height, pixels)
+    })
 }
 
-/// First down, where whole rows are summed, then across.
-fn resize_stored(part: &StoredPart<'_>, (width, height): (usize, usize)) -> Frame {
-    let (down, across) = (weights(part.height, height, DOWN), weights(part.width, width, ACROSS));
-    let mut pixels = vec![0; width * height * 3];
+/// Rows of the resized part: first down, where whole rows are summed, then across.
+fn resize_rows(part: &StoredPart<'_>, down: &[Taps], across: &[Taps], rows: &mut [u8]) {
     let mut values = vec![0u16; part.width * 3];
-    for (taps, out) in down.iter().zip(pixels.chunks_exact_mut(width * 3)) {
+    for (taps, out) in down.iter().zip(rows.chunks_exact_mut(across.len() * 3)) {
         sum_rows(part, taps, &mut values);
         let out = out.as_chunks_mut().0;
         // A picture is usually a whole number of times as wide: then all pixels have the same weights.
-        match (part.width % width, &*across[0].weights) {
+        match (part.width % across.len(), &*across[0].weights) {
             (0, &[a, b]) => means(values.as_chunks::<6>().0, [a, b], out),
             (0, &[a, b, c]) => means(values.as_chunks::<9>().0, [a, b, c], out),
             (0, &[a, b, c, d]) => means(values.as_chunks::<12>().0, [a, b, c, d], out),
@@ -46,7 +51,6 @@ fn resize_stored(part: &StoredPart<'_>, (width, height): (usize, usize)) -> Fram
             }
         }
     }
-    Frame::new(width, height, pixels)
 }
 
 /// The weighted sum of whole rows, a stretch of columns at a time, which stays in registers.

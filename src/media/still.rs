@@ -285,7 +285,7 @@ pub fn fuzz(bytes: &[u8]) {
         assert!(Layout::read(&longer) == Ok(layout), "what follows the end does not matter");
     }
     let memory = Memory::of(4 << 20);
-    let means = Means { limits: &limits, memory: &memory, stop: &|| false, fork: &() };
+    let means = Means { limits: &limits, memory: &memory, stop: &|| false, threads: &() };
     let result = decode(bytes, &means);
     if let Ok(held) = &result {
         let pixels = held.width() * held.height();
@@ -304,7 +304,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8], memory: &Memory) -> Result<HeldMedia, Error> {
-        decode(bytes, &Means { limits: &Limits::default(), memory, stop: &|| false, fork: &() })
+        decode(bytes, &Means { limits: &Limits::default(), memory, stop: &|| false, threads: &() })
     }
 
     #[test]
@@ -325,8 +325,8 @@ mod tests {
         assert!(matches!(&refused, Error::TooLarge(what) if what.contains("of memory")), "{refused}");
         let busy = memory(8 << 20);
         let _other = busy.decode.reserve(busy.decode.total() - 1000, &|| false).unwrap();
-        let late =
-            decode(&jpeg, &Means { limits: &Limits::default(), memory: &busy, stop: &|| true, fork: &() }).unwrap_err();
+        let late = decode(&jpeg, &Means { limits: &Limits::default(), memory: &busy, stop: &|| true, threads: &() })
+            .unwrap_err();
         assert_eq!(late, Error::Late);
     }
 
@@ -364,7 +364,7 @@ mod tests {
     fn a_stopped_decoding_is_reported_as_late() {
         let picture = include_bytes!("../../tests/pictures/progressive.jpg");
         let memory = Memory::of(1 << 28);
-        let means = Means { limits: &Limits::default(), memory: &memory, stop: &|| true, fork: &() };
+        let means = Means { limits: &Limits::default(), memory: &memory, stop: &|| true, threads: &() };
         assert_eq!(decode(picture, &means).unwrap_err(), Error::Late);
         assert_eq!(memory.decode.free(), memory.decode.total());
     }

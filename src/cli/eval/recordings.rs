@@ -86,7 +86,7 @@ pub(super) fn each_recording<G: Gather, T: Send + 'static>(
     let (root, limits, memory, known) =
         (root.to_owned(), settings.limits.clone(), faces.memory().clone(), sources.clone());
     let found = each(settings, &faces, &names, move |extractor, name| {
-        let means = Means { limits: &limits, memory: &memory, stop: &|| false, fork: &() };
+        let means = Means { limits: &limits, memory: &memory, stop: &|| false, threads: &() };
         let source = known.iter().find(|source| source.name == name).expect("it is one of them");
         let mut gathered = begin();
         source.show(&root, extractor, &means, &mut gathered)?;

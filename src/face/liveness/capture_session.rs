@@ -320,7 +320,7 @@ impl CaptureSession {
         self.effort.detect += (self.clock)() - start;
         let Some(face) = confirmed? else {
             // Too much light may be what hides the face.
-            let quality = Quality::measure(&face, &align(frame, &face.points));
+            let quality = Quality::measure(&face, &align(frame, &face.points, &extractor.team));
             self.seen = Some(quality);
             return Err(Error::Unusable(quality.defect_of_unconfirmed()));
         };
@@ -329,7 +329,7 @@ impl CaptureSession {
             return Err(Error::Unusable(QualityDefect::Lying(turn)));
         }
         let start = (self.clock)();
-        let crop = align(frame, &face.points);
+        let crop = align(frame, &face.points, &extractor.team);
         let quality = Quality::measure(&face, &crop);
         self.seen = Some(quality);
         self.effort.align += (self.clock)() - start;

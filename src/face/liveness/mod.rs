@@ -85,7 +85,7 @@ impl Extractor {
     ) -> Result<(PadResult, Effort), Error> {
         let (limits, memory) = (self.limits.clone(), self.memory.clone());
         let clips = self.clips.clone();
-        let means = Means { limits: &limits, memory: &memory, stop: late, fork: &clips };
+        let means = Means { limits: &limits, memory: &memory, stop: late, threads: &clips };
         let medium = Medium::open(bytes, &means)?;
         let details = medium.details();
         let kind = if matches!(medium, Medium::Picture(..)) { Kind::Still } else { Kind::Sequence };

@@ -248,7 +248,7 @@ impl SubjectTracker {
     /// Judges a confirmed face, if it is good enough for that.
     fn judge(&mut self, extractor: &mut Extractor, frame: Frame, face: &Face, stop: &Stop<'_>) -> Result<(), Error> {
         let start = (self.clock)();
-        let crop = align(&frame, &face.points);
+        let crop = align(&frame, &face.points, &extractor.team);
         let quality = Quality::measure(face, &crop);
         self.seen = Some(quality);
         let aligned = (self.clock)();

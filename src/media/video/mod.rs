@@ -31,7 +31,7 @@ use self::run::Run;
 use self::track::{Family, Track};
 use super::Shape;
 use super::frame::{Frame, Rotation};
-use super::means::Fork;
+use super::means::Threads;
 use super::yuv::Picture;
 use crate::ops::{Limits, Stop};
 
@@ -180,7 +180,7 @@ impl<'a> Clip<'a> {
     /// each to `each`, in order of time, until that breaks off. Returns how many it passed; a segment without a sound frame gives
     /// none.
     ///
-    /// While `each` has a frame, the next one may be decoded beside it, as `fork` has it. `stop` is polled between samples, and inside
+    /// While `each` has a frame, the next one may be decoded beside it, as `threads` has it. `stop` is polled between samples, and inside
     /// large ones; true ends with [`Error::TooSlow`]. Damaged frames,
     /// and those that are predicted from them, are left out; if these are more than half of the chosen ones, the clip is
     /// [`Error::Damaged`], even though frames may have been passed already.
@@ -188,7 +188,7 @@ impl<'a> Clip<'a> {
         &self,
         count: usize,
         stop: &Stop<'_>,
-        fork: &dyn Fork,
+        threads: &dyn Threads,
         mut each: impl FnMut(ClipFrame) -> ControlFlow<()>,
     ) -> Result<usize, Error> {
         let samples = &self.track.samples;
@@ -199,7 +199,7 @@ impl<'a> Clip<'a> {
         effort.add(samples.iter().map(|sample| sample.data.len()).sum(), 0)?;
         let mut given = 0;
         let mut failed = None;
-        self.decode(&plan, stop, fork, |time_us, picture| match self.frame(picture, &mut effort) {
+        self.decode(&plan, stop, threads, |time_us, picture| match self.frame(picture, &mut effort) {
             Ok(frame) => {
                 given += 1;
                 each(ClipFrame { frame, time_us })
@@ -241,7 +241,7 @@ impl<'a> Clip<'a> {
         &self,
         plan: &SamplingPlan,
         stop: &Stop<'_>,
-        fork: &dyn Fork,
+        threads: &dyn Threads,
         mut each: impl FnMut(i64, Picture) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let mut run = Run::new(&self.track, &self.limits, plan)?;
@@ -249,7 +249,7 @@ impl<'a> Clip<'a> {
         while let Some((time_us, picture)) = next.take() {
             let (mut picture, mut flow) = (Some(picture), ControlFlow::Continue(()));
             let mut following = Ok(None);
-            fork.fork(&mut || following = run.next(stop), &mut || {
+            threads.fork(&mut || following = run.next(stop), &mut || {
                 if let Some(picture) = picture.take() {
                     flow = each(time_us, picture);
                 }

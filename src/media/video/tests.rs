@@ -63,12 +63,16 @@ fn info_and_frames_are_upright() {
 /// Decodes on another thread.
 struct Beside;
 
-impl Fork for Beside {
+impl Threads for Beside {
     fn fork(&self, other: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut()) {
         std::thread::scope(|scope| {
             scope.spawn(other);
             mine();
         });
+    }
+
+    fn fill(&self, out: &mut [u8], _: usize, fill: &(dyn Fn(usize, &mut [u8]) + Sync)) {
+        fill(0, out);
     }
 }
 

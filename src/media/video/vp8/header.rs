@@ -139,6 +139,13 @@ pub(super) struct Header {
     pub(super) golden_not_alternate: u8,
 }
 
+impl Header {
+    /// Whether the frame's picture becomes a reference, or the references change places.
+    pub(super) fn is_kept(&self) -> bool {
+        self.refresh_last || self.golden != Update::Keep || self.alternate != Update::Keep
+    }
+}
+
 /// The first partition after the header, and the coefficient partitions.
 pub(super) struct Partitions<'a> {
     pub(super) modes: BoolDecoder<'a>,

@@ -165,6 +165,28 @@ impl Decoder {
     }
 }
 
+impl Decoder {
+    /// Leaves out a frame that [`is_disposable`]: only what its header changes for later ones is applied.
+    ///
+    /// # Errors
+    /// If its header is damaged, or there is no key frame.
+    pub fn skip(&mut self, data: &[u8]) -> Result<(), Error> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let (tag, body) = Tag::read(data)?;
+        let scene = self.scene.as_mut().ok_or(Error::NoKeyFrame)?;
+        let mut state = self.state.clone();
+        let (header, _) = header::read(&tag, body, &mut state)?;
+        scene.modes.begin_frame(state.segmentation.enabled);
+        if let Some(probabilities) = header.restore {
+            state.probabilities = probabilities;
+        }
+        self.state = state;
+        Ok(())
+    }
+}
+
 impl Scene {
     fn new(width: usize, height: usize) -> Self {
         let (columns, rows) = (width.div_ceil(16), height.div_ceil(16));
@@ -256,6 +278,14 @@ impl Scene {
 /// Whether `data` begins like a key frame.
 pub fn is_key(data: &[u8]) -> bool {
     data.first().is_some_and(|first| first & 1 == 0)
+}
+
+/// Whether no other frame needs the pixels and the segment map of the frame in `data`: encoders with temporal layers write such frames.
+pub fn is_disposable(data: &[u8]) -> bool {
+    let Ok((tag, body)) = Tag::read(data) else { return false };
+    // What the header holds for this question depends on no earlier one.
+    let read = header::read(&tag, body, &mut State::default());
+    tag.key.is_none() && read.is_ok_and(|(header, _)| !header.is_kept() && header.segment_map.is_none())
 }
 
 /// Whether the frame in `data` is to be shown.
