@@ -136,7 +136,7 @@ _faceplate() {
             return 0
             ;;
         faceplate__subcmd__bench)
-            opts="-h --step --runs --team --settings --set --listen --models --workers --log --help"
+            opts="-h --step --runs --team --alone --settings --set --listen --models --workers --log --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

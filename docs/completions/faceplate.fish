@@ -92,6 +92,7 @@ complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l listen -d 
 complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l models -d 'inference.models: other models than the embedded ones' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l workers -d 'inference.workers: how many threads infer' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l alone -d 'Cut the work for the whole team, but compute all of it on one thread: cross/count counts what each of the team would do'
 complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -s h -l help -d 'Print help'
 complete -c faceplate -n "__fish_faceplate_using_subcommand template; and not __fish_seen_subcommand_from show join" -l settings -d 'The settings file (TOML)' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand template; and not __fish_seen_subcommand_from show join" -l set -d 'Any setting' -r
