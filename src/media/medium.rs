@@ -127,12 +127,15 @@ pub fn kind(bytes: &[u8]) -> Option<Kind> {
     }
 }
 
+/// Pixels of a picture of which a copy may be made: a best shot has no more.
+const COPIED: u64 = 1920 * 1080;
+
 impl<'a> Medium<'a> {
     /// Reads the medium's description. Decodes it if it is a picture.
     pub fn open(bytes: &'a [u8], means: &Means<'_>) -> Result<Self, Error> {
         match kind(bytes) {
             Some(Kind::Picture) => {
-                let held = still::decode(bytes, means).map_err(|e| Error::of_picture(None, e))?;
+                let held = still::decode_for(bytes, means, COPIED).map_err(|e| Error::of_picture(None, e))?;
                 Ok(Self::Picture(held, still::mime(bytes)))
             }
             Some(Kind::Video) => {
@@ -165,7 +168,7 @@ impl<'a> Medium<'a> {
     }
 
     /// Passes at most `count` frames to `each` in order, spread over the whole; fewer if `each` breaks. Reserves memory for
-    /// one frame, and for `keep` bytes that `each` keeps. Frames of a video come with their times.
+    /// one frame and a copy of a part of it, and for `keep` bytes that `each` keeps. Frames of a video come with their times.
     pub fn timed_frames(
         self,
         count: usize,
@@ -202,7 +205,8 @@ impl<'a> Medium<'a> {
                         continue;
                     }
                     let HeldMedia { frame, room: _until_it_was_seen } =
-                        still::decode(&entry.data, means).map_err(|e| Error::of_picture(Some(entry.name), e))?;
+                        still::decode_for(&entry.data, means, COPIED)
+                            .map_err(|e| Error::of_picture(Some(entry.name), e))?;
                     if each(frame, None).is_break() {
                         break;
                     }

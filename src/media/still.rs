@@ -112,6 +112,11 @@ const BYTES: u64 = 3;
 
 /// Decodes one picture. Never allocates for a size that exceeds the limits or was not reserved.
 pub fn decode(bytes: &[u8], means: &Means<'_>) -> Result<HeldMedia, Error> {
+    decode_for(bytes, means, 0)
+}
+
+/// The same, with room for a copy of so many pixels at the most, which is made of the frame.
+pub(super) fn decode_for(bytes: &[u8], means: &Means<'_>, copied: u64) -> Result<HeldMedia, Error> {
     if bytes.is_empty() {
         return Err(Error::Empty);
     }
@@ -119,25 +124,25 @@ pub fn decode(bytes: &[u8], means: &Means<'_>) -> Result<HeldMedia, Error> {
         return Err(Error::TooLarge(format!("it is over the limit of {} bytes", means.limits.picture_bytes)));
     }
     let mut held = if bytes.starts_with(JPEG) {
-        decode_jpeg(bytes, means)?
+        decode_jpeg(bytes, means, copied)?
     } else if bytes.starts_with(png::SIGNATURE) {
-        decode_png(bytes, means)?
+        decode_png(bytes, means, copied)?
     } else {
         return Err(Error::Format { looks_like: formats::name(bytes) });
     };
     let pixels = (held.frame.width() * held.frame.height()) as u64;
-    held.room.shrink(pixels * BYTES);
+    held.room.shrink((pixels + copied.min(pixels)) * BYTES);
     Ok(held)
 }
 
-fn decode_jpeg(bytes: &[u8], means: &Means<'_>) -> Result<HeldMedia, Error> {
+fn decode_jpeg(bytes: &[u8], means: &Means<'_>, copied: u64) -> Result<HeldMedia, Error> {
     let layout = Layout::read(bytes)?;
     let pixels = check_size(layout.width.into(), layout.height.into(), means.limits)?;
     layout.check(means.limits.picture_pixels)?;
     let exif = layout.exif.clone().and_then(|exif| exif::orientation(&bytes[exif]));
     let turn = exif.unwrap_or(Orientation::NoTransforms);
     let out = pixels * BYTES;
-    let room = means.room(layout.working_bytes() + out)?;
+    let room = means.room(out + layout.working_bytes().max(copied.min(pixels) * BYTES))?;
     let opened = jpeg::open(bytes, &layout, means.stop)?;
     let color = if opened.color() == jpeg::Color::Gray { ColorType::L8 } else { ColorType::Rgb8 };
     let mut buffer = zeros(out)?;
@@ -146,7 +151,7 @@ fn decode_jpeg(bytes: &[u8], means: &Means<'_>) -> Result<HeldMedia, Error> {
     finish(buffer, (layout.width.into(), layout.height.into()), color, turn, room)
 }
 
-fn decode_png(bytes: &[u8], means: &Means<'_>) -> Result<HeldMedia, Error> {
+fn decode_png(bytes: &[u8], means: &Means<'_>, copied: u64) -> Result<HeldMedia, Error> {
     let limits = means.limits;
     let told = |error: ImageError| if (means.stop)() { Error::Late } else { damaged(&error) };
     let chunks = png::walk(bytes);
@@ -165,7 +170,7 @@ fn decode_png(bytes: &[u8], means: &Means<'_>) -> Result<HeldMedia, Error> {
     decoder.set_limits(allocation(limits)).map_err(told)?;
     let color = decoder.color_type();
     let out = rgb::bytes(pixels, color);
-    let room = means.room(png::working_bytes(&decoder) + out)?;
+    let room = means.room(out + png::working_bytes(&decoder).max(copied.min(pixels) * BYTES))?;
     let (mut buffer, count) = (zeros(out)?, decoder.total_bytes());
     let count = usize::try_from(count).map_err(|_| Error::NoMemory)?;
     decoder.read_image(&mut buffer[..count]).map_err(told)?;
