@@ -37,7 +37,7 @@ use super::error::{Error, on_time};
 use super::extractor::Extractor;
 use super::score::Score;
 use crate::engine;
-use crate::media::{self, Details, Frame, Means, Medium};
+use crate::media::{Details, Frame, Means, Medium};
 use crate::ops::{SecretBytes, Stop};
 
 /// Result of judging a medium.
@@ -124,5 +124,5 @@ fn shot_of(seen: &SubjectEvidence, subject: &[usize]) -> Result<Option<SecretByt
     let of_subject = seen.shots.iter().filter(|shot| subject.contains(&shot.judged));
     let best = of_subject.max_by_key(|shot| seen.judged[shot.judged].rank);
     let told = |what| engine::Error::run(format!("the best shot could not be written: {what}"));
-    best.map(|shot| media::to_jpeg(&shot.frame).map_err(told)).transpose()
+    best.map(|shot| shot.shot.written().map_err(told)).transpose()
 }

@@ -1,9 +1,12 @@
 //! Chooses the best shot and limits its size.
 
+use std::borrow::Cow;
+
 use crate::face::align::SIDE;
 use crate::face::quality::{Quality, luma_of};
 use crate::face::resample;
-use crate::media::{Frame, Rotation, Shape};
+use crate::media::{self, Frame, Shape};
+use crate::ops::SecretBytes;
 
 /// People whose best frame is kept: which of them is the subject is known only at the end.
 pub(super) const MOST: usize = 3;
@@ -15,13 +18,39 @@ const PIXELS: usize = 1920 * 1080;
 /// Most bytes of memory that the best shots of a medium take.
 pub(super) const BYTES: u64 = (MOST * PIXELS * 3) as u64;
 
+/// A best shot: a frame that a better one may replace, or what is already written of the only frame there is.
+pub(super) enum Shot {
+    /// Upright, as it is returned to the client.
+    Frame(Frame),
+    /// As JPEG, or why it could not be written.
+    Written(Result<SecretBytes, String>),
+}
+
+impl Shot {
+    /// A frame that is not written yet.
+    pub(super) fn of(frame: Frame) -> Self {
+        let copy = match fitting(&frame) {
+            Cow::Owned(copy) => Some(copy),
+            Cow::Borrowed(_) => None,
+        };
+        Self::Frame(copy.unwrap_or(frame))
+    }
+
+    /// As JPEG, or why it cannot be written.
+    pub(super) fn written(&self) -> Result<SecretBytes, String> {
+        match self {
+            Self::Frame(frame) => media::to_jpeg(frame),
+            Self::Written(jpeg) => jpeg.clone(),
+        }
+    }
+}
+
 /// The frame, scaled down if it is too large.
-pub(super) fn fitting(frame: Frame) -> Frame {
+pub(super) fn fitting(frame: &Frame) -> Cow<'_, Frame> {
     let (width, height) = Shape::SQUARE.size(frame.width(), frame.height(), PIXELS as u64);
-    if (width, height) == (frame.width(), frame.height()) {
-        frame.oriented(false, Rotation::None)
-    } else {
-        resample::resize(&frame, width, height)
+    match (width, height) == (frame.width(), frame.height()) {
+        true => frame.upright(),
+        false => Cow::Owned(resample::resize(frame, width, height)),
     }
 }
 
@@ -69,7 +98,8 @@ mod tests {
     #[test]
     fn large_frames_are_scaled_and_others_stay() {
         let fitted = |width: usize, height: usize| {
-            let fitted = fitting(Frame::new(width, height, vec![7; width * height * 3]));
+            let frame = Frame::new(width, height, vec![7; width * height * 3]);
+            let fitted = fitting(&frame);
             assert!(fitted.pixels().iter().all(|&p| p == 7));
             (fitted.width(), fitted.height())
         };

@@ -11,7 +11,7 @@ use super::beside::Beside;
 use super::evidence::FrameEvidence;
 use super::gestures::GestureWatch;
 use super::pooling::Kind;
-use super::shot;
+use super::shot::{self, Shot};
 use super::verdict::same_person;
 use crate::face::align::align;
 use crate::face::context::{CropSpec, has_surroundings};
@@ -23,8 +23,8 @@ use crate::face::quality::{Quality, QualityDefect};
 use crate::face::score::Curve;
 use crate::face::select::{Choice, choose};
 use crate::face::tint::Tint;
-use crate::media::{Frame, Rotation};
-use crate::ops::Stop;
+use crate::media::{self, Frame, Rotation};
+use crate::ops::{SecretBytes, Stop};
 
 /// What was seen of a subject that can be judged.
 pub(super) struct SubjectEvidence {
@@ -40,8 +40,7 @@ pub(super) struct SubjectEvidence {
 pub(super) struct BestShot {
     /// Its index among the judged frames.
     pub(super) judged: usize,
-    /// Upright, as it is returned to the client.
-    pub(super) frame: Frame,
+    pub(super) shot: Shot,
 }
 
 /// Time of each step, summed over all frames.
@@ -271,7 +270,16 @@ impl SubjectTracker {
             Kind::Still => STILL_VIEWS,
             Kind::Sequence | Kind::Challenge => CLIP_VIEWS[self.judged.len() % 2],
         };
-        let live = extractor.liveness.live(&frame, face.bounds, &Tint::of(&crop), views)?;
+        let (mut live, tint) = (Ok(vec![]), Tint::of(&crop));
+        let mut judge = || live = extractor.liveness.live(&frame, face.bounds, &tint, views);
+        let mut written = None;
+        if self.best_wanted && matches!(self.kind, Kind::Still) {
+            // The only frame is the best one: it is written meanwhile.
+            extractor.clips.fork(&mut || written = Some(media::to_jpeg(&shot::fitting(&frame))), &mut judge);
+        } else {
+            judge();
+        }
+        let live = live?;
         self.effort.live += (self.clock)() - embedded;
         if live.is_empty() {
             self.without_face += 1; // a box whose center lies outside of the picture
@@ -282,23 +290,27 @@ impl SubjectTracker {
         let quality = quality.score(embedding.norm);
         self.judged.push(FrameEvidence { live, frontal, vector: embedding.vector, rank, quality });
         if self.best_wanted {
-            self.keep(frame, &extractor.curve);
+            self.keep(frame, written, &extractor.curve);
         }
         Ok(())
     }
 
-    /// Keeps the frame that was judged last if it is the best of its person so far.
-    fn keep(&mut self, frame: Frame, curve: &Curve) {
+    /// Keeps the frame that was judged last, or what was written of it, if it is the best of its person so far.
+    fn keep(&mut self, frame: Frame, written: Option<Result<SecretBytes, String>>, curve: &Curve) {
         let judged = self.judged.len() - 1;
         let newest = &self.judged[judged];
         let same = |shot: &&mut BestShot| same_person(&self.judged[shot.judged].vector, &newest.vector, curve);
         let few = self.shots.len() < shot::MOST;
+        let shot = || match written {
+            Some(written) => Shot::Written(written),
+            None => Shot::of(frame),
+        };
         match self.shots.iter_mut().find(same) {
             Some(best) if newest.rank > self.judged[best.judged].rank => {
-                *best = BestShot { judged, frame: shot::fitting(frame) };
+                *best = BestShot { judged, shot: shot() };
             }
             Some(_) => {}
-            None if few => self.shots.push(BestShot { judged, frame: shot::fitting(frame) }),
+            None if few => self.shots.push(BestShot { judged, shot: shot() }),
             None => {}
         }
     }

@@ -128,7 +128,7 @@ fn kept(frames: &[(usize, i32)]) -> Vec<usize> {
         let mut vector = vec![0.0; 8];
         vector[person] = 1.0;
         tracker.judged.push(FrameEvidence { live: vec![2.0], frontal: true, vector, rank, quality: 50 });
-        tracker.keep(Frame::new(1, 1, vec![0; 3]), &curve);
+        tracker.keep(Frame::new(1, 1, vec![0; 3]), None, &curve);
     }
     tracker.shots.iter().map(|shot| shot.judged).collect()
 }
