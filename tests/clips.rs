@@ -89,6 +89,7 @@ fn difference_shown(clip: &Path) -> Option<String> {
 fn distance(frame: &Frame, gray: &[u8]) -> f64 {
     let luma =
         |pixel: &[u8; 3]| 0.299 * f64::from(pixel[0]) + 0.587 * f64::from(pixel[1]) + 0.114 * f64::from(pixel[2]);
+    let frame = frame.upright();
     let pixels = frame.pixels().as_chunks::<3>().0;
     assert_eq!(pixels.len(), gray.len());
     let apart = |(pixel, gray): (_, &u8)| f64::abs(luma(pixel) - f64::from(*gray));

@@ -28,6 +28,7 @@ fn difference(picture: &Path, memory: &Memory) -> Result<(u8, f64), String> {
     if head != size.as_flattened() {
         return Err("has another size".into());
     }
+    let shown = shown.upright();
     let differences = || shown.pixels().iter().zip(samples).map(|(a, b)| a.abs_diff(*b));
     let sum: u64 = differences().map(u64::from).sum();
     Ok((differences().max().unwrap_or(0), sum as f64 / samples.len() as f64))
