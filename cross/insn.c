@@ -4,7 +4,8 @@
  *
  * It also tells the critical path: what would remain on the longest thread if each part of a step were computed on a thread of its
  * own. The program computes them one after the other (`faceplate bench --team N --alone`), and calls `Shared::take` before each part
- * and `Shared::close` after the last one (engine/team.rs); for that its symbols have to be there. */
+ * and `Shared::close` after the last one (engine/team.rs); for that its symbols have to be there. What is done beside something else
+ * (`Team::fork`: a best shot) still counts in full. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

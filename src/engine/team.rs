@@ -57,6 +57,8 @@ type Job<'a> = &'a (dyn Fn(usize) + Sync + 'a);
 #[derive(Default)]
 struct Shared {
     work: Mutex<Work>,
+    /// Whether the leader is at a step.
+    is_leading: AtomicBool,
     /// Whether the leader wants help now.
     is_open: AtomicBool,
     /// Threads that help now.
@@ -179,9 +181,10 @@ impl Team {
             self.shared.is_open.store(false, Ordering::Relaxed);
             lock(&other)();
         };
+        let open = self.open();
         self.run_after(1, &job, || {
-            let _open = self.open();
             mine();
+            drop(open);
         });
     }
 
@@ -202,8 +205,10 @@ impl Team {
 
     /// Has parts computed as [`Self::run`], by helpers already while this thread is at `mine`.
     fn run_after(&self, parts: usize, job: Job<'_>, mine: impl FnOnce()) {
-        // SAFETY: only the lifetime changes. The reference is read in `Shared::take` alone, by this thread and by helpers that then count as
-        // `running`. When `joined` is dropped, below or while a panic unwinds, it removes the reference, so that nobody can take it any
+        // Of one step at a time, so that nobody else takes its parts.
+        assert!(!self.shared.is_leading.swap(true, Ordering::Relaxed), "a team begins a step within a step");
+        // SAFETY: only the lifetime changes. The reference is read in `Shared::take` alone, by this thread, the only one that leads now, and by
+        // helpers that then count as `running`. When `joined` is dropped, below or while a panic unwinds, it removes the reference, so that nobody can take it any
         // more, and waits until nobody runs. So it is not used after this function.
         let erased: Job<'static> = unsafe { std::mem::transmute::<Job<'_>, Job<'static>>(job) };
         let joined = Joined(&self.shared);
@@ -235,20 +240,9 @@ struct Joined<'a>(&'a Shared);
 
 impl Drop for Joined<'_> {
     fn drop(&mut self) {
-        let shared = self.0;
-        shared.close();
-        for _ in 0..LEADERS_ROUNDS {
-            if shared.running.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            std::hint::spin_loop();
-        }
-        let mut work = lock(&shared.work);
-        shared.leader_sleeps.store(true, Ordering::SeqCst);
-        while shared.running.load(Ordering::SeqCst) > 0 {
-            work = shared.done.wait(work).unwrap_or_else(PoisonError::into_inner);
-        }
-        shared.leader_sleeps.store(false, Ordering::SeqCst);
+        self.0.close();
+        self.0.wait();
+        self.0.is_leading.store(false, Ordering::Relaxed);
     }
 }
 
@@ -272,6 +266,22 @@ impl Shared {
     fn close(&self) {
         lock(&self.work).job = None;
         self.left.store(0, Ordering::Relaxed);
+    }
+
+    /// Waits until no helper is at a part.
+    fn wait(&self) {
+        for _ in 0..LEADERS_ROUNDS {
+            if self.running.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        let mut work = lock(&self.work);
+        self.leader_sleeps.store(true, Ordering::SeqCst);
+        while self.running.load(Ordering::SeqCst) > 0 {
+            work = self.done.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.leader_sleeps.store(false, Ordering::SeqCst);
     }
 
     fn help(&self, has_work: &dyn Fn() -> bool) {
@@ -434,6 +444,20 @@ pub(in crate::engine) mod tests {
                 assert!(!saw_it || by != leader);
             }
         });
+    }
+
+    #[test]
+    fn a_step_within_a_step_is_refused() {
+        for helpers in [0, 1] {
+            with_helpers(helpers, |team| {
+                let within = |begin: &dyn Fn()| catch_unwind(AssertUnwindSafe(begin)).is_err();
+                assert!(within(&|| team.run(1, &|_| team.run(1, &|_| ()))));
+                assert!(within(&|| team.fork(&mut || (), &mut || team.run(1, &|_| ()))));
+                let mut out = [0];
+                team.fill(&mut out, 1, &|_, piece| piece.fill(1));
+                assert_eq!(out, [1]);
+            });
+        }
     }
 
     #[test]

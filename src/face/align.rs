@@ -4,12 +4,10 @@
 //! least-squares sense, then sampling in integers: bilinear, or, when the face is shrunk, the mean of a grid of bilinear
 //! samples as fine as the picture's pixels.
 
-use std::ops::Range;
-
 use super::geometry::{Point, Rect, SUB};
 use super::resample;
 use crate::engine::Team;
-use crate::media::Frame;
+use crate::media::{Frame, PixelReader};
 use crate::ops::SecretBytes;
 
 /// Width and height of the crop in pixels.
@@ -114,30 +112,13 @@ const MOST_UNITS: i64 = 1 << 30;
 /// The crop of `side` x `side` pixels, whose rows `team` shares.
 pub(super) fn sample(frame: &Frame, m: Similarity, side: usize, team: &Team) -> Vec<u8> {
     let mut crop = vec![0; 3 * side * side];
-    team.fill(&mut crop, 3 * side, &|first, rows| match frame.is_stored_upright() {
-        true => sample_rows(frame, m, side, first, rows),
-        false => sample_turned(frame, m, side, first, rows),
-    });
+    let frame = frame.reader();
+    team.fill(&mut crop, 3 * side, &|first, rows| sample_rows(&frame, m, side, first, rows));
     crop
 }
 
-/// Rows of the crop from `first` on, from copies of the parts that are looked at: a few rows at a time, so that a large face takes no second
-/// picture's memory.
-fn sample_turned(frame: &Frame, m: Similarity, side: usize, first: usize, rows: &mut [u8]) {
-    const ROWS: usize = 8;
-    for (first, rows) in (first..).step_by(ROWS).zip(rows.chunks_mut(3 * side * ROWS)) {
-        // A pixel's samples lie up to half a pixel around its center.
-        let from = |row: usize| row as i32 * SUB - SUB;
-        let reach = (from(0)..from(side) + SUB, from(first)..from(first + ROWS) + SUB);
-        if let Some((left, top, width, height)) = covered(frame, m, reach, 1) {
-            let part = frame.part(left, top, width, height);
-            sample_rows(&part, m.in_part(left, top, 1), side, first, rows);
-        }
-    }
-}
-
-/// Rows of the crop from `first` on, from a frame that is stored upright.
-fn sample_rows(frame: &Frame, m: Similarity, side: usize, first: usize, crop: &mut [u8]) {
+/// Rows of the crop from `first` on.
+fn sample_rows(frame: &PixelReader<'_>, m: Similarity, side: usize, first: usize, crop: &mut [u8]) {
     // Picture pixels per crop pixel, rounded down: that many samples in each direction see every one of them.
     let n = m.scale().clamp(1, MOST_SAMPLES);
     let mean = Mean::new((n * n) as u32);
@@ -164,8 +145,8 @@ fn sample_rows(frame: &Frame, m: Similarity, side: usize, first: usize, crop: &m
 /// The same, but of a face that is shrunk more than twofold from a copy of the picture that is reduced by a whole factor first: that is
 /// cheaper, and less sharp at the edge between two factors.
 pub(super) fn sample_reduced(frame: &Frame, m: Similarity, side: usize, team: &Team) -> Vec<u8> {
-    let (times, end) = (m.scale() as usize, side as i32 * SUB);
-    match (times > 1).then(|| covered(frame, m, (0..end, 0..end), times)).flatten() {
+    let times = m.scale() as usize;
+    match (times > 1).then(|| covered(frame, m, side, times)).flatten() {
         Some((left, top, width, height)) => {
             let size = (width / times, height / times);
             let part = resample::resize_part(frame, (left, top), (width, height), size, team);
@@ -175,17 +156,10 @@ pub(super) fn sample_reduced(frame: &Frame, m: Similarity, side: usize, team: &T
     }
 }
 
-/// Left, top, width and height of the part of the picture that these columns and rows of the crop cover, in 1/256 pixel; sides are
-/// multiples of `times`. `None` if that is empty.
-fn covered(
-    frame: &Frame,
-    m: Similarity,
-    (columns, rows): (Range<i32>, Range<i32>),
-    times: usize,
-) -> Option<(usize, usize, usize, usize)> {
-    let corners =
-        [(columns.start, rows.start), (columns.end, rows.start), (columns.end, rows.end), (columns.start, rows.end)];
-    let bounds = Rect::around(&corners.map(|(x, y)| m.place(Point { x, y })));
+/// Left, top, width and height of the part of the picture that the crop covers, sides multiples of `times`; `None` if that is empty.
+fn covered(frame: &Frame, m: Similarity, side: usize, times: usize) -> Option<(usize, usize, usize, usize)> {
+    let end = side as i32 * SUB;
+    let bounds = Rect::around(&[(0, 0), (end, 0), (end, end), (0, end)].map(|(x, y)| m.place(Point { x, y })));
     // One pixel more on each side, for interpolation.
     let span = |min: i32, max: i32, side: usize| {
         let first = (min / SUB - 1).clamp(0, side as i32) as usize;
@@ -248,26 +222,20 @@ impl Quotients {
 }
 
 /// RGB at a place in 1/65536 pixel, in 1/256 of a gray level.
-fn bilinear(frame: &Frame, x: i64, y: i64) -> [u32; 3] {
+fn bilinear(frame: &PixelReader<'_>, x: i64, y: i64) -> [u32; 3] {
     let (column, row) = (x >> 16, y >> 16);
     let (fx, fy) = ((x >> 8 & 0xFF) as u32, (y >> 8 & 0xFF) as u32);
-    let (width, height) = (frame.width() as i64, frame.height() as i64);
-    let pixels = |row: i64, column: i64| frame.pixels()[((row * width + column) * 3) as usize..].first_chunk();
     // In the inner part of the picture, the most common case.
-    if (0..width - 1).contains(&column)
-        && (0..height - 1).contains(&row)
-        && let (Some(above), Some(below)) = (pixels(row, column), pixels(row + 1, column))
-    {
-        let across = |row: &[u8; 6], i: usize| u32::from(row[i]) * (256 - fx) + u32::from(row[i + 3]) * fx;
+    if let Some([above, below]) = frame.square(column, row) {
+        let across =
+            |[left, right]: [&[u8; 3]; 2], i: usize| u32::from(left[i]) * (256 - fx) + u32::from(right[i]) * fx;
         let value = |i: usize| (across(above, i) * (256 - fy) + across(below, i) * fy + 128) >> 8;
         return [value(0), value(1), value(2)];
     }
     let mut value = [0; 3];
     for (dy, wy) in [(0, 256 - fy), (1, fy)] {
         for (dx, wx) in [(0, 256 - fx), (1, fx)] {
-            let (column, row) = (column + dx, row + dy);
-            if (0..width).contains(&column) && (0..height).contains(&row) && wx * wy > 0 {
-                let pixel = &frame.row(row as usize)[column as usize * 3..][..3];
+            if let Some(pixel) = frame.pixel(column + dx, row + dy) {
                 for (value, &p) in value.iter_mut().zip(pixel) {
                     *value += u32::from(p) * wx * wy;
                 }
@@ -326,7 +294,7 @@ mod tests {
                 let w = (weight(px, column) * weight(py, row)) as u64;
                 (0..3).for_each(|i| value[i] += w * u64::from(frame.row(row)[column * 3 + i]));
             }
-            prop_assert_eq!(bilinear(&frame, px, py).map(u64::from), value.map(|v| (v + 128) >> 8));
+            prop_assert_eq!(bilinear(&frame.reader(), px, py).map(u64::from), value.map(|v| (v + 128) >> 8));
         }
     }
 

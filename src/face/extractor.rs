@@ -1,4 +1,4 @@
-//! Extracts a template from a picture file: runs all steps on one thread.
+//! Extracts a template from a picture file: runs all steps, one after the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub struct Extractor {
     pub(super) memory: Memory,
     /// Whoever helps this thread.
     pub(super) team: Team,
-    /// Whoever decodes clips while their frames are judged.
+    /// Whoever does something else meanwhile: decodes a clip while its frames are judged, writes a best shot.
     pub(super) clips: Team,
 }
 

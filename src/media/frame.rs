@@ -66,6 +66,13 @@ impl Frame {
         !self.stored.mirrored && self.stored.turn == Rotation::None
     }
 
+    /// Reads its pixels one by one.
+    pub fn reader(&self) -> PixelReader<'_> {
+        let (start, right, down) = self.stored.steps();
+        let (width, height) = (self.width() as i64, self.height() as i64);
+        PixelReader { stored: self.pixels.as_chunks().0, width, height, start, right, down }
+    }
+
     /// Whether its rows are stored as columns.
     pub(super) fn is_on_its_side(&self) -> bool {
         self.stored.turn.is_quarter()
@@ -164,6 +171,42 @@ impl StoredPart<'_> {
     /// One row of RGB bytes.
     pub(super) fn row(&self, y: usize) -> &[u8] {
         &self.pixels[((self.top + y) * self.stride + self.left) * 3..][..self.width * 3]
+    }
+}
+
+/// Reads single pixels of a frame as they are seen, whatever way they are stored.
+pub struct PixelReader<'a> {
+    stored: &'a [[u8; 3]],
+    /// As seen, in pixels.
+    width: i64,
+    height: i64,
+    /// Where the first seen pixel is stored, and how far behind each the one to its right is, and the one below.
+    start: isize,
+    right: isize,
+    down: isize,
+}
+
+impl<'a> PixelReader<'a> {
+    /// RGB; `None` outside of the picture.
+    pub fn pixel(&self, column: i64, row: i64) -> Option<&'a [u8; 3]> {
+        let is_inside = (0..self.width).contains(&column) && (0..self.height).contains(&row);
+        if is_inside { self.stored.get(self.place(column, row) as usize) } else { None }
+    }
+
+    /// The pixel and the one to its right, above the two below them; `None` if not all are in the picture.
+    #[inline(always)]
+    pub fn square(&self, column: i64, row: i64) -> Option<[[&'a [u8; 3]; 2]; 2]> {
+        if !(0..self.width - 1).contains(&column) || !(0..self.height - 1).contains(&row) {
+            return None;
+        }
+        let at = self.place(column, row);
+        let get = |at: isize| self.stored.get(at as usize);
+        let (below, right) = (at + self.down, self.right);
+        Some([[get(at)?, get(at + right)?], [get(below)?, get(below + right)?]])
+    }
+
+    fn place(&self, column: i64, row: i64) -> isize {
+        self.start + column as isize * self.right + row as isize * self.down
     }
 }
 

@@ -19,7 +19,7 @@ pub mod video;
 mod yuv;
 
 pub use archive::fuzz as fuzz_archive;
-pub use frame::{Frame, Rotation, mirrored};
+pub use frame::{Frame, PixelReader, Rotation, mirrored};
 pub use means::{Means, Threads};
 pub use medium::{Details, Error as MediumError, Kind, Medium, kind};
 pub use raw::fuzz as fuzz_raw;

@@ -11,7 +11,7 @@ use super::frame::{Frame, Rotation};
 use super::jpeg::{self, JpegDefect, Layout, Stopped};
 use super::means::{Means, NO_MEMORY, NoRoom, too_much};
 use super::{exif, formats, png, rgb};
-use crate::ops::memory::{Reserved, can_have};
+use crate::ops::memory::Reserved;
 use crate::ops::{Limits, Memory, SecretBytes, heap};
 
 /// Why bytes are not a valid picture. The text is for the client: it contains nothing of the payload.
@@ -193,21 +193,9 @@ fn check_size(width: u32, height: u32, limits: &Limits) -> Result<u64, Error> {
     Ok(pixels)
 }
 
-/// Bytes of a picture from which large pages are worth a call: two of them.
-const LARGE: usize = 4 << 20;
-
-/// Allocates memory for pixels, which was reserved. The system gives it zeroed, and only where it is touched; writing zeros first would
-/// take as long as a fifth of decoding.
+/// Allocates memory for pixels. This can fail: another thread may have taken it since the check.
 fn zeros(bytes: u64) -> Result<Vec<u8>, Error> {
-    let bytes = usize::try_from(bytes).map_err(|_| Error::NoMemory)?;
-    if !can_have(bytes as u64) {
-        return Err(Error::NoMemory);
-    }
-    let mut zeros = vec![0; bytes];
-    if bytes >= LARGE {
-        heap::use_large_pages(&mut zeros);
-    }
-    Ok(zeros)
+    usize::try_from(bytes).ok().and_then(heap::zeros).ok_or(Error::NoMemory)
 }
 
 fn finish(

@@ -270,8 +270,11 @@ impl SubjectTracker {
             Kind::Still => STILL_VIEWS,
             Kind::Sequence | Kind::Challenge => CLIP_VIEWS[self.judged.len() % 2],
         };
-        let (mut live, tint) = (Ok(vec![]), Tint::of(&crop));
-        let mut judge = || live = extractor.liveness.live(&frame, face.bounds, &tint, views);
+        let (mut live, mut judged, tint) = (Ok(vec![]), embedded, Tint::of(&crop));
+        let mut judge = || {
+            live = extractor.liveness.live(&frame, face.bounds, &tint, views);
+            judged = (self.clock)();
+        };
         let mut written = None;
         if self.best_wanted && matches!(self.kind, Kind::Still) {
             // The only frame is the best one: it is written meanwhile.
@@ -280,7 +283,7 @@ impl SubjectTracker {
             judge();
         }
         let live = live?;
-        self.effort.live += (self.clock)() - embedded;
+        self.effort.live += judged - embedded;
         if live.is_empty() {
             self.without_face += 1; // a box whose center lies outside of the picture
             return Ok(());

@@ -21,6 +21,7 @@ pub mod vp8;
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) use self::codec::mjpeg::picture as mjpeg_picture;
 
@@ -168,10 +169,10 @@ impl<'a> Clip<'a> {
         &self.info
     }
 
-    /// Bytes that decoding takes at most: what the decoder keeps, a picture of up to two bytes a pixel, its frame, and a copy of
-    /// that with square pixels or turned.
+    /// Bytes that decoding takes at most: what the decoder keeps, a picture that is decoded ahead, of up to three bytes a pixel, and a frame
+    /// beside its own picture or beside a copy with square pixels.
     pub fn bytes(&self) -> u64 {
-        const PICTURE: u64 = 2;
+        const PICTURE: u64 = 3;
         const FRAME_AND_COPY: u64 = 2 * 3;
         self.decoder + self.limits.video_pixels * PICTURE + self.most_shown * FRAME_AND_COPY
     }
@@ -248,16 +249,22 @@ impl<'a> Clip<'a> {
         let mut next = run.next(stop)?;
         while let Some((time_us, picture)) = next.take() {
             let (mut picture, mut flow) = (Some(picture), ControlFlow::Continue(()));
-            let mut following = Ok(None);
-            threads.fork(&mut || following = run.next(stop), &mut || {
+            let (mut ahead, is_over) = (Ok(None), AtomicBool::new(false));
+            // Whoever decodes beside `each` does so while that takes, and one sample longer at the most: it may have work of its own.
+            let mut decode = || ahead = run.next_before(&|| is_over.load(Ordering::Relaxed), stop);
+            threads.fork(&mut decode, &mut || {
                 if let Some(picture) = picture.take() {
                     flow = each(time_us, picture);
                 }
+                is_over.store(true, Ordering::Relaxed);
             });
             if flow.is_break() {
                 return Ok(());
             }
-            next = following?;
+            next = match ahead? {
+                None => run.next(stop)?,
+                ahead => ahead,
+            };
         }
         run.verdict()
     }

@@ -50,12 +50,21 @@ impl<'a> Run<'a> {
 
     /// The next wanted picture in order of presentation, with its time; decodes as many samples as that takes. `None` at the end.
     pub(super) fn next(&mut self, stop: &Stop<'_>) -> Result<Option<(i64, Picture)>, Error> {
+        self.next_before(&|| false, stop)
+    }
+
+    /// The same, unless the time for it is over first: `is_over` is asked between samples. Then it is `None`, and can be asked for again.
+    pub(super) fn next_before(
+        &mut self,
+        is_over: &dyn Fn() -> bool,
+        stop: &Stop<'_>,
+    ) -> Result<Option<(i64, Picture)>, Error> {
         loop {
             if let Some(ready) = self.order.next() {
                 self.came += 1;
                 return Ok(Some(ready));
             }
-            let Some(number) = self.at else { return Ok(None) };
+            let Some(number) = self.at.filter(|_| !is_over()) else { return Ok(None) };
             self.at = (number < self.end).then_some(number + 1);
             match number {
                 _ if number >= self.end => self.finish(),
