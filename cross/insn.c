@@ -40,23 +40,18 @@ static void run(unsigned cpu, void *length) {
     __atomic_fetch_add(&executed, (uint64_t)(uintptr_t)length, __ATOMIC_RELAXED);
 }
 
-/* A part ends where the next one begins, or where the step ends. */
-static void end_part(void) {
-    uint64_t part = executed - begun;
-    if (!begun) return;
+/* A part ends where the next one is asked for. */
+static void taken(unsigned cpu, void *data) {
+    uint64_t part = begun ? executed - begun : 0;
+    (void)cpu, (void)data;
     sum += part;
     if (part > longest) longest = part;
-}
-
-static void taken(unsigned cpu, void *data) {
-    (void)cpu, (void)data;
-    end_part();
     begun = executed;
 }
 
 static void closed(unsigned cpu, void *data) {
     (void)cpu, (void)data;
-    /* The call that finds no part left is no part; it is short, and the last one. */
+    /* What follows the last question, which finds no part left, is no part. */
     beside += sum - longest;
     begun = sum = longest = 0;
 }

@@ -45,6 +45,11 @@ impl Session {
         self.side
     }
 
+    /// The team that it leads.
+    pub fn team(&self) -> &Team {
+        &self.team
+    }
+
     /// Whether it can run on a picture of so many rows and columns. Any session accepts a square of its side; smaller pictures only if
     /// the whole model is computed in integers and its layers can process them.
     pub fn accepts(&self, rows: usize, columns: usize) -> bool {

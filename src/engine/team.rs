@@ -208,8 +208,8 @@ impl Team {
         // Of one step at a time, so that nobody else takes its parts.
         assert!(!self.shared.is_leading.swap(true, Ordering::Relaxed), "a team begins a step within a step");
         // SAFETY: only the lifetime changes. The reference is read in `Shared::take` alone, by this thread, the only one that leads now, and by
-        // helpers that then count as `running`. When `joined` is dropped, below or while a panic unwinds, it removes the reference, so that nobody can take it any
-        // more, and waits until nobody runs. So it is not used after this function.
+        // helpers that then count as `running`. When `joined` is dropped, below or while a panic unwinds, it removes the reference, so that
+        // nobody can take it any more, and waits until nobody runs. So it is not used after this function.
         let erased: Job<'static> = unsafe { std::mem::transmute::<Job<'_>, Job<'static>>(job) };
         let joined = Joined(&self.shared);
         {

@@ -55,7 +55,7 @@ struct CloserFace {
 impl Detector {
     /// The face with the mean points of both detections; `None` if no turn confirms it as upright by its points.
     pub(super) fn confirm(&mut self, frame: &Frame, face: &Face) -> Result<Option<Face>, Error> {
-        let crop = Crop::around(frame, &face.points, &self.team);
+        let crop = Crop::around(frame, &face.points, self.team());
         let first = self.closer(&crop, Rotation::None)?;
         if let Some(found) = first.filter(|found| found.holds() && found.face.score >= SURELY_UPRIGHT) {
             return Ok(Some(mean(face, &found.face)));
@@ -78,7 +78,7 @@ impl Detector {
     /// Repeats the detection until the points agree with those of the previous one.
     fn look_closer(&mut self, frame: &Frame, mut face: Face, looks: usize) -> Result<Option<Face>, Error> {
         for _ in 0..looks {
-            let Some(found) = self.closer(&Crop::around(frame, &face.points, &self.team), Rotation::None)? else {
+            let Some(found) = self.closer(&Crop::around(frame, &face.points, self.team()), Rotation::None)? else {
                 return Ok(None);
             };
             if found.holds() {

@@ -21,8 +21,6 @@ use crate::ops::SecretBytes;
 pub struct Detector {
     coarse: Session,
     fine: Session,
-    /// Whoever helps this thread.
-    pub(super) team: Team,
     blue_first: bool,
     score: f32,
     overlap: f32,
@@ -48,8 +46,12 @@ impl Detector {
             return Err(Error::models(format!("{} is no detector", info.name)));
         };
         let blue_first = info.input.channels == crate::engine::Channels::Bgr;
-        let (coarse, fine, team) = (coarse.session(team)?, fine.session(team)?, team.clone());
-        Ok(Self { coarse, fine, team, blue_first, score, overlap })
+        Ok(Self { coarse: coarse.session(team)?, fine: fine.session(team)?, blue_first, score, overlap })
+    }
+
+    /// Whoever helps this thread.
+    pub(super) fn team(&self) -> &Team {
+        self.coarse.team()
     }
 
     /// The faces of a frame, the largest first; empty if no search finds one.
@@ -59,7 +61,7 @@ impl Detector {
             return Ok(faces);
         }
         let coarse = self.coarse.side();
-        let tiny = shrink(frame, coarse / 2, &self.team);
+        let tiny = shrink(frame, coarse / 2, self.team());
         let every = |turn| pictures.iter().map(move |(small, is_fine)| (small, *is_fine, turn));
         let turned = Rotation::ALL[1..].iter().flat_map(|&turn| every(turn));
         for (small, is_fine, turn) in [(&tiny, false, Rotation::None)].into_iter().chain(turned) {
@@ -79,7 +81,7 @@ impl Detector {
 
     /// The same with the first search only: for one of many frames in which no face is expected.
     pub fn detect_coarse(&mut self, frame: &Frame) -> Result<Vec<Face>, Error> {
-        self.look(frame, &shrink(frame, self.coarse.side(), &self.team), false, Rotation::None)
+        self.look(frame, &shrink(frame, self.coarse.side(), self.team()), false, Rotation::None)
     }
 
     /// The faces of at least `least` confidence in a square picture of no more than the coarse search's side, in its own coordinates, in
@@ -97,7 +99,7 @@ impl Detector {
     fn first_looks(&mut self, frame: &Frame) -> Result<(Vec<Face>, Vec<Copied>), Error> {
         let mut pictures = vec![];
         for (side, is_fine) in [(self.coarse.side(), false), (self.fine.side(), true)] {
-            let small = shrink(frame, side, &self.team);
+            let small = shrink(frame, side, self.team());
             let faces = self.look(frame, &small, is_fine, Rotation::None)?;
             if !faces.is_empty() {
                 return Ok((faces, vec![]));

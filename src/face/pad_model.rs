@@ -10,8 +10,6 @@ use crate::media::Frame;
 /// A model that distinguishes a live face from attack presentations such as pictures and masks.
 pub(super) struct PadModel {
     session: Session,
-    /// Whoever helps this thread.
-    team: Team,
     blue_first: bool,
     classes: usize,
     live: usize,
@@ -22,13 +20,7 @@ impl PadModel {
         let Decoding::Liveness { classes, live } = info.output else {
             return Err(Error::models(format!("{} is no liveness model", info.name)));
         };
-        Ok(Self {
-            session: plan.session(team)?,
-            team: team.clone(),
-            blue_first: info.input.channels == Channels::Bgr,
-            classes,
-            live,
-        })
+        Ok(Self { session: plan.session(team)?, blue_first: info.input.channels == Channels::Bgr, classes, live })
     }
 
     /// The log-odds that the face is live, two for each view: of the picture as it is, and with `tint`. Views without a crop are left
@@ -42,7 +34,7 @@ impl PadModel {
     ) -> Result<Vec<f64>, Error> {
         let mut odds = vec![];
         for view in views {
-            let Some(cut) = context(frame, face, *view, self.session.side(), &self.team) else { continue };
+            let Some(cut) = context(frame, face, *view, self.session.side(), self.session.team()) else { continue };
             odds.push(self.look(&cut)?);
             odds.push(self.look(&tint.on(&cut))?);
         }

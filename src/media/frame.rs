@@ -68,9 +68,8 @@ impl Frame {
 
     /// Reads its pixels one by one.
     pub fn reader(&self) -> PixelReader<'_> {
-        let (start, right, down) = self.stored.steps();
         let (width, height) = (self.width() as i64, self.height() as i64);
-        PixelReader { stored: self.pixels.as_chunks().0, width, height, start, right, down }
+        PixelReader { stored: self.pixels.as_chunks().0, width, height, places: self.stored.places() }
     }
 
     /// Whether its rows are stored as columns.
@@ -142,9 +141,9 @@ impl Frame {
     ) -> Self {
         assert!(width > 0 && x + width <= self.width(), "columns of the picture");
         assert!(height > 0 && y + height <= self.height(), "rows of the picture");
-        let (start, right, down) = self.stored.steps();
+        let places = self.stored.places();
         let [first, last] = [(x, y), (x + width - 1, y + height - 1)].map(|(x, y)| {
-            let at = (start + x as isize * right + y as isize * down) as usize;
+            let at = places.of(x as isize, y as isize);
             (at % self.stored.width, at / self.stored.width)
         });
         let (left, top) = (first.0.min(last.0), first.1.min(last.1));
@@ -180,17 +179,33 @@ pub struct PixelReader<'a> {
     /// As seen, in pixels.
     width: i64,
     height: i64,
-    /// Where the first seen pixel is stored, and how far behind each the one to its right is, and the one below.
+    places: Places,
+}
+
+/// Where pixels are stored that are seen, counted in pixels.
+#[derive(Clone, Copy)]
+struct Places {
+    /// The first seen one.
     start: isize,
+    /// How far behind each the one to its right is.
     right: isize,
+    /// How far behind each the one below is.
     down: isize,
+}
+
+impl Places {
+    /// The pixel that is seen in this column and row of the picture.
+    #[inline(always)]
+    fn of(self, column: isize, row: isize) -> usize {
+        (self.start + column * self.right + row * self.down) as usize
+    }
 }
 
 impl<'a> PixelReader<'a> {
     /// RGB; `None` outside of the picture.
     pub fn pixel(&self, column: i64, row: i64) -> Option<&'a [u8; 3]> {
         let is_inside = (0..self.width).contains(&column) && (0..self.height).contains(&row);
-        if is_inside { self.stored.get(self.place(column, row) as usize) } else { None }
+        if is_inside { self.stored.get(self.places.of(column as isize, row as isize)) } else { None }
     }
 
     /// The pixel and the one to its right, above the two below them; `None` if not all are in the picture.
@@ -199,14 +214,11 @@ impl<'a> PixelReader<'a> {
         if !(0..self.width - 1).contains(&column) || !(0..self.height - 1).contains(&row) {
             return None;
         }
-        let at = self.place(column, row);
-        let get = |at: isize| self.stored.get(at as usize);
-        let (below, right) = (at + self.down, self.right);
-        Some([[get(at)?, get(at + right)?], [get(below)?, get(below + right)?]])
-    }
-
-    fn place(&self, column: i64, row: i64) -> isize {
-        self.start + column as isize * self.right + row as isize * self.down
+        let at = self.places.of(column as isize, row as isize);
+        let below = at.wrapping_add_signed(self.places.down);
+        let pair =
+            |at: usize| Some([self.stored.get(at)?, self.stored.get(at.wrapping_add_signed(self.places.right))?]);
+        Some([pair(at)?, pair(below)?])
     }
 }
 
@@ -223,20 +235,18 @@ impl Stored {
         let (width, height) = size.unwrap_or(all);
         let stored = pixels.as_chunks::<3>().0;
         let mut copy = Vec::with_capacity(width * height * 3);
-        let (start, right, down) = self.steps();
+        let places = self.places();
         for y in (y..y + height).filter(|_| width > 0) {
-            let first = start + x as isize * right + y as isize * down;
-            if right == 1 {
-                copy.extend_from_slice(stored[first as usize..][..width].as_flattened());
+            if places.right == 1 {
+                copy.extend_from_slice(stored[places.of(x as isize, y as isize)..][..width].as_flattened());
             } else {
-                (0..width as isize).for_each(|x| copy.extend_from_slice(&stored[(first + x * right) as usize]));
+                (x..x + width).for_each(|x| copy.extend_from_slice(&stored[places.of(x as isize, y as isize)]));
             }
         }
         Frame::new(width, height, copy)
     }
 
-    /// Where the pixel is stored that is seen first, how far behind each the one to the right is, and how far the one below, in pixels.
-    fn steps(self) -> (isize, isize, isize) {
+    fn places(self) -> Places {
         let (w, h) = (self.width as isize, self.height as isize);
         let (row, column, right, down) = match self.turn {
             Rotation::None => (0, 0, 1, w),
@@ -245,9 +255,9 @@ impl Stored {
             Rotation::Left => (0, w - 1, w, -1),
         };
         match (self.mirrored, self.turn.is_quarter()) {
-            (false, _) => (row * w + column, right, down),
-            (true, false) => (row * w + w - 1 - column, -right, down),
-            (true, true) => (row * w + w - 1 - column, right, -down),
+            (false, _) => Places { start: row * w + column, right, down },
+            (true, false) => Places { start: row * w + w - 1 - column, right: -right, down },
+            (true, true) => Places { start: row * w + w - 1 - column, right, down: -down },
         }
     }
 }

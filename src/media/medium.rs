@@ -168,7 +168,8 @@ impl<'a> Medium<'a> {
     }
 
     /// Passes at most `count` frames to `each` in order, spread over the whole; fewer if `each` breaks. Reserves memory for
-    /// one frame and a copy of it or, if it is large, of a part of it, and for `keep` bytes that `each` keeps. Frames of a video come with their times.
+    /// one frame and a copy of it or, if it is large, of a part of it, and for `keep` bytes that `each` keeps. Frames of a video come with
+    /// their times.
     pub fn timed_frames(
         self,
         count: usize,

@@ -131,7 +131,7 @@ pub(super) fn decode_for(bytes: &[u8], means: &Means<'_>, copied: u64) -> Result
         return Err(Error::Format { looks_like: formats::name(bytes) });
     };
     let pixels = (held.frame.width() * held.frame.height()) as u64;
-    held.room.shrink((pixels + copied.min(pixels)) * BYTES);
+    held.room.shrink(pixels * BYTES + copy_bytes(pixels, copied));
     Ok(held)
 }
 
@@ -142,7 +142,7 @@ fn decode_jpeg(bytes: &[u8], means: &Means<'_>, copied: u64) -> Result<HeldMedia
     let exif = layout.exif.clone().and_then(|exif| exif::orientation(&bytes[exif]));
     let turn = exif.unwrap_or(Orientation::NoTransforms);
     let out = pixels * BYTES;
-    let room = means.room(out + layout.working_bytes().max(copied.min(pixels) * BYTES))?;
+    let room = means.room(out + layout.working_bytes().max(copy_bytes(pixels, copied)))?;
     let opened = jpeg::open(bytes, &layout, means.stop)?;
     let color = if opened.color() == jpeg::Color::Gray { ColorType::L8 } else { ColorType::Rgb8 };
     let mut buffer = zeros(out)?;
@@ -170,11 +170,16 @@ fn decode_png(bytes: &[u8], means: &Means<'_>, copied: u64) -> Result<HeldMedia,
     decoder.set_limits(allocation(limits)).map_err(told)?;
     let color = decoder.color_type();
     let out = rgb::bytes(pixels, color);
-    let room = means.room(out + png::working_bytes(&decoder).max(copied.min(pixels) * BYTES))?;
+    let room = means.room(out + png::working_bytes(&decoder).max(copy_bytes(pixels, copied)))?;
     let (mut buffer, count) = (zeros(out)?, decoder.total_bytes());
     let count = usize::try_from(count).map_err(|_| Error::NoMemory)?;
     decoder.read_image(&mut buffer[..count]).map_err(told)?;
     finish(buffer, (width, height), color, turn, room)
+}
+
+/// Bytes of a copy of so many pixels at the most, of a picture of `pixels`.
+fn copy_bytes(pixels: u64, copied: u64) -> u64 {
+    copied.min(pixels) * BYTES
 }
 
 /// The number of pixels, if the limits allow it.

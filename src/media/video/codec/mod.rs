@@ -121,19 +121,15 @@ pub(super) fn decoder(track: &Track<'_>, limits: &Limits) -> Result<Box<dyn Deco
 
 impl Decode for vp8::Decoder {
     fn role(&self, data: &[u8]) -> Role {
-        match vp8::is_disposable(data) {
-            _ if vp8::is_key(data) => Role::Sync,
-            true => Role::Disposable,
+        match vp8::is_key(data) {
+            true => Role::Sync,
+            false if vp8::is_disposable(data) => Role::Disposable,
             false => Role::Reference,
         }
     }
 
     fn learn(&mut self, data: &[u8], _: &Stop<'_>) -> Result<(), Error> {
-        // What later frames may need of others is lost anyway.
-        match vp8::is_disposable(data) {
-            true => self.skip(data).map_err(|error| Error::Damaged(error.to_string())),
-            false => Ok(()),
-        }
+        self.skip(data).map_err(|error| Error::Damaged(error.to_string()))
     }
 
     fn shows(&self, data: &[u8]) -> bool {

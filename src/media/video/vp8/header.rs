@@ -140,9 +140,10 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Whether the frame's picture becomes a reference, or the references change places.
-    pub(super) fn is_kept(&self) -> bool {
-        self.refresh_last || self.golden != Update::Keep || self.alternate != Update::Keep
+    /// Whether later frames need neither the picture nor the segment map of this one, which has this `tag`, and find the references as before.
+    pub(super) fn is_disposable(&self, tag: &Tag) -> bool {
+        let is_kept = self.refresh_last || self.golden != Update::Keep || self.alternate != Update::Keep;
+        tag.key.is_none() && !is_kept && self.segment_map.is_none()
     }
 }
 

@@ -163,10 +163,8 @@ impl Decoder {
         self.state = state;
         Ok(shown)
     }
-}
 
-impl Decoder {
-    /// Leaves out a frame that [`is_disposable`]: only what its header changes for later ones is applied.
+    /// Leaves out a frame that [`is_disposable`]: only what its header changes for later ones is applied. Of other frames nothing is.
     ///
     /// # Errors
     /// If its header is damaged, or there is no key frame.
@@ -178,6 +176,9 @@ impl Decoder {
         let scene = self.scene.as_mut().ok_or(Error::NoKeyFrame)?;
         let mut state = self.state.clone();
         let (header, _) = header::read(&tag, body, &mut state)?;
+        if !header.is_disposable(&tag) {
+            return Ok(());
+        }
         scene.modes.begin_frame(state.segmentation.enabled);
         if let Some(probabilities) = header.restore {
             state.probabilities = probabilities;
@@ -284,8 +285,7 @@ pub fn is_key(data: &[u8]) -> bool {
 pub fn is_disposable(data: &[u8]) -> bool {
     let Ok((tag, body)) = Tag::read(data) else { return false };
     // What the header holds for this question depends on no earlier one.
-    let read = header::read(&tag, body, &mut State::default());
-    tag.key.is_none() && read.is_ok_and(|(header, _)| !header.is_kept() && header.segment_map.is_none())
+    header::read(&tag, body, &mut State::default()).is_ok_and(|(header, _)| header.is_disposable(&tag))
 }
 
 /// Whether the frame in `data` is to be shown.
