@@ -45,8 +45,7 @@ pub struct Service {
     pub(super) metrics: Metrics,
     pub(super) gauges: Arc<Gauges>,
     faces: Arc<FacePipeline>,
-    /// The count of finished work when memory was last released to the system, and when that was.
-    tidied: Mutex<(u64, Instant)>,
+    trims: Mutex<heap::TrimSchedule>,
     health: Health,
 }
 
@@ -95,10 +94,6 @@ pub struct Call {
 
 /// Owner of a self-test's job: the service itself.
 const OWN: u64 = 0;
-
-/// Memory is released to the system when no request is in flight, but not more often than this; under constant load, every `BUSY`.
-const PAUSE: Duration = Duration::from_secs(2);
-const BUSY: Duration = Duration::from_secs(10);
 
 impl Call {
     /// The call for `request`, with its body.
@@ -159,8 +154,7 @@ impl Service {
             seals,
             metrics: Metrics::default(),
             gauges: Arc::default(),
-            // The memory that reading the models took is to be released as well.
-            tidied: Mutex::new((u64::MAX, Instant::now())),
+            trims: Mutex::new(heap::TrimSchedule::new(Instant::now())),
             health: Health::new(verdict),
             faces,
         })
@@ -185,11 +179,9 @@ impl Service {
     pub fn tidy(&self) {
         // A body that was read and refused took memory without any job.
         let ended = self.pool.stats().worked.count() + self.metrics.ended();
-        let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
         let is_idle = self.gauges.requests.load(Ordering::Relaxed) == 0;
-        if tidied.0 != ended && (is_idle || tidied.1.elapsed() >= BUSY) && tidied.1.elapsed() >= PAUSE {
+        if self.trims.lock().unwrap_or_else(PoisonError::into_inner).is_due(ended, is_idle, Instant::now()) {
             heap::trim();
-            *tidied = (ended, Instant::now());
         }
     }
 

@@ -4,6 +4,8 @@
 //! "dynamic mmap threshold"), so that a few large pictures on several threads would leave hundreds of megabytes behind. With other C
 //! libraries, nothing is done about it.
 
+use std::time::{Duration, Instant};
+
 /// From this size on, in bytes, a block gets its own mapping and goes back to the system when it is freed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED_BYTES: libc::c_int = 256 << 10;
@@ -69,9 +71,60 @@ pub fn trim() {
     }
 }
 
+/// When to call [`trim`]: once work has ended and what it took is free, but not all the time.
+#[derive(Debug)]
+pub struct TrimSchedule {
+    /// The count of ended work at the last trim; none: what the start took is still to be released.
+    trimmed: Option<u64>,
+    /// The same when it was last looked at.
+    seen: u64,
+    at: Instant,
+}
+
+impl TrimSchedule {
+    /// Not more often than this, when nothing is at work.
+    const PAUSE: Duration = Duration::from_secs(2);
+    /// The same under constant load.
+    const BUSY: Duration = Duration::from_secs(10);
+
+    /// The schedule of a process that starts now.
+    pub fn new(now: Instant) -> Self {
+        Self { trimmed: None, seen: u64::MAX, at: now }
+    }
+
+    /// Whether to trim now, to be asked about once a second: `ended` counts what was ever finished. Work is counted a little before all of
+    /// its memory is free (wiping a body of 15 MB takes milliseconds), so that nothing must have ended since the last question either;
+    /// a trim too early would be the last one for hours.
+    pub fn is_due(&mut self, ended: u64, is_idle: bool, now: Instant) -> bool {
+        let is_settled = std::mem::replace(&mut self.seen, ended) == ended;
+        let passed = now.saturating_duration_since(self.at);
+        let due =
+            self.trimmed != Some(ended) && (passed >= Self::BUSY || is_idle && is_settled && passed >= Self::PAUSE);
+        if due {
+            // Under load, something may have ended a moment ago: that is trimmed for at the next time.
+            (self.trimmed, self.at) = (is_settled.then_some(ended), now);
+        }
+        due
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_trimmed_after_all_work_has_ended_and_once() {
+        let start = Instant::now();
+        let mut schedule = TrimSchedule::new(start);
+        let mut due = |s: u64, ended, is_idle| schedule.is_due(ended, is_idle, start + Duration::from_secs(s));
+        assert_eq!([due(1, 0, true), due(2, 0, true), due(3, 0, true), due(6, 0, true)], [false, true, false, false]);
+        // Three end one after the other, the last between two questions.
+        assert_eq!([due(7, 1, false), due(8, 2, true), due(9, 3, true)], [false; 3]);
+        assert_eq!([due(10, 3, true), due(11, 3, true), due(90, 3, true)], [true, false, false]);
+        // Under load.
+        assert!((91..=102).filter(|s| due(*s, 3 + s, false)).eq([91, 101]));
+        assert_eq!([due(103, 105, true), due(104, 105, true), due(105, 105, true)], [true, false, false]);
+    }
 
     #[test]
     fn zeros_are_zero_or_refused() {
