@@ -21,8 +21,8 @@ use std::time::Duration;
 use args::{Bench, Calibrate, Command, Eval, Key, Serve, Template, Token};
 use line::Line;
 
-use crate::api::new_key;
 use crate::engine::{self, Arithmetic, Isa, ModelSet};
+use crate::face::new_key;
 use crate::face::{Comparator, FacePipeline, SecondPerson};
 use crate::ops::{self, Settings};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::api::{Server, Service, TemplateSealer, Unwell, probe, slots};
+use crate::api::{Server, Service, Unwell, probe, slots};
+use crate::face::Sealer;
 use crate::gate::{self, Access, Gate, Listener, Tls};
 use crate::ops::settings::ListenAddr;
 use crate::ops::shutdown::Shutdown;
@@ -30,7 +31,7 @@ pub(super) fn run(
     let listeners = listeners(settings)?;
     let open_addresses = listeners.iter().map(Listener::place).collect::<Result<Vec<_>, _>>()?;
     let tls = Tls::load(&settings.tls)?;
-    let seals = TemplateSealer::load(&settings.templates)?;
+    let seals = Arc::new(Sealer::load(&settings.templates)?);
     let is_plain = tls.is_none();
     if settings.access.tokens.is_empty() && settings.access.open {
         log::warn!("every client that reaches it may use it: access.open is set and there are no tokens");

@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::api::TemplateSealer;
 use crate::camera::{self, Fault};
+use crate::face::Sealer;
 use crate::gate::Tls;
 use crate::ops::Settings;
 use crate::ops::date::timestamp;
@@ -51,7 +51,7 @@ fn certificate(settings: &Settings) -> Result<String, String> {
 
 fn keys(settings: &Settings) -> Result<String, String> {
     let Some(file) = &settings.templates.keys else { return Ok("none, templates are not sealed".into()) };
-    TemplateSealer::load(&settings.templates).map(|_| format!("{} is good", file.display())).map_err(|e| e.to_string())
+    Sealer::load(&settings.templates).map(|_| format!("{} is good", file.display())).map_err(|e| e.to_string())
 }
 
 fn camera(settings: &Settings) -> Result<String, String> {

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use crate::api::TemplateSealer;
 use crate::engine::{Decoding, ModelInfo, Role};
+use crate::face::Sealer;
 use crate::face::{Comparator, Score, Template};
 use crate::ops::{SecretBytes, Settings};
 
@@ -13,7 +13,7 @@ use crate::ops::{SecretBytes, Settings};
 struct Reader {
     info: ModelInfo,
     dimension: usize,
-    seals: TemplateSealer,
+    seals: Sealer,
 }
 
 impl Reader {
@@ -22,7 +22,7 @@ impl Reader {
         let Decoding::Embedding { dimension } = info.output else {
             return Err("the embedder makes no embeddings".into());
         };
-        Ok(Self { info, dimension, seals: TemplateSealer::load(&settings.templates)? })
+        Ok(Self { info, dimension, seals: Sealer::load(&settings.templates)? })
     }
 
     /// The template in a file, and whether it is sealed.

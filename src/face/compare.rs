@@ -64,6 +64,17 @@ impl Comparator {
         move |b| at_site.as_ref().map_or_else(|| a.similarity(b), |similarity| similarity(b))
     }
 
+    /// The mean of the site's people that is taken from embeddings; empty if none is.
+    pub(super) fn mean(&self) -> &[f64] {
+        self.site.as_ref().map_or(&[], Site::mean)
+    }
+
+    /// The score that one in so many non-mated pairs reaches, if that is known: see [`Curve::score_at`]. `joined` of the two templates
+    /// are joined.
+    pub fn score_at(&self, fmr: f64, joined: usize) -> Option<Score> {
+        self.curves[joined.min(2)].score_at(fmr)
+    }
+
     /// The curve of templates of one sample each.
     pub fn curve(&self) -> &Curve {
         &self.curves[0]

@@ -25,6 +25,8 @@ mod mesh;
 mod pad_model;
 mod quality;
 mod score;
+mod seal;
+mod search;
 mod select;
 mod site;
 mod template;
@@ -46,6 +48,8 @@ pub use liveness::{
 };
 pub use quality::{Quality, QualityDefect};
 pub use score::{Curve, Decision, Score, Thresholds};
+pub use seal::{Error as SealError, Sealer, fuzz as fuzz_seal, new_key};
+pub use search::{Hit, PackedTemplates, Probe, SEARCH_ERROR};
 pub use select::{Choice, SecondPerson, choose, most_central};
 pub use site::{OtherModel, Site};
 pub use template::{Template, TemplateError, fuzz};

@@ -102,6 +102,22 @@ impl Curve {
         Self([(-1.0, 0.0)].into_iter().chain(inner).chain([(1.0, 1.0)]).collect())
     }
 
+    /// The score that a share `fmr` of non-mated pairs reaches.
+    ///
+    /// Up to the last knot that is the contract's. Beyond, the cosine grows with each decade as much as over the last one that was measured:
+    /// cosines of non-mated pairs fall off faster than that, as the knots before show, so that the rate is rather lower. None from two
+    /// decades beyond on: nobody knows what the tail is like there, twins and relatives are in it.
+    pub fn score_at(&self, fmr: f64) -> Option<Score> {
+        const DECADES: f64 = 2.0;
+        let [.., (x0, y0), (x1, y1), _] = self.0[..] else { return None };
+        let (rate, last) = (-libm::log10(fmr), rate_of(y1));
+        if rate <= last {
+            return Some(Score::new(score_at(fmr)));
+        }
+        let cosine = x1 + (x1 - x0) / (last - rate_of(y0)) * (rate - last);
+        (rate <= last + DECADES && cosine < 1.0).then(|| self.score(cosine))
+    }
+
     /// The score of a cosine.
     pub fn score(&self, cosine: f64) -> Score {
         let above = self.0.iter().position(|(at, _)| cosine < *at).unwrap_or(self.0.len()).clamp(1, self.0.len() - 1);
@@ -116,6 +132,13 @@ fn score_at(fmr: f64) -> f64 {
     let decade = (rate.floor().max(0.0) as usize).min(SCORE_AT.len() - 2);
     let ((_, low), (_, high)) = (SCORE_AT[decade], SCORE_AT[decade + 1]);
     (low + (high - low) * (rate - decade as f64)).clamp(0.0, 1.0)
+}
+
+/// The inverse of [`score_at`]: -log10 of the false match rate.
+fn rate_of(score: f64) -> f64 {
+    let above = SCORE_AT.iter().position(|(_, at)| score <= *at).unwrap_or(SCORE_AT.len() - 1).max(1);
+    let ((_, low), (_, high)) = (SCORE_AT[above - 1], SCORE_AT[above]);
+    (above - 1) as f64 + (score - low) / (high - low)
 }
 
 #[cfg(test)]
@@ -143,6 +166,21 @@ mod tests {
             assert_eq!(Score::new(value).to_string(), text);
         }
         assert_eq!(Score::new(f64::NAN).to_string(), "0.0");
+    }
+
+    #[test]
+    fn the_score_of_a_false_match_rate_is_extrapolated_by_two_decades() {
+        let curve = curve();
+        for (fmr, score) in [(1.0, 0.0), (1e-1, 0.30), (1e-4, 0.85), (1e-6, 0.97)] {
+            assert_eq!(curve.score_at(fmr), Some(Score::new(score)), "{fmr}");
+        }
+        // 0.05 a decade.
+        assert_eq!(curve.score_at(1e-7), Some(curve.score(0.55)));
+        assert_eq!(curve.score_at(1.0001e-8), Some(curve.score(0.6)));
+        assert_eq!((curve.score_at(0.9e-8), curve.score_at(0.0)), (None, None));
+        for score in [0.0, 0.1, 0.3, 0.6, 0.97] {
+            assert!((score_at(libm::pow(10.0, -rate_of(score))) - score).abs() < 1e-9, "{score}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Seals templates for storage (AES-256-GCM): a stolen template can't be used, and a changed one is detected.
+//! Seals templates, and records of people, for storage (AES-256-GCM): what is stolen can't be used, and what was changed is detected.
 //!
-//! A sealed template has 44 bytes more than a plain one. `docs/ref/template.md` gives the layout. Keys come from a file; this module
+//! What is sealed has 44 bytes more than what is plain. `docs/ref/template.md` gives the layout. Keys come from a file; this module
 //! does not decide where they are kept or when they are changed.
 
 use std::fmt;
@@ -14,9 +14,11 @@ use crate::ops::{Content, FileError, SecretBytes, hex, settings};
 
 /// First bytes of every sealed template.
 const MAGIC: [u8; 4] = *b"FPSL";
+/// First bytes of every sealed record. They are part of what the seal covers: one can't be opened as the other.
+const RECORD_MAGIC: [u8; 4] = *b"FPSR";
 /// Version of the layout.
 const VERSION: u8 = 1;
-/// The byte after the version of a template that is bound to a person.
+/// The byte after the version of what is bound to a person.
 const BOUND: u8 = 1;
 /// Magic, version, whether it is bound, two zeros and the key's id.
 const HEAD: usize = 8 + ID;
@@ -24,7 +26,7 @@ const ID: usize = 8;
 
 /// The keys of the settings.
 #[derive(Default)]
-pub struct TemplateSealer {
+pub struct Sealer {
     keys: Vec<Key>,
     /// Whether templates that are not sealed are accepted, though there are keys.
     unsealed: bool,
@@ -69,7 +71,7 @@ pub fn new_key() -> Zeroizing<String> {
     Zeroizing::new(format!("{:032x}{:032x}", crate::ops::random(), crate::ops::random()))
 }
 
-impl TemplateSealer {
+impl Sealer {
     /// Reads the keys that the settings name; without any, nothing is sealed.
     pub fn load(settings: &settings::Templates) -> Result<Self, FileError> {
         let Some(path) = &settings.keys else { return Ok(Self::default()) };
@@ -96,25 +98,35 @@ impl TemplateSealer {
         !self.keys.is_empty() && bytes.starts_with(&MAGIC)
     }
 
+    /// Whether what is not sealed is accepted: there are no keys, or the settings say so.
+    pub fn accepts_plain(&self) -> bool {
+        self.keys.is_empty() || self.unsealed
+    }
+
     /// Seals a template to be returned, bound to the person that `subject` names, if it does.
     pub fn seal(&self, template: SecretBytes, subject: Option<&str>) -> SecretBytes {
-        let Some(Key { id, cipher }) = self.keys.first() else { return template };
-        let bound = if subject.is_some() { BOUND } else { 0 };
-        let mut sealed = SecretBytes::with_capacity(HEAD + NONCE_LEN + template.len() + MAX_TAG_LEN);
-        sealed.push(&MAGIC);
-        sealed.push(&[VERSION, bound, 0, 0]);
-        sealed.push(id);
-        let nonce: [u8; NONCE_LEN] = std::array::from_fn({
-            let random = crate::ops::random().to_le_bytes();
-            move |i| random[i]
-        });
-        let aad = Aad::from(associated(&sealed, subject));
-        sealed.push(&nonce);
-        sealed.push(&template);
-        let text = &mut sealed[HEAD + NONCE_LEN..];
-        let tag = cipher.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, text);
-        sealed.push(tag.expect("a template is shorter than the 64 GiB that the cipher takes").as_ref());
-        sealed
+        match self.keys.first() {
+            Some(key) => key.seal(&MAGIC, &template, subject),
+            None => template,
+        }
+    }
+
+    /// Seals a record, bound to its name; none if there are no keys.
+    pub fn seal_record(&self, record: &[u8], name: &str) -> Option<SecretBytes> {
+        self.keys.first().map(|key| key.seal(&RECORD_MAGIC, record, Some(name)))
+    }
+
+    /// Whether these bytes begin as a sealed record does.
+    pub fn is_sealed_record(bytes: &[u8]) -> bool {
+        bytes.starts_with(&RECORD_MAGIC)
+    }
+
+    /// Opens a sealed record of that name.
+    pub fn open_record(&self, bytes: &[u8], name: &str) -> Result<SecretBytes, Error> {
+        if !Self::is_sealed_record(bytes) {
+            return Err(Error::Unsealed);
+        }
+        self.opened(bytes, Some(name))
     }
 
     /// Opens a template from a client, which is bound to the person that `subject` names, if it does.
@@ -126,6 +138,10 @@ impl TemplateSealer {
                 Err(Error::Unsealed)
             };
         }
+        self.opened(bytes, subject).map(Content::from)
+    }
+
+    fn opened(&self, bytes: &[u8], subject: Option<&str>) -> Result<SecretBytes, Error> {
         let (head, rest) = bytes.split_at_checked(HEAD).ok_or(Error::Broken)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_LEN).ok_or(Error::Broken)?;
         match (&head[4..8], subject) {
@@ -143,11 +159,11 @@ impl TemplateSealer {
             .map_err(|_| Error::Broken)?
             .len();
         plain.truncate(length);
-        Ok(plain.into())
+        Ok(plain)
     }
 }
 
-/// The associated data of a template: the front of the seal, and the person it is bound to.
+/// The associated data: the front of the seal, and the person it is bound to.
 fn associated(head: &[u8], subject: Option<&str>) -> Vec<u8> {
     [head, subject.unwrap_or_default().as_bytes()].concat()
 }
@@ -159,6 +175,25 @@ impl Key {
         let hash = digest(&SHA256, &named);
         let id = std::array::from_fn(|i| hash.as_ref()[i]);
         Some(Self { id, cipher: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*bytes).ok()?) })
+    }
+
+    fn seal(&self, magic: &[u8], plain: &[u8], subject: Option<&str>) -> SecretBytes {
+        let bound = if subject.is_some() { BOUND } else { 0 };
+        let mut sealed = SecretBytes::with_capacity(HEAD + NONCE_LEN + plain.len() + MAX_TAG_LEN);
+        sealed.push(magic);
+        sealed.push(&[VERSION, bound, 0, 0]);
+        sealed.push(&self.id);
+        let nonce: [u8; NONCE_LEN] = std::array::from_fn({
+            let random = crate::ops::random().to_le_bytes();
+            move |i| random[i]
+        });
+        let aad = Aad::from(associated(&sealed, subject));
+        sealed.push(&nonce);
+        sealed.push(plain);
+        let text = &mut sealed[HEAD + NONCE_LEN..];
+        let tag = self.cipher.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, text);
+        sealed.push(tag.expect("what is sealed is shorter than the 64 GiB that the cipher takes").as_ref());
+        sealed
     }
 }
 
@@ -172,11 +207,14 @@ fn warn_if_public(path: &Path) {
 /// Opens any bytes as a template of a service with keys.
 pub fn fuzz(bytes: &[u8]) {
     let key = Key::parse(&"07".repeat(32)).expect("64 hexadecimal digits are a key");
-    let seals = TemplateSealer { keys: vec![key], unsealed: false };
+    let seals = Sealer { keys: vec![key], unsealed: false };
     for subject in [None, Some("a")] {
         assert!(!seals.open(bytes, subject).is_ok_and(|plain| !plain.is_empty()), "nobody guesses a seal");
         assert_eq!(seals.open(&seals.seal(bytes.into(), subject), subject).as_deref(), Ok(bytes));
     }
+    assert!(seals.open_record(bytes, "a").is_err());
+    let sealed = seals.seal_record(bytes, "a").expect("there is a key");
+    assert_eq!(seals.open_record(&sealed, "a").as_deref(), Ok(bytes));
 }
 
 #[cfg(test)]
@@ -184,8 +222,8 @@ mod tests {
     use super::*;
     use crate::ops::FileErrorKind;
 
-    fn seals(keys: &[&str], unsealed: bool) -> TemplateSealer {
-        TemplateSealer { keys: keys.iter().map(|digits| Key::parse(&digits.repeat(32)).unwrap()).collect(), unsealed }
+    fn seals(keys: &[&str], unsealed: bool) -> Sealer {
+        Sealer { keys: keys.iter().map(|digits| Key::parse(&digits.repeat(32)).unwrap()).collect(), unsealed }
     }
 
     #[test]
@@ -196,7 +234,7 @@ mod tests {
         assert_ne!(sealed, old.seal((&b"template"[..]).into(), None));
         assert_eq!(both.open(&sealed, None).as_deref(), Ok(&b"template"[..]));
         assert_eq!(other.open(&sealed, None), Err(Error::UnknownKey));
-        assert_eq!(TemplateSealer::default().open(&sealed, None).as_deref(), Ok(&*sealed));
+        assert_eq!(Sealer::default().open(&sealed, None).as_deref(), Ok(&*sealed));
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
@@ -225,10 +263,24 @@ mod tests {
         assert_eq!(seals.open(&forged, None), Err(Error::Broken));
     }
 
+    #[test]
+    fn a_record_is_no_template_and_no_other_person_s_record() {
+        let seals = seals(&["01"], false);
+        let (record, template) = (seals.seal_record(PLAIN, "Ann").unwrap(), seals.seal(PLAIN.into(), Some("Ann")));
+        assert_eq!(seals.open_record(&record, "Ann").as_deref(), Ok(PLAIN));
+        assert_eq!(seals.open_record(&record, "Bob"), Err(Error::Broken));
+        assert_eq!(seals.open_record(&template, "Ann"), Err(Error::Unsealed));
+        assert_eq!(seals.open(&record, Some("Ann")), Err(Error::Unsealed));
+        let renamed = |magic: [u8; 4], sealed: &[u8]| [&magic[..], &sealed[4..]].concat();
+        assert_eq!(seals.open(&renamed(MAGIC, &record), Some("Ann")), Err(Error::Broken));
+        assert_eq!(seals.open_record(&renamed(RECORD_MAGIC, &template), "Ann"), Err(Error::Broken));
+        assert_eq!(Sealer::default().seal_record(PLAIN, "Ann"), None);
+    }
+
     const PLAIN: &[u8] = b"template";
 
     /// What opening says where one bit is another.
-    fn flipped(seals: &TemplateSealer, sealed: &[u8], at: usize, bit: u8, subject: Option<&str>) -> Option<Error> {
+    fn flipped(seals: &Sealer, sealed: &[u8], at: usize, bit: u8, subject: Option<&str>) -> Option<Error> {
         let mut changed = sealed.to_vec();
         changed[at] ^= 1 << bit;
         seals.open(&changed, subject).err()
@@ -328,7 +380,7 @@ mod tests {
     #[test]
     fn what_is_not_sealed_is_taken_where_the_settings_say_so() {
         assert_eq!(seals(&["01"], false).open(b"FPLT...", None), Err(Error::Unsealed));
-        for seals in [TemplateSealer::default(), seals(&["01"], true)] {
+        for seals in [Sealer::default(), seals(&["01"], true)] {
             assert_eq!(seals.open(b"FPLT...", None).as_deref(), Ok(&b"FPLT..."[..]));
         }
     }
@@ -338,7 +390,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("faceplate-keys-{:x}", crate::ops::random()));
         let load = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            TemplateSealer::load(&settings::Templates { keys: Some(path.clone()), unsealed: false })
+            Sealer::load(&settings::Templates { keys: Some(path.clone()), unsealed: false })
         };
         let key = new_key();
         assert_eq!(load(&format!("# of 2026\n{}\n\n{}\n", *key, "0A".repeat(32))).unwrap().keys.len(), 2);

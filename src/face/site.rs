@@ -61,6 +61,11 @@ impl Site {
         knots.iter().map(|knot| Knot { cosine: moved(knot.cosine), ..*knot }).collect()
     }
 
+    /// The mean that is taken from the embeddings; empty if none is.
+    pub(super) fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
     /// The similarity to a template at this site, if a mean is taken from the embeddings.
     pub(super) fn similarity_to(&self, template: &Template) -> Option<impl Fn(&Template) -> f64> {
         (!self.mean.is_empty()).then(|| template.similarity_around(&self.mean))

@@ -96,7 +96,7 @@ impl Template {
         Self::from_values(model, quality, samples, values)
     }
 
-    fn from_values(model: u16, quality: u8, samples: u8, values: Vec<i8>) -> Result<Self, TemplateError> {
+    pub(super) fn from_values(model: u16, quality: u8, samples: u8, values: Vec<i8>) -> Result<Self, TemplateError> {
         let template = Self { model, quality, samples, energy: dot(&values, &values), values };
         if template.energy == 0 || quality > 100 { Err(TemplateError::Values) } else { Ok(template) }
     }
@@ -190,7 +190,7 @@ impl Template {
     }
 
     /// The unit vector's inner product with `direction`, summed in order.
-    fn along(&self, direction: &[f64]) -> f64 {
+    pub(super) fn along(&self, direction: &[f64]) -> f64 {
         let sum: f64 = self.values.iter().zip(direction).map(|(v, d)| f64::from(*v) * d).sum();
         sum / f64::from(self.energy).sqrt()
     }
@@ -203,8 +203,18 @@ impl Template {
 
     /// The cosine to another template, less where both are doubtful.
     fn doubted(&self, cosine: f64, other: &Self) -> f64 {
-        let short = f64::from(CLEAR.saturating_sub(self.quality.max(other.quality))) / f64::from(CLEAR);
-        cosine - DOUBT * short * short * (1.0 - cosine).max(0.0)
+        cosine - self.doubt(other.quality) * (1.0 - cosine).max(0.0)
+    }
+
+    /// By how much the distance to 1 grows, as share of it, beside a template of this quality.
+    pub(super) fn doubt(&self, quality: u8) -> f64 {
+        let short = f64::from(CLEAR.saturating_sub(self.quality.max(quality))) / f64::from(CLEAR);
+        DOUBT * short * short
+    }
+
+    /// Sum of the squares of the values.
+    pub(super) fn energy(&self) -> i32 {
+        self.energy
     }
 
     /// Id of the embedding model.

@@ -9,9 +9,9 @@ use std::error::Error;
 use std::path::Path;
 
 use super::fit::{CrossValidation, Fitted, PROMISED, Person, Way, better, shipped, validated};
-use crate::api::TemplateSealer;
 use crate::cli::eval::{each_file, files, is_picture, load};
 use crate::engine::{Decoding, ModelInfo};
+use crate::face::Sealer;
 use crate::face::{Extractor, Template};
 use crate::ops::date::today;
 use crate::ops::{Settings, counted, settings};
@@ -36,7 +36,7 @@ pub(in crate::cli) fn site(settings: &Settings, root: &Path) -> Result<(), Box<d
             Err(error) => left_out.push(format!("{name}: {error}")),
         }
     }
-    let seals = TemplateSealer::load(&settings.templates)?;
+    let seals = Sealer::load(&settings.templates)?;
     for name in &others {
         match template(&root.join(name), &identity(name), &seals, model) {
             Ok(template) => people.entry(identity(name)).or_default().push(template),
@@ -81,7 +81,7 @@ fn identity(name: &str) -> String {
 }
 
 /// The template in a file, sealed or not; if it is bound to a person, the folder has to be named after that person.
-fn template(path: &Path, person: &str, seals: &TemplateSealer, model: &ModelInfo) -> Result<Template, Box<dyn Error>> {
+fn template(path: &Path, person: &str, seals: &Sealer, model: &ModelInfo) -> Result<Template, Box<dyn Error>> {
     let Decoding::Embedding { dimension } = model.output else { return Err("the embedder makes no embeddings".into()) };
     let bytes = std::fs::read(path)?;
     let plain = seals.open(&bytes, None).or_else(|_| seals.open(&bytes, Some(person))).map_err(|e| e.to_string())?;

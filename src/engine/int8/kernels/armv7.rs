@@ -22,6 +22,7 @@ const KERNELS: Kernels = Kernels {
     },
     depthwise,
     add,
+    products: super::products::portable,
 };
 
 /// A tile is 2 x 4: its sums, four lanes each, are half of the 16 registers.

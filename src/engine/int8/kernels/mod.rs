@@ -6,6 +6,7 @@ mod aarch64;
 mod armv7;
 mod neighbors;
 mod portable;
+mod products;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,8 @@ pub(super) struct Kernels {
     pub(super) depthwise: fn(&Depthwise<'_>, Out<'_>),
     /// The sum of two tensors.
     pub(super) add: fn(&ElementwiseAdd<'_>, Out<'_>),
+    /// The inner products of a vector with rows of its length.
+    pub(super) products: fn(&[i8], &[i8], &mut [i32]),
 }
 
 impl Isa {
@@ -68,6 +71,15 @@ impl Isa {
     /// The name used in settings and messages.
     pub fn name(self) -> &'static str {
         self.name
+    }
+
+    /// The inner products of a vector of at most 65,535 values with each row of a matrix of as many columns.
+    ///
+    /// # Panics
+    /// If there are not as many rows as results.
+    pub fn inner_products(self, vector: &[i8], rows: &[i8], out: &mut [i32]) {
+        assert!(vector.len() <= usize::from(u16::MAX) && rows.len() == vector.len() * out.len(), "shapes");
+        (self.kernels.products)(vector, rows, out);
     }
 
     /// Its kernels.

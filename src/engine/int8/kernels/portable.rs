@@ -1,5 +1,6 @@
 //! Defines what kernels compute, in portable Rust.
 
+use super::products;
 use super::{Depthwise, ElementwiseAdd, Gemm, Isa, Kernels, Layout, Out};
 use crate::engine::int8::BLOCK;
 use crate::engine::int8::requantize::Activation;
@@ -7,8 +8,15 @@ use crate::engine::int8::requantize::Activation;
 /// It needs nothing of the processor.
 pub(super) const ISA: Isa = Isa { name: "portable", kernels: &KERNELS };
 
-const KERNELS: Kernels =
-    Kernels { layout: |_| Layout { outputs: BLOCK, inputs: 4 }, signed: false, scratch: |_| 0, gemm, depthwise, add };
+const KERNELS: Kernels = Kernels {
+    layout: |_| Layout { outputs: BLOCK, inputs: 4 },
+    signed: false,
+    scratch: |_| 0,
+    gemm,
+    depthwise,
+    add,
+    products: products::portable,
+};
 
 fn gemm(g: &Gemm<'_>, _: &mut [u8], mut out: Out<'_>) {
     g.check(&out);

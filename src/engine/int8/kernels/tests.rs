@@ -178,4 +178,22 @@ proptest! {
             result(floats, shape.len(), |out| (kernels.add)(&b, out))
         })?;
     }
+
+    #[test]
+    fn inner_products(length in prop_oneof![Just(128usize), 0usize..300], rows in 0usize..40, seed: u32) {
+        let mut noise = Noise(seed);
+        // Also the least value, which no template has.
+        let vector: Vec<i8> = noise.bytes(length).into_iter().map(u8::cast_signed).collect();
+        let matrix: Vec<i8> = noise.bytes(length * rows).into_iter().map(u8::cast_signed).collect();
+        let exact = |row: &[i8]| row.iter().zip(&vector).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum::<i32>();
+        let want: Vec<i32> = match length {
+            0 => vec![0; rows],
+            _ => matrix.chunks_exact(length).map(exact).collect(),
+        };
+        for isa in Isa::available() {
+            let mut out = vec![0; rows];
+            isa.inner_products(&vector, &matrix, &mut out);
+            prop_assert_eq!(&out, &want, "{:?}", isa);
+        }
+    }
 }

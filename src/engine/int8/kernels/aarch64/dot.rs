@@ -25,7 +25,14 @@ const KERNELS: Kernels = Kernels {
     gemm: |g, scratch, out| unsafe { gemm(g, scratch, out) },
     depthwise: neighbors::by_dot_products,
     add,
+    // SAFETY: these kernels are reached through an `Isa` alone, which exists only where there is the dot product extension.
+    products: |vector, rows, out| unsafe { products(vector, rows, out) },
 };
+
+#[target_feature(enable = "dotprod")]
+fn products(vector: &[i8], rows: &[i8], out: &mut [i32]) {
+    super::super::products::products(vector, rows, out);
+}
 
 /// A tile is 6 x 16: its sums are 24 of the 32 registers.
 const ROWS: usize = 6;

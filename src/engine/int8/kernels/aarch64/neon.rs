@@ -22,6 +22,7 @@ const KERNELS: Kernels = Kernels {
     gemm: |g, scratch, out| if is_narrow(g.k) { narrow::gemm(g, scratch, out) } else { gemm(g, scratch, out) },
     depthwise: neighbors::plain,
     add,
+    products: super::super::products::portable,
 };
 
 /// Whether there are so few inputs that it is faster not to add up lanes at the end ([`narrow`]).

@@ -26,7 +26,14 @@ const KERNELS: Kernels = Kernels {
     },
     depthwise: neighbors::by_pairs,
     add,
+    // SAFETY: these kernels are reached through an `Isa` alone, which exists only where there is AVX2.
+    products: |vector, rows, out| unsafe { products(vector, rows, out) },
 };
+
+#[target_feature(enable = "avx2")]
+pub(super) fn products(vector: &[i8], rows: &[i8], out: &mut [i32]) {
+    super::super::products::products(vector, rows, out);
+}
 
 /// Rows of the left matrix that are widened to 16 bits at a time: two tiles, but no more than fits the L1 cache.
 fn panel(k: usize) -> usize {

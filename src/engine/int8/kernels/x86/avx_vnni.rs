@@ -28,6 +28,8 @@ pub(super) const KERNELS: Kernels = Kernels {
     },
     depthwise: neighbors::by_fours,
     add,
+    // SAFETY: as above; AVX-VNNI is only used where there is AVX2.
+    products: |vector, rows, out| unsafe { super::avx2::products(vector, rows, out) },
 };
 
 /// # Safety
