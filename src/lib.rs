@@ -19,6 +19,7 @@
 //! | [`camera`] | devices to frames: one thread, the newest frame, reconnection; no faces |
 //! | [`engine`] | models, tract, int8; no faces |
 //! | [`face`] | detection, alignment, embedding, quality, templates, scores, liveness |
+//! | [`people`] | who is enrolled: records, store, search; no HTTP, no camera |
 //! | [`gate`] | connections, TLS, HTTP framing, tokens, slots; no routes, no faces |
 //! | [`api`] | the contract: routes, codes, multipart, base64 |
 //! | [`cli`] | one file a command |
@@ -31,7 +32,7 @@
 //! All outside input is parsed under [`ops::Limits`]. Each parser has a function `fuzz` that takes any bytes and
 //! panics if an invariant breaks: [`media::fuzz`] (pictures), [`media::fuzz_archive`], [`media::video::fuzz`] and those of
 //! its containers, of VP8, [`media::fuzz_raw`] (what a camera sends), [`face::fuzz`] (templates), [`api::fuzz_query`]
-//! (queries), [`api::fuzz_language`] (`Accept-Language`), [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads), [`api::fuzz_base64`], [`api::fuzz_seal`],
+//! (queries), [`api::fuzz_language`] (`Accept-Language`), [`api::fuzz_people_query`], [`api::fuzz_people_lines`] (imports), [`people::fuzz`] (records), [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads), [`api::fuzz_base64`], [`face::fuzz_seal`],
 //! [`gate::fuzz`] (connections), [`ops::settings::fuzz`]. `cargo fuzz-stable` feeds them.
 
 #[forbid(unsafe_code)]
@@ -48,6 +49,8 @@ pub mod gate;
 #[forbid(unsafe_code)]
 pub mod media;
 pub mod ops;
+#[forbid(unsafe_code)]
+pub mod people;
 #[forbid(unsafe_code)]
 pub mod work;
 

@@ -15,14 +15,17 @@ static OURS: AtomicBool = AtomicBool::new(false);
 /// A target, and good input to damage.
 type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
-const TARGETS: [Target; 17] = [
+const TARGETS: [Target; 20] = [
     ("connection", faceplate::gate::fuzz, connections),
     ("multipart", faceplate::api::multipart::fuzz, forms),
     ("base64", faceplate::api::fuzz_base64, texts),
     ("template", faceplate::face::fuzz, templates),
-    ("seal", faceplate::api::fuzz_seal, templates),
+    ("seal", faceplate::face::fuzz_seal, templates),
     ("settings", |bytes| faceplate::ops::settings::fuzz(&String::from_utf8_lossy(bytes)), settings),
     ("query", |bytes| faceplate::api::fuzz_query(&String::from_utf8_lossy(bytes)), queries),
+    ("people_query", |bytes| faceplate::api::fuzz_people_query(&String::from_utf8_lossy(bytes)), queries),
+    ("people_lines", faceplate::api::fuzz_people_lines, lines),
+    ("person", faceplate::people::fuzz, people),
     ("language", |bytes| faceplate::api::fuzz_language(&String::from_utf8_lossy(bytes)), languages),
     ("payload", faceplate::api::liveness::fuzz, payloads),
     ("picture", faceplate::media::fuzz, pictures),
@@ -47,6 +50,22 @@ fn forms() -> Vec<Vec<u8>> {
     let form = "preamble\r\n--b\r\nContent-Disposition: form-data; name=\"sample\"; filename*=UTF-8''a%20b\r\nContent-Type: image/jpeg\r\n\r\n\
         bytes\r\n-\r\n--b \r\ncontent-disposition: form-data; name=x; filename=\"a\\\"b\"\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8\r\n--b--\r\nepilogue";
     vec![form.into()]
+}
+
+fn person() -> String {
+    let person = r#"{"id":"a","name":"A","groups":["g"],"valid_from":null,"valid_until":"2027-01-01T00:00:00Z","external_id":null,"version":1,
+        "created":"2026-01-01T00:00:00Z","changed":"2026-01-01T00:00:00Z","templates":[{"number":1,"model":1,"samples":1,"quality":80,
+        "created":"2026-01-01T00:00:00Z","source":"picture","liveness":null}]}"#;
+    person.replace('\n', " ")
+}
+
+fn lines() -> Vec<Vec<u8>> {
+    vec![format!("{{\"person\":{},\"record\":\"YQ==\"}}\n{{\"people\":1}}\n", person()).into_bytes()]
+}
+
+fn people() -> Vec<Vec<u8>> {
+    let content = format!("\x01{{\"profile\":{},\"data\":[\"YQ==\"]}}", person());
+    vec![content.into_bytes(), b"FPPR\0\0\0\0".to_vec()]
 }
 
 fn languages() -> Vec<Vec<u8>> {

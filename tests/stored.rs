@@ -2,7 +2,7 @@
 //!
 //! The bytes were not made by this service, but by `docs/ref/template.md`, with another implementation of CRC-32 and AES-GCM.
 
-use faceplate::api::TemplateSealer;
+use faceplate::face::Sealer;
 use faceplate::face::{Template, TemplateError};
 use faceplate::ops::settings::Templates;
 
@@ -48,10 +48,10 @@ fn parse(bytes: &[u8]) -> Template {
     Template::parse(bytes, 1, 128).unwrap()
 }
 
-fn sealer() -> TemplateSealer {
+fn sealer() -> Sealer {
     let path = std::env::temp_dir().join(format!("faceplate-stored-{:032x}", faceplate::ops::random()));
     std::fs::write(&path, KEYS).unwrap();
-    let sealer = TemplateSealer::load(&Templates { keys: Some(path.clone()), unsealed: false });
+    let sealer = Sealer::load(&Templates { keys: Some(path.clone()), unsealed: false });
     std::fs::remove_file(path).unwrap();
     sealer.unwrap()
 }

@@ -7,6 +7,7 @@ use super::context::{Call, Service};
 use super::error::{Error, Family, Kind};
 use super::form::FormValues;
 use super::multipart;
+use super::people::{LINES, PeopleCall, parse};
 use super::route::{Accepts, Route, query};
 use super::text::quoted;
 use crate::gate::Head;
@@ -21,12 +22,17 @@ impl Service {
         let base64 = head.header("Content-Transfer-Encoding").is_some_and(|v| v.eq_ignore_ascii_case("base64"));
         let is_coded = |coding: &str| !coding.trim().eq_ignore_ascii_case("identity") && !coding.trim().is_empty();
         if let Some(codings) = head.header("Content-Encoding").filter(|codings| codings.split(',').any(is_coded))
-            && route.method() == "POST"
+            && ["POST", "PUT"].contains(&route.method())
         {
             let detail = format!("Content-Encoding is {}; send the body as it is, without it", quoted(codings));
             return Err(Error::new(route.family(), Kind::ContentEncoding, detail));
         }
         let given = head.header("Content-Type").map(ContentType::parse);
+        let (people, camera_query) = match route.parameters().filter(|_| route.is_of_people()) {
+            None => (PeopleCall::default(), query(&head.target).to_owned()),
+            Some(known) => parse(&route.values(&head.target), query(&head.target), known, head.header("If-Match"))
+                .map_err(|what| Error::new(route.family(), Kind::Parameter, what))?,
+        };
         let ask = CameraQuery::new(&self.camera_settings, &self.liveness, &self.limits);
         let ask = match route.parameters() {
             None => ask,
@@ -35,15 +41,23 @@ impl Service {
                 return Err(Error::new(route.family(), Kind::Parameter, "the target has a fragment"));
             }
             Some(known) => ask
-                .read(query(&head.target), known, &self.limits)
+                .read(&camera_query, known, &self.limits)
                 .map_err(|what| Error::new(route.family(), Kind::Parameter, what))?,
         };
         let refused = |want: &str| Err(Error::new(route.family(), Kind::ContentType, format!("it must be {want}")));
         let form = given.as_ref().filter(|c| c.essence == "multipart/form-data");
         let boundary = form.and_then(multipart::boundary).map(str::to_owned);
+        let is_template = given.as_ref().is_some_and(|c| c.essence == "application/octet-stream");
         let picture = given.as_ref().is_some_and(ContentType::is_picture);
         match route.accepts() {
             Accepts::Picture if !picture => return refused("image/jpeg or image/png"),
+            Accepts::Json if given.as_ref().is_none_or(|c| c.essence != "application/json") => {
+                return refused("application/json");
+            }
+            Accepts::Lines if given.as_ref().is_none_or(|c| c.essence != LINES) => return refused(LINES),
+            Accepts::Enrollment if !people.from_camera && !picture && !is_template => {
+                return refused("image/jpeg, image/png or application/octet-stream, or left out with source=camera");
+            }
             Accepts::Form(_) if form.is_none() => return refused("multipart/form-data"),
             Accepts::PictureOrForm if form.is_none() && !picture => {
                 return refused("image/jpeg, image/png or multipart/form-data");
@@ -71,7 +85,7 @@ impl Service {
             essence.trim().eq_ignore_ascii_case("text/event-stream")
         });
         let (request, body) = Default::default();
-        Ok(Call { route, base64, boundary, ask, request, body, subject, language, accepts_events })
+        Ok(Call { route, base64, boundary, ask, people, is_template, request, body, subject, language, accepts_events })
     }
 
     /// The parts of an admitted request's form.

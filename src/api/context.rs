@@ -11,17 +11,18 @@ use super::camera_query::CameraQuery;
 use super::error::{Error, Family, Kind};
 use super::health::Health;
 use super::metrics::Metrics;
+use super::people::PeopleCall;
 use super::probe::Unwell;
 use super::reply::Reply;
 use super::route::Route;
-use super::seal::TemplateSealer;
 use crate::camera::Camera;
 use crate::engine::{self, Decoding, ModelInfo};
-use crate::face::{Comparator, Extractor, FacePipeline, Score, Thresholds, start_workers};
+use crate::face::{Comparator, Extractor, FacePipeline, Score, Sealer, Thresholds, start_workers};
 use crate::gate::{Gauges, InFlightRequest};
 use crate::ops::memory::Reserved;
 use crate::ops::shutdown::Shutdown;
 use crate::ops::{Limits, Settings, counted, heap, settings};
+use crate::people::People;
 use crate::work::{Owner, Pool, WaitLimit};
 
 /// The API on top of the models. Shared by all threads that serve requests.
@@ -40,7 +41,8 @@ pub struct Service {
     pub(super) board: Board,
     pub(super) lock_out: Mutex<LockOut>,
     pub(super) shutdown: Shutdown,
-    pub(super) seals: TemplateSealer,
+    pub(super) seals: Arc<Sealer>,
+    pub(super) people: Option<Arc<People>>,
     pub(super) budget: Budget,
     pub(super) metrics: Metrics,
     pub(super) gauges: Arc<Gauges>,
@@ -81,6 +83,10 @@ pub struct Call {
     pub(super) boundary: Option<String>,
     /// The options of the camera in its query.
     pub(super) ask: CameraQuery,
+    /// What it says of people beside its body.
+    pub(super) people: PeopleCall,
+    /// Whether its body is a template.
+    pub(super) is_template: bool,
     /// Its in-flight request.
     pub(super) request: InFlightRequest,
     pub(super) body: Body,
@@ -121,7 +127,7 @@ impl Service {
     pub fn start(
         faces: FacePipeline,
         settings: &Settings,
-        seals: TemplateSealer,
+        seals: Arc<Sealer>,
         most_requests: usize,
         shutdown: Shutdown,
     ) -> Result<Self, engine::Error> {
@@ -135,6 +141,7 @@ impl Service {
             return Err(engine::Error::models(format!("{} makes no embeddings", info.name)));
         };
         let comparator = Comparator::of(info, settings).map_err(|e| engine::Error::models(e.to_string()).because(e))?;
+        let people = People::open(&settings.people, &seals, &comparator, (info.id, dimension)).map(Arc::new);
         Ok(Self {
             pool: start_workers(&faces, settings.workers(), 2 * most_requests),
             comparator,
@@ -152,6 +159,7 @@ impl Service {
             shutdown,
             budget: Budget::new(if seals.is_plain() { 0 } else { settings.limits.comparisons_per_minute }),
             seals,
+            people,
             metrics: Metrics::default(),
             gauges: Arc::default(),
             trims: Mutex::new(heap::TrimSchedule::new(Instant::now())),
@@ -175,8 +183,12 @@ impl Service {
         self.health.is_ready()
     }
 
-    /// Releases memory to the system once the work that needed it is done. To be called periodically.
+    /// Releases memory to the system once the work that needed it is done, and has people's store do what is due. To be called
+    /// periodically.
     pub fn tidy(&self) {
+        if let Some(people) = &self.people {
+            people.tick(Instant::now());
+        }
         // A body that was read and refused took memory without any job.
         let ended = self.pool.stats().worked.count() + self.metrics.ended();
         let is_idle = self.gauges.requests.load(Ordering::Relaxed) == 0;

@@ -47,6 +47,17 @@ impl Service {
             Route::CameraLight => self.calibrate_light(call, body),
             Route::CameraExtract => self.camera_extract(call, body),
             Route::CameraVerify => self.parts(call, body).and_then(|found| self.camera_verify(call, &found)),
+            Route::CameraIdentify => self.camera_identify(call, body),
+            Route::People => self.list_people(call),
+            Route::PersonCreate => self.create_person(call, body),
+            Route::Person => self.show_person(call),
+            Route::PersonUpdate => self.update_person(call, body),
+            Route::PersonDelete => self.delete_person(call),
+            Route::TemplateAdd => self.add_template(call, body),
+            Route::TemplateDelete => self.delete_template(call),
+            Route::Identify => self.identify(call, body),
+            Route::PeopleExport => self.export_people(call),
+            Route::PeopleImport => self.import_people(call, body),
             Route::CameraVerifyN => self.parts(call, body).and_then(|found| self.camera_verify_n(call, &found)),
         };
         let large = |reply: &Reply| reply.body.len() > self.limits.reply_bytes;

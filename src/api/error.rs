@@ -47,6 +47,8 @@ pub enum Kind {
     Parameter,
     /// The camera, or the person before it.
     Camera(CameraKind),
+    /// The people who are enrolled.
+    People(PeopleKind),
     /// Client: rejected by the gate.
     Gate(GateKind),
     /// Policy: too much load.
@@ -75,6 +77,37 @@ pub enum CameraKind {
     Challenge,
     /// Policy: attack verdicts have locked the camera's methods.
     LockedOut,
+}
+
+/// Why something about people was not done: our own codes as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeopleKind {
+    /// Policy: none are stored here.
+    Off,
+    /// Service: those that are stored can't be read.
+    Unreadable,
+    /// Service: a change can't be stored.
+    Unwritable,
+    /// Client: nobody has this id.
+    Unknown,
+    /// Client: somebody has this id.
+    Exists,
+    /// Client: the person is of another version.
+    Changed,
+    /// Client: what it says of a person.
+    Invalid,
+    /// Person: the face is another person's.
+    Belongs,
+    /// Person: the sample is too poor.
+    Poor,
+    /// Client: there is no room for another template.
+    Full,
+    /// Client: there is no such template.
+    NoTemplate,
+    /// Client: the lines to be imported.
+    Import,
+    /// Service: the people of the site can't be reached.
+    Site,
 }
 
 /// Why the gate rejected a request.
@@ -181,6 +214,7 @@ impl Error {
     pub fn status(&self) -> u16 {
         match self.kind {
             Kind::UnknownPath => 404,
+            Kind::People(kind) => kind.status(),
             Kind::BodyTooLarge { .. } => 413,
             Kind::ContentEncoding => 415,
             Kind::Internal => 500,
@@ -234,6 +268,7 @@ impl Error {
             (Pattern, Kind::Camera(kind)) => (kind.codes().0, kind.codes().2),
             (Liveness, Kind::Camera(kind)) => (kind.codes().1, kind.codes().2),
             (_, Kind::Gate(kind)) => kind.entry(self.family),
+            (_, Kind::People(kind)) => kind.entry(),
             (Pattern, Kind::UnknownPath | Kind::Parameter | Kind::ContentEncoding) => ("BPE-002006", "Invalid request"),
             (Pattern, Kind::Unusable) => ("BPE-003001", "Failed to retrieve the biometric template"),
             (Pattern, Kind::NoFace) => ("BPE-003002", "The biometric sample is missing face"),
@@ -265,6 +300,37 @@ impl GateKind {
             Self::LockedOut => ("BPE-005003", "LDE-005003", "Locked out"),
         };
         (if family == Family::Pattern { pattern } else { liveness }, wording)
+    }
+}
+
+impl PeopleKind {
+    fn status(self) -> u16 {
+        match self {
+            Self::Off | Self::Unknown | Self::NoTemplate => 404,
+            Self::Exists | Self::Belongs | Self::Full => 409,
+            Self::Changed => 412,
+            Self::Invalid | Self::Poor | Self::Import => 400,
+            Self::Unreadable | Self::Unwritable | Self::Site => 503,
+        }
+    }
+
+    /// The code and the wording.
+    fn entry(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Off => ("BPE-006001", "People are not stored here"),
+            Self::Unreadable => ("BPE-006002", "The stored people can't be used"),
+            Self::Unwritable => ("BPE-006003", "The change was not stored"),
+            Self::Unknown => ("BPE-006004", "Unknown person"),
+            Self::Exists => ("BPE-006005", "The person is enrolled already"),
+            Self::Changed => ("BPE-006006", "The person was changed meanwhile"),
+            Self::Invalid => ("BPE-006007", "Invalid person"),
+            Self::Belongs => ("BPE-006008", "The face belongs to another person"),
+            Self::Poor => ("BPE-006009", "The sample is too poor to be enrolled"),
+            Self::Full => ("BPE-006010", "The person has no room for another template"),
+            Self::NoTemplate => ("BPE-006011", "Unknown template"),
+            Self::Import => ("BPE-006012", "Failed to import people"),
+            Self::Site => ("BPE-006013", "The people of the site can't be changed"),
+        }
     }
 }
 

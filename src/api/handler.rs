@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::context::Service;
+use super::context::{Call, Service};
 use super::error::{Error, Family, GateKind, Kind};
 use super::reply::Reply;
 use super::route::{Accepts, Route};
@@ -18,7 +18,7 @@ impl From<Reply> for LocalReply {
 
 impl Handler for Service {
     fn scope(&self, head: &Head) -> Option<Scope> {
-        match Route::at(&head.target) {
+        match Route::at(&head.method, &head.target) {
             Some(route) => route.scope(),
             // A client without a token does not learn which paths exist.
             None => Some(Scope::Pattern),
@@ -27,7 +27,7 @@ impl Handler for Service {
 
     fn admit(&self, head: &Head) -> Result<Admitted, LocalReply> {
         let call = self.call(head).map_err(Reply::from)?;
-        let (class, body_bytes) = (call.route.class(), call.route.most_body(&self.limits));
+        let (class, body_bytes) = (call.class(), call.route.most_body(&self.limits));
         Ok(Admitted { class, body_bytes, data: Some(Arc::new(call)) })
     }
 
@@ -40,12 +40,13 @@ impl Handler for Service {
     }
 
     fn on_request_done(&self, record: &AccessRecord) {
-        let route = Route::at(&record.target);
+        let route = Route::at(&record.method, &record.target);
         self.metrics.count(route, record);
         let (id, status, ms) = (&record.id, record.status, record.took.as_millis() as u64);
         // An unknown path may be anything, also a person's name.
         let path = route.map_or("-", Route::path);
-        let method = if ["GET", "HEAD", "POST"].contains(&&*record.method) { &*record.method } else { "-" };
+        let method =
+            if ["GET", "HEAD", "POST", "PUT", "DELETE"].contains(&&*record.method) { &*record.method } else { "-" };
         log::debug!(
             target: "faceplate::access",
             id = id.as_str(), method, path, status, ms, received = record.received as u64,
@@ -73,7 +74,7 @@ fn refusal(target: &str, why: RejectReason) -> Reply {
             gate(431, &format!("the head is over the limit of {}", counted(limit, "byte", "bytes")))
         }
         RejectReason::LargeBody(limit) => {
-            let template = Route::at(target).is_some_and(Route::holds_template);
+            let template = Route::at("POST", target).is_some_and(Route::holds_template);
             kind(
                 Kind::BodyTooLarge { template },
                 &format!("the body is over the limit of {}", counted(limit, "byte", "bytes")),
@@ -107,6 +108,13 @@ fn refusal(target: &str, why: RejectReason) -> Reply {
     }
 }
 
+impl Call {
+    /// The kind of slot that it takes while it is answered.
+    fn class(&self) -> Class {
+        if self.people.from_camera { Class::Camera } else { self.route.class() }
+    }
+}
+
 impl Route {
     /// The kind of slot that a request takes while it is answered.
     pub(super) fn class(self) -> Class {
@@ -118,6 +126,11 @@ impl Route {
             Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN | Self::CameraLight => Class::Camera,
             Self::Extract | Self::Compare | Self::Verify | Self::ExtractAndCompare => Class::Inference,
             Self::CompareN | Self::VerifyN | Self::ExtractAndCompareN | Self::Join => Class::Inference,
+            Self::CameraIdentify => Class::Camera,
+            Self::Identify | Self::TemplateAdd => Class::Inference,
+            // They take little of the processor, but may wait for a disk.
+            Self::People | Self::PersonCreate | Self::PeopleExport | Self::PeopleImport => Class::Inference,
+            Self::Person | Self::PersonUpdate | Self::PersonDelete | Self::TemplateDelete => Class::Inference,
             Self::LivenessDetect => Class::Inference,
         }
     }
@@ -127,7 +140,9 @@ impl Route {
         match self.accepts() {
             Accepts::Nothing | Accepts::NoSample => UNREAD_BYTES.min(limits.body_bytes),
             Accepts::Payload => (limits.payload_bytes + UNREAD_BYTES).min(limits.body_bytes),
+            Accepts::Json => limits.payload_bytes.min(limits.body_bytes),
             Accepts::Picture | Accepts::Form(_) | Accepts::PictureOrForm => limits.body_bytes,
+            Accepts::Lines | Accepts::Enrollment => limits.body_bytes,
         }
     }
 
@@ -139,7 +154,9 @@ impl Route {
             Self::Metrics => Some(Scope::Metrics),
             Self::LivenessDetect => Some(Scope::Liveness),
             Self::Compare | Self::CompareN => Some(Scope::Compare),
+            Self::CameraIdentify => Some(Scope::People),
             _ if self.path().starts_with("/v1/camera") => Some(Scope::Camera),
+            _ if self.is_of_people() => Some(Scope::People),
             _ => Some(Scope::Pattern),
         }
     }

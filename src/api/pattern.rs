@@ -9,12 +9,13 @@ use serde_json::value::RawValue;
 
 use super::context::{Call, Service};
 use super::encoding::{decode_base64, encode_base64_wiped};
-use super::error::{Error, Family, Kind};
+use super::error::{Error, Family, GateKind, Kind};
 use super::form::{FormValues, Item};
 use super::multipart::Writer;
 use super::reply::Reply;
 use super::text::raw;
 use crate::face::{self, Extractor, Score, Template, Unjoined};
+use crate::ops::settings::Scope;
 use crate::ops::{Content, Stop, counted, random};
 use crate::work::{Failed, JobHandle, block_on};
 
@@ -67,22 +68,22 @@ impl Service {
     }
 
     pub(super) fn compare(&self, call: &Call, found: &FormValues<'_>) -> Result<Reply, Error> {
-        let feature = self.template(call, &found.one[0])?;
-        let template = self.template(call, &found.one[1])?;
-        self.spend(call, 1)?;
-        Ok(self.comparison(self.comparator.compare(&feature, &template)))
+        let feature = self.references(call, &found.one[0])?;
+        let template = self.references(call, &found.one[1])?;
+        self.spend(call, (feature.len() * template.len()) as u64)?;
+        Ok(self.comparison(self.best(&feature, &template)))
     }
 
     pub(super) fn verify(&self, call: &Call, found: &FormValues<'_>) -> Result<Reply, Error> {
-        let template = self.template(call, &found.one[1])?;
-        self.spend(call, 1)?;
+        let template = self.references(call, &found.one[1])?;
+        self.spend(call, template.len() as u64)?;
         let feature = self.samples(call, &[("sample", &found.one[0].bytes)])?.remove(0);
         Ok(self.verified(call, &feature, &template, found.base64))
     }
 
     /// The reply of verify.
-    pub(super) fn verified(&self, call: &Call, feature: &Template, template: &Template, base64: bool) -> Reply {
-        let score = OnlyScore { score: raw(self.told(self.comparator.compare(feature, template))) };
+    pub(super) fn verified(&self, call: &Call, feature: &Template, template: &[Template], base64: bool) -> Reply {
+        let score = OnlyScore { score: raw(self.told(self.best(std::slice::from_ref(feature), template))) };
         let mut writer = Writer::new(&format!("faceplate-{:032x}", random()));
         let content_type = writer.content_type();
         writer.field("score", "application/json", &Reply::json(&score).body);
@@ -98,14 +99,14 @@ impl Service {
     }
 
     pub(super) fn compare_n(&self, call: &Call, found: &FormValues<'_>) -> Result<Reply, Error> {
-        let probe = self.template(call, &found.one[0])?;
+        let probe = self.references(call, &found.one[0])?;
         let others = self.templates(call, found)?;
         self.entries(call, &probe, found, &others)
     }
 
     pub(super) fn verify_n(&self, call: &Call, found: &FormValues<'_>) -> Result<Reply, Error> {
         let others = self.templates(call, found)?;
-        let probe = self.samples(call, &[("sample_1", &found.one[0].bytes)])?.remove(0);
+        let probe = self.samples(call, &[("sample_1", &found.one[0].bytes)])?;
         self.entries(call, &probe, found, &others)
     }
 
@@ -115,7 +116,8 @@ impl Service {
             [("sample_1", &found.one[0].bytes)].into_iter().chain(labeled).collect();
         let mut templates = self.samples(call, &samples)?;
         let probe = templates.remove(0);
-        self.entries(call, &probe, found, &templates)
+        let others: Vec<Vec<Template>> = templates.into_iter().map(|template| vec![template]).collect();
+        self.entries(call, &[probe], found, &others)
     }
 
     pub(super) fn join(&self, call: &Call, found: &FormValues<'_>) -> Result<Reply, Error> {
@@ -152,10 +154,27 @@ impl Service {
         Template::parse(&plain, self.model, self.dimension).map_err(|damage| refused(&damage))
     }
 
-    /// The templates of the list; they are counted against the budget.
-    pub(super) fn templates(&self, call: &Call, found: &FormValues<'_>) -> Result<Vec<Template>, Error> {
-        let templates: Vec<_> = found.many.iter().map(|item| self.template(call, item)).collect::<Result<_, _>>()?;
-        self.spend(call, templates.len() as u64)?;
+    /// The templates that an item stands for: its own, or those of the person whom it names as `person:ID`.
+    pub(super) fn references(&self, call: &Call, item: &Item<'_>) -> Result<Vec<Template>, Error> {
+        let named = item.bytes.strip_prefix(b"person:").and_then(|id| std::str::from_utf8(id).ok());
+        let Some(id) = named else { return self.template(call, item).map(|template| vec![template]) };
+        if !call.request.scopes.contains(&Scope::People) {
+            let detail = "the token's scopes do not permit to name people";
+            return Err(Error::new(Family::Pattern, Kind::Gate(GateKind::Scope), detail));
+        }
+        self.templates_of_person(id.trim_ascii_end())
+    }
+
+    /// The highest score of any two: a person's is that of the best template.
+    fn best(&self, some: &[Template], others: &[Template]) -> Score {
+        let scores = some.iter().flat_map(|one| others.iter().map(self.comparator.scores_of(one)));
+        scores.max().unwrap_or_else(|| Score::new(0.0))
+    }
+
+    /// What each item of the list stands for; all comparisons with it are counted against the budget.
+    pub(super) fn templates(&self, call: &Call, found: &FormValues<'_>) -> Result<Vec<Vec<Template>>, Error> {
+        let templates: Vec<_> = found.many.iter().map(|item| self.references(call, item)).collect::<Result<_, _>>()?;
+        self.spend(call, templates.iter().map(Vec::len).sum::<usize>() as u64)?;
         Ok(templates)
     }
 
@@ -169,7 +188,7 @@ impl Service {
     }
 
     /// The score as it is returned: where templates are sealed, only as exact as a decision needs.
-    fn told(&self, score: Score) -> Score {
+    pub(super) fn told(&self, score: Score) -> Score {
         if self.seals.is_plain() { score } else { score.coarse() }
     }
 
@@ -177,7 +196,7 @@ impl Service {
     ///
     /// A picture that can't be decoded is reported before one without a face, whatever their order. So the first refusal of a face
     /// does not end the work, but the pictures that follow are only decoded.
-    fn samples(&self, call: &Call, samples: &[(&str, &Content<'_>)]) -> Result<Vec<Template>, Error> {
+    pub(super) fn samples(&self, call: &Call, samples: &[(&str, &Content<'_>)]) -> Result<Vec<Template>, Error> {
         let wait_limit = call.wait_limit(Instant::now() + self.limits.request_time());
         let mut templates = vec![];
         let mut refused: Option<Error> = None;
@@ -234,18 +253,20 @@ impl Service {
     pub(super) fn entries(
         &self,
         call: &Call,
-        probe: &Template,
+        probe: &[Template],
         found: &FormValues<'_>,
-        others: &[Template],
+        others: &[Vec<Template>],
     ) -> Result<Reply, Error> {
         /// Bytes of an entry beside its name; a character of the name may take six.
         const ENTRY: usize = 80;
         let bytes = found.many.iter().map(|item| ENTRY + 6 * item.label.len()).sum::<usize>();
         let room = self.room(call, bytes.min(self.limits.reply_bytes))?;
         let mut results = Vec::with_capacity(others.len());
-        let (thresholds, score_of) = (self.thresholds(), self.comparator.scores_of(probe));
-        for (item, other) in found.many.iter().zip(others) {
-            let score = score_of(other);
+        let thresholds = self.thresholds();
+        let scores_of: Vec<_> = probe.iter().map(|one| self.comparator.scores_of(one)).collect();
+        for (item, others) in found.many.iter().zip(others) {
+            let scores = scores_of.iter().flat_map(|score_of| others.iter().map(score_of));
+            let score = scores.max().unwrap_or_else(|| Score::new(0.0));
             let decision = score.decide(thresholds).as_str();
             results.push(Entry { filename: &item.label, score: raw(self.told(score)), decision });
         }

@@ -56,6 +56,28 @@ pub enum Route {
     CameraVerify,
     /// `POST /v1/camera/pattern/verify_n`
     CameraVerifyN,
+    /// `POST /v1/camera/identify`
+    CameraIdentify,
+    /// `GET /v1/people`
+    People,
+    /// `POST /v1/people`
+    PersonCreate,
+    /// `POST /v1/people/identify`
+    Identify,
+    /// `GET /v1/people/export`
+    PeopleExport,
+    /// `POST /v1/people/import`
+    PeopleImport,
+    /// `GET /v1/people/{id}`
+    Person,
+    /// `PUT /v1/people/{id}`
+    PersonUpdate,
+    /// `DELETE /v1/people/{id}`
+    PersonDelete,
+    /// `POST /v1/people/{id}/templates`
+    TemplateAdd,
+    /// `DELETE /v1/people/{id}/templates/{number}`
+    TemplateDelete,
 }
 
 /// The content types that a route accepts.
@@ -73,11 +95,17 @@ pub(super) enum Accepts {
     Form(Form),
     /// Either, with parts of the caller's choice.
     PictureOrForm,
+    /// `application/json`.
+    Json,
+    /// Lines of JSON, `application/x-ndjson`.
+    Lines,
+    /// A picture or a template, or nothing if the sample comes from the camera.
+    Enrollment,
 }
 
 impl Route {
     /// All routes.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 36] = [
         Self::Version,
         Self::OpenApi,
         Self::Alive,
@@ -103,9 +131,20 @@ impl Route {
         Self::CameraExtract,
         Self::CameraVerify,
         Self::CameraVerifyN,
+        Self::CameraIdentify,
+        Self::People,
+        Self::PersonCreate,
+        Self::Identify,
+        Self::PeopleExport,
+        Self::PeopleImport,
+        Self::Person,
+        Self::PersonUpdate,
+        Self::PersonDelete,
+        Self::TemplateAdd,
+        Self::TemplateDelete,
     ];
 
-    /// Its path.
+    /// Its path. What stands in braces is any text without a slash.
     pub fn path(self) -> &'static str {
         match self {
             Self::Version => "/version",
@@ -133,14 +172,33 @@ impl Route {
             Self::CameraExtract => "/v1/camera/pattern/extract",
             Self::CameraVerify => "/v1/camera/pattern/verify",
             Self::CameraVerifyN => "/v1/camera/pattern/verify_n",
+            Self::CameraIdentify => "/v1/camera/identify",
+            Self::People | Self::PersonCreate => "/v1/people",
+            Self::Identify => "/v1/people/identify",
+            Self::PeopleExport => "/v1/people/export",
+            Self::PeopleImport => "/v1/people/import",
+            Self::Person | Self::PersonUpdate | Self::PersonDelete => "/v1/people/{id}",
+            Self::TemplateAdd => "/v1/people/{id}/templates",
+            Self::TemplateDelete => "/v1/people/{id}/templates/{number}",
         }
     }
 
-    /// Its verb, `GET` or `POST`. Where it is `GET`, `HEAD` is answered as well.
+    /// Its verb. Where it is `GET`, `HEAD` is answered as well.
     pub fn method(self) -> &'static str {
-        match self.accepts() {
-            Accepts::Nothing => "GET",
+        match self {
+            Self::PersonUpdate => "PUT",
+            Self::PersonDelete | Self::TemplateDelete => "DELETE",
+            _ if self.accepts() == Accepts::Nothing => "GET",
             _ => "POST",
+        }
+    }
+
+    /// The verbs with which its path is called, as the header `Allow` has them.
+    fn allowed(self) -> &'static str {
+        match self {
+            Self::People | Self::PersonCreate => "GET, HEAD, POST",
+            Self::Person | Self::PersonUpdate | Self::PersonDelete => "GET, HEAD, PUT, DELETE",
+            other => other.method(),
         }
     }
 
@@ -151,11 +209,16 @@ impl Route {
             Self::Version | Self::OpenApi | Self::PatternHealth | Self::LivenessHealth => Accepts::Nothing,
             Self::Alive | Self::Ready | Self::Metrics => Accepts::Nothing,
             Self::Camera | Self::CameraChallenge | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
-            Self::CameraExtract | Self::CameraLight => Accepts::NoSample,
+            Self::People | Self::PeopleExport | Self::Person => Accepts::Nothing,
+            Self::CameraExtract | Self::CameraLight | Self::CameraIdentify => Accepts::NoSample,
+            Self::PersonDelete | Self::TemplateDelete => Accepts::NoSample,
+            Self::PersonCreate | Self::PersonUpdate => Accepts::Json,
+            Self::PeopleImport => Accepts::Lines,
+            Self::TemplateAdd => Accepts::Enrollment,
             Self::CameraDetect => Accepts::Payload,
             Self::CameraVerify => form(&[("bio_template", Template)], None),
             Self::CameraVerifyN | Self::Join => form(&[], Some(("templates_n", Template))),
-            Self::Extract => Accepts::Picture,
+            Self::Extract | Self::Identify => Accepts::Picture,
             Self::LivenessDetect => Accepts::PictureOrForm,
             Self::Compare => form(&[("bio_feature", Template), ("bio_template", Template)], None),
             Self::Verify => form(&[("sample", Sample), ("bio_template", Template)], None),
@@ -169,12 +232,17 @@ impl Route {
     /// The parameters that its query may have; none if the query is ignored, as the contract's own methods do.
     pub(super) fn parameters(self) -> Option<&'static [&'static str]> {
         match self {
-            Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN => {
+            Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN | Self::CameraIdentify => {
                 Some(&["liveness", "threshold_spoofing", "deadline_ms"])
             }
             Self::CameraDetect => Some(&["liveness", "deadline_ms"]),
             Self::CameraFrame | Self::CameraLight => Some(&["deadline_ms"]),
             Self::CameraStream | Self::CameraChallenge => Some(&[]),
+            Self::People => Some(&["after", "limit", "group", "text"]),
+            Self::PeopleExport => Some(&["id"]),
+            Self::PeopleImport => Some(&["replace"]),
+            Self::TemplateAdd => Some(&["source", "force", "liveness", "threshold_spoofing", "deadline_ms"]),
+            route if route.is_of_people() => Some(&[]),
             _ => None,
         }
     }
@@ -184,10 +252,28 @@ impl Route {
         Family::of(self.path())
     }
 
-    /// The route of a request target, whatever the verb.
-    pub fn at(target: &str) -> Option<Self> {
+    /// Whether it is one of the methods of people.
+    pub(super) fn is_of_people(self) -> bool {
+        self.path().starts_with("/v1/people")
+    }
+
+    /// The route of a request target, if possible one with this verb.
+    pub fn at(method: &str, target: &str) -> Option<Self> {
         let path = path(target);
-        Self::ALL.into_iter().find(|r| r.path() == path)
+        let mut all = Self::ALL.into_iter().filter(|route| values(route.path(), path).is_some());
+        let first = all.next()?;
+        // What is named comes before what may be any text.
+        let same = all.take_while(|route| route.path() == first.path());
+        Some(std::iter::once(first).chain(same).find(|route| route.is_called_with(method)).unwrap_or(first))
+    }
+
+    fn is_called_with(self, method: &str) -> bool {
+        method == self.method() || method == "HEAD" && self.method() == "GET"
+    }
+
+    /// What stands in a target in place of the braces of this route's path.
+    pub(super) fn values(self, target: &str) -> Vec<&str> {
+        values(self.path(), path(target)).unwrap_or_default()
     }
 
     /// Whether its body mainly holds templates.
@@ -198,14 +284,30 @@ impl Route {
     /// Finds the route of a request target and checks the verb.
     pub fn find(method: &str, target: &str) -> Result<Self, Error> {
         let path = path(target);
-        let Some(route) = Self::at(target) else {
+        let Some(route) = Self::at(method, target) else {
             return Err(Error::new(Family::of(path), Kind::UnknownPath, "there is no such method"));
         };
-        if method == route.method() || (method == "HEAD" && route.method() == "GET") {
+        if route.is_called_with(method) {
             return Ok(route);
         }
-        let allow = route.method();
-        Err(Error::new(route.family(), Kind::Method { allow }, format!("{path} is called with {allow}")))
+        let allow = route.allowed();
+        Err(Error::new(route.family(), Kind::Method { allow }, format!("{} is called with {allow}", route.path())))
+    }
+}
+
+/// What stands in `path` in place of the braces of `pattern`, if it fits.
+fn values<'a>(pattern: &str, path: &'a str) -> Option<Vec<&'a str>> {
+    if !pattern.contains('{') {
+        return (pattern == path).then(Vec::new);
+    }
+    let (mut wanted, mut given, mut values) = (pattern.split('/'), path.split('/'), vec![]);
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(values),
+            (Some(wanted), Some(given)) if wanted.starts_with('{') && !given.is_empty() => values.push(given),
+            (Some(wanted), Some(given)) if wanted == given => {}
+            _ => return None,
+        }
     }
 }
 
@@ -227,10 +329,32 @@ mod tests {
     fn every_route_is_found_by_its_own_path_and_verb() {
         for route in Route::ALL {
             assert_eq!(Route::find(route.method(), route.path()).unwrap(), route);
-            let with_query = format!("{}?x=1", route.path());
+            let with_query = format!("{}?x=1", route.path().replace("{id}", "ann").replace("{number}", "7"));
             assert_eq!(Route::find(route.method(), &with_query).unwrap(), route);
         }
         assert_eq!(Route::find("HEAD", "/version").unwrap(), Route::Version);
+    }
+
+    #[test]
+    fn values_of_a_path_are_found() {
+        let found =
+            |method: &str, target: &'static str| Route::find(method, target).map(|route| (route, route.values(target)));
+        assert_eq!(found("GET", "/v1/people/ann?x=/"), Ok((Route::Person, vec!["ann"])));
+        assert_eq!(found("PUT", "/v1/people/ann"), Ok((Route::PersonUpdate, vec!["ann"])));
+        assert_eq!(found("DELETE", "/v1/people/ann/templates/3"), Ok((Route::TemplateDelete, vec!["ann", "3"])));
+        assert_eq!(found("HEAD", "/v1/people/export"), Ok((Route::PeopleExport, vec![])));
+        assert_eq!(found("POST", "/v1/people"), Ok((Route::PersonCreate, vec![])));
+        for (method, target, allow) in [
+            ("POST", "/v1/people/ann", "GET, HEAD, PUT, DELETE"),
+            ("DELETE", "/v1/people", "GET, HEAD, POST"),
+            ("DELETE", "/v1/people/export", "GET"),
+            ("GET", "/v1/people/ann/templates", "POST"),
+        ] {
+            assert_eq!(Route::find(method, target).unwrap_err().allow(), Some(allow), "{target}");
+        }
+        for target in ["/v1/people/", "/v1/people/ann/", "/v1/people//templates", "/v1/people/ann/templates/3/4"] {
+            assert_eq!(Route::find("GET", target).unwrap_err().status(), 404, "{target}");
+        }
     }
 
     #[test]

@@ -100,6 +100,15 @@ impl Access {
         self.tokens.iter().any(is_good)
     }
 
+    /// The scopes of the token under which a request was admitted; all where no token is needed.
+    pub(super) fn scopes(&self, pass: &Pass) -> Vec<Scope> {
+        if self.is_open() {
+            return Scope::ALL.to_vec();
+        }
+        let held = self.tokens.iter().filter(|(_, stored, _)| Some(*stored) == pass.token);
+        held.flat_map(|(_, _, scopes)| scopes).copied().collect()
+    }
+
     /// The web pages of other origins that may send requests.
     pub(super) fn origins(&self) -> &Origins {
         &self.origins

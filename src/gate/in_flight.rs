@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::HandlerData;
+use crate::ops::settings::Scope;
 use crate::work::{CancelToken, Owner};
 
 /// The header that carries a request's number to the upstream. Peers can't set it: none of their headers is passed on.
@@ -21,6 +22,8 @@ pub struct InFlightRequest {
     pub owner: Owner,
     /// Account for rate limits: the same number for all requests with one token, or from one address where there are no tokens.
     pub account: u64,
+    /// The scopes of its token; all where no token is needed.
+    pub scopes: Vec<Scope>,
     /// What the handler made of its head; nothing for the gate's own health checks.
     pub data: HandlerData,
 }

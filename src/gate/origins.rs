@@ -12,7 +12,7 @@ pub(super) struct Origins(Vec<String>);
 const REMEMBERED_SECONDS: &str = "600";
 
 /// Reply headers that pages may read beside the CORS-safelisted ones.
-const EXPOSED: &str = "X-Request-ID, Retry-After, Server-Timing, Content-Transfer-Encoding";
+const EXPOSED: &str = "X-Request-ID, ETag, Location, Retry-After, Server-Timing, Content-Transfer-Encoding";
 
 impl Origins {
     /// The origins of the settings.
@@ -40,7 +40,7 @@ pub(super) fn lines(origin: &str) -> String {
 /// cookies, may not; a token is a header that the page sets.
 pub(super) fn preflight() -> LocalReply {
     let headers = vec![
-        ("Access-Control-Allow-Methods", "GET, HEAD, POST".to_owned()),
+        ("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE".to_owned()),
         ("Access-Control-Allow-Headers", format!("Authorization, {}", KEPT.join(", "))),
         ("Access-Control-Max-Age", REMEMBERED_SECONDS.to_owned()),
     ];

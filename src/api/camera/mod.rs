@@ -43,8 +43,8 @@ impl Service {
     }
 
     pub(super) fn camera_verify(&self, call: &Call, found: &FormValues<'_>) -> Result<Reply, Error> {
-        let template = self.template(call, &found.one[0])?;
-        self.spend(call, 1)?;
+        let template = self.references(call, &found.one[0])?;
+        self.spend(call, template.len() as u64)?;
         let person = self.person(call)?;
         Ok(person.told(self.verified(call, &person.template, &template, found.base64)))
     }
@@ -52,7 +52,7 @@ impl Service {
     pub(super) fn camera_verify_n(&self, call: &Call, found: &FormValues<'_>) -> Result<Reply, Error> {
         let others = self.templates(call, found)?;
         let person = self.person(call)?;
-        Ok(person.told(self.entries(call, &person.template, found, &others)?))
+        Ok(person.told(self.entries(call, std::slice::from_ref(&person.template), found, &others)?))
     }
 
     pub(super) fn camera_detect(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
@@ -82,7 +82,7 @@ impl Service {
     }
 
     /// The person before the camera, who must be live if that is required.
-    fn person(&self, call: &Call) -> Result<Person, Error> {
+    pub(in crate::api) fn person(&self, call: &Call) -> Result<Person, Error> {
         let mode = call.ask.liveness;
         let seen = self.capture_person(call, (mode, call.ask.threshold), false)?;
         if mode > LivenessMode::Off && seen.capture.live.is_none() {
@@ -98,12 +98,12 @@ impl Service {
 }
 
 /// A person who is let through.
-struct Person {
-    template: Template,
+pub(super) struct Person {
+    pub(super) template: Template,
     /// The value of `Server-Timing`.
-    timing: String,
+    pub(super) timing: String,
     /// What the witnesses of liveness said, null if nobody asked.
-    witnesses: Value,
+    pub(super) witnesses: Value,
 }
 
 impl Person {

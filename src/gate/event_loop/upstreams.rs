@@ -48,7 +48,9 @@ impl EventLoop {
         let account = token.map_or_else(|| self.admission.number(&peer), |token| self.admission.number(&token));
         let owner = Owner::new(self.admission.number(&holder));
         let (cancel, data) = (CancelToken::default(), request.data.take());
-        self.in_flight_requests.enter(request_id, InFlightRequest { cancel, owner: owner.clone(), account, data });
+        let scopes = self.admission.access.scopes(&request.pass);
+        let in_flight = InFlightRequest { cancel, owner: owner.clone(), account, scopes, data };
+        self.in_flight_requests.enter(request_id, in_flight);
         if let Some(client) = self.client(i) {
             client.in_flight = Some(InFlight { class, holder, begun, owner, request_id, upstream: None });
         }

@@ -48,13 +48,16 @@ pub enum Scope {
     Liveness,
     /// `/v1/camera`
     Camera,
+    /// `/v1/people`, and whoever is enrolled wherever a template may be given
+    People,
     /// `/metrics`
     Metrics,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 5] = [Self::Pattern, Self::Compare, Self::Liveness, Self::Camera, Self::Metrics];
+    pub const ALL: [Self; 6] =
+        [Self::Pattern, Self::Compare, Self::Liveness, Self::Camera, Self::People, Self::Metrics];
 
     /// Its name in the settings.
     pub fn name(self) -> &'static str {
@@ -63,6 +66,7 @@ impl Scope {
             Self::Compare => "compare",
             Self::Liveness => "liveness",
             Self::Camera => "camera",
+            Self::People => "people",
             Self::Metrics => "metrics",
         }
     }

@@ -4,7 +4,7 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{Access, Camera, Decision, Face, Inference, Liveness, Log, Server, Settings, Site, Templates, Tls};
+use super::{Access, Camera, Decision, Face, Inference, Liveness, Log, People, Server, Settings, Site, Templates, Tls};
 use crate::ops::{Limits, nearest};
 
 /// Prefix of environment variables that are settings: `FACEPLATE__SECTION__KEY`.
@@ -46,6 +46,7 @@ pub(super) fn of(section: &str) -> &'static [&'static str] {
         "liveness" => fields::<Liveness>(),
         "limits" => fields::<Limits>(),
         "camera" => fields::<Camera>(),
+        "people" => fields::<People>(),
         "log" => fields::<Log>(),
         _ => &[],
     }

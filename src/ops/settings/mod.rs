@@ -9,6 +9,7 @@ mod judging;
 mod keys;
 mod layers;
 mod listen;
+mod people;
 mod printed;
 mod site;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use self::judging::{Face, GestureMode, Liveness};
 pub use self::layers::Flag;
 use self::layers::Layers;
 pub use self::listen::{Listen, ListenAddr};
+pub use self::people::People;
 pub use self::site::Site;
 use super::{Limits, log_level};
 
@@ -57,6 +59,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The camera and how it is used.
     pub camera: Camera,
+    /// Who is enrolled.
+    pub people: People,
     /// What is logged.
     pub log: Log,
 }
@@ -214,6 +218,7 @@ impl Settings {
             .or_else(|| self.face.out_of_range())
             .or_else(|| self.liveness.out_of_range())
             .or_else(|| self.camera.out_of_range())
+            .or_else(|| self.people.out_of_range())
             .or_else(|| log_level::wrong(&self.log.level).map(|what| Error::out_of_range("log.level", what)))
             .or_else(|| self.unsafe_access());
         wrong.map_or(Ok(self), Err)

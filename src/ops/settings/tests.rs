@@ -171,9 +171,10 @@ fn the_shipped_file_shows_the_defaults() {
     let models = with_all.inference.models.clone();
     let inference = Inference { models, ..Inference::default() };
     let templates = Templates { keys: with_all.templates.keys.clone(), ..Templates::default() };
+    let people = People { store: with_all.people.store.clone(), ..People::default() };
     let tls = with_all.tls.clone();
     assert!(inference.models.is_some() && templates.keys.is_some() && tls.clients.is_some());
-    assert_eq!(with_all, Settings { inference, templates, tls, ..Settings::default() });
+    assert_eq!(with_all, Settings { inference, templates, people, tls, ..Settings::default() });
     assert_eq!(toml::from_str::<Settings>(shipped).unwrap(), Settings::default());
     let keys = |text: &str| {
         let keys = text.lines().map(|l| l.trim_start_matches('#')).filter(|l| is_key(l));

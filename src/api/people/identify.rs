@@ -1,0 +1,94 @@
+//! Tells who a face is: one search among all people (1:N), with a bar that follows their number.
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::super::camera::Person;
+use super::super::context::{Call, Service};
+use super::super::encoding::decode_base64;
+use super::super::error::{Error, Family, Kind};
+use super::super::reply::Reply;
+use super::super::text::raw;
+use super::{now, refused};
+use crate::face::Template;
+use crate::ops::Content;
+use crate::people::{Candidate, Identified, PersonId, Profile};
+
+#[derive(Serialize)]
+struct Named<'a> {
+    id: &'a PersonId,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Scored<'a> {
+    id: &'a PersonId,
+    name: &'a str,
+    score: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct Identification<'a> {
+    decision: &'static str,
+    /// Why it is not approved; null if it is.
+    reason: Option<&'static str>,
+    person: Option<Named<'a>>,
+    score: Box<RawValue>,
+    margin: Box<RawValue>,
+    /// The score from which on it is approved; null where none is known for so many people.
+    bar: Option<Box<RawValue>>,
+    /// Templates that were compared.
+    templates: usize,
+    candidates: Vec<Scored<'a>>,
+    /// What the witnesses of liveness said; null for pictures, and where nobody asked.
+    liveness: Value,
+}
+
+fn named(profile: &Profile) -> Named<'_> {
+    Named { id: &profile.id, name: &profile.name }
+}
+
+impl Service {
+    pub(in crate::api) fn identify(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
+        self.people()?.snapshot().map_err(refused)?;
+        let encoded = |_| Error::new(Family::Pattern, Kind::Sample, "the body is not base64");
+        let sample = match call.base64 {
+            false => Content::Sent(body),
+            true => decode_base64(body).map_err(encoded)?.into(),
+        };
+        let template = self.samples(call, &[("", &sample)])?.remove(0);
+        self.identified(&template, Value::Null)
+    }
+
+    pub(in crate::api) fn camera_identify(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
+        if !body.is_empty() {
+            let what = "a body is not accepted: the sample comes from the camera; ask for liveness in the query";
+            return Err(Error::new(Family::Pattern, Kind::Parameter, what));
+        }
+        self.people()?.snapshot().map_err(refused)?;
+        let Person { template, timing, witnesses } = self.person(call)?;
+        Ok(self.identified(&template, witnesses)?.with("Server-Timing", timing))
+    }
+
+    fn identified(&self, template: &Template, liveness: Value) -> Result<Reply, Error> {
+        let found = self.people()?.identify(template, now()).map_err(refused)?;
+        let Identified { decision, person, score, margin, candidates, bar, templates, reason } = &found;
+        let told = |score| raw(self.told(score));
+        let scored = |one| {
+            let Candidate { profile, score, .. }: &Candidate = one;
+            Scored { id: &profile.id, name: &profile.name, score: told(*score) }
+        };
+        Ok(Reply::json(&Identification {
+            decision: decision.as_str(),
+            reason: *reason,
+            person: person.as_deref().map(named),
+            score: told(*score),
+            margin: told(*margin),
+            bar: bar.map(raw),
+            templates: *templates,
+            candidates: candidates.iter().map(scored).collect(),
+            liveness,
+        }))
+    }
+}

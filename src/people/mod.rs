@@ -1,0 +1,21 @@
+//! Keeps the people who are enrolled at this device, and tells who of them a face is.
+//!
+//! [`People`] is all that others use. It knows templates and scores, but neither HTTP nor a camera; who may do what is decided above it.
+
+mod bar;
+mod error;
+mod gallery;
+mod list;
+mod person;
+mod record;
+mod register;
+mod store;
+
+pub use bar::{Bar, Bars};
+pub use error::PeopleError;
+pub use gallery::{Candidate, Gallery, Replacement, Searched, Snapshot};
+pub use list::{Filter, Page};
+pub use person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, TemplateInfo};
+pub use record::{RecordError, fuzz};
+pub use register::{Enrolled, Identified, NewTemplate, People};
+pub use store::StoreError;

@@ -1,0 +1,431 @@
+//! The people of this device: changes that are durable before they are acknowledged, and answers to who a face is.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::bar::Bars;
+use super::error::PeopleError;
+use super::gallery::{Candidate, Gallery, Searched, Snapshot};
+use super::person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, TemplateInfo};
+use super::record::{self, RecordError};
+use super::store::{Change, Store, StoreError};
+use crate::engine::Isa;
+use crate::face::{Comparator, Decision, Probe, Score, Sealer, Template};
+use crate::ops::{SecretBytes, settings};
+
+/// Who is enrolled.
+pub struct People {
+    path: PathBuf,
+    settings: settings::People,
+    sealer: Arc<Sealer>,
+    comparator: Comparator,
+    /// Id and dimension of the embedding model.
+    model: (u16, usize),
+    isa: Isa,
+    gallery: Gallery,
+    writer: Mutex<Writer>,
+    /// Why nobody is known, though people are stored.
+    trouble: RwLock<Option<PeopleError>>,
+}
+
+/// What one thread at a time changes.
+struct Writer {
+    store: Option<Store>,
+    /// Since when the file has had remnants of what was deleted.
+    remnants: Option<Instant>,
+    retried: Instant,
+}
+
+/// A template to be added.
+pub struct NewTemplate {
+    /// The template, of the present model.
+    pub template: Template,
+    /// What it was made from.
+    pub source: Source,
+    /// What was asked of liveness.
+    pub liveness: Option<String>,
+}
+
+/// A template that was added.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Enrolled {
+    /// The person as it is now.
+    pub profile: Arc<Profile>,
+    /// The template's number.
+    pub number: u32,
+}
+
+/// Who a face is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identified {
+    /// Approved if it is that person, operator_required if it may be, declined if it is nobody's.
+    pub decision: Decision,
+    /// Who it is or may be.
+    pub person: Option<Arc<Profile>>,
+    /// The score of the best candidate; 0 if there is none.
+    pub score: Score,
+    /// By how much that is higher than the second one's.
+    pub margin: Score,
+    /// The best candidates, best first.
+    pub candidates: Vec<Candidate>,
+    /// The score that was needed for approval; none where the gallery is too large for one to be known.
+    pub bar: Option<Score>,
+    /// Templates that were compared.
+    pub templates: usize,
+    /// Why it is not approved, as a word.
+    pub reason: Option<&'static str>,
+}
+
+/// What may be written to replace remnants, on average: cards of boards wear out.
+const ERASED_BYTES_A_SECOND: u64 = 100_000;
+/// Deletions of so long are erased together.
+const ERASE_DELAY: Duration = Duration::from_secs(5);
+/// How long to wait before a store that could not be opened is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+impl People {
+    /// Opens the store of the settings; none if they name none. A store that can't be opened or read is told by every method, and is no
+    /// reason not to start.
+    pub fn open(
+        settings: &settings::People,
+        sealer: &Arc<Sealer>,
+        comparator: &Comparator,
+        model: (u16, usize),
+    ) -> Option<Self> {
+        let path = settings.store.clone()?;
+        let people = Self {
+            path,
+            settings: settings.clone(),
+            sealer: Arc::clone(sealer),
+            comparator: comparator.clone(),
+            model,
+            isa: Isa::best(),
+            gallery: Gallery::default(),
+            writer: Mutex::new(Writer { store: None, remnants: None, retried: Instant::now() }),
+            trouble: RwLock::new(None),
+        };
+        people.load(&mut people.lock());
+        Some(people)
+    }
+
+    /// Where they are stored.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The people as they are now.
+    pub fn snapshot(&self) -> Result<Snapshot, PeopleError> {
+        match &*self.trouble.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(trouble) => Err(trouble.clone()),
+            None => Ok(self.gallery.snapshot()),
+        }
+    }
+
+    /// Whether only templates of other models are known of this person.
+    pub fn needs_enrollment(&self, profile: &Profile) -> bool {
+        profile.needs_enrollment(self.model.0)
+    }
+
+    /// The person of this id.
+    pub fn get(&self, id: &PersonId) -> Result<Arc<Profile>, PeopleError> {
+        self.snapshot()?.get(id).cloned().ok_or(PeopleError::Unknown)
+    }
+
+    /// Enrolls a person, without templates.
+    pub fn create(&self, draft: Draft, now: Timestamp) -> Result<Arc<Profile>, PeopleError> {
+        draft.is_valid().map_err(PeopleError::Invalid)?;
+        let person = draft.enrolled(now);
+        let mut writer = self.lock();
+        if self.snapshot()?.get(&person.profile.id).is_some() {
+            return Err(PeopleError::Exists(person.profile.id));
+        }
+        self.write(&mut writer, person, false)
+    }
+
+    /// Changes what is said of a person. If `version` is given, it must be the present one.
+    pub fn update(
+        &self,
+        id: &PersonId,
+        draft: Draft,
+        version: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Arc<Profile>, PeopleError> {
+        draft.is_valid().map_err(PeopleError::Invalid)?;
+        if draft.id.as_ref().is_some_and(|other| other != id) {
+            return Err(PeopleError::Invalid("the id of a person can't be changed".into()));
+        }
+        let mut writer = self.lock();
+        let Person { profile, templates } = self.stored(&writer, id, version)?;
+        self.write(&mut writer, Person { profile: profile.changed_to(draft, now), templates }, false)
+    }
+
+    /// Deletes a person.
+    pub fn remove(&self, id: &PersonId, version: Option<u64>) -> Result<(), PeopleError> {
+        let mut writer = self.lock();
+        self.current(id, version)?;
+        self.commit(&mut writer, vec![(id.clone(), None)], true)
+    }
+
+    /// Adds a template to a person. Refused are poor ones, and unless `force` is set those of a face that is somebody else's.
+    pub fn add_template(
+        &self,
+        id: &PersonId,
+        new: NewTemplate,
+        (force, version): (bool, Option<u64>),
+        now: Timestamp,
+    ) -> Result<Enrolled, PeopleError> {
+        let NewTemplate { template, source, liveness } = new;
+        let (quality, least) = (template.quality(), self.settings.least_quality);
+        if quality < least {
+            return Err(PeopleError::Poor { quality, least });
+        }
+        let mut writer = self.lock();
+        let snapshot = self.snapshot()?;
+        let mut person = self.stored(&writer, id, version)?;
+        if person.templates.len() >= TEMPLATES {
+            return Err(PeopleError::Full);
+        }
+        if !force && let Some(other) = self.owner(&snapshot, &template, id) {
+            return Err(PeopleError::Belongs(other));
+        }
+        let number = 1 + person.profile.templates.iter().map(|t| t.number).max().unwrap_or_default();
+        let (model, samples) = (template.model(), template.samples());
+        person.profile.templates.push(TemplateInfo { number, model, samples, quality, created: now, source, liveness });
+        person.templates.push(template.to_bytes());
+        let profile = person.profile.next(now);
+        let profile = self.write(&mut writer, Person { profile, ..person }, false)?;
+        Ok(Enrolled { profile, number })
+    }
+
+    /// Deletes a template.
+    pub fn remove_template(
+        &self,
+        id: &PersonId,
+        number: u32,
+        version: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Arc<Profile>, PeopleError> {
+        let mut writer = self.lock();
+        let Person { mut profile, mut templates } = self.stored(&writer, id, version)?;
+        let index = profile.templates.iter().position(|t| t.number == number).ok_or(PeopleError::NoTemplate)?;
+        profile.templates.remove(index);
+        templates.remove(index);
+        self.write(&mut writer, Person { profile: profile.next(now), templates }, true)
+    }
+
+    /// The templates of a person that are of the present model.
+    pub fn templates_of(&self, id: &PersonId) -> Result<Vec<Template>, PeopleError> {
+        let snapshot = self.snapshot()?;
+        snapshot.get(id).ok_or(PeopleError::Unknown)?;
+        Ok(snapshot.templates_of(id))
+    }
+
+    /// Tells whose face a template is of.
+    pub fn identify(&self, template: &Template, now: Timestamp) -> Result<Identified, PeopleError> {
+        let Searched { candidates, templates } = self.search(&self.snapshot()?, template);
+        let bars = Bars::new(&self.comparator, self.settings.false_accepts, templates);
+        let joined = candidates.first().map_or(0, |best| best.joined);
+        let scores = [0, 1].map(|i| candidates.get(i).map_or_else(|| Score::new(0.0), |one| one.score));
+        let (decision, reason) = decide(&candidates, &bars, now);
+        let person = candidates.first().filter(|_| decision != Decision::Declined).map(|one| Arc::clone(&one.profile));
+        let margin = Score::new(scores[0].value() - scores[1].value());
+        let bar = bars.of(joined).approved;
+        Ok(Identified { decision, person, score: scores[0], margin, candidates, bar, templates, reason })
+    }
+
+    /// The record of a person, as it is stored.
+    pub fn record(&self, id: &PersonId) -> Result<SecretBytes, PeopleError> {
+        let writer = self.lock();
+        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
+        store.get(id.as_str())?.ok_or(PeopleError::Unknown)
+    }
+
+    /// The person in a record that was exported.
+    pub fn read_record(&self, bytes: &[u8], id: &PersonId) -> Result<Person, RecordError> {
+        record::decode(bytes, id, &self.sealer)
+    }
+
+    /// Enrolls or, if `replace` is set, replaces all of these people, or changes nothing.
+    pub fn import(&self, people: Vec<Person>, replace: bool, now: Timestamp) -> Result<usize, PeopleError> {
+        let mut writer = self.lock();
+        let snapshot = self.snapshot()?;
+        let mut changes = Vec::with_capacity(people.len());
+        for mut person in people {
+            let known = snapshot.get(&person.profile.id);
+            if let Some(known) = known {
+                if !replace {
+                    return Err(PeopleError::Exists(person.profile.id));
+                }
+                person.profile.version = known.version.max(person.profile.version);
+                person.profile = person.profile.next(now);
+            }
+            changes.push((person.profile.id.clone(), Some(person)));
+        }
+        let count = changes.len();
+        self.commit(&mut writer, changes, replace)?;
+        Ok(count)
+    }
+
+    /// Does what is due: erases remnants of what was deleted, and tries a store again that could not be opened. To be called every second
+    /// or so.
+    pub fn tick(&self, now: Instant) {
+        let mut writer = self.lock();
+        if writer.store.is_none() {
+            let can_change =
+                matches!(self.trouble_now(), PeopleError::Store(StoreError::InUse | StoreError::Unreadable(_)));
+            if can_change && now.saturating_duration_since(writer.retried) >= RETRY {
+                writer.retried = now;
+                self.load(&mut writer);
+            }
+            return;
+        }
+        let Writer { store: Some(store), remnants, .. } = &mut *writer else { return };
+        if !store.has_remnants() {
+            *remnants = None;
+            return;
+        }
+        let since = *remnants.get_or_insert(now);
+        let delay = ERASE_DELAY + Duration::from_secs(store.file_bytes() / ERASED_BYTES_A_SECOND);
+        if now.saturating_duration_since(since) < delay {
+            return;
+        }
+        *remnants = Some(now);
+        match store.erase_remnants() {
+            Ok(()) => log::debug!("{}: what was deleted was erased", self.path.display()),
+            Err(error) => {
+                log::warn!("{}: what was deleted can't be erased yet: {error}", self.path.display());
+                if store.has_failed() {
+                    self.load(&mut writer);
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trouble_now(&self) -> PeopleError {
+        let trouble = self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone();
+        trouble.unwrap_or_else(|| PeopleError::Store(StoreError::Unreadable("it is not open".into())))
+    }
+
+    fn search(&self, snapshot: &Snapshot, template: &Template) -> Searched {
+        snapshot.search(&Probe::new(template, &self.comparator, self.isa), &self.comparator)
+    }
+
+    /// Somebody other than `id` who would be identified by this template.
+    fn owner(&self, snapshot: &Snapshot, template: &Template, id: &PersonId) -> Option<PersonId> {
+        let Searched { candidates, templates } = self.search(snapshot, template);
+        let bars = Bars::new(&self.comparator, self.settings.false_accepts, templates);
+        let other = candidates.into_iter().find(|one| one.profile.id != *id)?;
+        let bar = bars.of(other.joined);
+        let bar = bar.approved.unwrap_or(bar.operator_required);
+        (other.score >= bar).then(|| other.profile.id.clone())
+    }
+
+    /// The present profile, if it is of this version.
+    fn current(&self, id: &PersonId, version: Option<u64>) -> Result<Arc<Profile>, PeopleError> {
+        let profile = self.get(id)?;
+        match version.is_none_or(|version| version == profile.version) {
+            true => Ok(profile),
+            false => Err(PeopleError::Changed(profile.version)),
+        }
+    }
+
+    /// The person with its templates, if it is of this version.
+    fn stored(&self, writer: &Writer, id: &PersonId, version: Option<u64>) -> Result<Person, PeopleError> {
+        self.current(id, version)?;
+        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
+        let bytes = store.get(id.as_str())?.ok_or(PeopleError::Unknown)?;
+        record::decode(&bytes, id, &self.sealer).map_err(|error| PeopleError::Record(format!("{id}: {error}")))
+    }
+
+    fn write(&self, writer: &mut Writer, person: Person, deletes: bool) -> Result<Arc<Profile>, PeopleError> {
+        let profile = Arc::new(person.profile.clone());
+        self.commit(writer, vec![(profile.id.clone(), Some(person))], deletes)?;
+        Ok(profile)
+    }
+
+    /// Makes changes durable, and then shows them.
+    fn commit(
+        &self,
+        writer: &mut Writer,
+        people: Vec<(PersonId, Option<Person>)>,
+        deletes: bool,
+    ) -> Result<(), PeopleError> {
+        let records: Vec<_> =
+            people.iter().map(|(_, person)| person.as_ref().map(|p| record::encode(p, &self.sealer))).collect();
+        let changes: Vec<Change<'_>> =
+            people.iter().zip(&records).map(|((id, _), record)| (id.as_str(), record.as_deref())).collect();
+        let store = writer.store.as_mut().ok_or_else(|| self.trouble_now())?;
+        if let Err(error) = store.change(&changes, deletes) {
+            // Whether the change was made is only known from the file.
+            if store.has_failed() {
+                self.load(writer);
+            }
+            return Err(error.into());
+        }
+        let shown = people.into_iter().map(|(id, person)| (id, person.map(|person| self.shown(person)))).collect();
+        self.gallery.change(shown, &self.comparator);
+        Ok(())
+    }
+
+    /// What the gallery keeps of a person.
+    fn shown(&self, person: Person) -> (Profile, Vec<Template>) {
+        let (model, dimension) = self.model;
+        let templates = person.templates.iter().filter_map(|bytes| Template::parse(bytes, model, dimension).ok());
+        (person.profile, templates.collect())
+    }
+
+    /// Opens the store and shows what is in it, all or nothing.
+    fn load(&self, writer: &mut Writer) {
+        writer.store = None;
+        let (mut people, mut wrong) = (vec![], None);
+        let opened = Store::open(&self.path, |name, bytes| {
+            let id = PersonId::new(name);
+            let read =
+                id.ok_or(RecordError::Damaged).and_then(|id| Ok((record::decode(bytes, &id, &self.sealer)?, id)));
+            match read {
+                Ok((person, id)) => people.push((id, Some(self.shown(person)))),
+                Err(error) => wrong = Some(format!("the record of {name:.64}: {error}")),
+            }
+        });
+        let trouble = match (opened, wrong) {
+            (Err(error), _) => Some(error.into()),
+            (Ok(_), Some(wrong)) => Some(PeopleError::Record(wrong)),
+            (Ok(store), None) => {
+                writer.store = Some(store);
+                None
+            }
+        };
+        self.gallery.clear();
+        match &trouble {
+            Some(trouble) => log::error!("{}: nobody is known: {trouble}", self.path.display()),
+            None => self.gallery.change(people, &self.comparator),
+        }
+        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+/// The decision for candidates of a search, and why it is no approval.
+fn decide(candidates: &[Candidate], bars: &Bars, now: Timestamp) -> (Decision, Option<&'static str>) {
+    let reaches = |one: &Candidate| bars.of(one.joined).approved.is_some_and(|bar| one.score >= bar);
+    let Some(best) = candidates.first() else { return (Decision::Declined, Some("unknown")) };
+    let bar = bars.of(best.joined);
+    if best.score < bar.operator_required {
+        return (Decision::Declined, Some("unknown"));
+    }
+    if !best.profile.is_valid(now) {
+        return (Decision::Declined, Some("not_valid"));
+    }
+    match (reaches(best), candidates.get(1).is_some_and(reaches)) {
+        (true, false) => (Decision::Approved, None),
+        (true, true) => (Decision::OperatorRequired, Some("ambiguous")),
+        (false, _) if bar.approved.is_none() => (Decision::OperatorRequired, Some("gallery_too_large")),
+        (false, _) => (Decision::OperatorRequired, Some("doubtful")),
+    }
+}

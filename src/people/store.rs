@@ -1,0 +1,548 @@
+//! Keeps records in a file (redb): each change is durable before it is acknowledged, and damage is told apart from emptiness.
+//!
+//! It knows bytes under names and nothing of people. Beside the records the file has the state that they must add up to: their number, and
+//! a sum over all of them. Whoever reads a file in which a record is missing, doubled or old finds it out.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{
+    Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable, StorageError,
+    TableDefinition,
+};
+use ring::digest::{Context, SHA256};
+
+use crate::ops::SecretBytes;
+
+const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
+const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts");
+/// The name of the state among the facts.
+const STATE: &str = "state";
+/// The name of the fact that the file may still have bytes of what was deleted.
+const REMNANTS: &str = "remnants";
+/// Memory for pages that were read, in bytes: everything is read once and then kept by others, so that a small one does.
+const CACHE_BYTES: usize = 4 << 20;
+
+/// Why the store did not do something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The file can't be opened or read: the reason of the system.
+    Unreadable(String),
+    /// The file can't be written, so that nothing was changed: the reason of the system.
+    Unwritable(String),
+    /// Another process has it open.
+    InUse,
+    /// It is damaged: what was found.
+    Damaged(String),
+}
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreadable(why) => write!(f, "it can't be read: {why}"),
+            Self::Unwritable(why) => write!(f, "it can't be written: {why}"),
+            Self::InUse => f.write_str("another process has it open"),
+            Self::Damaged(what) => write!(f, "it is damaged: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// What all records of a store must add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct StoreState {
+    /// Number of records.
+    pub(super) count: u64,
+    /// Sum of the hashes of all records with their names.
+    pub(super) sum: u128,
+    /// Number of the last change.
+    pub(super) change: u64,
+}
+
+/// One change: a record under its name, or none where it is to go.
+pub(super) type Change<'a> = (&'a str, Option<&'a [u8]>);
+
+/// A store that is open.
+pub(super) struct Store {
+    path: PathBuf,
+    /// None after a failure, until it is opened again.
+    database: Option<Handle>,
+    state: StoreState,
+    has_remnants: bool,
+}
+
+/// An open file.
+enum Handle {
+    Writable(Database),
+    /// Its medium can't be written, for this reason.
+    ReadOnly(ReadOnlyDatabase, String),
+}
+
+impl Handle {
+    fn reading(&self) -> Result<ReadTransaction, StoreError> {
+        match self {
+            Self::Writable(database) => database.begin_read(),
+            Self::ReadOnly(database, _) => database.begin_read(),
+        }
+        .map_err(damaged)
+    }
+
+    fn writable(&self) -> Result<&Database, StoreError> {
+        match self {
+            Self::Writable(database) => Ok(database),
+            Self::ReadOnly(_, why) => Err(StoreError::Unwritable(why.clone())),
+        }
+    }
+}
+
+impl StoreState {
+    fn plus(mut self, name: &str, record: &[u8]) -> Self {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(hash(name, record));
+        self
+    }
+
+    fn minus(mut self, name: &str, record: &[u8]) -> Self {
+        self.count = self.count.wrapping_sub(1);
+        self.sum = self.sum.wrapping_sub(hash(name, record));
+        self
+    }
+
+    fn to_bytes(self) -> Vec<u8> {
+        [&self.count.to_le_bytes()[..], &self.sum.to_le_bytes(), &self.change.to_le_bytes()].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (count, rest) = bytes.split_first_chunk()?;
+        let (sum, rest) = rest.split_first_chunk()?;
+        let change = u64::from_le_bytes(rest.try_into().ok()?);
+        Some(Self { count: u64::from_le_bytes(*count), sum: u128::from_le_bytes(*sum), change })
+    }
+}
+
+/// Half of SHA-256 over the name, a zero and the record.
+fn hash(name: &str, record: &[u8]) -> u128 {
+    let mut context = Context::new(&SHA256);
+    context.update(name.as_bytes());
+    context.update(&[0]);
+    context.update(record);
+    let whole = context.finish();
+    u128::from_le_bytes(whole.as_ref().first_chunk().copied().unwrap_or_default())
+}
+
+impl Store {
+    /// Opens the store at `path`, or makes one where there is no file, and passes each record to `each`.
+    pub(super) fn open(path: &Path, mut each: impl FnMut(&str, &[u8])) -> Result<Self, StoreError> {
+        let unreadable = |e: io::Error| StoreError::Unreadable(e.to_string());
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path)?,
+            Err(error) => return Err(unreadable(error)),
+            // redb would take it for a new one.
+            Ok(file) if file.len() == 0 => return Err(StoreError::Damaged("the file is empty".into())),
+            Ok(_) => {}
+        }
+        guarded(|| {
+            let database = opened(path)?;
+            let (state, has_remnants) = read(&database, &mut each)?;
+            Ok(Self { path: path.to_owned(), database: Some(database), state, has_remnants })
+        })
+    }
+
+    /// Whether a failure closed it.
+    pub(super) fn has_failed(&self) -> bool {
+        self.database.is_none()
+    }
+
+    /// The record of that name.
+    pub(super) fn get(&self, name: &str) -> Result<Option<SecretBytes>, StoreError> {
+        let Some(database) = &self.database else { return Err(closed()) };
+        guarded(|| {
+            let table = database.reading()?.open_table(RECORDS).map_err(damaged)?;
+            Ok(table.get(name).map_err(damaged)?.map(|record| record.value().into()))
+        })
+    }
+
+    /// Whether the file may still have bytes of what was deleted: see [`Store::erase_remnants`].
+    pub(super) fn has_remnants(&self) -> bool {
+        self.has_remnants
+    }
+
+    /// Bytes of the file; 0 if that is not known.
+    pub(super) fn file_bytes(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |file| file.len())
+    }
+
+    /// Makes all of these changes or none, and returns once they are durable. `deletes` tells that they take away what must not stay in the
+    /// file. After an error the store is closed, and has to be opened again to tell whether they were made.
+    pub(super) fn change(&mut self, changes: &[Change<'_>], deletes: bool) -> Result<(), StoreError> {
+        let database = self.database.as_ref().ok_or_else(closed)?.writable()?;
+        let old = self.state;
+        let changed = guarded(|| written(database, old, changes, deletes));
+        match changed {
+            Ok(state) => (self.state, self.has_remnants) = (state, self.has_remnants || deletes),
+            Err(_) => self.database = None,
+        }
+        changed.map(|_| ())
+    }
+
+    /// Writes all records into a new file and overwrites the old one with zeros: what was deleted is in no block of the file any more, as
+    /// far as the medium overwrites in place. If it fails, the old file stays.
+    pub(super) fn erase_remnants(&mut self) -> Result<(), StoreError> {
+        let database = self.database.as_ref().ok_or_else(closed)?;
+        database.writable()?;
+        let unwritable = |e: io::Error| StoreError::Unwritable(e.to_string());
+        let fresh = beside(&self.path);
+        let made = guarded(|| {
+            let copy = new_file(&fresh)?;
+            let transaction = copy.begin_write().map_err(refused)?;
+            {
+                let mut to = transaction.open_table(RECORDS).map_err(refused)?;
+                let from = database.reading()?.open_table(RECORDS).map_err(damaged)?;
+                for entry in from.iter().map_err(damaged)? {
+                    let (name, record) = entry.map_err(damaged)?;
+                    to.insert(name.value(), record.value()).map_err(refused)?;
+                }
+                let mut facts = transaction.open_table(FACTS).map_err(refused)?;
+                facts.insert(STATE, &*self.state.to_bytes()).map_err(refused)?;
+            }
+            transaction.commit().map_err(refused)
+        });
+        if let Err(error) = made {
+            let _it_may_not_be_there = std::fs::remove_file(&fresh);
+            return Err(error);
+        }
+        let mut old = OpenOptions::new().write(true).open(&self.path).map_err(unwritable)?;
+        self.database = None;
+        std::fs::rename(&fresh, &self.path).and_then(|()| sync_folder(&self.path)).map_err(unwritable)?;
+        let database = guarded(|| opened(&self.path))?;
+        (self.database, self.has_remnants) = (Some(database), false);
+        overwrite(&mut old).map_err(unwritable)
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unreadable("it was closed after a failure".into())
+}
+
+/// The path of the file that becomes the one at `path`.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+/// Makes an empty store at `path`. It gets its name when it is whole: a file that is cut off was not just made.
+fn create(path: &Path) -> Result<(), StoreError> {
+    let fresh = beside(path);
+    guarded(|| {
+        let database = new_file(&fresh)?;
+        let transaction = database.begin_write().map_err(refused)?;
+        transaction.open_table(RECORDS).map_err(refused)?;
+        let empty = StoreState::default().to_bytes();
+        transaction.open_table(FACTS).map_err(refused)?.insert(STATE, &*empty).map_err(refused)?;
+        transaction.commit().map_err(refused)
+    })?;
+    let renamed = std::fs::rename(&fresh, path).and_then(|()| sync_folder(path));
+    renamed.map_err(|e| StoreError::Unwritable(e.to_string()))
+}
+
+/// A new database that only this user can read, in place of a file that a stop left behind.
+fn new_file(path: &Path) -> Result<Database, StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path);
+    let file = open().map_err(|e| StoreError::Unwritable(e.to_string()))?;
+    let backend = FileBackend::new(file).map_err(of_database)?;
+    redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend).map_err(of_database)
+}
+
+fn opened(path: &Path) -> Result<Handle, StoreError> {
+    let mut builder = redb::Builder::new();
+    builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+    match builder.open(path).map_err(of_database) {
+        Ok(database) => Ok(Handle::Writable(database)),
+        // On a medium that is mounted read-only it can still be read.
+        Err(StoreError::Unreadable(why)) => match builder.open_read_only(path).map_err(of_database) {
+            Ok(database) => Ok(Handle::ReadOnly(database, why)),
+            Err(_) => Err(StoreError::Unreadable(why)),
+        },
+        Err(other) => Err(other),
+    }
+}
+
+fn of_database(error: DatabaseError) -> StoreError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse,
+        DatabaseError::Storage(StorageError::Io(error))
+            if error.kind() != io::ErrorKind::UnexpectedEof && error.kind() != io::ErrorKind::InvalidData =>
+        {
+            StoreError::Unreadable(error.to_string())
+        }
+        other => StoreError::Damaged(other.to_string()),
+    }
+}
+
+/// The state of a database whose records add up to it, and whether it has remnants. Each record is passed on.
+fn read(database: &Handle, each: &mut dyn FnMut(&str, &[u8])) -> Result<(StoreState, bool), StoreError> {
+    let transaction = database.reading()?;
+    let facts = transaction.open_table(FACTS).map_err(damaged)?;
+    let state = facts.get(STATE).map_err(damaged)?.and_then(|bytes| StoreState::from_bytes(bytes.value()));
+    let state = state.ok_or_else(|| StoreError::Damaged("it does not say what its records add up to".into()))?;
+    let has_remnants = facts.get(REMNANTS).map_err(damaged)?.is_some();
+    let mut found = StoreState { change: state.change, ..StoreState::default() };
+    for entry in transaction.open_table(RECORDS).map_err(damaged)?.iter().map_err(damaged)? {
+        let (name, record) = entry.map_err(damaged)?;
+        found = found.plus(name.value(), record.value());
+        each(name.value(), record.value());
+    }
+    match found == state {
+        true => Ok((state, has_remnants)),
+        false => Err(StoreError::Damaged(format!(
+            "it has {} records that do not add up to its {}",
+            found.count, state.count
+        ))),
+    }
+}
+
+fn written(
+    database: &Database,
+    old: StoreState,
+    changes: &[Change<'_>],
+    deletes: bool,
+) -> Result<StoreState, StoreError> {
+    let mut transaction = database.begin_write().map_err(refused)?;
+    // Two phases: after a power cut the last commit is whole, so that a flipped bit in it is damage and never the commit before.
+    transaction.set_quick_repair(true);
+    let mut state = StoreState { change: old.change + 1, ..old };
+    {
+        let mut records = transaction.open_table(RECORDS).map_err(refused)?;
+        for (name, record) in changes {
+            let before = match record {
+                Some(record) => {
+                    state = state.plus(name, record);
+                    records.insert(name, *record).map_err(refused)?
+                }
+                None => records.remove(name).map_err(refused)?,
+            };
+            if let Some(before) = before {
+                state = state.minus(name, before.value());
+            }
+        }
+        let mut facts = transaction.open_table(FACTS).map_err(refused)?;
+        facts.insert(STATE, &*state.to_bytes()).map_err(refused)?;
+        if deletes {
+            facts.insert(REMNANTS, &b""[..]).map_err(refused)?;
+        }
+    }
+    transaction.commit().map_err(refused)?;
+    Ok(state)
+}
+
+/// An error while reading.
+fn damaged(error: impl Into<redb::Error>) -> StoreError {
+    match error.into() {
+        redb::Error::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            StoreError::Unreadable(error.to_string())
+        }
+        other => StoreError::Damaged(other.to_string()),
+    }
+}
+
+/// An error while writing.
+fn refused(error: impl Into<redb::Error>) -> StoreError {
+    match error.into() {
+        redb::Error::Corrupted(what) => StoreError::Damaged(what),
+        other => StoreError::Unwritable(other.to_string()),
+    }
+}
+
+/// redb asserts what a damaged file may break.
+fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let panicked = |_| StoreError::Damaged("its structure contradicts itself".into());
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|cause| Err(panicked(cause)))
+}
+
+/// Makes a rename durable.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// Overwrites a file with zeros, all the way to the medium.
+fn overwrite(file: &mut File) -> io::Result<()> {
+    let zeros = [0; 64 << 10];
+    let mut left = file.metadata()?.len();
+    while left > 0 {
+        let now = left.min(zeros.len() as u64);
+        file.write_all(&zeros[..now as usize])?;
+        left -= now;
+    }
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// A folder of its own, removed at the end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            let path = std::env::temp_dir().join(format!("faceplate-store-{:x}", crate::ops::random()));
+            std::fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("people.redb")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _it_may_be_gone = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    type Records = BTreeMap<String, Vec<u8>>;
+
+    fn open(path: &Path) -> Result<(Store, Records), StoreError> {
+        let mut records = Records::new();
+        let store = Store::open(path, |name, record| {
+            records.insert(name.to_owned(), record.to_vec());
+        })?;
+        Ok((store, records))
+    }
+
+    fn put(store: &mut Store, records: &mut Records, name: &str, record: Option<&[u8]>) {
+        store.change(&[(name, record)], record.is_none()).unwrap();
+        match record {
+            Some(record) => records.insert(name.to_owned(), record.to_vec()),
+            None => records.remove(name),
+        };
+    }
+
+    #[test]
+    fn what_was_changed_is_there_when_the_file_is_opened_again() {
+        let folder = Folder::new();
+        let (mut store, mut records) = open(&folder.file()).unwrap();
+        assert!(records.is_empty());
+        for i in 0..200_u32 {
+            let name = format!("p{}", i % 37);
+            let record = vec![i as u8; (i * 97 % 3000) as usize];
+            put(&mut store, &mut records, &name, (i % 5 != 4).then_some(&record));
+        }
+        assert_eq!((store.state.count, store.state.change), (records.len() as u64, 200));
+        assert_eq!(store.get("p1").unwrap().as_deref(), records.get("p1").map(|r| &r[..]));
+        assert_eq!(store.get("nobody"), Ok(None));
+        assert_eq!(open(&folder.file()).err(), Some(StoreError::InUse));
+        drop(store);
+        let (store, again) = open(&folder.file()).unwrap();
+        assert!(again == records && store.has_remnants());
+    }
+
+    #[test]
+    fn only_its_user_can_read_the_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = Folder::new();
+        let _store = open(&folder.file()).unwrap();
+        assert_eq!(std::fs::metadata(folder.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn remnants_are_erased_from_the_file() {
+        let folder = Folder::new();
+        let (mut store, mut records) = open(&folder.file()).unwrap();
+        let secret = b"what nobody shall read any more".repeat(9);
+        for name in ["a", "b", "c"] {
+            put(&mut store, &mut records, name, Some(&secret));
+            put(&mut store, &mut records, &format!("{name}2"), Some(b"what stays"));
+            put(&mut store, &mut records, name, None);
+        }
+        let has = |text: &[u8]| std::fs::read(folder.file()).unwrap().windows(text.len()).any(|w| w == text);
+        assert!(has(&secret[..31]) && store.has_remnants());
+        store.erase_remnants().unwrap();
+        assert!(!has(&secret[..31]) && has(b"what stays") && !store.has_remnants());
+        put(&mut store, &mut records, "d", Some(b"more"));
+        drop(store);
+        assert_eq!(open(&folder.file()).unwrap().1, records);
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_is_damaged_and_not_empty() {
+        let folder = Folder::new();
+        for bytes in [vec![], vec![0; 9000], b"a text".to_vec()] {
+            std::fs::write(folder.file(), &bytes).unwrap();
+            assert!(matches!(open(&folder.file()), Err(StoreError::Damaged(_))), "{} bytes", bytes.len());
+            assert_eq!(std::fs::read(folder.file()).unwrap(), bytes, "it is left as it was");
+        }
+        assert!(matches!(open(&folder.0), Err(StoreError::Unreadable(_))));
+        assert!(matches!(open(&folder.0.join("no/folder")), Err(StoreError::Unwritable(_))));
+    }
+
+    #[test]
+    fn flipped_and_cut_files_never_give_other_records() {
+        let folder = Folder::new();
+        let (mut store, mut records) = open(&folder.file()).unwrap();
+        for i in 0..60_u32 {
+            put(&mut store, &mut records, &format!("p{i}"), Some(&[i as u8; 700]));
+        }
+        drop(store);
+        let good = std::fs::read(folder.file()).unwrap();
+        let (mut state, mut found) = (7u32, 0);
+        for round in 0..300 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let at = (state >> 4) as usize % good.len();
+            let mut bytes = good.clone();
+            match round % 3 {
+                0 => bytes[at] ^= 1 << (round % 8),
+                1 => bytes.truncate(at),
+                _ => bytes[at..].iter_mut().take(4096).for_each(|byte| *byte = 0),
+            }
+            std::fs::write(folder.file(), &bytes).unwrap();
+            match open(&folder.file()) {
+                Ok((_, again)) => assert_eq!(again, records, "round {round}, byte {at}"),
+                Err(StoreError::Damaged(_)) => found += 1,
+                Err(other) => panic!("round {round}, byte {at}: {other}"),
+            }
+        }
+        assert!(found > 50, "{found}");
+    }
+
+    #[test]
+    fn records_that_do_not_add_up_are_damage() {
+        let folder = Folder::new();
+        let (mut store, mut records) = open(&folder.file()).unwrap();
+        for name in ["a", "b"] {
+            put(&mut store, &mut records, name, Some(b"one"));
+        }
+        drop(store);
+        // As by another program that knows the format of the file: each change is one to a whole, valid database.
+        type Records<'a> = redb::Table<'a, &'static str, &'static [u8]>;
+        let changes: [fn(&mut Records<'_>); 4] = [
+            |t| drop(t.remove("a").unwrap()),
+            |t| drop(t.insert("c", &b"one"[..]).unwrap()),
+            |t| drop(t.insert("a", &b"two"[..]).unwrap()),
+            |t| {
+                let moved = t.remove("a").unwrap().unwrap().value().to_vec();
+                t.insert("c", &*moved).unwrap();
+            },
+        ];
+        let good = std::fs::read(folder.file()).unwrap();
+        for change in changes {
+            std::fs::write(folder.file(), &good).unwrap();
+            let database = Database::open(folder.file()).unwrap();
+            let transaction = database.begin_write().unwrap();
+            change(&mut transaction.open_table(RECORDS).unwrap());
+            transaction.commit().unwrap();
+            drop(database);
+            assert!(matches!(open(&folder.file()), Err(StoreError::Damaged(told)) if told.contains("add up")));
+        }
+    }
+}
