@@ -32,7 +32,7 @@
 //! All outside input is parsed under [`ops::Limits`]. Each parser has a function `fuzz` that takes any bytes and
 //! panics if an invariant breaks: [`media::fuzz`] (pictures), [`media::fuzz_archive`], [`media::video::fuzz`] and those of
 //! its containers, of VP8, [`media::fuzz_raw`] (what a camera sends), [`face::fuzz`] (templates), [`api::fuzz_query`]
-//! (queries), [`api::fuzz_language`] (`Accept-Language`), [`api::fuzz_people_query`], [`api::fuzz_people_lines`] (imports), [`people::fuzz`] (records), [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads), [`api::fuzz_base64`], [`face::fuzz_seal`],
+//! (queries), [`api::fuzz_language`] (`Accept-Language`), [`api::fuzz_people_query`], [`api::fuzz_people_lines`] (imports), [`people::fuzz`] (records), [`people::fuzz_etcd`], [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads), [`api::fuzz_base64`], [`face::fuzz_seal`],
 //! [`gate::fuzz`] (connections), [`ops::settings::fuzz`]. `cargo fuzz-stable` feeds them.
 
 #[forbid(unsafe_code)]

@@ -15,7 +15,7 @@ static OURS: AtomicBool = AtomicBool::new(false);
 /// A target, and good input to damage.
 type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
-const TARGETS: [Target; 20] = [
+const TARGETS: [Target; 21] = [
     ("connection", faceplate::gate::fuzz, connections),
     ("multipart", faceplate::api::multipart::fuzz, forms),
     ("base64", faceplate::api::fuzz_base64, texts),
@@ -26,6 +26,7 @@ const TARGETS: [Target; 20] = [
     ("people_query", |bytes| faceplate::api::fuzz_people_query(&String::from_utf8_lossy(bytes)), queries),
     ("people_lines", faceplate::api::fuzz_people_lines, lines),
     ("person", faceplate::people::fuzz, people),
+    ("etcd", faceplate::people::fuzz_etcd, etcd_answers),
     ("language", |bytes| faceplate::api::fuzz_language(&String::from_utf8_lossy(bytes)), languages),
     ("payload", faceplate::api::liveness::fuzz, payloads),
     ("picture", faceplate::media::fuzz, pictures),
@@ -66,6 +67,14 @@ fn lines() -> Vec<Vec<u8>> {
 fn people() -> Vec<Vec<u8>> {
     let content = format!("\x01{{\"profile\":{},\"data\":[\"YQ==\"]}}", person());
     vec![content.into_bytes(), b"FPPR\0\0\0\0".to_vec()]
+}
+
+fn etcd_answers() -> Vec<Vec<u8>> {
+    let event = r#"{"result":{"header":{"cluster_id":"1","revision":"7"},"events":[{"kv":{"key":"cC9h","mod_revision":"7","value":"eA=="}},{"type":"DELETE","kv":{"key":"cC9i"}}]}}"#;
+    vec![
+        event.into(),
+        br#"{"header":{"revision":"3"},"kvs":[{"key":"cC9h","value":"eA=="}],"more":true,"ID":"77"}"#.to_vec(),
+    ]
 }
 
 fn languages() -> Vec<Vec<u8>> {

@@ -141,7 +141,14 @@ impl Service {
             return Err(engine::Error::models(format!("{} makes no embeddings", info.name)));
         };
         let comparator = Comparator::of(info, settings).map_err(|e| engine::Error::models(e.to_string()).because(e))?;
-        let people = People::open(&settings.people, &seals, &comparator, (info.id, dimension)).map(Arc::new);
+        let people = People::open(&settings.people, &seals, &comparator, (info.id, dimension));
+        let people = people.map_err(engine::Error::models)?.map(Arc::new);
+        if let Some(people) = people.clone().filter(|people| people.has_site()) {
+            let shutdown = shutdown.clone();
+            let follow = move || people.follow(&shutdown);
+            let started = std::thread::Builder::new().name("people of the site".into()).spawn(follow);
+            started.map_err(|e| engine::Error::models(format!("no thread for the people of the site: {e}")))?;
+        }
         Ok(Self {
             pool: start_workers(&faces, settings.workers(), 2 * most_requests),
             comparator,

@@ -128,7 +128,8 @@ fn every_status_is_described() {
             statuses.insert("404");
         }
         if [Route::PersonCreate, Route::TemplateAdd].contains(&route) {
-            (statuses.remove("200"), statuses.insert("201"));
+            statuses.remove("200");
+            statuses.insert("201");
         }
         if [Route::PersonCreate, Route::TemplateAdd, Route::PeopleImport].contains(&route) {
             statuses.insert("409");

@@ -53,6 +53,7 @@ impl Service {
             Route::Person => self.show_person(call),
             Route::PersonUpdate => self.update_person(call, body),
             Route::PersonDelete => self.delete_person(call),
+            Route::Deletion => self.deletion(call),
             Route::TemplateAdd => self.add_template(call, body),
             Route::TemplateDelete => self.delete_template(call),
             Route::Identify => self.identify(call, body),

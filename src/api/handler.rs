@@ -130,7 +130,9 @@ impl Route {
             Self::Identify | Self::TemplateAdd => Class::Inference,
             // They take little of the processor, but may wait for a disk.
             Self::People | Self::PersonCreate | Self::PeopleExport | Self::PeopleImport => Class::Inference,
-            Self::Person | Self::PersonUpdate | Self::PersonDelete | Self::TemplateDelete => Class::Inference,
+            Self::Person | Self::PersonUpdate | Self::PersonDelete | Self::TemplateDelete | Self::Deletion => {
+                Class::Inference
+            }
             Self::LivenessDetect => Class::Inference,
         }
     }

@@ -74,6 +74,8 @@ pub enum Route {
     PersonUpdate,
     /// `DELETE /v1/people/{id}`
     PersonDelete,
+    /// `GET /v1/people/{id}/deletion`
+    Deletion,
     /// `POST /v1/people/{id}/templates`
     TemplateAdd,
     /// `DELETE /v1/people/{id}/templates/{number}`
@@ -105,7 +107,7 @@ pub(super) enum Accepts {
 
 impl Route {
     /// All routes.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Version,
         Self::OpenApi,
         Self::Alive,
@@ -140,6 +142,7 @@ impl Route {
         Self::Person,
         Self::PersonUpdate,
         Self::PersonDelete,
+        Self::Deletion,
         Self::TemplateAdd,
         Self::TemplateDelete,
     ];
@@ -178,6 +181,7 @@ impl Route {
             Self::PeopleExport => "/v1/people/export",
             Self::PeopleImport => "/v1/people/import",
             Self::Person | Self::PersonUpdate | Self::PersonDelete => "/v1/people/{id}",
+            Self::Deletion => "/v1/people/{id}/deletion",
             Self::TemplateAdd => "/v1/people/{id}/templates",
             Self::TemplateDelete => "/v1/people/{id}/templates/{number}",
         }
@@ -209,7 +213,7 @@ impl Route {
             Self::Version | Self::OpenApi | Self::PatternHealth | Self::LivenessHealth => Accepts::Nothing,
             Self::Alive | Self::Ready | Self::Metrics => Accepts::Nothing,
             Self::Camera | Self::CameraChallenge | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
-            Self::People | Self::PeopleExport | Self::Person => Accepts::Nothing,
+            Self::People | Self::PeopleExport | Self::Person | Self::Deletion => Accepts::Nothing,
             Self::CameraExtract | Self::CameraLight | Self::CameraIdentify => Accepts::NoSample,
             Self::PersonDelete | Self::TemplateDelete => Accepts::NoSample,
             Self::PersonCreate | Self::PersonUpdate => Accepts::Json,

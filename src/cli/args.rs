@@ -48,6 +48,9 @@ pub(super) enum Command {
     /// Make, list and revoke access tokens
     #[command(subcommand)]
     Token(Token),
+    /// Enroll people at the running service, identify them, and move them
+    #[command(subcommand)]
+    People(People),
     /// Make keys that encrypt templates
     #[command(subcommand)]
     Key(Key),
@@ -71,8 +74,11 @@ pub(super) struct Serve {
 
 #[derive(Args, Clone, Debug, PartialEq)]
 pub(super) struct Bench {
-    /// A picture or clip with a face, or the word "models" for one inference of each model
+    /// A picture or clip with a face, or the word "models" for one inference of each model, or "people" for searches among people
     pub(super) file: PathBuf,
+    /// With "people": vectors of 128 signed bytes, the last 16 of which are searched for; random ones without
+    #[arg(long, value_name = "FILE")]
+    pub(super) vectors: Option<PathBuf>,
     /// Measure this step alone
     #[arg(long, value_name = "NAME")]
     pub(super) step: Option<Step>,
@@ -128,6 +134,87 @@ pub(super) enum Template {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, PartialEq, Subcommand)]
+pub(super) enum People {
+    /// List who is enrolled
+    List {
+        /// Only those in this group
+        #[arg(long, value_name = "NAME")]
+        group: Option<String>,
+        /// Only those with this in their id, name or external id
+        #[arg(long, value_name = "TEXT")]
+        text: Option<String>,
+    },
+    /// Show what is stored of a person
+    Show {
+        /// The person's id
+        id: String,
+    },
+    /// Enroll a person, or add templates to one who is enrolled
+    Add(AddPerson),
+    /// Delete a person and all templates
+    Remove {
+        /// The person's id
+        id: String,
+    },
+    /// Write people as lines of JSON: a backup, a move, or what is stored of one person
+    Export {
+        /// Only this person
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+        /// Write to this file instead of standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Enroll the people of such lines, all or none
+    Import {
+        /// The lines
+        file: PathBuf,
+        /// Replace people who are enrolled already
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Tell who a face is
+    Identify {
+        /// A picture; without, the person before the camera
+        file: Option<PathBuf>,
+        /// What is asked of liveness before the camera: required, challenge or challenge+light
+        #[arg(long, value_name = "MODE", conflicts_with = "file")]
+        liveness: Option<String>,
+    },
+}
+
+/// Options of `people add`.
+#[derive(Args, Debug, PartialEq)]
+pub(super) struct AddPerson {
+    /// The person's id: 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'
+    pub(super) id: String,
+    /// Pictures, each of which becomes a template
+    #[arg(value_name = "PICTURE")]
+    pub(super) pictures: Vec<PathBuf>,
+    /// The name that is shown
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// A group, any number of times
+    #[arg(long = "group", value_name = "NAME")]
+    pub(super) groups: Vec<String>,
+    /// Unknown before this time, such as 2027-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(super) valid_from: Option<String>,
+    /// Unknown from this time on
+    #[arg(long, value_name = "TIME")]
+    pub(super) valid_until: Option<String>,
+    /// Add a template of the person before the camera
+    #[arg(long)]
+    pub(super) camera: bool,
+    /// What is asked of liveness before the camera: required, challenge or challenge+light
+    #[arg(long, value_name = "MODE", requires = "camera")]
+    pub(super) liveness: Option<String>,
+    /// Add templates though the face is another person's
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(Debug, PartialEq, Subcommand)]
@@ -216,6 +303,14 @@ pub(super) enum Eval {
         /// Columns file, true_faces
         #[arg(long, value_name = "CSV")]
         counts: Option<PathBuf>,
+    },
+    /// Report how often people of a gallery are not identified, and strangers are
+    Identification {
+        #[command(flatten)]
+        on: Pictures,
+        /// Columns name_a, name_b: identities that are one person
+        #[arg(long, value_name = "CSV")]
+        aliases: Option<PathBuf>,
     },
     /// Report false matches on degraded pictures
     Degradation {

@@ -15,8 +15,8 @@ use crate::ops::settings::ListenAddr;
 /// Name of the environment variable with a token whose scope is enough, where the service wants one.
 const TOKEN: &str = "FACEPLATE_TOKEN";
 
-/// Most bytes of a reply: a few thousand are usual.
-const MOST_BYTES: u64 = 64 << 10;
+/// Most bytes of a reply: an export of a million people has fewer.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// An answer of the service.
 #[derive(Debug, PartialEq)]
@@ -24,11 +24,21 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// Status line and headers.
     head: String,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 /// Sends a request without a body, such as `POST /v1/camera/light`, and waits for as long as the service takes.
 pub(super) fn ask(settings: &Settings, request: &str) -> Result<Answer, Box<dyn Error>> {
+    send(settings, request, "", &[])
+}
+
+/// The same with a body of this Content-Type; there is none if that is empty.
+pub(super) fn send(
+    settings: &Settings,
+    request: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Result<Answer, Box<dyn Error>> {
     if settings.tls.certificate.is_some() {
         let told = format!("the service is encrypted: send it {request} with a client that knows its certificate");
         return Err(told.into());
@@ -36,16 +46,28 @@ pub(super) fn ask(settings: &Settings, request: &str) -> Result<Answer, Box<dyn 
     let address = settings.server.listen.0.first().ok_or("server.listen names no address")?;
     let at = |e: std::io::Error| format!("{address}: {e}; is the service running?");
     match address {
-        ListenAddr::Unix(path) => exchange(UnixStream::connect(path).map_err(at)?, request),
-        ListenAddr::Tcp(listening) => exchange(TcpStream::connect(reached(*listening)).map_err(at)?, request),
+        ListenAddr::Unix(path) => exchange(UnixStream::connect(path).map_err(at)?, request, content_type, body),
+        ListenAddr::Tcp(listening) => {
+            exchange(TcpStream::connect(reached(*listening)).map_err(at)?, request, content_type, body)
+        }
     }
 }
 
-fn exchange(mut stream: impl Read + Write, request: &str) -> Result<Answer, Box<dyn Error>> {
+fn exchange(
+    mut stream: impl Read + Write,
+    request: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Result<Answer, Box<dyn Error>> {
     let token = std::env::var(TOKEN).map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let head =
-        format!("{request} HTTP/1.1\r\nHost: localhost\r\n{token}Content-Length: 0\r\nConnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes())?;
+    let kind = if content_type.is_empty() { String::new() } else { format!("Content-Type: {content_type}\r\n") };
+    let length = body.len();
+    // Version 1.0, so that nothing comes in chunks.
+    let head = format!(
+        "{request} HTTP/1.0\r\nHost: localhost\r\n{token}{kind}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    // A service that refuses may answer before it has all of it.
+    let _it_will_tell = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
     let mut reply = vec![];
     stream.take(MOST_BYTES).read_to_end(&mut reply)?;
     Ok(Answer::read(&reply).ok_or("the service gave no answer")?)
@@ -56,7 +78,7 @@ impl Answer {
     pub(super) fn read(reply: &[u8]) -> Option<Self> {
         let end = reply.windows(4).position(|four| four == b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&reply[..end]).into_owned();
-        let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+        let status = head.strip_prefix("HTTP/1.")?.get(2..)?.get(..3)?.parse().ok()?;
         Some(Self { status, head, body: reply[end + 4..].to_vec() })
     }
 

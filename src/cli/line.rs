@@ -145,7 +145,9 @@ mod tests {
     #[test]
     fn commands_are_parsed() {
         let serve = Serve::default;
-        let bench = |step, runs| Command::Bench(Bench { file: "a.jpg".into(), step, runs, team: 1, alone: false });
+        let bench = |step, runs| {
+            Command::Bench(Bench { file: "a.jpg".into(), vectors: None, step, runs, team: 1, alone: false })
+        };
         for (text, want) in [
             ("", Command::Serve(serve())),
             ("serve --listen 127.0.0.1:1", Command::Serve(serve())),

@@ -9,6 +9,7 @@ mod doctor;
 mod eval;
 mod healthcheck;
 mod line;
+mod people;
 mod serve;
 mod surroundings;
 mod template;
@@ -77,6 +78,7 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         }
         Command::Cameras => cameras::run(&settings),
         Command::Bench(bench @ Bench { file, .. }) if file == "models" => bench::models(&settings, bench)?,
+        Command::Bench(bench @ Bench { file, .. }) if file == "people" => bench::people(&settings, bench)?,
         Command::Bench(bench) => bench::run(&settings, bench)?,
         Command::Template(Template::Show { file }) => template::show(&settings, file)?,
         Command::Template(Template::Join { files, out }) => template::join(&settings, files, out.as_deref())?,
@@ -85,6 +87,7 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::Token(Token::New { name, scopes, write }) => token::new(name, scopes, write.as_deref())?,
         Command::Token(Token::List) => token::list(&settings),
         Command::Token(Token::Revoke { name, write }) => token::revoke(name, write)?,
+        Command::People(command) => return people::run(&settings, command),
         Command::Key(Key::New) => println!("{}", *new_key()),
         Command::Eval(eval) => evaluate(&settings, eval)?,
     }
@@ -99,6 +102,7 @@ fn evaluate(settings: &Settings, eval: &Eval) -> Result<(), Box<dyn Error>> {
         Eval::Challenge(on) => eval::challenge(settings, on),
         Eval::Light { on } => eval::light(settings, on),
         Eval::Detection { on, counts } => eval::detection(settings, on, counts.as_deref()),
+        Eval::Identification { on, aliases } => eval::identification(settings, on, aliases.as_deref()),
         Eval::Degradation { on, people } => eval::degradation(settings, on, *people),
     }
 }

@@ -49,7 +49,7 @@ pub use liveness::{
 pub use quality::{Quality, QualityDefect};
 pub use score::{Curve, Decision, Score, Thresholds};
 pub use seal::{Error as SealError, Sealer, fuzz as fuzz_seal, new_key};
-pub use search::{Hit, PackedTemplates, Probe, SEARCH_ERROR};
+pub use search::{Hit, Least, PackedTemplates, Probe, SEARCH_ERROR};
 pub use select::{Choice, SecondPerson, choose, most_central};
 pub use site::{OtherModel, Site};
 pub use template::{Template, TemplateError, fuzz};

@@ -11,34 +11,33 @@ use crate::engine::Isa;
 /// How far the similarity of a search may be from that of [`Comparator::similarity`].
 pub const SEARCH_ERROR: f32 = 1e-5;
 
-/// Templates of one model, each with its owner's number: 128 bytes of values and 16 of facts each.
+/// Templates of one model, each with its owner's number: 128 bytes of values and 14 of facts each.
+///
+/// The facts are what a similarity depends on beside the inner product, in a list each: loops over one of them are vectorized.
 #[derive(Clone, Debug, Default)]
 pub struct PackedTemplates {
     values: Vec<i8>,
-    facts: Vec<Facts>,
-}
-
-/// What the similarity of a template to any other depends on, beside the inner product.
-#[derive(Clone, Copy, Debug)]
-struct Facts {
-    owner: u32,
+    owners: Vec<u32>,
     /// 1 by the length of the values.
-    scale: f32,
-    /// Inner product of the unit vector with the site's mean.
-    along: f32,
-    quality: u8,
-    samples: u8,
+    scales: Vec<f32>,
+    /// Inner products of the unit vectors with the site's mean.
+    along: Vec<f32>,
+    qualities: Vec<u8>,
+    samples: Vec<u8>,
+    /// How many are joined from several samples.
+    joined: usize,
     model: u16,
 }
 
 /// A template that is searched for.
 pub struct Probe {
     template: Template,
-    facts: Facts,
+    scale: f32,
+    along: f32,
     /// Square of the length of the site's mean.
     square: f32,
-    /// Share by which the distance to 1 grows, by the other template's quality.
-    doubt: [f32; 101],
+    /// Share by which the distance to 1 grows, by the other template's quality; none if it does for none.
+    doubt: Option<[f32; 101]>,
     isa: Isa,
 }
 
@@ -55,7 +54,10 @@ pub struct Hit {
     pub similarity: f32,
 }
 
-/// Rows whose inner products are computed at a time: their values fit the L1 cache of every processor.
+/// Least similarities that matter: of templates of one sample, and of joined ones.
+pub type Least = [f32; 2];
+
+/// Rows that are compared at a time: their values fit the L1 cache of every processor.
 const ROWS: usize = 128;
 
 impl Drop for PackedTemplates {
@@ -64,29 +66,18 @@ impl Drop for PackedTemplates {
     }
 }
 
-impl Facts {
-    fn of(template: &Template, mean: &[f64], owner: u32) -> Self {
-        Self {
-            owner,
-            scale: (1.0 / f64::from(template.energy()).sqrt()) as f32,
-            along: template.along(mean) as f32,
-            quality: template.quality(),
-            samples: template.samples(),
-            model: template.model(),
-        }
-    }
-}
-
 impl Probe {
     /// For templates that are compared by this.
     pub fn new(template: &Template, comparator: &Comparator, isa: Isa) -> Self {
         let mean = comparator.mean();
+        let doubt = std::array::from_fn(|quality| template.doubt(quality as u8) as f32);
         Self {
-            template: template.clone(),
-            facts: Facts::of(template, mean, 0),
+            scale: scale(template),
+            along: template.along(mean) as f32,
             square: mean.iter().map(|m| m * m).sum::<f64>() as f32,
-            doubt: std::array::from_fn(|quality| template.doubt(quality as u8) as f32),
+            doubt: doubt.iter().any(|doubt| *doubt > 0.0).then_some(doubt),
             isa,
+            template: template.clone(),
         }
     }
 
@@ -94,92 +85,144 @@ impl Probe {
     pub fn template(&self) -> &Template {
         &self.template
     }
+}
 
-    fn similarity(&self, product: i32, other: &Facts) -> f32 {
-        let cosine = product as f32 * self.facts.scale * other.scale;
-        let (a, b, square) = (self.facts.along, other.along, self.square);
-        let cosine = if square == 0.0 {
-            cosine
-        } else {
-            (cosine - a - b + square) / ((1.0 - 2.0 * a + square) * (1.0 - 2.0 * b + square)).sqrt()
-        };
-        cosine - self.doubt[usize::from(other.quality.min(100))] * (1.0 - cosine).max(0.0)
-    }
+fn scale(template: &Template) -> f32 {
+    (1.0 / f64::from(template.energy()).sqrt()) as f32
 }
 
 impl PackedTemplates {
     /// Adds a template, of the same model as all others.
     pub fn push(&mut self, template: &Template, comparator: &Comparator, owner: u32) {
         if self.values.capacity() < self.values.len() + template.dimension() {
-            // What a vector moves stays where it was.
-            let mut larger = Vec::with_capacity(2 * self.values.len() + template.dimension());
-            larger.extend_from_slice(&self.values);
-            self.values.zeroize();
-            self.values = larger;
+            self.resize(2 * self.values.len() + template.dimension());
         }
         self.values.extend_from_slice(&template.values);
-        self.facts.push(Facts::of(template, comparator.mean(), owner));
+        self.owners.push(owner);
+        self.scales.push(scale(template));
+        self.along.push(template.along(comparator.mean()) as f32);
+        self.qualities.push(template.quality());
+        self.samples.push(template.samples());
+        self.joined += usize::from(template.samples() > 1);
+        self.model = template.model();
+    }
+
+    /// Gives back the room for more that adding has made.
+    pub fn fit(&mut self) {
+        self.resize(self.values.len());
+        self.owners.shrink_to_fit();
+        self.scales.shrink_to_fit();
+        self.along.shrink_to_fit();
+        self.qualities.shrink_to_fit();
+        self.samples.shrink_to_fit();
+    }
+
+    /// Makes room for so many values in all. What a vector moves would stay where it was.
+    fn resize(&mut self, room: usize) {
+        let mut other = Vec::with_capacity(room);
+        other.extend_from_slice(&self.values);
+        self.values.zeroize();
+        self.values = other;
     }
 
     /// Removes all templates of one owner, and gives those of another that owner's number.
     pub fn remove(&mut self, owner: u32, renamed: Option<u32>) {
         let dimension = self.dimension();
-        let mut kept =
-            Self { values: Vec::with_capacity(self.values.len()), facts: Vec::with_capacity(self.facts.len()) };
-        for (row, facts) in self.facts.iter().enumerate().filter(|(_, facts)| facts.owner != owner) {
+        let mut kept = Self::default();
+        kept.values.reserve_exact(self.values.len());
+        kept.model = self.model;
+        for row in (0..self.len()).filter(|row| self.owners[*row] != owner) {
             kept.values.extend_from_slice(&self.values[row * dimension..][..dimension]);
-            let owner = if Some(facts.owner) == renamed { owner } else { facts.owner };
-            kept.facts.push(Facts { owner, ..*facts });
+            kept.owners.push(if Some(self.owners[row]) == renamed { owner } else { self.owners[row] });
+            kept.scales.push(self.scales[row]);
+            kept.along.push(self.along[row]);
+            kept.qualities.push(self.qualities[row]);
+            kept.samples.push(self.samples[row]);
+            kept.joined += usize::from(self.samples[row] > 1);
         }
         *self = kept;
     }
 
     /// Their number.
     pub fn len(&self) -> usize {
-        self.facts.len()
+        self.owners.len()
+    }
+
+    /// Bytes of memory that they take.
+    pub fn bytes(&self) -> usize {
+        let facts = self.owners.capacity() + self.scales.capacity() + self.along.capacity();
+        self.values.capacity() + 4 * facts + self.qualities.capacity() + self.samples.capacity()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.facts.is_empty()
+        self.owners.is_empty()
     }
 
     /// The templates of an owner, as they were added.
     pub fn of(&self, owner: u32) -> impl Iterator<Item = Template> {
-        self.facts.iter().enumerate().filter(move |(_, facts)| facts.owner == owner).map(|(row, _)| self.template(row))
+        (0..self.len()).filter(move |row| self.owners[*row] == owner).map(|row| self.template(row))
     }
 
     /// The template of a row, as it was added.
     pub fn template(&self, row: usize) -> Template {
-        let (facts, dimension) = (&self.facts[row], self.dimension());
+        let dimension = self.dimension();
         let values = self.values[row * dimension..][..dimension].to_vec();
-        Template::from_values(facts.model, facts.quality, facts.samples, values).expect("it was a template before")
+        let template = Template::from_values(self.model, self.qualities[row], self.samples[row], values);
+        template.expect("it was a template before")
     }
 
-    /// Passes each row to `each`.
-    pub fn search(&self, probe: &Probe, mut each: impl FnMut(Hit)) {
+    /// Passes each row that is more similar than `least` to `each`, which says what matters from then on.
+    pub fn search(&self, probe: &Probe, mut least: Least, mut each: impl FnMut(Hit) -> Least) {
         let dimension = self.dimension();
         if self.is_empty() || dimension != probe.template.dimension() {
             return;
         }
-        let mut products = [0; ROWS];
-        for (block, facts) in self.facts.chunks(ROWS).enumerate() {
-            let products = &mut products[..facts.len()];
-            let values = &self.values[block * ROWS * dimension..][..facts.len() * dimension];
+        let (mut products, mut similarities) = ([0; ROWS], [0.0; ROWS]);
+        for start in (0..self.len()).step_by(ROWS) {
+            let rows = start..self.len().min(start + ROWS);
+            let (products, similarities) = (&mut products[..rows.len()], &mut similarities[..rows.len()]);
+            let values = &self.values[rows.start * dimension..rows.end * dimension];
             probe.isa.inner_products(&probe.template.values, values, products);
-            for (row, (product, facts)) in products.iter().zip(facts).enumerate() {
-                each(Hit {
-                    row: block * ROWS + row,
-                    owner: facts.owner,
-                    is_joined: facts.samples > 1,
-                    similarity: probe.similarity(*product, facts),
-                });
+            self.similarities(probe, rows.clone(), products, similarities);
+            // Most blocks have none.
+            let floor = match self.joined {
+                0 => least[0],
+                all if all == self.len() => least[1],
+                _ => least[0].min(least[1]),
+            };
+            if !similarities.iter().fold(false, |any, similarity| any | (*similarity > floor)) {
+                continue;
+            }
+            for (row, &similarity) in rows.zip(similarities.iter()) {
+                let is_joined = self.samples[row] > 1;
+                if similarity > least[usize::from(is_joined)] {
+                    least = each(Hit { row, owner: self.owners[row], is_joined, similarity });
+                }
+            }
+        }
+    }
+
+    fn similarities(&self, probe: &Probe, rows: std::ops::Range<usize>, products: &[i32], out: &mut [f32]) {
+        for ((out, product), scale) in out.iter_mut().zip(products).zip(&self.scales[rows.clone()]) {
+            *out = *product as f32 * (probe.scale * scale);
+        }
+        let (a, square) = (probe.along, probe.square);
+        if square > 0.0 {
+            let own = 1.0 - 2.0 * a + square;
+            for (out, b) in out.iter_mut().zip(&self.along[rows.clone()]) {
+                *out = (*out - a - b + square) / (own * (1.0 - 2.0 * b + square)).sqrt();
+            }
+        }
+        if let Some(doubt) = &probe.doubt {
+            for (out, quality) in out.iter_mut().zip(&self.qualities[rows]) {
+                *out -= doubt[usize::from(*quality).min(100)] * (1.0 - *out).max(0.0);
             }
         }
     }
 
     fn dimension(&self) -> usize {
-        self.values.len().checked_div(self.facts.len()).unwrap_or_default()
+        self.values.len().checked_div(self.len()).unwrap_or_default()
     }
 }
 
@@ -210,7 +253,7 @@ mod tests {
             (0..300).for_each(|i| packed.push(&template(i, 1 + (i % 3) as u8), comparator, i));
             let probe = Probe::new(&template(17, 1), comparator, isa);
             let mut seen = 0;
-            packed.search(&probe, |hit| {
+            packed.search(&probe, [-2.0; 2], |hit| {
                 let other = packed.template(hit.row);
                 assert_eq!((hit.row as u32, &other), (hit.owner, &template(hit.owner, 1 + (hit.owner % 3) as u8)));
                 let exact = comparator.similarity(probe.template(), &other);
@@ -221,6 +264,7 @@ mod tests {
                 );
                 assert_eq!(hit.is_joined, other.samples() > 1);
                 seen += 1;
+                [-2.0; 2]
             });
             assert_eq!(seen, 300);
         }
@@ -239,6 +283,6 @@ mod tests {
         packed.remove(0, None);
         packed.remove(1, None);
         assert!(packed.is_empty());
-        packed.search(&Probe::new(&template(1, 1), comparator, Isa::PORTABLE), |_| panic!("it is empty"));
+        packed.search(&Probe::new(&template(1, 1), comparator, Isa::PORTABLE), [-2.0; 2], |_| panic!("it is empty"));
     }
 }

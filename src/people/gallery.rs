@@ -76,13 +76,18 @@ impl Gallery {
     ///
     /// Only one thread may change the gallery at a time.
     pub fn change(&self, changes: Vec<Replacement>, comparator: &Comparator) {
-        let mut shards = (*self.snapshot().0).clone();
+        let (mut shards, mut changed) = ((*self.snapshot().0).clone(), vec![false; SHARDS]);
         for (id, person) in changes {
-            let shard = Arc::make_mut(&mut shards[place(&id)]);
+            let place = place(&id);
+            changed[place] = true;
+            let shard = Arc::make_mut(&mut shards[place]);
             shard.remove(&id);
             if let Some((profile, templates)) = person {
                 shard.add(profile, &templates, comparator);
             }
+        }
+        for (shard, _) in shards.iter_mut().zip(changed).filter(|(_, changed)| *changed) {
+            Arc::make_mut(shard).packed.fit();
         }
         *self.shards.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shards);
     }
@@ -123,6 +128,11 @@ impl Snapshot {
         self.0.iter().map(|shard| shard.packed.len()).sum()
     }
 
+    /// Bytes of memory of these templates.
+    pub fn template_bytes(&self) -> usize {
+        self.0.iter().map(|shard| shard.packed.bytes()).sum()
+    }
+
     /// The person of this id.
     pub fn get(&self, id: &PersonId) -> Option<&Arc<Profile>> {
         let shard = &self.0[place(id)];
@@ -140,7 +150,11 @@ impl Snapshot {
         // Scores of joined templates have a curve of their own, so that similarities of the two kinds are not in one order.
         let mut best = [Best::default(), Best::default()];
         for (number, shard) in self.0.iter().enumerate() {
-            shard.packed.search(probe, |hit| best[usize::from(hit.is_joined)].offer(number, &hit));
+            let least = |best: &[Best; 2]| [best[0].least, best[1].least];
+            shard.packed.search(probe, least(&best), |hit| {
+                best[usize::from(hit.is_joined)].keep(number, &hit);
+                least(&best)
+            });
         }
         let mut owners: Vec<(usize, u32)> = best.iter().flat_map(Best::owners).collect();
         owners.sort_unstable();
@@ -177,14 +191,6 @@ impl Default for Best {
 }
 
 impl Best {
-    #[inline]
-    fn offer(&mut self, shard: usize, hit: &Hit) {
-        if hit.similarity > self.least {
-            self.keep(shard, hit);
-        }
-    }
-
-    #[cold]
     fn keep(&mut self, shard: usize, hit: &Hit) {
         match self.kept.iter_mut().find(|kept| (kept.0, kept.1) == (shard, hit.owner)) {
             Some(kept) => kept.2 = kept.2.max(hit.similarity),

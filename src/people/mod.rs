@@ -9,6 +9,7 @@ mod list;
 mod person;
 mod record;
 mod register;
+mod site;
 mod store;
 
 pub use bar::{Bar, Bars};
@@ -18,4 +19,5 @@ pub use list::{Filter, Page};
 pub use person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, TemplateInfo};
 pub use record::{RecordError, fuzz};
 pub use register::{Enrolled, Identified, NewTemplate, People};
+pub use site::{DoorDeletion, fuzz_etcd};
 pub use store::StoreError;

@@ -1,5 +1,6 @@
 //! The people of this device: changes that are durable before they are acknowledged, and answers to who a face is.
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -8,12 +9,14 @@ use jiff::Timestamp;
 
 use super::bar::Bars;
 use super::error::PeopleError;
-use super::gallery::{Candidate, Gallery, Searched, Snapshot};
+use super::gallery::{Candidate, Gallery, Replacement, Searched, Snapshot};
 use super::person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, TemplateInfo};
 use super::record::{self, RecordError};
-use super::store::{Change, Store, StoreError};
+use super::site::{self, Arrived, DoorDeletion, RecordChange, Refusal, Site, SiteState};
+use super::store::{Change, Kind, Store, StoreError};
 use crate::engine::Isa;
 use crate::face::{Comparator, Decision, Probe, Score, Sealer, Template};
+use crate::ops::shutdown::Shutdown;
 use crate::ops::{SecretBytes, settings};
 
 /// Who is enrolled.
@@ -29,6 +32,11 @@ pub struct People {
     writer: Mutex<Writer>,
     /// Why nobody is known, though people are stored.
     trouble: RwLock<Option<PeopleError>>,
+    /// The people of several doors, if they live elsewhere.
+    site: Option<Site>,
+    /// When the site was last reached before this start, by the clock of the system.
+    last_reached: RwLock<Option<Timestamp>>,
+    started: Instant,
 }
 
 /// What one thread at a time changes.
@@ -79,6 +87,9 @@ pub struct Identified {
     pub reason: Option<&'static str>,
 }
 
+/// Score that any two templates of a person must have to be joined: one impostor in a thousand. Pictures that are farther apart, as over many
+/// years, are compared one by one.
+const LEAST_JOINED: f64 = 0.75;
 /// What may be written to replace remnants, on average: cards of boards wear out.
 const ERASED_BYTES_A_SECOND: u64 = 100_000;
 /// Deletions of so long are erased together.
@@ -89,13 +100,16 @@ const RETRY: Duration = Duration::from_secs(5);
 impl People {
     /// Opens the store of the settings; none if they name none. A store that can't be opened or read is told by every method, and is no
     /// reason not to start.
+    ///
+    /// # Errors
+    /// What is wrong with the files that the settings name for etcd.
     pub fn open(
         settings: &settings::People,
         sealer: &Arc<Sealer>,
         comparator: &Comparator,
         model: (u16, usize),
-    ) -> Option<Self> {
-        let path = settings.store.clone()?;
+    ) -> Result<Option<Self>, String> {
+        let Some(path) = settings.store.clone() else { return Ok(None) };
         let people = Self {
             path,
             settings: settings.clone(),
@@ -106,9 +120,24 @@ impl People {
             gallery: Gallery::default(),
             writer: Mutex::new(Writer { store: None, remnants: None, retried: Instant::now() }),
             trouble: RwLock::new(None),
+            site: Site::new(settings)?,
+            last_reached: RwLock::new(None),
+            started: Instant::now(),
         };
         people.load(&mut people.lock());
-        Some(people)
+        Ok(Some(people))
+    }
+
+    /// Follows the people of the site, if they live elsewhere, until the end of the service. It blocks.
+    pub fn follow(&self, shutdown: &Shutdown) {
+        if let Some(site) = &self.site {
+            site::follow(self, site, shutdown);
+        }
+    }
+
+    /// Whether the people live elsewhere.
+    pub fn has_site(&self) -> bool {
+        self.site.is_some()
     }
 
     /// Where they are stored.
@@ -120,7 +149,30 @@ impl People {
     pub fn snapshot(&self) -> Result<Snapshot, PeopleError> {
         match &*self.trouble.read().unwrap_or_else(PoisonError::into_inner) {
             Some(trouble) => Err(trouble.clone()),
+            None if self.age().is_some_and(|age| age > Duration::from_secs(self.settings.max_age_s)) => {
+                Err(PeopleError::Stale)
+            }
             None => Ok(self.gallery.snapshot()),
+        }
+    }
+
+    /// How long ago the site was reached; none if there is no site. Before it is reached for the first time after a start, the clock of the
+    /// system tells, if it has not been set back.
+    pub fn age(&self) -> Option<Duration> {
+        let site = self.site.as_ref()?;
+        if let Some(reached) = site.reached() {
+            return Some(reached.elapsed());
+        }
+        let last = *self.last_reached.read().unwrap_or_else(PoisonError::into_inner);
+        let passed = last.and_then(|last| Duration::try_from(Timestamp::now().duration_since(last)).ok());
+        Some(passed.unwrap_or_default().max(self.started.elapsed()))
+    }
+
+    /// What has become of the deletion of a person at each door; none if there was none within 30 days, or there is no site.
+    pub fn deletion(&self, id: &PersonId) -> Result<Option<Vec<DoorDeletion>>, PeopleError> {
+        match &self.site {
+            Some(site) => site.deletion(id).map_err(PeopleError::Site),
+            None => Ok(None),
         }
     }
 
@@ -272,7 +324,8 @@ impl People {
     /// Does what is due: erases remnants of what was deleted, and tries a store again that could not be opened. To be called every second
     /// or so.
     pub fn tick(&self, now: Instant) {
-        let mut writer = self.lock();
+        // Whoever changes something may wait for a disk or for etcd, and this must not.
+        let Ok(mut writer) = self.writer.try_lock() else { return };
         if writer.store.is_none() {
             let can_change =
                 matches!(self.trouble_now(), PeopleError::Store(StoreError::InUse | StoreError::Unreadable(_)));
@@ -361,24 +414,129 @@ impl People {
             people.iter().map(|(_, person)| person.as_ref().map(|p| record::encode(p, &self.sealer))).collect();
         let changes: Vec<Change<'_>> =
             people.iter().zip(&records).map(|((id, _), record)| (id.as_str(), record.as_deref())).collect();
-        let store = writer.store.as_mut().ok_or_else(|| self.trouble_now())?;
-        if let Err(error) = store.change(&changes, deletes) {
-            // Whether the change was made is only known from the file.
-            if store.has_failed() {
-                self.load(writer);
-            }
-            return Err(error.into());
+        if let Some(site) = &self.site {
+            self.change_site(writer, site, &changes)?;
         }
+        let kind = Kind { deletes, site: None };
+        self.keep(writer, &changes, kind)?;
         let shown = people.into_iter().map(|(id, person)| (id, person.map(|person| self.shown(person)))).collect();
         self.gallery.change(shown, &self.comparator);
         Ok(())
     }
 
-    /// What the gallery keeps of a person.
+    /// Makes changes at the site: in parts of so many that it takes them.
+    fn change_site(&self, writer: &Writer, site: &Site, changes: &[Change<'_>]) -> Result<(), PeopleError> {
+        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
+        if site.applied() == 0 {
+            return Err(PeopleError::Site("this door does not know yet who is enrolled".into()));
+        }
+        for part in changes.chunks(site::MOST_CHANGES) {
+            let known = part.iter().map(|(id, _)| {
+                let id = PersonId::new(*id).ok_or(PeopleError::Unknown)?;
+                Ok((store.get(id.as_str())?, id))
+            });
+            let known = known.collect::<Result<Vec<_>, PeopleError>>()?;
+            let change = |((before, id), (_, after)): (&'_ (Option<SecretBytes>, PersonId), &'_ Change<'_>)| {
+                (id.clone(), before.clone(), after.map(SecretBytes::from))
+            };
+            let owned: Vec<_> = known.iter().zip(part).map(change).collect();
+            let list: Vec<_> = owned
+                .iter()
+                .map(|(id, before, after)| RecordChange { id, before: before.as_deref(), after: after.as_deref() })
+                .collect();
+            site.change(&list, Timestamp::now()).map_err(|refusal| match (refusal, &known[0]) {
+                (Refusal::Failed(why), _) => PeopleError::Site(why),
+                (Refusal::Conflict, (None, id)) => PeopleError::Exists(id.clone()),
+                (Refusal::Conflict, (Some(_), id)) => {
+                    PeopleError::Changed(self.gallery.snapshot().get(id).map_or(0, |profile| profile.version + 1))
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Makes changes durable here.
+    fn keep(&self, writer: &mut Writer, changes: &[Change<'_>], kind: Kind) -> Result<(), PeopleError> {
+        let store = writer.store.as_mut().ok_or_else(|| self.trouble_now())?;
+        let Err(error) = store.change(changes, kind) else { return Ok(()) };
+        // Whether the change was made is only known from the file.
+        if store.has_failed() {
+            self.load(writer);
+        }
+        Err(error.into())
+    }
+
+    /// Takes what the site has: `seen` are all people that it has, where it was asked for all. A record that is not sealed for its id is
+    /// nobody's, and whoever had that id before is unknown.
+    pub(super) fn arrive(
+        &self,
+        arrived: Vec<Arrived>,
+        seen: Option<&HashSet<PersonId>>,
+        state: &SiteState,
+    ) -> Result<(), String> {
+        let mut writer = self.lock();
+        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now().to_string())?;
+        let snapshot = self.gallery.snapshot();
+        let (mut records, mut shown): (Vec<(PersonId, Option<SecretBytes>)>, Vec<Replacement>) = (vec![], vec![]);
+        // Of several changes of one person the last counts.
+        let last: BTreeMap<PersonId, Option<SecretBytes>> = arrived.into_iter().collect();
+        for (id, record) in last {
+            let known = store.get(id.as_str()).map_err(|e| e.to_string())?;
+            if known == record {
+                continue;
+            }
+            let read = record.as_ref().map(|record| match Sealer::is_sealed_record(record) {
+                true => record::decode(record, &id, &self.sealer),
+                false => Err(RecordError::Plain),
+            });
+            match read {
+                Some(Err(why)) => {
+                    log::error!("a person of the site is refused: {why}");
+                    records.push((id.clone(), None));
+                    shown.push((id, None));
+                }
+                read => {
+                    shown.push((id.clone(), read.and_then(Result::ok).map(|person| self.shown(person))));
+                    records.push((id, record));
+                }
+            }
+        }
+        if let Some(seen) = seen {
+            let gone = snapshot.people().map(|profile| &profile.id).filter(|id| !seen.contains(id));
+            for id in gone {
+                records.push((id.clone(), None));
+                shown.push((id.clone(), None));
+            }
+        }
+        let changes: Vec<Change<'_>> = records.iter().map(|(id, record)| (id.as_str(), record.as_deref())).collect();
+        // Also of a record that was replaced, a template may have gone.
+        let deletes = records.iter().any(|(id, _)| snapshot.get(id).is_some());
+        let kind = Kind { deletes, site: Some(state.to_bytes()) };
+        self.keep(&mut writer, &changes, kind).map_err(|e| e.to_string())?;
+        self.gallery.change(shown, &self.comparator);
+        Ok(())
+    }
+
+    /// Whether this store may become a replica of the site: it has been one of this etcd, or has nobody of its own.
+    pub(super) fn may_follow(&self, cluster: &str) -> Result<(), String> {
+        let writer = self.lock();
+        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now().to_string())?;
+        match store.site().map(SiteState::from_bytes) {
+            Some(Some(state)) if state.cluster == cluster => Ok(()),
+            Some(_) => Err("this is another etcd than before; remove people.store to follow it".into()),
+            None if store.is_empty() => Ok(()),
+            None => Err("people.store has people of its own; export them, remove it, and import them".into()),
+        }
+    }
+
+    /// What the gallery keeps of a person: the templates of the present model, joined to one if they can be. That matches more often than the
+    /// best of them at the same rate of false accepts, of which there are fewer as well: docs/ref/people.md.
     fn shown(&self, person: Person) -> (Profile, Vec<Template>) {
         let (model, dimension) = self.model;
         let templates = person.templates.iter().filter_map(|bytes| Template::parse(bytes, model, dimension).ok());
-        (person.profile, templates.collect())
+        let templates: Vec<_> = templates.collect();
+        let joined = Template::join(&templates, &self.comparator, Score::new(LEAST_JOINED)).ok();
+        (person.profile, joined.map_or(templates, |joined| vec![joined]))
     }
 
     /// Opens the store and shows what is in it, all or nothing.
@@ -394,6 +552,12 @@ impl People {
                 Err(error) => wrong = Some(format!("the record of {name:.64}: {error}")),
             }
         });
+        if let (Some(site), Ok(store)) = (&self.site, &opened)
+            && let Some(state) = store.site().and_then(SiteState::from_bytes)
+        {
+            site.set_applied(state.revision);
+            *self.last_reached.write().unwrap_or_else(PoisonError::into_inner) = Some(state.time);
+        }
         let trouble = match (opened, wrong) {
             (Err(error), _) => Some(error.into()),
             (Ok(_), Some(wrong)) => Some(PeopleError::Record(wrong)),

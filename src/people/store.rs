@@ -23,6 +23,8 @@ const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts");
 const STATE: &str = "state";
 /// The name of the fact that the file may still have bytes of what was deleted.
 const REMNANTS: &str = "remnants";
+/// The name of the fact of which state of the site's people this is.
+const SITE: &str = "site";
 /// Memory for pages that were read, in bytes: everything is read once and then kept by others, so that a small one does.
 const CACHE_BYTES: usize = 4 << 20;
 
@@ -63,6 +65,15 @@ pub(super) struct StoreState {
     pub(super) change: u64,
 }
 
+/// What a change is, beside the records.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kind {
+    /// It takes away what must not stay in the file.
+    pub(super) deletes: bool,
+    /// Which state of the site's people this is from then on, in the words of whoever follows them.
+    pub(super) site: Option<Vec<u8>>,
+}
+
 /// One change: a record under its name, or none where it is to go.
 pub(super) type Change<'a> = (&'a str, Option<&'a [u8]>);
 
@@ -73,6 +84,7 @@ pub(super) struct Store {
     database: Option<Handle>,
     state: StoreState,
     has_remnants: bool,
+    site: Option<Vec<u8>>,
 }
 
 /// An open file.
@@ -147,8 +159,8 @@ impl Store {
         }
         guarded(|| {
             let database = opened(path)?;
-            let (state, has_remnants) = read(&database, &mut each)?;
-            Ok(Self { path: path.to_owned(), database: Some(database), state, has_remnants })
+            let Facts { state, has_remnants, site } = read(&database, &mut each)?;
+            Ok(Self { path: path.to_owned(), database: Some(database), state, has_remnants, site })
         })
     }
 
@@ -171,19 +183,31 @@ impl Store {
         self.has_remnants
     }
 
+    /// Which state of the site's people this is; none if it never was one.
+    pub(super) fn site(&self) -> Option<&[u8]> {
+        self.site.as_deref()
+    }
+
+    /// Whether there are no records.
+    pub(super) fn is_empty(&self) -> bool {
+        self.state.count == 0
+    }
+
     /// Bytes of the file; 0 if that is not known.
     pub(super) fn file_bytes(&self) -> u64 {
         std::fs::metadata(&self.path).map_or(0, |file| file.len())
     }
 
-    /// Makes all of these changes or none, and returns once they are durable. `deletes` tells that they take away what must not stay in the
-    /// file. After an error the store is closed, and has to be opened again to tell whether they were made.
-    pub(super) fn change(&mut self, changes: &[Change<'_>], deletes: bool) -> Result<(), StoreError> {
+    /// Makes all of these changes or none, and returns once they are durable. After an error the store is closed, and has to be opened again to tell whether they were made.
+    pub(super) fn change(&mut self, changes: &[Change<'_>], kind: Kind) -> Result<(), StoreError> {
         let database = self.database.as_ref().ok_or_else(closed)?.writable()?;
         let old = self.state;
-        let changed = guarded(|| written(database, old, changes, deletes));
+        let changed = guarded(|| written(database, old, changes, &kind));
         match changed {
-            Ok(state) => (self.state, self.has_remnants) = (state, self.has_remnants || deletes),
+            Ok(state) => {
+                (self.state, self.has_remnants) = (state, self.has_remnants || kind.deletes);
+                self.site = kind.site.or_else(|| self.site.take());
+            }
             Err(_) => self.database = None,
         }
         changed.map(|_| ())
@@ -208,6 +232,9 @@ impl Store {
                 }
                 let mut facts = transaction.open_table(FACTS).map_err(refused)?;
                 facts.insert(STATE, &*self.state.to_bytes()).map_err(refused)?;
+                if let Some(site) = &self.site {
+                    facts.insert(SITE, &**site).map_err(refused)?;
+                }
             }
             transaction.commit().map_err(refused)
         });
@@ -285,13 +312,21 @@ fn of_database(error: DatabaseError) -> StoreError {
     }
 }
 
-/// The state of a database whose records add up to it, and whether it has remnants. Each record is passed on.
-fn read(database: &Handle, each: &mut dyn FnMut(&str, &[u8])) -> Result<(StoreState, bool), StoreError> {
+/// What a database says beside its records.
+struct Facts {
+    state: StoreState,
+    has_remnants: bool,
+    site: Option<Vec<u8>>,
+}
+
+/// The facts of a database whose records add up. Each record is passed on.
+fn read(database: &Handle, each: &mut dyn FnMut(&str, &[u8])) -> Result<Facts, StoreError> {
     let transaction = database.reading()?;
     let facts = transaction.open_table(FACTS).map_err(damaged)?;
     let state = facts.get(STATE).map_err(damaged)?.and_then(|bytes| StoreState::from_bytes(bytes.value()));
     let state = state.ok_or_else(|| StoreError::Damaged("it does not say what its records add up to".into()))?;
     let has_remnants = facts.get(REMNANTS).map_err(damaged)?.is_some();
+    let site = facts.get(SITE).map_err(damaged)?.map(|site| site.value().to_vec());
     let mut found = StoreState { change: state.change, ..StoreState::default() };
     for entry in transaction.open_table(RECORDS).map_err(damaged)?.iter().map_err(damaged)? {
         let (name, record) = entry.map_err(damaged)?;
@@ -299,7 +334,7 @@ fn read(database: &Handle, each: &mut dyn FnMut(&str, &[u8])) -> Result<(StoreSt
         each(name.value(), record.value());
     }
     match found == state {
-        true => Ok((state, has_remnants)),
+        true => Ok(Facts { state, has_remnants, site }),
         false => Err(StoreError::Damaged(format!(
             "it has {} records that do not add up to its {}",
             found.count, state.count
@@ -311,7 +346,7 @@ fn written(
     database: &Database,
     old: StoreState,
     changes: &[Change<'_>],
-    deletes: bool,
+    kind: &Kind,
 ) -> Result<StoreState, StoreError> {
     let mut transaction = database.begin_write().map_err(refused)?;
     // Two phases: after a power cut the last commit is whole, so that a flipped bit in it is damage and never the commit before.
@@ -333,8 +368,11 @@ fn written(
         }
         let mut facts = transaction.open_table(FACTS).map_err(refused)?;
         facts.insert(STATE, &*state.to_bytes()).map_err(refused)?;
-        if deletes {
+        if kind.deletes {
             facts.insert(REMNANTS, &b""[..]).map_err(refused)?;
+        }
+        if let Some(site) = &kind.site {
+            facts.insert(SITE, &**site).map_err(refused)?;
         }
     }
     transaction.commit().map_err(refused)?;
@@ -421,7 +459,7 @@ mod tests {
     }
 
     fn put(store: &mut Store, records: &mut Records, name: &str, record: Option<&[u8]>) {
-        store.change(&[(name, record)], record.is_none()).unwrap();
+        store.change(&[(name, record)], Kind { deletes: record.is_none(), site: Some(vec![7]) }).unwrap();
         match record {
             Some(record) => records.insert(name.to_owned(), record.to_vec()),
             None => records.remove(name),
@@ -444,7 +482,7 @@ mod tests {
         assert_eq!(open(&folder.file()).err(), Some(StoreError::InUse));
         drop(store);
         let (store, again) = open(&folder.file()).unwrap();
-        assert!(again == records && store.has_remnants());
+        assert!(again == records && store.has_remnants() && store.site() == Some(&[7]));
     }
 
     #[test]

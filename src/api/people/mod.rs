@@ -107,6 +107,15 @@ impl Service {
         Ok(Reply::json(&serde_json::json!({ "deleted": id(call)? })))
     }
 
+    pub(super) fn deletion(&self, call: &Call) -> Result<Reply, Error> {
+        let (people, id) = (self.people()?, id(call)?);
+        if people.snapshot().map_err(refused)?.get(id).is_some() {
+            return Ok(Reply::json(&serde_json::json!({ "id": id, "deleted": false, "doors": [] })));
+        }
+        let doors = people.deletion(id).map_err(refused)?.ok_or_else(|| refused(PeopleError::Unknown))?;
+        Ok(Reply::json(&serde_json::json!({ "id": id, "deleted": true, "doors": doors })))
+    }
+
     /// The templates of an enrolled person, which stand in place of a template.
     pub(super) fn templates_of_person(&self, text: &str) -> Result<Vec<Template>, Error> {
         let id = PersonId::new(text).ok_or_else(|| refused(PeopleError::Unknown))?;

@@ -197,6 +197,19 @@ impl Settings {
         }
     }
 
+    /// What is wrong with people who would leave the device unsealed, or would have no place here.
+    fn unsealed_site(&self) -> Option<Error> {
+        let needs = |what| Some(Error::new(ErrorKind::Conflict, "people.etcd", what));
+        match self.people.etcd.is_empty() {
+            true => None,
+            false if self.people.store.is_none() => needs("it needs people.store, for the replica of this door"),
+            false if self.templates.keys.is_none() => {
+                needs("it needs templates.keys: people are sealed before they leave the device")
+            }
+            false => None,
+        }
+    }
+
     /// These settings, or what is wrong with them.
     fn validated(self) -> Result<Self, Error> {
         let Decision { approved, operator_required } = self.decision;
@@ -219,6 +232,7 @@ impl Settings {
             .or_else(|| self.liveness.out_of_range())
             .or_else(|| self.camera.out_of_range())
             .or_else(|| self.people.out_of_range())
+            .or_else(|| self.unsealed_site())
             .or_else(|| log_level::wrong(&self.log.level).map(|what| Error::out_of_range("log.level", what)))
             .or_else(|| self.unsafe_access());
         wrong.map_or(Ok(self), Err)

@@ -171,7 +171,14 @@ fn the_shipped_file_shows_the_defaults() {
     let models = with_all.inference.models.clone();
     let inference = Inference { models, ..Inference::default() };
     let templates = Templates { keys: with_all.templates.keys.clone(), ..Templates::default() };
-    let people = People { store: with_all.people.store.clone(), ..People::default() };
+    let people = People {
+        store: with_all.people.store.clone(),
+        etcd_authority: with_all.people.etcd_authority.clone(),
+        etcd_certificate: with_all.people.etcd_certificate.clone(),
+        etcd_key: with_all.people.etcd_key.clone(),
+        etcd_password: with_all.people.etcd_password.clone(),
+        ..People::default()
+    };
     let tls = with_all.tls.clone();
     assert!(inference.models.is_some() && templates.keys.is_some() && tls.clients.is_some());
     assert_eq!(with_all, Settings { inference, templates, people, tls, ..Settings::default() });

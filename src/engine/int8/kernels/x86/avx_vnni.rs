@@ -28,9 +28,52 @@ pub(super) const KERNELS: Kernels = Kernels {
     },
     depthwise: neighbors::by_fours,
     add,
-    // SAFETY: as above; AVX-VNNI is only used where there is AVX2.
-    products: |vector, rows, out| unsafe { super::avx2::products(vector, rows, out) },
+    products: |vector, rows, out| {
+        // The sign of -128 can't be changed; no template has it in practice.
+        match <&[i8; 128]>::try_from(vector) {
+            // SAFETY: as above.
+            Ok(vector) if !vector.contains(&i8::MIN) => unsafe { products(vector, rows, out) },
+            // SAFETY: AVX-VNNI is only used where there is AVX2.
+            _ => unsafe { super::avx2::products(vector, rows, out) },
+        }
+    },
 };
+
+/// Inner products of 128 values, none of which is -128, eight rows at a time: the magnitudes of a row times the vector with the row's signs.
+#[target_feature(enable = "avx2,avxvnni")]
+fn products(vector: &[i8; 128], rows: &[i8], out: &mut [i32]) {
+    let load = |values: &[i8; 128], part: usize| {
+        // SAFETY: there are four parts of 32 values.
+        unsafe { _mm256_loadu_si256(values.as_ptr().add(32 * part).cast()) }
+    };
+    let vector: [__m256i; 4] = std::array::from_fn(|part| load(vector, part));
+    let sums = |row: &[i8; 128]| {
+        let mut sums = _mm256_setzero_si256();
+        for (part, vector) in vector.iter().enumerate() {
+            let row = load(row, part);
+            sums = _mm256_dpbusd_avx_epi32(sums, _mm256_abs_epi8(row), _mm256_sign_epi8(*vector, row));
+        }
+        sums
+    };
+    let (eights, rest) = rows.as_chunks::<128>().0.as_chunks::<8>();
+    let (places, last) = out.as_chunks_mut::<8>();
+    for (rows, out) in eights.iter().zip(places) {
+        let sums: [__m256i; 8] = std::array::from_fn(|row| sums(&rows[row]));
+        // Pairs of lanes are added three times, until each row's eight are one.
+        let pairs: [__m256i; 4] = std::array::from_fn(|i| _mm256_hadd_epi32(sums[2 * i], sums[2 * i + 1]));
+        let fours = [_mm256_hadd_epi32(pairs[0], pairs[1]), _mm256_hadd_epi32(pairs[2], pairs[3])];
+        let low = _mm256_permute2x128_si256::<0x20>(fours[0], fours[1]);
+        let high = _mm256_permute2x128_si256::<0x31>(fours[0], fours[1]);
+        // SAFETY: there is room for eight.
+        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm256_add_epi32(low, high)) };
+    }
+    for (row, out) in rest.iter().zip(last) {
+        let mut lanes = [0i32; 8];
+        // SAFETY: there is room for eight.
+        unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), sums(row)) };
+        *out = lanes.iter().sum();
+    }
+}
 
 /// # Safety
 /// Requires AVX-VNNI; `g` and `out` must have been checked.

@@ -3,10 +3,13 @@
 //! CPU time of the thread, so that other load on the machine does not count; of a team, which other load slows down, wall time. With one step and a number of runs it also serves to
 //! count instructions: the difference between two numbers of runs is the cost of the additional runs.
 
+mod people;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use self::people::people;
 use super::args::{Bench, Step};
 use crate::engine::{Crew, Role, Team, self_test_picture};
 use crate::face::{Comparator, Effort, Extractor, FacePipeline, Stages, Template, Wanted, start_crew, start_workers};
