@@ -16,6 +16,7 @@ mod liveness;
 mod load;
 mod manual;
 mod memory;
+mod people;
 mod samples;
 mod sealed;
 mod stored;

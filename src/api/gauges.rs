@@ -65,6 +65,18 @@ impl Service {
             "How much longer attack verdicts lock the camera's methods.",
             &locked.unwrap_or_default().as_secs_f64(),
         );
+        if let Some(people) = &self.people {
+            let snapshot = people.snapshot();
+            let (count, templates) = snapshot.as_ref().map_or((0, 0), |all| (all.people().count(), all.templates()));
+            text.gauge("faceplate_people", "People who are enrolled and can be used.", &count);
+            text.gauge("faceplate_people_templates", "Templates that a search compares.", &templates);
+            let usable = u8::from(snapshot.is_ok());
+            text.gauge("faceplate_people_usable", "Whether the people who are stored can be used.", &usable);
+            if let Some(age) = people.age() {
+                let what = "How long ago the people of the site were reached.";
+                text.gauge("faceplate_people_site_age_seconds", what, &age.as_secs_f64());
+            }
+        }
         let process = Process::read();
         text.gauge("process_resident_memory_bytes", "Memory of the process.", &process.memory_bytes);
         text.gauge("process_threads", "Threads of the process.", &process.threads);

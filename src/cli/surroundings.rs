@@ -34,6 +34,7 @@ pub(super) fn look(settings: &Settings) -> Vec<Check> {
     let mut findings = vec![
         Check { about: "certificate", found: certificate(settings) },
         Check { about: "template_keys", found: keys(settings) },
+        Check { about: "people", found: people(settings) },
         Check { about: "camera", found: camera(settings) },
         Check { about: "clock", found: Ok(clock(SystemTime::now())) },
         Check { about: "memory_controller", found: Ok(memory_controller()) },
@@ -52,6 +53,22 @@ fn certificate(settings: &Settings) -> Result<String, String> {
 fn keys(settings: &Settings) -> Result<String, String> {
     let Some(file) = &settings.templates.keys else { return Ok("none, templates are not sealed".into()) };
     Sealer::load(&settings.templates).map(|_| format!("{} is good", file.display())).map_err(|e| e.to_string())
+}
+
+fn people(settings: &Settings) -> Result<String, String> {
+    let Some(path) = &settings.people.store else { return Ok("none are stored".into()) };
+    let shown = path.display();
+    match std::fs::metadata(path) {
+        // The running service has it open: it is not read.
+        Ok(file) => Ok(format!("{shown} has {} bytes", file.len())),
+        Err(e)
+            if e.kind() == ErrorKind::NotFound
+                && path.parent().is_some_and(|folder| folder.as_os_str().is_empty() || folder.is_dir()) =>
+        {
+            Ok(format!("{shown} will be made"))
+        }
+        Err(e) => Err(format!("{shown}: {e}")),
+    }
 }
 
 fn camera(settings: &Settings) -> Result<String, String> {

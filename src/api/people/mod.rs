@@ -136,6 +136,10 @@ fn draft(body: &[u8]) -> Result<Draft, Error> {
         let what: String = what.chars().filter(|c| !c.is_control()).take(200).collect();
         refused(PeopleError::Invalid(what))
     };
+    // Serde would take a list for a person as well.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(refused(PeopleError::Invalid("a person is an object".into())));
+    }
     serde_json::from_slice(body).map_err(told)
 }
 
