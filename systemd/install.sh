@@ -2,7 +2,7 @@
 # Installs Faceplate on a system without .deb packages, or removes it:
 #   sudo ./install.sh             binary to /usr/bin, unit, settings (kept if they are there), then start
 #   sudo ./install.sh --remove    all of it but the settings
-#   sudo ./install.sh --purge     the settings too
+#   sudo ./install.sh --purge     the settings and the people who were enrolled too
 # DESTDIR=DIR installs below DIR and starts nothing (for images and packages).
 set -eu
 cd "$(dirname "$0")"
@@ -47,7 +47,7 @@ remove_all() {
     rm -rf "$ROOT/usr/share/doc/faceplate" "$ROOT"/usr/share/man/man1/faceplate*.1.gz \
         "$ROOT/usr/share/bash-completion/completions/faceplate" "$ROOT/usr/share/zsh/vendor-completions/_faceplate" \
         "$ROOT/usr/share/fish/vendor_completions.d/faceplate.fish"
-    if [ "$1" = --purge ]; then rm -rf "$ROOT/etc/faceplate"; fi
+    if [ "$1" = --purge ]; then rm -rf "$ROOT/etc/faceplate" "$ROOT/var/lib/private/faceplate" "$ROOT/var/lib/faceplate"; fi
     if live; then systemctl daemon-reload; fi
 }
 

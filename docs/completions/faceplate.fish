@@ -43,6 +43,7 @@ complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "bench" -d 'Meas
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "template" -d 'Show templates, or join those of one person'
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "calibrate" -d 'Fit the score curve to an installation site, or screen light to a kiosk'
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "token" -d 'Make, list and revoke access tokens'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "people" -d 'Enroll people at the running service, identify them, and move them'
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "key" -d 'Make keys that encrypt templates'
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "eval" -d 'Measure accuracy and attack detection on labeled files'
 complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -l settings -d 'The settings file (TOML)' -r -F
@@ -77,6 +78,7 @@ complete -c faceplate -n "__fish_faceplate_using_subcommand cameras" -l models -
 complete -c faceplate -n "__fish_faceplate_using_subcommand cameras" -l workers -d 'inference.workers: how many threads infer' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand cameras" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand cameras" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l vectors -d 'With "people": vectors of 128 signed bytes, the last 16 of which are searched for; random ones without' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand bench" -l step -d 'Measure this step alone' -r -f -a "extract\t''
 compare\t''
 liveness\t''
@@ -163,23 +165,100 @@ complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_se
 complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from revoke" -l write -d 'The settings file' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -f -a "list" -d 'List who is enrolled'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -f -a "show" -d 'Show what is stored of a person'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -f -a "add" -d 'Enroll a person, or add templates to one who is enrolled'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -f -a "remove" -d 'Delete a person and all templates'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -f -a "export" -d 'Write people as lines of JSON: a backup, a move, or what is stored of one person'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -f -a "import" -d 'Enroll the people of such lines, all or none'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and not __fish_seen_subcommand_from list show add remove export import identify" -f -a "identify" -d 'Tell who a face is'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from list" -l group -d 'Only those in this group' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from list" -l text -d 'Only those with this in their id, name or external id' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from list" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from list" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from list" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from list" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from list" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from list" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from show" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from show" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from show" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from show" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from show" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from show" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l name -d 'The name that is shown' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l group -d 'A group, any number of times' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l valid-from -d 'Unknown before this time, such as 2027-01-01T00:00:00Z' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l valid-until -d 'Unknown from this time on' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l liveness -d 'What is asked of liveness before the camera: required, challenge or challenge+light' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l camera -d 'Add a template of the person before the camera'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -l force -d 'Add templates though the face is another person\'s'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from remove" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from remove" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from remove" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from remove" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from remove" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from remove" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from export" -l id -d 'Only this person' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from export" -l out -d 'Write to this file instead of standard output' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from export" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from export" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from export" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from export" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from export" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from export" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from import" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from import" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from import" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from import" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from import" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from import" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from import" -l replace -d 'Replace people who are enrolled already'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from identify" -l liveness -d 'What is asked of liveness before the camera: required, challenge or challenge+light' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from identify" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from identify" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from identify" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from identify" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from identify" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from identify" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from identify" -s h -l help -d 'Print help'
 complete -c faceplate -n "__fish_faceplate_using_subcommand key; and not __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
 complete -c faceplate -n "__fish_faceplate_using_subcommand key; and not __fish_seen_subcommand_from new" -f -a "new" -d 'Print a new key'
 complete -c faceplate -n "__fish_faceplate_using_subcommand key; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -l settings -d 'The settings file (TOML)' -r -F
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -l set -d 'Any setting' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -l listen -d 'server.listen: where to listen' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -l models -d 'inference.models: other models than the embedded ones' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -l workers -d 'inference.workers: how many threads infer' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -s h -l help -d 'Print help'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "verification" -d 'Report accuracy on labeled pairs'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "knots" -d 'Report the score curve that pictures of many people give'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "liveness" -d 'Report error rates of attack detection, by species'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "challenge" -d 'Report head turns and challenges met on recordings by species, or guide through presentations before the camera'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "light" -d 'Report how surely screen light is told, injected into recordings by species'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "detection" -d 'Report which faces are found, and which one is chosen'
-complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection degradation" -f -a "degradation" -d 'Report false matches on degraded pictures'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -f -a "verification" -d 'Report accuracy on labeled pairs'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -f -a "knots" -d 'Report the score curve that pictures of many people give'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -f -a "liveness" -d 'Report error rates of attack detection, by species'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -f -a "challenge" -d 'Report head turns and challenges met on recordings by species, or guide through presentations before the camera'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -f -a "light" -d 'Report how surely screen light is told, injected into recordings by species'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -f -a "detection" -d 'Report which faces are found, and which one is chosen'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -f -a "identification" -d 'Report how often people of a gallery are not identified, and strangers are'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -f -a "degradation" -d 'Report false matches on degraded pictures'
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l root -d 'Folder of the files; of people, one folder each' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l pairs -d 'Columns file_a, file_b, same, and fold if there are any' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from verification" -l aliases -d 'Columns name_a, name_b: identities that are one person' -r -F
@@ -241,6 +320,16 @@ complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_see
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -l json -d 'Print JSON'
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from detection" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from identification" -l root -d 'Folder of the files; of people, one folder each' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from identification" -l aliases -d 'Columns name_a, name_b: identities that are one person' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from identification" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from identification" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from identification" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from identification" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from identification" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from identification" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from identification" -l json -d 'Print JSON'
+complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from identification" -s h -l help -d 'Print help'
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -l root -d 'Folder of the files; of people, one folder each' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -l people -d 'Number of people' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and __fish_seen_subcommand_from degradation" -l settings -d 'The settings file (TOML)' -r -F

@@ -16,6 +16,9 @@ use crate::ops::Settings;
 /// People that a page of the list has.
 const PAGE: usize = 1000;
 
+/// The code for an id that nobody has.
+const UNKNOWN: &str = "BPE-006004";
+
 /// Fails with status 1 also where `identify` finds nobody.
 pub(super) fn run(settings: &Settings, command: &People) -> Result<ExitCode, Box<dyn Error>> {
     match command {
@@ -63,28 +66,51 @@ fn line(person: &Value) -> String {
 }
 
 fn add(settings: &Settings, person: &AddPerson) -> Result<(), Box<dyn Error>> {
-    let AddPerson { id, pictures, name, groups, valid_from, valid_until, camera, liveness, force } = person;
-    let is_new = ask(settings, &format!("GET {}", path(id)))?.status == 404;
+    let AddPerson { id, name, groups, valid_from, valid_until, .. } = person;
+    let known = ask(settings, &format!("GET {}", path(id)))?;
+    let is_new = known.status == 404 && known.json()?["code"] == UNKNOWN;
+    if !is_new {
+        good(known)?;
+    }
     let says_something = name.is_some() || !groups.is_empty() || valid_from.is_some() || valid_until.is_some();
     if is_new {
         let name = name.as_deref().unwrap_or(id);
         let draft =
             json!({"id": id, "name": name, "groups": groups, "valid_from": valid_from, "valid_until": valid_until});
         good(send(settings, "POST /v1/people", "application/json", draft.to_string().as_bytes())?)?;
-        println!("{id} is enrolled");
     } else if says_something {
         return Err(format!("{id} is enrolled already; only pictures can be added").into());
     }
+    let mut count = 0;
+    let done = add_templates(settings, person, &mut count);
+    if is_new && count == 0 && done.is_err() {
+        // Nobody shall be enrolled by a command that failed.
+        good(ask(settings, &format!("DELETE {}", path(id)))?)?;
+        return done;
+    }
+    if is_new {
+        println!("{id} is enrolled");
+    }
+    done
+}
+
+/// Adds all templates, and counts those that were.
+fn add_templates(settings: &Settings, person: &AddPerson, count: &mut usize) -> Result<(), Box<dyn Error>> {
+    let AddPerson { id, pictures, camera, liveness, force, .. } = person;
     for picture in pictures {
         let bytes = read(picture)?;
         let kind = if bytes.starts_with(b"\x89PNG") { "image/png" } else { "image/jpeg" };
         let request = format!("POST {}/templates?force={force}", path(id));
-        added(picture.display(), &good(send(settings, &request, kind, &bytes)?)?)?;
+        let answer =
+            good(send(settings, &request, kind, &bytes)?).map_err(|e| format!("{}: {e}", picture.display()))?;
+        added(picture.display(), &answer)?;
+        *count += 1;
     }
     if *camera {
         let mode = liveness.as_ref().map(|mode| format!("&liveness={mode}")).unwrap_or_default();
         let request = format!("POST {}/templates?source=camera&force={force}{mode}", path(id));
         added("camera", &good(ask(settings, &request)?)?)?;
+        *count += 1;
     }
     Ok(())
 }

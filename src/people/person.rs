@@ -27,7 +27,7 @@ pub struct PersonId(String);
 #[serde(deny_unknown_fields, default)]
 pub struct Draft {
     /// The id; one is made if there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub id: Option<PersonId>,
     /// The name that is shown; any text in one line.
     pub name: String,
@@ -142,6 +142,11 @@ impl<'de> Deserialize<'de> for PersonId {
         let told = "an id has 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'";
         Self::new(String::deserialize(from)?).ok_or_else(|| serde::de::Error::custom(told))
     }
+}
+
+/// An id that is given is one: null is none.
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PersonId>, D::Error> {
+    PersonId::deserialize(from).map(Some)
 }
 
 impl Draft {

@@ -43,7 +43,7 @@ pub(in crate::api) fn parse(
     let mut call = PeopleCall { limit: LIMIT, ..PeopleCall::default() };
     // Nobody has an id that is none, nor a template of a number that is none.
     call.id = path.first().and_then(|id| PersonId::new(*id));
-    call.number = path.get(1).and_then(|number| number.parse().ok());
+    call.number = path.get(1).and_then(|number| number.parse().ok()).filter(|number| *number > 0);
     call.version = match if_match.map(str::trim) {
         None | Some("*") => None,
         Some(tag) => {

@@ -41,7 +41,7 @@ impl Default for People {
         Self {
             store: None,
             false_accepts: 1e-4,
-            least_quality: 50,
+            least_quality: 40,
             etcd: vec![],
             etcd_prefix: "faceplate/".into(),
             etcd_authority: None,
