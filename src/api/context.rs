@@ -38,6 +38,7 @@ pub struct Service {
     pub(super) liveness: settings::Liveness,
     pub(super) streams: Streams,
     pub(super) event_streams: Streams,
+    pub(super) exports: Streams,
     pub(super) board: Board,
     pub(super) lock_out: Mutex<LockOut>,
     pub(super) shutdown: Shutdown,
@@ -161,6 +162,7 @@ impl Service {
             liveness: settings.liveness.clone(),
             streams: Streams::default(),
             event_streams: Streams::default(),
+            exports: Streams::default(),
             board: Board::default(),
             lock_out: Mutex::new(LockOut::new(Duration::from_secs(settings.camera.lock_out_s))),
             shutdown,
@@ -201,6 +203,13 @@ impl Service {
         let is_idle = self.gauges.requests.load(Ordering::Relaxed) == 0;
         if self.trims.lock().unwrap_or_else(PoisonError::into_inner).is_due(ended, is_idle, Instant::now()) {
             heap::trim();
+        }
+    }
+
+    /// Closes what has to be closed at the end of the service.
+    pub fn close(&self) {
+        if let Some(people) = &self.people {
+            people.close();
         }
     }
 

@@ -16,6 +16,8 @@ use crate::ops::Settings;
 /// People that a page of the list has.
 const PAGE: usize = 1000;
 
+/// Bytes of one import: some ten thousand people.
+const PART_BYTES: usize = 16 << 20;
 /// The code for an id that nobody has.
 const UNKNOWN: &str = "BPE-006004";
 
@@ -31,9 +33,7 @@ pub(super) fn run(settings: &Settings, command: &People) -> Result<ExitCode, Box
         }
         People::Export { id, out } => export(settings, id.as_deref(), out.as_deref())?,
         People::Import { file, replace } => {
-            let request = format!("POST /v1/people/import?replace={replace}");
-            let answer = good(send(settings, &request, "application/x-ndjson", &read(file)?)?)?.json()?;
-            println!("{} imported", answer["imported"]);
+            import(settings, &read(file)?, *replace)?;
         }
         People::Identify { file, liveness } => return identify(settings, file.as_deref(), liveness.as_deref()),
     }
@@ -141,6 +141,44 @@ fn export(settings: &Settings, id: Option<&str>, out: Option<&Path>) -> Result<(
     Ok(())
 }
 
+/// Imports in parts that fit into a request. A file is read to its end before the first is sent: one that was cut off changes nothing.
+fn import(settings: &Settings, bytes: &[u8], replace: bool) -> Result<(), Box<dyn Error>> {
+    let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
+    let Some((last, people)) = lines.split_last() else { return Err("the file is empty".into()) };
+    let count = serde_json::from_slice::<Value>(last).ok().and_then(|last| last["people"].as_u64());
+    if count != Some(people.len() as u64) {
+        return Err("the file was cut off, or is no export; nothing is imported".into());
+    }
+    let request = format!("POST /v1/people/import?replace={replace}");
+    let mut imported = 0;
+    for part in parts(people) {
+        let end = format!("{{\"people\":{}}}\n", part.len());
+        let body: Vec<u8> =
+            part.iter().flat_map(|line| [*line, b"\n"]).chain([end.as_bytes()]).flatten().copied().collect();
+        let answer = good(send(settings, &request, "application/x-ndjson", &body)?);
+        answer.map_err(|why| if imported == 0 { why } else { format!("{imported} imported, then: {why}").into() })?;
+        imported += part.len();
+    }
+    println!("{imported} imported");
+    Ok(())
+}
+
+/// Lines in parts of no more than [`PART_BYTES`] each, if a line has no more.
+fn parts<'a>(lines: &'a [&'a [u8]]) -> Vec<&'a [&'a [u8]]> {
+    let (mut parts, mut begin, mut bytes) = (vec![], 0, 0);
+    for (index, line) in lines.iter().enumerate() {
+        if bytes + line.len() > PART_BYTES && index > begin {
+            parts.push(&lines[begin..index]);
+            (begin, bytes) = (index, 0);
+        }
+        bytes += line.len();
+    }
+    if begin < lines.len() {
+        parts.push(&lines[begin..]);
+    }
+    parts
+}
+
 fn identify(settings: &Settings, file: Option<&Path>, liveness: Option<&str>) -> Result<ExitCode, Box<dyn Error>> {
     let answer = match file {
         Some(file) => {
@@ -194,6 +232,15 @@ mod tests {
         assert_eq!(line(&person), "ann  Ann Lee  1 template  night staff");
         let person = json!({"id": "bob", "name": "", "groups": [], "templates": [], "needs_enrollment": true});
         assert_eq!(line(&person), "bob    0 templates    needs enrollment");
+    }
+
+    #[test]
+    fn lines_are_sent_in_parts_that_fit() {
+        let line = vec![b'x'; PART_BYTES / 3];
+        let lines = vec![&line[..]; 7];
+        assert_eq!(parts(&lines).iter().map(|part| part.len()).collect::<Vec<_>>(), [3, 3, 1]);
+        let large = vec![b'x'; 2 * PART_BYTES];
+        assert_eq!((parts(&[&large, &line]).len(), parts(&[]).len()), (2, 0));
     }
 
     #[test]

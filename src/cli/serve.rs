@@ -56,6 +56,7 @@ pub(super) fn run(
         }
     });
     service_manager::stopping();
+    service.close();
     if let Some(thread) = watchdog {
         let _panicked = thread.join();
     }

@@ -98,6 +98,11 @@ impl Sealer {
         !self.keys.is_empty() && bytes.starts_with(&MAGIC)
     }
 
+    /// Whether this is a sealed template that says to be bound to a person.
+    pub fn is_bound(&self, bytes: &[u8]) -> bool {
+        self.is_sealed(bytes) && bytes.get(5) == Some(&BOUND)
+    }
+
     /// Whether what is not sealed is accepted: there are no keys, or the settings say so.
     pub fn accepts_plain(&self) -> bool {
         self.keys.is_empty() || self.unsealed

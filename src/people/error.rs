@@ -14,6 +14,8 @@ pub enum PeopleError {
     Store(StoreError),
     /// Operator: a record in the store.
     Record(String),
+    /// Service: another change takes too long.
+    Busy,
     /// Client: nobody has this id.
     Unknown,
     /// Client: the person has no template of this number.
@@ -49,6 +51,7 @@ impl fmt::Display for PeopleError {
             Self::Off => f.write_str("no people are stored at this device; people.store names a file for them"),
             Self::Store(error) => write!(f, "people.store: {error}"),
             Self::Record(what) => write!(f, "people.store: {what}"),
+            Self::Busy => f.write_str("another change of people takes long; try again"),
             Self::Unknown => f.write_str("nobody has this id"),
             Self::NoTemplate => f.write_str("the person has no template of this number"),
             Self::Exists(id) => write!(f, "{id} is enrolled already"),

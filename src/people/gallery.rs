@@ -54,7 +54,7 @@ pub struct Searched {
 
 impl Default for Gallery {
     fn default() -> Self {
-        Self { shards: RwLock::new(Arc::new((0..SHARDS).map(|_| Arc::default()).collect())) }
+        Self { shards: RwLock::new(Arc::new(empty())) }
     }
 }
 
@@ -76,26 +76,38 @@ impl Gallery {
     ///
     /// Only one thread may change the gallery at a time.
     pub fn change(&self, changes: Vec<Replacement>, comparator: &Comparator) {
-        let (mut shards, mut changed) = ((*self.snapshot().0).clone(), vec![false; SHARDS]);
-        for (id, person) in changes {
-            let place = place(&id);
-            changed[place] = true;
-            let shard = Arc::make_mut(&mut shards[place]);
-            shard.remove(&id);
-            if let Some((profile, templates)) = person {
-                shard.add(profile, &templates, comparator);
-            }
-        }
-        for (shard, _) in shards.iter_mut().zip(changed).filter(|(_, changed)| *changed) {
-            Arc::make_mut(shard).packed.fit();
-        }
-        *self.shards.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shards);
+        self.show(changed((*self.snapshot().0).clone(), changes, comparator));
     }
 
-    /// Forgets everybody.
-    pub fn clear(&self) {
-        *self.shards.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&Self::default().snapshot().0);
+    /// Puts these people in place of all others.
+    pub fn replace(&self, people: Vec<Replacement>, comparator: &Comparator) {
+        self.show(changed(empty(), people, comparator));
     }
+
+    fn show(&self, shards: Vec<Arc<Shard>>) {
+        *self.shards.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shards);
+    }
+}
+
+fn empty() -> Vec<Arc<Shard>> {
+    (0..SHARDS).map(|_| Arc::default()).collect()
+}
+
+fn changed(mut shards: Vec<Arc<Shard>>, changes: Vec<Replacement>, comparator: &Comparator) -> Vec<Arc<Shard>> {
+    let mut changed = vec![false; SHARDS];
+    for (id, person) in changes {
+        let place = place(&id);
+        changed[place] = true;
+        let shard = Arc::make_mut(&mut shards[place]);
+        shard.remove(&id);
+        if let Some((profile, templates)) = person {
+            shard.add(profile, &templates, comparator);
+        }
+    }
+    for (shard, _) in shards.iter_mut().zip(changed).filter(|(_, changed)| *changed) {
+        Arc::make_mut(shard).packed.fit();
+    }
+    shards
 }
 
 impl Shard {
@@ -306,7 +318,7 @@ mod tests {
         }
         assert!(now.get(&id(0)).is_none() && before.get(&id(0)).is_some());
         assert_eq!(before.templates_of(&id(2)).len(), 2);
-        gallery.clear();
+        gallery.replace(vec![], &comparator);
         assert_eq!(gallery.snapshot().people().count(), 0);
     }
 }

@@ -16,7 +16,7 @@ pub use bar::{Bar, Bars};
 pub use error::PeopleError;
 pub use gallery::{Candidate, Gallery, Replacement, Searched, Snapshot};
 pub use list::{Filter, Page};
-pub use person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, TemplateInfo};
+pub use person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, Tag, TemplateInfo};
 pub use record::{RecordError, fuzz};
 pub use register::{Enrolled, Identified, NewTemplate, People};
 pub use site::{DoorDeletion, fuzz_etcd};

@@ -14,6 +14,9 @@ const GROUPS: usize = 32;
 const GROUP_BYTES: usize = 64;
 /// Most bytes of the id that another system has for the person.
 const EXTERNAL_BYTES: usize = 128;
+/// Highest version and highest number of a template that records from elsewhere may have: no person is changed so often.
+const MOST_VERSION: u64 = 1 << 53;
+const MOST_NUMBER: u32 = 1 << 31;
 /// Most templates of a person: with more, whom a stranger resembles becomes likelier, and accuracy no better.
 pub const TEMPLATES: usize = 16;
 
@@ -58,12 +61,24 @@ pub struct Profile {
     pub external_id: Option<String>,
     /// Counts changes from 1 on.
     pub version: u64,
+    /// The highest number that a template ever had.
+    #[serde(default)]
+    pub last_number: u32,
     /// When it was enrolled.
     pub created: Timestamp,
     /// When it was last changed.
     pub changed: Timestamp,
     /// Its templates.
     pub templates: Vec<TemplateInfo>,
+}
+
+/// A state of a person, as its ETag tells: the version, and the time of the enrollment in milliseconds, since an id may be given again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// See [`Profile::version`].
+    pub version: u64,
+    /// See [`Profile::created`].
+    pub created_ms: i64,
 }
 
 /// What is known of a template.
@@ -182,6 +197,7 @@ impl Draft {
             valid_until: None,
             external_id: None,
             version: 0,
+            last_number: 0,
             created: now,
             changed: now,
             templates: vec![],
@@ -201,10 +217,22 @@ impl Profile {
 
     /// The same, one version later.
     pub(super) fn next(mut self, now: Timestamp) -> Self {
-        self.version += 1;
+        self.version = self.version.saturating_add(1);
         // Clocks of boards jump; a change is never before the enrollment.
         self.changed = now.max(self.created);
         self
+    }
+
+    /// The present state.
+    pub fn tag(&self) -> Tag {
+        Tag { version: self.version, created_ms: self.created.as_millisecond() }
+    }
+
+    /// The number for a new template.
+    pub(super) fn number(&mut self) -> u32 {
+        let highest = self.templates.iter().map(|t| t.number).max().unwrap_or_default();
+        self.last_number = self.last_number.max(highest).saturating_add(1);
+        self.last_number
     }
 
     /// Whether the person is to be let in at this time, as far as the dates go.
@@ -228,6 +256,12 @@ impl Profile {
             external_id: self.external_id.clone(),
         };
         draft.is_valid()?;
+        if !(1..=MOST_VERSION).contains(&self.version) || self.last_number > MOST_NUMBER {
+            return Err("its version or a number is impossible".into());
+        }
+        if self.templates.iter().any(|t| !(1..=MOST_NUMBER).contains(&t.number)) {
+            return Err("a template has an impossible number".into());
+        }
         let mut numbers: Vec<u32> = self.templates.iter().map(|t| t.number).collect();
         numbers.sort_unstable();
         numbers.dedup();

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -10,14 +11,14 @@ use jiff::Timestamp;
 use super::bar::Bars;
 use super::error::PeopleError;
 use super::gallery::{Candidate, Gallery, Replacement, Searched, Snapshot};
-use super::person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, TemplateInfo};
+use super::person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, Tag, TemplateInfo};
 use super::record::{self, RecordError};
 use super::site::{self, Arrived, DoorDeletion, RecordChange, Refusal, Site, SiteState};
-use super::store::{Change, Kind, Store, StoreError};
+use super::store::{self, Change, Kind, Store, StoreError};
 use crate::engine::Isa;
 use crate::face::{Comparator, Decision, Probe, Score, Sealer, Template};
 use crate::ops::shutdown::Shutdown;
-use crate::ops::{SecretBytes, settings};
+use crate::ops::{SecretBytes, counted, settings};
 
 /// Who is enrolled.
 pub struct People {
@@ -34,6 +35,9 @@ pub struct People {
     trouble: RwLock<Option<PeopleError>>,
     /// The people of several doors, if they live elsewhere.
     site: Option<Site>,
+    /// The latest time that any record tells, in milliseconds: it can't be earlier now, whatever the clock says.
+    latest_ms: AtomicI64,
+    store_id: RwLock<String>,
     /// When the site was last reached before this start, by the clock of the system.
     last_reached: RwLock<Option<Timestamp>>,
     started: Instant,
@@ -94,6 +98,8 @@ const LEAST_JOINED: f64 = 0.75;
 const ERASED_BYTES_A_SECOND: u64 = 100_000;
 /// Deletions of so long are erased together.
 const ERASE_DELAY: Duration = Duration::from_secs(5);
+/// How long a request waits for the changes of others.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait before a store that could not be opened is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -121,6 +127,8 @@ impl People {
             writer: Mutex::new(Writer { store: None, remnants: None, retried: Instant::now() }),
             trouble: RwLock::new(None),
             site: Site::new(settings)?,
+            latest_ms: AtomicI64::new(i64::MIN),
+            store_id: RwLock::new(format!("{:032x}", crate::ops::random())),
             last_reached: RwLock::new(None),
             started: Instant::now(),
         };
@@ -156,12 +164,12 @@ impl People {
         }
     }
 
-    /// How long ago the site was reached; none if there is no site. Before it is reached for the first time after a start, the clock of the
-    /// system tells, if it has not been set back.
+    /// How long ago everything that the site had was known here; none if there is no site. Before it is reached for the first time after a
+    /// start, the clock of the system tells, if it has not been set back.
     pub fn age(&self) -> Option<Duration> {
         let site = self.site.as_ref()?;
-        if let Some(reached) = site.reached() {
-            return Some(reached.elapsed());
+        if let Some(current) = site.current_at() {
+            return Some(current.elapsed());
         }
         let last = *self.last_reached.read().unwrap_or_else(PoisonError::into_inner);
         let passed = last.and_then(|last| Duration::try_from(Timestamp::now().duration_since(last)).ok());
@@ -190,34 +198,44 @@ impl People {
     pub fn create(&self, draft: Draft, now: Timestamp) -> Result<Arc<Profile>, PeopleError> {
         draft.is_valid().map_err(PeopleError::Invalid)?;
         let person = draft.enrolled(now);
-        let mut writer = self.lock();
-        if self.snapshot()?.get(&person.profile.id).is_some() {
+        let mut writer = self.lock_soon()?;
+        let snapshot = self.snapshot()?;
+        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
+        // Also whoever's record can't be read here.
+        if snapshot.get(&person.profile.id).is_some() || store.get(person.profile.id.as_str())?.is_some() {
             return Err(PeopleError::Exists(person.profile.id));
         }
         self.write(&mut writer, person, false)
     }
 
-    /// Changes what is said of a person. If `version` is given, it must be the present one.
+    /// Changes what is said of a person. If `tag` is given, it must be the present one.
     pub fn update(
         &self,
         id: &PersonId,
         draft: Draft,
-        version: Option<u64>,
+        tag: Option<Tag>,
         now: Timestamp,
     ) -> Result<Arc<Profile>, PeopleError> {
         draft.is_valid().map_err(PeopleError::Invalid)?;
         if draft.id.as_ref().is_some_and(|other| other != id) {
             return Err(PeopleError::Invalid("the id of a person can't be changed".into()));
         }
-        let mut writer = self.lock();
-        let Person { profile, templates } = self.stored(&writer, id, version)?;
+        let mut writer = self.lock_soon()?;
+        let Person { profile, templates } = self.stored(&writer, id, tag)?;
         self.write(&mut writer, Person { profile: profile.changed_to(draft, now), templates }, false)
     }
 
     /// Deletes a person.
-    pub fn remove(&self, id: &PersonId, version: Option<u64>) -> Result<(), PeopleError> {
-        let mut writer = self.lock();
-        self.current(id, version)?;
+    pub fn remove(&self, id: &PersonId, tag: Option<Tag>) -> Result<(), PeopleError> {
+        let mut writer = self.lock_soon()?;
+        match self.current(id, tag) {
+            // A record of the site that can't be read here can be deleted nevertheless.
+            Err(PeopleError::Unknown) => {
+                let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
+                store.get(id.as_str())?.ok_or(PeopleError::Unknown)?;
+            }
+            known => _ = known?,
+        }
         self.commit(&mut writer, vec![(id.clone(), None)], true)
     }
 
@@ -226,7 +244,7 @@ impl People {
         &self,
         id: &PersonId,
         new: NewTemplate,
-        (force, version): (bool, Option<u64>),
+        (force, tag): (bool, Option<Tag>),
         now: Timestamp,
     ) -> Result<Enrolled, PeopleError> {
         let NewTemplate { template, source, liveness } = new;
@@ -234,16 +252,16 @@ impl People {
         if quality < least {
             return Err(PeopleError::Poor { quality, least });
         }
-        let mut writer = self.lock();
+        let mut writer = self.lock_soon()?;
         let snapshot = self.snapshot()?;
-        let mut person = self.stored(&writer, id, version)?;
+        let mut person = self.stored(&writer, id, tag)?;
         if person.templates.len() >= TEMPLATES {
             return Err(PeopleError::Full);
         }
         if !force && let Some(other) = self.owner(&snapshot, &template, id) {
             return Err(PeopleError::Belongs(other));
         }
-        let number = 1 + person.profile.templates.iter().map(|t| t.number).max().unwrap_or_default();
+        let number = person.profile.number();
         let (model, samples) = (template.model(), template.samples());
         person.profile.templates.push(TemplateInfo { number, model, samples, quality, created: now, source, liveness });
         person.templates.push(template.to_bytes());
@@ -257,11 +275,11 @@ impl People {
         &self,
         id: &PersonId,
         number: u32,
-        version: Option<u64>,
+        tag: Option<Tag>,
         now: Timestamp,
     ) -> Result<Arc<Profile>, PeopleError> {
-        let mut writer = self.lock();
-        let Person { mut profile, mut templates } = self.stored(&writer, id, version)?;
+        let mut writer = self.lock_soon()?;
+        let Person { mut profile, mut templates } = self.stored(&writer, id, tag)?;
         let index = profile.templates.iter().position(|t| t.number == number).ok_or(PeopleError::NoTemplate)?;
         profile.templates.remove(index);
         templates.remove(index);
@@ -281,7 +299,7 @@ impl People {
         let bars = Bars::new(&self.comparator, self.settings.false_accepts, templates);
         let joined = candidates.first().map_or(0, |best| best.joined);
         let scores = [0, 1].map(|i| candidates.get(i).map_or_else(|| Score::new(0.0), |one| one.score));
-        let (decision, reason) = decide(&candidates, &bars, now);
+        let (decision, reason) = decide(&candidates, &bars, self.no_earlier(now));
         let person = candidates.first().filter(|_| decision != Decision::Declined).map(|one| Arc::clone(&one.profile));
         let margin = Score::new(scores[0].value() - scores[1].value());
         let bar = bars.of(joined).approved;
@@ -290,7 +308,7 @@ impl People {
 
     /// The record of a person, as it is stored.
     pub fn record(&self, id: &PersonId) -> Result<SecretBytes, PeopleError> {
-        let writer = self.lock();
+        let writer = self.lock_soon()?;
         let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
         store.get(id.as_str())?.ok_or(PeopleError::Unknown)
     }
@@ -302,10 +320,11 @@ impl People {
 
     /// Enrolls or, if `replace` is set, replaces all of these people, or changes nothing.
     pub fn import(&self, people: Vec<Person>, replace: bool, now: Timestamp) -> Result<usize, PeopleError> {
-        let mut writer = self.lock();
+        let mut writer = self.lock_soon()?;
         let snapshot = self.snapshot()?;
         let mut changes = Vec::with_capacity(people.len());
         for mut person in people {
+            self.check_templates(&person).map_err(PeopleError::Import)?;
             let known = snapshot.get(&person.profile.id);
             if let Some(known) = known {
                 if !replace {
@@ -325,12 +344,27 @@ impl People {
     /// or so.
     pub fn tick(&self, now: Instant) {
         // Whoever changes something may wait for a disk or for etcd, and this must not.
-        let Ok(mut writer) = self.writer.try_lock() else { return };
+        let mut writer = match self.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::Poisoned(writer)) => writer.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
         if writer.store.is_none() {
-            let can_change =
-                matches!(self.trouble_now(), PeopleError::Store(StoreError::InUse | StoreError::Unreadable(_)));
+            let can_change = matches!(
+                self.trouble_now(),
+                PeopleError::Store(StoreError::InUse | StoreError::Unreadable(_) | StoreError::Unwritable(_))
+            );
             if can_change && now.saturating_duration_since(writer.retried) >= RETRY {
                 writer.retried = now;
+                self.load(&mut writer);
+            }
+            return;
+        }
+        // A medium that could not be written may be now.
+        let is_read_only = writer.store.as_ref().is_some_and(Store::is_read_only);
+        if is_read_only && now.saturating_duration_since(writer.retried) >= RETRY {
+            writer.retried = now;
+            if std::fs::OpenOptions::new().write(true).open(&self.path).is_ok() {
                 self.load(&mut writer);
             }
             return;
@@ -346,19 +380,55 @@ impl People {
             return;
         }
         *remnants = Some(now);
-        match store.erase_remnants() {
-            Ok(()) => log::debug!("{}: what was deleted was erased", self.path.display()),
-            Err(error) => {
-                log::warn!("{}: what was deleted can't be erased yet: {error}", self.path.display());
-                if store.has_failed() {
-                    self.load(&mut writer);
-                }
-            }
+        let erased = store.erase_remnants();
+        if store.has_failed() {
+            self.load(&mut writer);
         }
+        // Changes need not wait for this.
+        drop(writer);
+        let told = match erased {
+            Ok(()) => self.overwrite_old(),
+            Err(error) => Err(error.to_string()),
+        };
+        match told {
+            Ok(()) => log::debug!("{}: what was deleted was erased", self.path.display()),
+            Err(why) => log::warn!("{}: what was deleted can't be erased yet: {why}", self.path.display()),
+        }
+    }
+
+    fn overwrite_old(&self) -> Result<(), String> {
+        let path = std::fs::canonicalize(&self.path).map_err(|e| e.to_string())?;
+        store::overwrite_old(&path).map_err(|e| e.to_string())
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same for a request, which does not wait for ever: a disk or etcd may be slow.
+    fn lock_soon(&self) -> Result<MutexGuard<'_, Writer>, PeopleError> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.writer.try_lock() {
+                Ok(writer) => return Ok(writer),
+                Err(TryLockError::Poisoned(writer)) => return Ok(writer.into_inner()),
+                Err(TryLockError::WouldBlock) if Instant::now() >= end => return Err(PeopleError::Busy),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+
+    /// Takes the times of records into account.
+    fn note_times<'a>(&self, profiles: impl Iterator<Item = &'a Profile>) {
+        if let Some(latest) = profiles.map(|profile| profile.changed.as_millisecond()).max() {
+            self.latest_ms.fetch_max(latest, Ordering::Relaxed);
+        }
+    }
+
+    /// Now, and no earlier than any record: a board whose clock was never set must not let in whoever's time is over.
+    fn no_earlier(&self, now: Timestamp) -> Timestamp {
+        let latest = Timestamp::from_millisecond(self.latest_ms.load(Ordering::Relaxed));
+        latest.map_or(now, |latest| latest.max(now))
     }
 
     fn trouble_now(&self) -> PeopleError {
@@ -380,21 +450,22 @@ impl People {
         (other.score >= bar).then(|| other.profile.id.clone())
     }
 
-    /// The present profile, if it is of this version.
-    fn current(&self, id: &PersonId, version: Option<u64>) -> Result<Arc<Profile>, PeopleError> {
+    /// The present profile, if this is its tag.
+    fn current(&self, id: &PersonId, tag: Option<Tag>) -> Result<Arc<Profile>, PeopleError> {
         let profile = self.get(id)?;
-        match version.is_none_or(|version| version == profile.version) {
+        match tag.is_none_or(|tag| tag == profile.tag()) {
             true => Ok(profile),
             false => Err(PeopleError::Changed(profile.version)),
         }
     }
 
-    /// The person with its templates, if it is of this version.
-    fn stored(&self, writer: &Writer, id: &PersonId, version: Option<u64>) -> Result<Person, PeopleError> {
-        self.current(id, version)?;
+    /// The person with its templates, if this is its tag.
+    fn stored(&self, writer: &Writer, id: &PersonId, tag: Option<Tag>) -> Result<Person, PeopleError> {
+        self.current(id, tag)?;
         let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
         let bytes = store.get(id.as_str())?.ok_or(PeopleError::Unknown)?;
-        record::decode(&bytes, id, &self.sealer).map_err(|error| PeopleError::Record(format!("{id}: {error}")))
+        record::decode(&bytes, id, &self.sealer)
+            .map_err(|error| PeopleError::Record(format!("a record can't be read: {error}")))
     }
 
     fn write(&self, writer: &mut Writer, person: Person, deletes: bool) -> Result<Arc<Profile>, PeopleError> {
@@ -419,6 +490,7 @@ impl People {
         }
         let kind = Kind { deletes, site: None };
         self.keep(writer, &changes, kind)?;
+        self.note_times(people.iter().filter_map(|(_, person)| person.as_ref().map(|person| &person.profile)));
         let shown = people.into_iter().map(|(id, person)| (id, person.map(|person| self.shown(person)))).collect();
         self.gallery.change(shown, &self.comparator);
         Ok(())
@@ -427,8 +499,8 @@ impl People {
     /// Makes changes at the site: in parts of so many that it takes them.
     fn change_site(&self, writer: &Writer, site: &Site, changes: &[Change<'_>]) -> Result<(), PeopleError> {
         let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
-        if site.applied() == 0 {
-            return Err(PeopleError::Site("this door does not know yet who is enrolled".into()));
+        if !site.is_followed() {
+            return Err(PeopleError::Site("this door does not follow it yet; the log says why".into()));
         }
         for part in changes.chunks(site::MOST_CHANGES) {
             let known = part.iter().map(|(id, _)| {
@@ -444,12 +516,15 @@ impl People {
                 .iter()
                 .map(|(id, before, after)| RecordChange { id, before: before.as_deref(), after: after.as_deref() })
                 .collect();
-            site.change(&list, Timestamp::now()).map_err(|refusal| match (refusal, &known[0]) {
-                (Refusal::Failed(why), _) => PeopleError::Site(why),
-                (Refusal::Conflict, (None, id)) => PeopleError::Exists(id.clone()),
-                (Refusal::Conflict, (Some(_), id)) => {
-                    PeopleError::Changed(self.gallery.snapshot().get(id).map_or(0, |profile| profile.version + 1))
-                }
+            site.change(&list, Timestamp::now()).map_err(|refusal| match refusal {
+                Refusal::Failed(why) => PeopleError::Site(why),
+                Refusal::Conflict(index) => match &owned[index] {
+                    (id, None, _) => PeopleError::Exists(id.clone()),
+                    (id, Some(_), _) => {
+                        let version = self.gallery.snapshot().get(id).map_or(0, |profile| profile.version);
+                        PeopleError::Changed(version + 1)
+                    }
+                },
             })?;
         }
         Ok(())
@@ -490,10 +565,11 @@ impl People {
                 false => Err(RecordError::Plain),
             });
             match read {
+                // It is kept, but nobody's: with other keys it may be read at the next start.
                 Some(Err(why)) => {
                     log::error!("a person of the site is refused: {why}");
-                    records.push((id.clone(), None));
-                    shown.push((id, None));
+                    shown.push((id.clone(), None));
+                    records.push((id, record));
                 }
                 read => {
                     shown.push((id.clone(), read.and_then(Result::ok).map(|person| self.shown(person))));
@@ -502,10 +578,10 @@ impl People {
             }
         }
         if let Some(seen) = seen {
-            let gone = snapshot.people().map(|profile| &profile.id).filter(|id| !seen.contains(id));
-            for id in gone {
+            let gone = store.names().map_err(|e| e.to_string())?.into_iter().filter_map(PersonId::new);
+            for id in gone.filter(|id| !seen.contains(id)) {
                 records.push((id.clone(), None));
-                shown.push((id.clone(), None));
+                shown.push((id, None));
             }
         }
         let changes: Vec<Change<'_>> = records.iter().map(|(id, record)| (id.as_str(), record.as_deref())).collect();
@@ -513,7 +589,23 @@ impl People {
         let deletes = records.iter().any(|(id, _)| snapshot.get(id).is_some());
         let kind = Kind { deletes, site: Some(state.to_bytes()) };
         self.keep(&mut writer, &changes, kind).map_err(|e| e.to_string())?;
+        self.note_times(shown.iter().filter_map(|(_, person)| person.as_ref().map(|(profile, _)| profile)));
         self.gallery.change(shown, &self.comparator);
+        Ok(())
+    }
+
+    /// Whether the templates of the present model are what is said of them.
+    fn check_templates(&self, person: &Person) -> Result<(), String> {
+        let (model, dimension) = self.model;
+        for (info, bytes) in
+            person.profile.templates.iter().zip(&person.templates).filter(|(info, _)| info.model == model)
+        {
+            let template = Template::parse(bytes, model, dimension);
+            let is_it = |template: &Template| (template.quality(), template.samples()) == (info.quality, info.samples);
+            if !template.as_ref().is_ok_and(is_it) {
+                return Err(format!("template {} of {} is not what is said of it", info.number, person.profile.id));
+            }
+        }
         Ok(())
     }
 
@@ -529,6 +621,16 @@ impl People {
         }
     }
 
+    /// The random id of the store.
+    pub(super) fn store_id(&self) -> String {
+        self.store_id.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Closes the store, so that its file is as it should be. Nobody is known afterwards.
+    pub fn close(&self) {
+        self.lock().store = None;
+    }
+
     /// What the gallery keeps of a person: the templates of the present model, joined to one if they can be. That matches more often than the
     /// best of them at the same rate of false accepts, of which there are fewer as well: docs/ref/people.md.
     fn shown(&self, person: Person) -> (Profile, Vec<Template>) {
@@ -542,21 +644,34 @@ impl People {
     /// Opens the store and shows what is in it, all or nothing.
     fn load(&self, writer: &mut Writer) {
         writer.store = None;
-        let (mut people, mut wrong) = (vec![], None);
+        let (mut people, mut wrong, mut refused) = (vec![], None, 0);
         let opened = Store::open(&self.path, |name, bytes| {
             let id = PersonId::new(name);
             let read =
                 id.ok_or(RecordError::Damaged).and_then(|id| Ok((record::decode(bytes, &id, &self.sealer)?, id)));
             match read {
                 Ok((person, id)) => people.push((id, Some(self.shown(person)))),
-                Err(error) => wrong = Some(format!("the record of {name:.64}: {error}")),
+                // What came from the site may be sealed with a key that this door does not have yet.
+                Err(_) if self.site.is_some() => refused += 1,
+                Err(error) => wrong = Some(format!("a record can't be read: {error}")),
             }
         });
         if let (Some(site), Ok(store)) = (&self.site, &opened)
             && let Some(state) = store.site().and_then(SiteState::from_bytes)
         {
-            site.set_applied(state.revision);
+            site.resume(&state);
             *self.last_reached.write().unwrap_or_else(PoisonError::into_inner) = Some(state.time);
+            *self.store_id.write().unwrap_or_else(PoisonError::into_inner) = state.store;
+        }
+        if refused > 0 {
+            let people = counted(refused, "person", "people");
+            log::error!("{}: {people} of the site can't be read here: see templates.keys", self.path.display());
+        }
+        // What an erasure that was interrupted has left.
+        if opened.is_ok()
+            && let Err(why) = self.overwrite_old()
+        {
+            log::warn!("{}: what was deleted can't be erased yet: {why}", self.path.display());
         }
         let trouble = match (opened, wrong) {
             (Err(error), _) => Some(error.into()),
@@ -566,12 +681,18 @@ impl People {
                 None
             }
         };
-        self.gallery.clear();
-        match &trouble {
-            Some(trouble) => log::error!("{}: nobody is known: {trouble}", self.path.display()),
-            None => self.gallery.change(people, &self.comparator),
+        // In this order nobody who is enrolled is unknown for a moment.
+        let is_good = trouble.is_none();
+        if let Some(trouble) = &trouble {
+            log::error!("{}: nobody is known: {trouble}", self.path.display());
+        } else {
+            self.note_times(people.iter().filter_map(|(_, person)| person.as_ref().map(|(profile, _)| profile)));
+            self.gallery.replace(people, &self.comparator);
         }
         *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
+        if !is_good {
+            self.gallery.replace(vec![], &self.comparator);
+        }
     }
 }
 
@@ -586,10 +707,10 @@ fn decide(candidates: &[Candidate], bars: &Bars, now: Timestamp) -> (Decision, O
     if !best.profile.is_valid(now) {
         return (Decision::Declined, Some("not_valid"));
     }
-    match (reaches(best), candidates.get(1).is_some_and(reaches)) {
+    match (reaches(best), candidates.iter().skip(1).any(reaches)) {
         (true, false) => (Decision::Approved, None),
-        (true, true) => (Decision::OperatorRequired, Some("ambiguous")),
-        (false, _) if bar.approved.is_none() => (Decision::OperatorRequired, Some("gallery_too_large")),
-        (false, _) => (Decision::OperatorRequired, Some("doubtful")),
+        (_, true) => (Decision::OperatorRequired, Some("ambiguous")),
+        (false, false) if bar.approved.is_none() => (Decision::OperatorRequired, Some("gallery_too_large")),
+        (false, false) => (Decision::OperatorRequired, Some("doubtful")),
     }
 }

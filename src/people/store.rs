@@ -157,6 +157,12 @@ impl Store {
             Ok(file) if file.len() == 0 => return Err(StoreError::Damaged("the file is empty".into())),
             Ok(_) => {}
         }
+        // What a link stands for is replaced, not the link.
+        let path = &std::fs::canonicalize(path).map_err(unreadable)?;
+        let left = beside(path, NEW);
+        if left.exists() {
+            let _it_is_overwritten_again_at_the_next_start = overwrite(&left);
+        }
         guarded(|| {
             let database = opened(path)?;
             let Facts { state, has_remnants, site } = read(&database, &mut each)?;
@@ -175,6 +181,16 @@ impl Store {
         guarded(|| {
             let table = database.reading()?.open_table(RECORDS).map_err(damaged)?;
             Ok(table.get(name).map_err(damaged)?.map(|record| record.value().into()))
+        })
+    }
+
+    /// The names of all records.
+    pub(super) fn names(&self) -> Result<Vec<String>, StoreError> {
+        let database = self.database.as_ref().ok_or_else(closed)?;
+        guarded(|| {
+            let table = database.reading()?.open_table(RECORDS).map_err(damaged)?;
+            let names = table.iter().map_err(damaged)?.map(|entry| Ok(entry.map_err(damaged)?.0.value().to_owned()));
+            names.collect()
         })
     }
 
@@ -213,13 +229,18 @@ impl Store {
         changed.map(|_| ())
     }
 
-    /// Writes all records into a new file and overwrites the old one with zeros: what was deleted is in no block of the file any more, as
-    /// far as the medium overwrites in place. If it fails, the old file stays.
+    /// Whether its medium can't be written, as far as is known.
+    pub(super) fn is_read_only(&self) -> bool {
+        matches!(self.database, Some(Handle::ReadOnly(..)))
+    }
+
+    /// Writes all records into a new file in place of this one: what was deleted is in no block of it. The old one is beside it until
+    /// [`overwrite_old`] has overwritten it with zeros. If it fails, everything stays.
     pub(super) fn erase_remnants(&mut self) -> Result<(), StoreError> {
         let database = self.database.as_ref().ok_or_else(closed)?;
         database.writable()?;
         let unwritable = |e: io::Error| StoreError::Unwritable(e.to_string());
-        let fresh = beside(&self.path);
+        let (fresh, old) = (beside(&self.path, NEW), beside(&self.path, OLD));
         let made = guarded(|| {
             let copy = new_file(&fresh)?;
             let transaction = copy.begin_write().map_err(refused)?;
@@ -238,16 +259,18 @@ impl Store {
             }
             transaction.commit().map_err(refused)
         });
+        let made = made.and_then(|()| {
+            like(&self.path, &fresh).and_then(|()| std::fs::hard_link(&self.path, &old)).map_err(unwritable)
+        });
         if let Err(error) = made {
-            let _it_may_not_be_there = std::fs::remove_file(&fresh);
+            let _it_may_not_be_there = overwrite(&fresh);
             return Err(error);
         }
-        let mut old = OpenOptions::new().write(true).open(&self.path).map_err(unwritable)?;
         self.database = None;
         std::fs::rename(&fresh, &self.path).and_then(|()| sync_folder(&self.path)).map_err(unwritable)?;
         let database = guarded(|| opened(&self.path))?;
         (self.database, self.has_remnants) = (Some(database), false);
-        overwrite(&mut old).map_err(unwritable)
+        Ok(())
     }
 }
 
@@ -255,16 +278,42 @@ fn closed() -> StoreError {
     StoreError::Unreadable("it was closed after a failure".into())
 }
 
-/// The path of the file that becomes the one at `path`.
-fn beside(path: &Path) -> PathBuf {
+/// What the name of a file has behind it that becomes the store, and of the one that was it.
+const NEW: &str = ".new";
+const OLD: &str = ".old";
+
+/// The path of a file beside that of the store.
+fn beside(path: &Path, behind: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".new");
+    name.push(behind);
     name.into()
+}
+
+/// Gives a new file the mode of the store, and its owner if that is possible.
+fn like(path: &Path, fresh: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let store = std::fs::metadata(path)?;
+    std::fs::set_permissions(fresh, store.permissions())?;
+    let _only_root_can = chown(fresh, Some(store.uid()), Some(store.gid()));
+    Ok(())
+}
+
+/// Overwrites with zeros and removes what an earlier [`Store::erase_remnants`] has left beside the store at `path`, also one that was
+/// interrupted. Takes time by the size of the file.
+pub(super) fn overwrite_old(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let old = beside(path, OLD);
+    let Ok(left) = std::fs::metadata(&old) else { return Ok(()) };
+    // Interrupted before the new file got its name: both are the store.
+    if std::fs::metadata(path).is_ok_and(|store| (store.dev(), store.ino()) == (left.dev(), left.ino())) {
+        return std::fs::remove_file(&old);
+    }
+    overwrite(&old)
 }
 
 /// Makes an empty store at `path`. It gets its name when it is whole: a file that is cut off was not just made.
 fn create(path: &Path) -> Result<(), StoreError> {
-    let fresh = beside(path);
+    let fresh = beside(path, NEW);
     guarded(|| {
         let database = new_file(&fresh)?;
         let transaction = database.begin_write().map_err(refused)?;
@@ -409,8 +458,9 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Overwrites a file with zeros, all the way to the medium.
-fn overwrite(file: &mut File) -> io::Result<()> {
+/// Overwrites a file with zeros, all the way to the medium, and removes it.
+fn overwrite(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
     let zeros = [0; 64 << 10];
     let mut left = file.metadata()?.len();
     while left > 0 {
@@ -418,7 +468,8 @@ fn overwrite(file: &mut File) -> io::Result<()> {
         file.write_all(&zeros[..now as usize])?;
         left -= now;
     }
-    file.sync_all()
+    file.sync_all()?;
+    std::fs::remove_file(path)
 }
 
 #[cfg(test)]
@@ -505,10 +556,47 @@ mod tests {
         }
         let has = |text: &[u8]| std::fs::read(folder.file()).unwrap().windows(text.len()).any(|w| w == text);
         assert!(has(&secret[..31]) && store.has_remnants());
+        let secrets_of = |name: &str| {
+            std::fs::read(folder.0.join(name)).is_ok_and(|bytes| bytes.windows(31).any(|w| *w == secret[..31]))
+        };
         store.erase_remnants().unwrap();
+        assert!(secrets_of("people.redb.old"), "until it is overwritten");
+        overwrite_old(&folder.file()).unwrap();
+        assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 1, "nothing is left beside it");
         assert!(!has(&secret[..31]) && has(b"what stays") && !store.has_remnants());
         put(&mut store, &mut records, "d", Some(b"more"));
         drop(store);
+        assert_eq!(open(&folder.file()).unwrap().1, records);
+    }
+
+    #[test]
+    fn an_erasure_that_was_interrupted_is_finished_and_harms_nothing() {
+        let folder = Folder::new();
+        let (mut store, mut records) = open(&folder.file()).unwrap();
+        put(&mut store, &mut records, "a", Some(b"one"));
+        drop(store);
+        // Before the new file got its name: the old one is the store itself.
+        let (old, fresh) = (folder.0.join("people.redb.old"), folder.0.join("people.redb.new"));
+        std::fs::hard_link(folder.file(), &old).unwrap();
+        std::fs::copy(folder.file(), &fresh).unwrap();
+        overwrite_old(&folder.file()).unwrap();
+        assert_eq!(open(&folder.file()).unwrap().1, records);
+        assert!(!old.exists() && !fresh.exists());
+    }
+
+    #[test]
+    fn a_link_to_the_store_stays_one() {
+        let folder = Folder::new();
+        let (mut store, mut records) = open(&folder.file()).unwrap();
+        put(&mut store, &mut records, "a", Some(b"one"));
+        drop(store);
+        let link = folder.0.join("link.redb");
+        std::os::unix::fs::symlink(folder.file(), &link).unwrap();
+        let (mut store, _) = open(&link).unwrap();
+        put(&mut store, &mut records, "a", None);
+        store.erase_remnants().unwrap();
+        drop(store);
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(open(&folder.file()).unwrap().1, records);
     }
 

@@ -36,9 +36,13 @@ impl Service {
             true => decode_base64(body).map_err(encoded)?.into(),
         };
         let (template, source) = match call.is_template {
-            // What is bound to a person is opened for the one to whom it is added.
             true => {
-                let subject = call.subject.clone().or_else(|| self.seals.is_sealed(&content).then(|| id.to_string()));
+                let told = "X-Subject names somebody else than the path";
+                if call.subject.as_ref().is_some_and(|subject| subject != id.as_str()) {
+                    return Err(Error::new(Family::Pattern, Kind::Parameter, told));
+                }
+                // What is bound to a person is opened for the one to whom it is added.
+                let subject = self.seals.is_bound(&content).then(|| id.to_string());
                 let item = Item { label: "the body".into(), subject, bytes: content };
                 (self.template(call, &item)?, Source::Template)
             }
@@ -48,7 +52,7 @@ impl Service {
     }
 
     fn added(&self, call: &Call, new: NewTemplate) -> Result<Reply, Error> {
-        let (people, conditions) = (self.people()?, (call.people.force, call.people.version));
+        let (people, conditions) = (self.people()?, (call.people.force, call.people.tag));
         let Enrolled { profile, number } = people.add_template(id(call)?, new, conditions, now()).map_err(refused)?;
         let location = format!("/v1/people/{}/templates/{number}", profile.id);
         Ok(Reply { status: 201, ..person(people, &profile) }.with("Location", location))
@@ -57,7 +61,7 @@ impl Service {
     pub(in crate::api) fn delete_template(&self, call: &Call) -> Result<Reply, Error> {
         let people = self.people()?;
         let number = call.people.number.ok_or_else(|| refused(PeopleError::NoTemplate))?;
-        people.remove_template(id(call)?, number, call.people.version, now()).map_err(refused)?;
+        people.remove_template(id(call)?, number, call.people.tag, now()).map_err(refused)?;
         Ok(Reply::json(&json!({ "deleted": number })))
     }
 }

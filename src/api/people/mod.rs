@@ -48,6 +48,7 @@ struct List<'a> {
 pub(super) fn refused(error: PeopleError) -> Error {
     let kind = match &error {
         PeopleError::Off => PeopleKind::Off,
+        PeopleError::Busy => return Error::new(Family::Pattern, Kind::Overloaded, error.to_string()),
         PeopleError::Store(StoreError::Unwritable(_)) => PeopleKind::Unwritable,
         PeopleError::Store(_) | PeopleError::Record(_) | PeopleError::Stale => PeopleKind::Unreadable,
         PeopleError::Unknown => PeopleKind::Unknown,
@@ -98,12 +99,12 @@ impl Service {
 
     pub(super) fn update_person(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
         let people = self.people()?;
-        let profile = people.update(id(call)?, draft(body)?, call.people.version, now()).map_err(refused)?;
+        let profile = people.update(id(call)?, draft(body)?, call.people.tag, now()).map_err(refused)?;
         Ok(person(people, &profile))
     }
 
     pub(super) fn delete_person(&self, call: &Call) -> Result<Reply, Error> {
-        self.people()?.remove(id(call)?, call.people.version).map_err(refused)?;
+        self.people()?.remove(id(call)?, call.people.tag).map_err(refused)?;
         Ok(Reply::json(&serde_json::json!({ "deleted": id(call)? })))
     }
 
@@ -159,7 +160,13 @@ fn shown<'a>(people: &People, profile: &'a Arc<Profile>) -> Shown<'a> {
     }
 }
 
-/// A person as reply, with its version as the tag by which it can be changed.
+/// The ETag of a person.
+fn etag(profile: &Profile) -> String {
+    let crate::people::Tag { version, created_ms } = profile.tag();
+    format!("\"{version}-{created_ms}\"")
+}
+
+/// A person as reply, with its state as the tag by which it can be changed.
 fn person(people: &People, profile: &Arc<Profile>) -> Reply {
-    Reply::json(&shown(people, profile)).with("ETag", format!("\"{}\"", profile.version))
+    Reply::json(&shown(people, profile)).with("ETag", etag(profile))
 }

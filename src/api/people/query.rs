@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::people::{Filter, PersonId};
+use crate::people::{Filter, PersonId, Tag};
 
 /// What a request says beside its body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,8 +11,8 @@ pub(in crate::api) struct PeopleCall {
     pub(in crate::api) id: Option<PersonId>,
     /// The number of a template in the path.
     pub(in crate::api) number: Option<u32>,
-    /// The version that is to be changed.
-    pub(in crate::api) version: Option<u64>,
+    /// The state that is to be changed.
+    pub(in crate::api) tag: Option<Tag>,
     /// Who is listed.
     pub(in crate::api) filter: Filter,
     /// How many are listed.
@@ -44,12 +44,9 @@ pub(in crate::api) fn parse(
     // Nobody has an id that is none, nor a template of a number that is none.
     call.id = path.first().and_then(|id| PersonId::new(*id));
     call.number = path.get(1).and_then(|number| number.parse().ok()).filter(|number| *number > 0);
-    call.version = match if_match.map(str::trim) {
+    call.tag = match if_match.map(str::trim) {
         None | Some("*") => None,
-        Some(tag) => {
-            let number = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.parse().ok());
-            Some(number.ok_or("If-Match must be the ETag of a person, such as \"3\"")?)
-        }
+        Some(text) => Some(tag(text).ok_or("If-Match must be the ETag of a person, such as \"3-1795949966854\"")?),
     };
     let (mut given, mut others) = (vec![], vec![]);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -94,6 +91,12 @@ pub(in crate::api) fn parse(
     Ok((call, others.join("&")))
 }
 
+/// The state in an ETag.
+fn tag(text: &str) -> Option<Tag> {
+    let (version, created_ms) = text.strip_prefix('"')?.strip_suffix('"')?.split_once('-')?;
+    Some(Tag { version: version.parse().ok()?, created_ms: created_ms.parse().ok()? })
+}
+
 fn short(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(40).collect()
 }
@@ -124,9 +127,9 @@ mod tests {
         let filter =
             Filter { after: PersonId::new("bob"), group: Some("night shift".into()), text: Some("Ärmel&".into()) };
         assert_eq!((call.filter, call.limit, call.number), (filter, 5, Some(2)));
-        let version = |tag| parse(&["ann"], "", &[], Some(tag)).map(|(call, _)| call.version);
-        assert_eq!((version("\"3\""), version("*"), version(" \"12\" ")), (Ok(Some(3)), Ok(None), Ok(Some(12))));
-        assert!(version("3").is_err() && version("W/\"3\"").is_err());
+        let tag = |tag| parse(&["ann"], "", &[], Some(tag)).map(|(call, _)| call.tag);
+        assert_eq!((tag(" \"3-17\" "), tag("*")), (Ok(Some(Tag { version: 3, created_ms: 17 })), Ok(None)));
+        assert!(["3-17", "\"3\"", "W/\"3-17\"", "\"3-x\""].iter().all(|wrong| tag(wrong).is_err()));
         let known = ["source", "liveness", "force"];
         let (call, rest) = parse(&["ann"], "liveness=challenge&source=camera&force=true", &known, None).unwrap();
         assert_eq!((call.from_camera, call.force, &*rest), (true, true, "liveness=challenge"));

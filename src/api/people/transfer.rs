@@ -13,11 +13,14 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::super::context::{Call, Service};
-use super::super::error::Error;
+use super::super::context::{Call, RunningStream, Service};
+use super::super::error::{Error, Family, Kind};
 use super::super::reply::Reply;
 use super::{now, refused};
 use crate::people::{People, PeopleError, Person, PersonId, Profile};
+
+/// Exports at once.
+const EXPORTS: usize = 1;
 
 /// Content-Type of lines of JSON.
 pub(in crate::api) const LINES: &str = "application/x-ndjson";
@@ -41,6 +44,8 @@ struct Lines {
     people: Arc<People>,
     ids: std::vec::IntoIter<PersonId>,
     written: usize,
+    /// Others wait for its end: whoever reads slowly holds a slot.
+    _running: RunningStream,
     /// The rest of a line.
     rest: io::Cursor<Vec<u8>>,
     has_ended: bool,
@@ -85,6 +90,9 @@ impl Read for Lines {
 impl Service {
     pub(in crate::api) fn export_people(&self, call: &Call) -> Result<Reply, Error> {
         self.people()?;
+        let overloaded =
+            || Error::new(Family::Pattern, Kind::Overloaded, "people are being exported already; try again");
+        let running = self.exports.begin(EXPORTS).ok_or_else(overloaded)?;
         let Some(people) = self.people.clone() else { return Err(refused(PeopleError::Off)) };
         let snapshot = people.snapshot().map_err(refused)?;
         let mut ids: Vec<PersonId> = match &call.people.id {
@@ -92,7 +100,14 @@ impl Service {
             None => snapshot.people().map(|profile| profile.id.clone()).collect(),
         };
         ids.sort_unstable();
-        let lines = Lines { people, ids: ids.into_iter(), written: 0, rest: io::Cursor::default(), has_ended: false };
+        let lines = Lines {
+            people,
+            ids: ids.into_iter(),
+            written: 0,
+            _running: running,
+            rest: io::Cursor::default(),
+            has_ended: false,
+        };
         Ok(Reply::live(LINES, Box::new(lines)))
     }
 

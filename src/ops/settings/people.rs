@@ -68,6 +68,15 @@ impl People {
             let what = format!("\"{}\" is no address such as https://10.0.0.5:2379", wrong.escape_debug());
             return Some(Error::out_of_range("people.etcd", what));
         }
+        if self.etcd_authority.is_none() && self.etcd.iter().any(|url| url.starts_with("https://")) {
+            let what =
+                "https needs people.etcd_authority, the PEM file of the authorities of the members' certificates";
+            return Some(Error::new(ErrorKind::Conflict, "people.etcd", what));
+        }
+        if !(60..=31_536_000).contains(&self.max_age_s) {
+            let what = format!("{} is not in 60..=31536000", self.max_age_s);
+            return Some(Error::out_of_range("people.max_age_s", what));
+        }
         if self.etcd_prefix.is_empty() || !is_plain(&self.etcd_prefix) {
             return Some(Error::out_of_range("people.etcd_prefix", "it is empty, or has more than visible ASCII"));
         }

@@ -10,7 +10,7 @@ mod wire;
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -32,8 +32,14 @@ pub(super) struct Site {
     door: String,
     /// The revision of etcd that is applied here.
     applied: AtomicI64,
-    /// When etcd was last reached, by the clock that never jumps; none since the start.
-    reached: Mutex<Option<Instant>>,
+    /// The revision that this door has told of last, here and there.
+    told: AtomicI64,
+    /// Whether everybody has to be listed before a watch tells the rest.
+    must_list: AtomicBool,
+    /// Whether this etcd is the one that this door follows.
+    is_followed: AtomicBool,
+    /// When everything that etcd had was known here, by the clock that never jumps; none since the start.
+    current_at: Mutex<Option<Instant>>,
 }
 
 /// A change of one record: what was there, and what is to be.
@@ -46,8 +52,8 @@ pub(super) struct RecordChange<'a> {
 /// Why etcd did not make a change.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// What was there was something else.
-    Conflict,
+    /// What was there was something else, of the change of this index.
+    Conflict(usize),
     /// It was not reached, or refused: the reason.
     Failed(String),
 }
@@ -68,8 +74,12 @@ pub(super) struct SiteState {
     pub(super) cluster: String,
     /// Its revision.
     pub(super) revision: i64,
+    /// The revision that this door has told of, or is about to.
+    pub(super) told: i64,
     /// When that was known.
     pub(super) time: Timestamp,
+    /// A random id of this store: two doors may have one name.
+    pub(super) store: String,
 }
 
 impl SiteState {
@@ -111,7 +121,9 @@ impl Site {
             door => door.to_owned(),
         };
         let (etcd, prefix) = (Etcd::new(settings)?, settings.etcd_prefix.clone());
-        Ok(Some(Self { etcd, prefix, door, applied: AtomicI64::new(0), reached: Mutex::new(None) }))
+        let (applied, told, is_followed, current_at) = Default::default();
+        let must_list = AtomicBool::new(true);
+        Ok(Some(Self { etcd, prefix, door, applied, told, must_list, is_followed, current_at }))
     }
 
     fn person(&self, id: &str) -> String {
@@ -141,8 +153,17 @@ impl Site {
             .map(|change| wire::also_put(&self.deleted(change.id.as_str()), now.to_string().as_bytes(), lease));
         let request = wire::transaction(&swaps, marks.collect());
         let answer = self.etcd.ask("kv/txn", &request).map_err(Refusal::Failed)?;
-        self.was_reached();
-        if answer.succeeded { Ok(()) } else { Err(Refusal::Conflict) }
+        if answer.succeeded {
+            return Ok(());
+        }
+        // The answer of a member may have been lost, and another one was asked again: then all is as it should be.
+        for (index, swap) in swaps.iter().enumerate() {
+            let found = self.etcd.ask("kv/range", &wire::get(swap.key)).map_err(Refusal::Failed)?;
+            if found.kvs.first().map(|kv| &*kv.value) != swap.after {
+                return Err(Refusal::Conflict(index));
+            }
+        }
+        Ok(())
     }
 
     /// What has become of the deletion of a person at each door; none if it is not known that there was one.
@@ -171,22 +192,24 @@ impl Site {
         if answer.id == 0 { Err("no lease was given".into()) } else { Ok(answer.id) }
     }
 
-    fn was_reached(&self) {
-        *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    /// Whether changes can be made: this is the etcd that this door follows.
+    pub(super) fn is_followed(&self) -> bool {
+        self.is_followed.load(Ordering::Relaxed)
     }
 
-    /// When etcd was last reached.
-    pub(super) fn reached(&self) -> Option<Instant> {
-        *self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    /// When everything that etcd had was known here.
+    pub(super) fn current_at(&self) -> Option<Instant> {
+        *self.current_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The revision of etcd that is applied here; 0 if none is.
-    pub(super) fn applied(&self) -> i64 {
-        self.applied.load(Ordering::Relaxed)
+    fn was_current(&self, at: Instant) {
+        *self.current_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
-    /// What is known here is what etcd has at this revision.
-    pub(super) fn set_applied(&self, revision: i64) {
-        self.applied.store(revision, Ordering::Relaxed);
+    /// Goes on from what a store has.
+    pub(super) fn resume(&self, state: &SiteState) {
+        self.applied.store(state.revision, Ordering::Relaxed);
+        self.told.store(state.told, Ordering::Relaxed);
+        self.must_list.store(false, Ordering::Relaxed);
     }
 }

@@ -1,10 +1,12 @@
 //! Keeps this door's replica: lists the people once, then watches for changes from the revision on that it has.
 //!
 //! A watch is opened anew every few seconds, from where the last one ended: a network that drops everything is noticed by that, and nothing
-//! is missed. A revision that etcd has compacted away means to list again.
+//! is missed. Everybody is listed again where a watch can't tell the rest: at the first time, when etcd has compacted what is missing, when a
+//! message is too long, and when etcd does not know of this door what this door told, since it was restored from a backup.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -12,7 +14,8 @@ use serde_json::json;
 
 use super::super::person::PersonId;
 use super::super::register::People;
-use super::wire::{self, KeyValue, WatchMessage};
+use super::etcd::Watched;
+use super::wire::{self, Header, KeyValue, WatchMessage};
 use super::{DoorState, Site, SiteState};
 use crate::ops::SecretBytes;
 use crate::ops::shutdown::Shutdown;
@@ -21,20 +24,35 @@ use crate::ops::shutdown::Shutdown;
 const LEASE_SECONDS: i64 = 30;
 /// How long a watch may be silent before it is opened anew, which is when the lease is kept alive as well.
 const QUIET: Duration = Duration::from_secs(8);
-/// Wait before etcd is asked again after it was not reached.
+/// Wait before etcd is asked again after it was not reached, and least time of a round.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often it is stored that etcd was reached, though nothing has changed: the age of people is known to within that after a start.
+const NOTE: Duration = Duration::from_secs(3600);
 /// People that are listed at a time.
 const PAGE: usize = 1000;
 
 /// A record of etcd, under its id; none where it was deleted.
 pub(in crate::people) type Arrived = (PersonId, Option<SecretBytes>);
 
+/// One door's side of the conversation.
+struct Follower<'a> {
+    people: &'a People,
+    site: &'a Site,
+    /// The lease that shows that this door is connected; none at the beginning and after a failure.
+    lease: Option<i64>,
+    cluster: String,
+    /// When the state was last stored.
+    noted: Instant,
+}
+
 /// Follows the site until the end of the service.
 pub(in crate::people) fn follow(people: &People, site: &Site, shutdown: &Shutdown) {
-    let (mut lease, mut told, mut failing) = (None, 0, false);
+    let mut follower = Follower { people, site, lease: None, cluster: String::new(), noted: Instant::now() };
+    let mut failing = false;
     while !shutdown.requested() {
+        let begun = Instant::now();
         // A thread that ended would leave this door with what it has, and nobody would know.
-        let round = catch_unwind(AssertUnwindSafe(|| round(people, site, &mut lease, &mut told)))
+        let round = catch_unwind(AssertUnwindSafe(|| follower.round()))
             .unwrap_or_else(|_| Err("a fault of this service, which the log has".into()));
         match (&round, failing) {
             (Err(why), false) => log::warn!("the people of the site are not reached, those known here stay: {why}"),
@@ -43,112 +61,186 @@ pub(in crate::people) fn follow(people: &People, site: &Site, shutdown: &Shutdow
         }
         failing = round.is_err();
         if failing {
-            lease = None;
+            follower.lease = None;
+        }
+        // Also a watch that ends at once must not keep a processor busy.
+        if begun.elapsed() < RETRY {
             shutdown.sleep(RETRY);
         }
     }
 }
 
-fn round(people: &People, site: &Site, lease: &mut Option<i64>, told: &mut i64) -> Result<(), String> {
-    let prefix = format!("{}people/", site.prefix);
-    let now = site.etcd.ask("kv/range", &wire::get(&prefix))?.header;
-    people.may_follow(&now.cluster_id)?;
-    site.was_reached();
-    // Not to be expected: an etcd that was restored from a backup has forgotten what came after.
-    if site.applied() == 0 || site.applied() > now.revision {
-        list(people, site, &now.cluster_id)?;
+impl Follower<'_> {
+    fn round(&mut self) -> Result<(), String> {
+        let site = self.site;
+        let prefix = format!("{}people/", site.prefix);
+        let (begun, now) = (Instant::now(), self.header(&prefix)?);
+        if let Err(why) = self.people.may_follow(&now.cluster_id) {
+            site.is_followed.store(false, Ordering::Relaxed);
+            return Err(why);
+        }
+        site.etcd.keep_to(&now.cluster_id);
+        self.cluster.clone_from(&now.cluster_id);
+        if self.lease.is_none() && !self.is_remembered()? || site.applied.load(Ordering::Relaxed) > now.revision {
+            site.must_list.store(true, Ordering::Relaxed);
+        }
+        if site.must_list.load(Ordering::Relaxed) {
+            self.list(&prefix)?;
+            site.was_current(begun);
+        }
+        site.is_followed.store(true, Ordering::Relaxed);
+        self.keep_alive()?;
+        self.watch(&prefix, begun, now.revision)?;
+        if self.noted.elapsed() >= NOTE {
+            self.people.arrive(vec![], None, &self.state())?;
+            self.noted = Instant::now();
+        }
+        Ok(())
     }
-    keep_alive(site, lease)?;
-    tell(site, told)?;
-    let mut watch = site.etcd.watch(&wire::watch(&prefix, site.applied() + 1), QUIET)?;
-    let end = Instant::now() + QUIET;
-    while let Some(message) = watch.next() {
-        site.was_reached();
-        if message.compact_revision > 0 {
-            site.set_applied(0);
-            return Ok(());
-        }
-        if message.canceled {
-            return Err("the watch was refused".into());
-        }
-        apply(people, site, message, &now.cluster_id)?;
-        tell(site, told)?;
-        if Instant::now() >= end {
-            break;
-        }
-    }
-    Ok(())
-}
 
-/// Makes this door known as connected for as long as it says so.
-fn keep_alive(site: &Site, lease: &mut Option<i64>) -> Result<(), String> {
-    if let Some(id) = *lease {
-        let answer = site.etcd.ask("lease/keepalive", &json!({"ID": id.to_string()}))?;
-        if answer.result.is_some_and(|lease| lease.ttl > 0) {
-            site.was_reached();
-            return Ok(());
+    /// What etcd is and has now, by all of its members.
+    fn header(&self, prefix: &str) -> Result<Header, String> {
+        let header = self.site.etcd.ask("kv/range", &wire::get(prefix))?.header;
+        match header.cluster_id.is_empty() || header.revision <= 0 {
+            true => Err("it does not say which etcd it is".into()),
+            false => Ok(header),
         }
     }
-    let id = site.lease(LEASE_SECONDS)?;
-    let key = format!("{}connected/{}", site.prefix, site.door);
-    site.etcd.ask("kv/put", &wire::put(&key, b"", Some(id)))?;
-    site.was_reached();
-    *lease = Some(id);
-    Ok(())
-}
 
-/// Tells which revision this door has, if that has changed.
-fn tell(site: &Site, told: &mut i64) -> Result<(), String> {
-    let state = DoorState { revision: site.applied(), time: Timestamp::now() };
-    if *told == state.revision {
-        return Ok(());
-    }
-    let value = serde_json::to_vec(&state).expect("two numbers are JSON");
-    site.etcd.ask("kv/put", &wire::put(&format!("{}doors/{}", site.prefix, site.door), &value, None))?;
-    *told = state.revision;
-    Ok(())
-}
-
-/// Takes all people as they are at one revision, and forgets those who are not there.
-fn list(people: &People, site: &Site, cluster: &str) -> Result<(), String> {
-    let prefix = format!("{}people/", site.prefix);
-    let (mut from, mut revision, mut seen, mut all) = (vec![], None, HashSet::new(), vec![]);
-    loop {
-        let answer = site.etcd.ask("kv/range", &wire::range(&prefix, &from, PAGE, revision))?;
-        site.was_reached();
-        revision = revision.or(Some(answer.header.revision));
-        let Some(last) = answer.kvs.last() else { break };
-        from = [&last.key[..], &[0]].concat();
-        let arrived = answer.kvs.into_iter().filter_map(|kv| arrived(&prefix, kv, false));
-        for (id, record) in arrived {
-            seen.insert(id.clone());
-            all.push((id, record));
+    /// Watches for as long as it is quiet, or a little longer. `revision` is what etcd had when the round began.
+    fn watch(&self, prefix: &str, begun: Instant, revision: i64) -> Result<(), String> {
+        let site = self.site;
+        let from = site.applied.load(Ordering::Relaxed) + 1;
+        let (mut watch, mut is_open) = (site.etcd.watch(&wire::watch(prefix, from), QUIET)?, false);
+        while begun.elapsed() < 2 * QUIET {
+            match watch.next()? {
+                Watched::Message(message) if message.compact_revision > 0 => {
+                    site.must_list.store(true, Ordering::Relaxed);
+                    return Ok(());
+                }
+                Watched::Message(message) if message.canceled => return Err("the watch was refused".into()),
+                Watched::Message(message) => {
+                    site.etcd.is_known(&message.header.cluster_id)?;
+                    is_open |= message.created;
+                    self.apply(prefix, message)?;
+                }
+                Watched::TooLong => {
+                    site.must_list.store(true, Ordering::Relaxed);
+                    return Ok(());
+                }
+                Watched::Quiet => {
+                    // What was there when the watch was opened has come long since.
+                    if is_open {
+                        site.applied.fetch_max(revision, Ordering::Relaxed);
+                        site.was_current(begun);
+                    }
+                    return Ok(());
+                }
+                Watched::End => return Ok(()),
+            }
         }
-        if !answer.more {
-            break;
+        Ok(())
+    }
+
+    /// Whether etcd has what this door told last: one that was restored from a backup has not.
+    fn is_remembered(&self) -> Result<bool, String> {
+        let key = format!("{}doors/{}", self.site.prefix, self.site.door);
+        let found = self.site.etcd.ask("kv/range", &wire::get(&key))?;
+        let state = found.kvs.first().and_then(|kv| serde_json::from_slice::<DoorState>(&kv.value).ok());
+        Ok(state.is_some_and(|state| state.revision == self.site.told.load(Ordering::Relaxed)))
+    }
+
+    /// Makes this door known as connected for as long as it says so.
+    fn keep_alive(&mut self) -> Result<(), String> {
+        let site = self.site;
+        if let Some(id) = self.lease {
+            let answer = site.etcd.ask("lease/keepalive", &json!({"ID": id.to_string()}))?;
+            if answer.result.is_some_and(|lease| lease.ttl > 0) {
+                return Ok(());
+            }
+        }
+        let key = format!("{}connected/{}", site.prefix, site.door);
+        let store = self.people.store_id();
+        let other = site.etcd.ask("kv/range", &wire::get(&key))?.kvs.pop();
+        if other.is_some_and(|other| *other.value != *store.as_bytes()) {
+            log::warn!("another door is called {} as well: give each a people.door of its own", site.door);
+        }
+        let id = site.lease(LEASE_SECONDS)?;
+        site.etcd.ask("kv/put", &wire::put(&key, store.as_bytes(), Some(id)))?;
+        self.lease = Some(id);
+        Ok(())
+    }
+
+    /// Tells which revision this door has.
+    fn tell(&self) -> Result<(), String> {
+        let site = self.site;
+        let state = DoorState { revision: site.told.load(Ordering::Relaxed), time: Timestamp::now() };
+        let value = serde_json::to_vec(&state).expect("two numbers are JSON");
+        site.etcd.ask("kv/put", &wire::put(&format!("{}doors/{}", site.prefix, site.door), &value, None))?;
+        Ok(())
+    }
+
+    /// Takes all people as they are at one revision, and forgets those who are not there.
+    fn list(&mut self, prefix: &str) -> Result<(), String> {
+        let (mut from, mut revision, mut seen, mut all) = (vec![], None, HashSet::new(), vec![]);
+        loop {
+            let answer = self.site.etcd.ask("kv/range", &wire::range(prefix, &from, PAGE, revision))?;
+            revision = revision.or(Some(answer.header.revision));
+            let Some(last) = answer.kvs.last() else { break };
+            from = [&last.key[..], &[0]].concat();
+            for (id, record) in answer.kvs.into_iter().filter_map(|kv| arrived(prefix, kv, false)) {
+                seen.insert(id.clone());
+                all.push((id, record));
+            }
+            if !answer.more {
+                break;
+            }
+        }
+        let revision = revision.filter(|revision| *revision > 0).ok_or("it does not say which revision it has")?;
+        self.take(all, Some(&seen), revision)?;
+        self.site.must_list.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn apply(&self, prefix: &str, message: WatchMessage) -> Result<(), String> {
+        // Not the message's own revision: of many changes at once, some may still be to come.
+        let revision = message.events.iter().map(|event| event.kv.mod_revision).max().unwrap_or_default();
+        let is_all = revision >= message.header.revision;
+        let events = message.events.into_iter();
+        let arrived: Vec<Arrived> =
+            events.filter_map(|event| arrived(prefix, event.kv, event.kind == "DELETE")).collect();
+        if revision > 0 {
+            self.take(arrived, None, revision)?;
+            if is_all {
+                self.site.was_current(Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what arrived, and tells so.
+    fn take(&self, arrived: Vec<Arrived>, seen: Option<&HashSet<PersonId>>, revision: i64) -> Result<(), String> {
+        let site = self.site;
+        let before = (site.applied.load(Ordering::Relaxed), site.told.load(Ordering::Relaxed));
+        site.applied.store(revision, Ordering::Relaxed);
+        site.told.store(revision, Ordering::Relaxed);
+        if let Err(why) = self.people.arrive(arrived, seen, &self.state()) {
+            site.applied.store(before.0, Ordering::Relaxed);
+            site.told.store(before.1, Ordering::Relaxed);
+            return Err(why);
+        }
+        self.tell()
+    }
+
+    fn state(&self) -> SiteState {
+        SiteState {
+            cluster: self.cluster.clone(),
+            revision: self.site.applied.load(Ordering::Relaxed),
+            told: self.site.told.load(Ordering::Relaxed),
+            time: Timestamp::now(),
+            store: self.people.store_id(),
         }
     }
-    let revision = revision.unwrap_or_default();
-    people.arrive(all, Some(&seen), &state(cluster, revision))?;
-    site.set_applied(revision);
-    Ok(())
-}
-
-fn state(cluster: &str, revision: i64) -> SiteState {
-    SiteState { cluster: cluster.to_owned(), revision, time: Timestamp::now() }
-}
-
-fn apply(people: &People, site: &Site, message: WatchMessage, cluster: &str) -> Result<(), String> {
-    let prefix = format!("{}people/", site.prefix);
-    // Not the message's own revision: of many changes at once, some may still be to come.
-    let revision = message.events.iter().map(|event| event.kv.mod_revision).max().unwrap_or_default();
-    let arrived: Vec<Arrived> =
-        message.events.into_iter().filter_map(|event| arrived(&prefix, event.kv, event.kind == "DELETE")).collect();
-    if !arrived.is_empty() {
-        people.arrive(arrived, None, &state(cluster, revision))?;
-        site.set_applied(revision);
-    }
-    Ok(())
 }
 
 /// A record under its id; what is under no id is nobody's.

@@ -28,6 +28,7 @@ pub(super) struct Answer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct LeaseAnswer {
+    pub(super) header: Header,
     /// Seconds that are left; 0 if there is no such lease any more.
     #[serde(rename = "TTL", deserialize_with = "number")]
     pub(super) ttl: i64,
@@ -60,6 +61,8 @@ pub(super) struct KeyValue {
 pub(super) struct WatchMessage {
     pub(super) header: Header,
     pub(super) events: Vec<Event>,
+    /// Whether this only says that the watch is open.
+    pub(super) created: bool,
     pub(super) canceled: bool,
     /// Not 0 where the revision that was asked for is gone.
     #[serde(deserialize_with = "number")]
@@ -93,13 +96,22 @@ fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretBytes, D::Error> {
     bytes(from).map(SecretBytes::from)
 }
 
-/// The message in a line of a watch; none if it is no such line.
-pub(super) fn watch_message(line: &[u8]) -> Option<WatchMessage> {
+/// The message in a line of a watch, or why there is none.
+pub(super) fn watch_message(line: &[u8]) -> Result<WatchMessage, String> {
+    #[derive(Deserialize)]
+    struct Failure {
+        message: String,
+    }
     #[derive(Deserialize)]
     struct Line {
-        result: WatchMessage,
+        result: Option<WatchMessage>,
+        error: Option<Failure>,
     }
-    serde_json::from_slice::<Line>(line).ok().map(|line| line.result)
+    match serde_json::from_slice::<Line>(line) {
+        Ok(Line { result: Some(message), error: None }) => Ok(message),
+        Ok(Line { error: Some(failure), .. }) => Err(failure.message.chars().take(200).collect()),
+        _ => Err("a line of the watch is none of etcd".into()),
+    }
 }
 
 fn text(bytes: impl AsRef<[u8]>) -> String {
@@ -166,7 +178,7 @@ pub(super) fn also_put(key: &str, value: &[u8], lease: Option<i64>) -> Value {
 /// Reads any bytes as an answer or a line of a watch.
 pub fn fuzz(bytes: &[u8]) {
     let _any = serde_json::from_slice::<Answer>(bytes);
-    if let Some(message) = watch_message(bytes) {
+    if let Ok(message) = watch_message(bytes) {
         let decoded: usize = message.events.iter().map(|event| event.kv.key.len() + event.kv.value.len()).sum();
         assert!(decoded <= bytes.len(), "base64 is longer than what it stands for");
     }
@@ -188,12 +200,14 @@ mod tests {
         let told: Vec<_> = message.events.iter().map(|e| (&*e.kind, &e.kv.key[..], &e.kv.value[..])).collect();
         assert_eq!((message.header.revision, told), (7, vec![("", &b"p/a"[..], &b"x"[..]), ("DELETE", b"p/b", b"")]));
         let gone = watch_message(br#"{"result":{"header":{"revision":"9"},"canceled":true,"compact_revision":"8"}}"#);
-        assert_eq!(gone.map(|m| (m.canceled, m.compact_revision)), Some((true, 8)));
+        assert_eq!(gone.map(|m| (m.canceled, m.compact_revision)), Ok((true, 8)));
         let answer: Answer = serde_json::from_str(r#"{"header":{"revision":"3"},"ID":"77","TTL":"60"}"#).unwrap();
         assert_eq!((answer.id, answer.header.revision, answer.kvs.len()), (77, 3, 0));
         let alive: Answer = serde_json::from_str(r#"{"result":{"header":{},"ID":"77","TTL":"60"}}"#).unwrap();
         assert_eq!(alive.result.map(|lease| lease.ttl), Some(60));
-        assert!(watch_message(b"{\"error\":{\"message\":\"no leader\"}}").is_none());
+        let told = |line: &[u8]| watch_message(line).map(|message| message.created).unwrap_err();
+        assert_eq!(told(b"{\"error\":{\"message\":\"no leader\"}}"), "no leader");
+        assert!(told(b"{}").contains("none of etcd") && told(&line[..40]).contains("none of etcd"));
     }
 
     #[test]
