@@ -27,8 +27,8 @@ class Api:
 
 
 client = generated.ApiClient(generated.Configuration(host=url))
-kinds = [generated.ServiceApi, generated.PatternApi, generated.LivenessApi, generated.CameraApi]
-service, pattern, liveness, camera = (Api(kind(client)) for kind in kinds)
+kinds = [generated.ServiceApi, generated.PatternApi, generated.LivenessApi, generated.CameraApi, generated.PeopleApi]
+service, pattern, liveness, camera, people = (Api(kind(client)) for kind in kinds)
 
 
 def parts(reply):
@@ -87,6 +87,29 @@ try:
     raise AssertionError("a truncated picture got a template")
 except generated.exceptions.BadRequestException as error:
     assert error.data.code == generated.ErrorCode.BPE_002003, error
+
+for left in people.list_people().people:  # from a run before
+    people.delete_person(left.id)
+ann = people.create_person(generated.PersonDraft(name="Ann Lee", groups=["staff"]))
+assert ann.needs_enrollment and ann.version == 1
+assert people.add_template(ann.id, body=collins).templates[0].quality == 100
+assert people.get_person(ann.id).name == "Ann Lee"
+assert people.update_person(ann.id, generated.PersonDraft(name="Ann"), if_match="*").groups == []
+assert [person.id for person in people.list_people(limit=1, text="ann").people] == [ann.id]
+found = people.identify(collins)
+assert (found.decision, found.person.id, found.candidates[0].score) == ("approved", ann.id, 1)
+assert camera.camera_identify(deadline_ms=10000).person.id == ann.id
+lines = people.export_people_without_preload_content().read().decode()
+assert lines.endswith('{"people":1}\n')
+assert people.import_people(lines, replace=True).imported == 1
+assert people.delete_template(ann.id, 1).deleted == 1
+assert people.get_deletion(ann.id).deleted is False
+assert people.delete_person(ann.id).deleted == ann.id
+try:
+    people.get_person(ann.id)
+    raise AssertionError("somebody who was deleted is there")
+except generated.exceptions.NotFoundException as error:
+    assert error.data.code == generated.ErrorCode.BPE_006004, error
 
 methods = {name for kind in kinds for name in vars(kind) if not name.startswith("_")}
 methods -= {name for name in methods if name.endswith(("_with_http_info", "_without_preload_content"))}

@@ -1,7 +1,7 @@
 // Every method once, as a client does that was generated from the API description. It is compiled beside that client: URL PICTURES.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { CameraApi, Configuration, Decision, ErrorCode, LivenessApi, PatternApi, Resolution, ResponseError, ServiceApi } from "./index";
+import { CameraApi, Configuration, Decision, ErrorCode, LivenessApi, PatternApi, PeopleApi, Resolution, ResponseError, ServiceApi } from "./index";
 
 const [url, pictures] = process.argv.slice(2);
 const read = (name: string, type: string) => new File([new Uint8Array(readFileSync(`${pictures}/${name}`))], name, { type });
@@ -27,11 +27,12 @@ async function parts(raw: Response): Promise<[string, number]> {
 
 async function main() {
     const configuration = new Configuration({ basePath: url });
-    const kinds = [ServiceApi, PatternApi, LivenessApi, CameraApi];
+    const kinds = [ServiceApi, PatternApi, LivenessApi, CameraApi, PeopleApi];
     const service = counted(new ServiceApi(configuration));
     const pattern = counted(new PatternApi(configuration));
     const liveness = counted(new LivenessApi(configuration));
     const camera = counted(new CameraApi(configuration));
+    const people = counted(new PeopleApi(configuration));
 
     assert.equal((await service.getVersion()).models[0].name, "face_detection_yunet");
     assert.ok((await service.getAlive()).alive && (await service.getReady()).ready);
@@ -79,6 +80,27 @@ async function main() {
     const refused = await pattern.extract({ body: collins.slice(0, 1000, "image/jpeg") }).catch((error) => error);
     assert.ok(refused instanceof ResponseError);
     assert.equal((await refused.response.json()).code, ErrorCode.BPE_002003);
+
+    for (const left of (await people.listPeople()).people) await people.deletePerson({ id: left.id }); // from a run before
+    const ann = await people.createPerson({ personDraft: { name: "Ann Lee", groups: ["staff"] } });
+    assert.deepEqual([ann.needsEnrollment, ann.version], [true, 1]);
+    const id = ann.id;
+    assert.equal((await people.addTemplate({ id, body: collins })).templates[0].quality, 100);
+    assert.equal((await people.getPerson({ id })).name, "Ann Lee");
+    assert.deepEqual((await people.updatePerson({ id, personDraft: { name: "Ann" }, ifMatch: "*" })).groups, []);
+    assert.deepEqual((await people.listPeople({ limit: 1, text: "ann" })).people.map((p) => p.id), [id]);
+    const found = await people.identify({ body: collins });
+    assert.deepEqual([found.decision, found.person?.id, found.candidates[0].score], ["approved", id, 1]);
+    assert.equal((await camera.cameraIdentify({ deadlineMs: 10000 })).person?.id, id);
+    const lines = await (await people.exportPeopleRaw({})).raw.text();
+    assert.ok(lines.endsWith('{"people":1}\n'));
+    const imported = await people.importPeople({ body: lines, replace: true }, { headers: { "Content-Type": "application/x-ndjson" } });
+    assert.equal(imported.imported, 1);
+    assert.equal((await people.deleteTemplate({ id, number: 1 })).deleted, 1);
+    assert.equal((await people.getDeletion({ id })).deleted, false);
+    assert.equal((await people.deletePerson({ id })).deleted, id);
+    const gone = await people.getPerson({ id }).catch((error) => error);
+    assert.equal((await gone.response.json()).code, ErrorCode.BPE_006004);
 
     const plain = (name: string) => name !== "constructor" && !name.endsWith("RequestOpts") && !name.endsWith("Raw");
     const methods = kinds.flatMap((kind) => Object.getOwnPropertyNames(kind.prototype)).filter(plain);

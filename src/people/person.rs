@@ -16,7 +16,7 @@ const GROUP_BYTES: usize = 64;
 const EXTERNAL_BYTES: usize = 128;
 /// Highest version and highest number of a template that records from elsewhere may have: no person is changed so often.
 const MOST_VERSION: u64 = 1 << 53;
-const MOST_NUMBER: u32 = 1 << 31;
+const MOST_NUMBER: u32 = i32::MAX.unsigned_abs();
 /// Most templates of a person: with more, whom a stranger resembles becomes likelier, and accuracy no better.
 pub const TEMPLATES: usize = 16;
 
@@ -27,20 +27,24 @@ pub struct PersonId(String);
 
 /// What a client says of a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Draft {
     /// The id; one is made if there is none.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub id: Option<PersonId>,
     /// The name that is shown; any text in one line.
     pub name: String,
     /// Groups, by which doors have their schedules.
+    #[serde(default)]
     pub groups: Vec<String>,
     /// The person is unknown before this.
+    #[serde(default)]
     pub valid_from: Option<Timestamp>,
     /// The person is unknown from this on.
+    #[serde(default)]
     pub valid_until: Option<Timestamp>,
     /// The id that another system has for the person.
+    #[serde(default)]
     pub external_id: Option<String>,
 }
 

@@ -13,7 +13,7 @@ use super::error::PeopleError;
 use super::gallery::{Candidate, Gallery, Replacement, Searched, Snapshot};
 use super::person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, Tag, TemplateInfo};
 use super::record::{self, RecordError};
-use super::site::{self, Arrived, DoorDeletion, RecordChange, Refusal, Site, SiteState};
+use super::site::{self, Arrived, DoorDeletion, RecordChange, Refusal, Replica, Site, SiteState};
 use super::store::{self, Change, Kind, Store, StoreError};
 use crate::engine::Isa;
 use crate::face::{Comparator, Decision, Probe, Score, Sealer, Template};
@@ -541,59 +541,6 @@ impl People {
         Err(error.into())
     }
 
-    /// Takes what the site has: `seen` are all people that it has, where it was asked for all. A record that is not sealed for its id is
-    /// nobody's, and whoever had that id before is unknown.
-    pub(super) fn arrive(
-        &self,
-        arrived: Vec<Arrived>,
-        seen: Option<&HashSet<PersonId>>,
-        state: &SiteState,
-    ) -> Result<(), String> {
-        let mut writer = self.lock();
-        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now().to_string())?;
-        let snapshot = self.gallery.snapshot();
-        let (mut records, mut shown): (Vec<(PersonId, Option<SecretBytes>)>, Vec<Replacement>) = (vec![], vec![]);
-        // Of several changes of one person the last counts.
-        let last: BTreeMap<PersonId, Option<SecretBytes>> = arrived.into_iter().collect();
-        for (id, record) in last {
-            let known = store.get(id.as_str()).map_err(|e| e.to_string())?;
-            if known == record {
-                continue;
-            }
-            let read = record.as_ref().map(|record| match Sealer::is_sealed_record(record) {
-                true => record::decode(record, &id, &self.sealer),
-                false => Err(RecordError::Plain),
-            });
-            match read {
-                // It is kept, but nobody's: with other keys it may be read at the next start.
-                Some(Err(why)) => {
-                    log::error!("a person of the site is refused: {why}");
-                    shown.push((id.clone(), None));
-                    records.push((id, record));
-                }
-                read => {
-                    shown.push((id.clone(), read.and_then(Result::ok).map(|person| self.shown(person))));
-                    records.push((id, record));
-                }
-            }
-        }
-        if let Some(seen) = seen {
-            let gone = store.names().map_err(|e| e.to_string())?.into_iter().filter_map(PersonId::new);
-            for id in gone.filter(|id| !seen.contains(id)) {
-                records.push((id.clone(), None));
-                shown.push((id, None));
-            }
-        }
-        let changes: Vec<Change<'_>> = records.iter().map(|(id, record)| (id.as_str(), record.as_deref())).collect();
-        // Also of a record that was replaced, a template may have gone.
-        let deletes = records.iter().any(|(id, _)| snapshot.get(id).is_some());
-        let kind = Kind { deletes, site: Some(state.to_bytes()) };
-        self.keep(&mut writer, &changes, kind).map_err(|e| e.to_string())?;
-        self.note_times(shown.iter().filter_map(|(_, person)| person.as_ref().map(|(profile, _)| profile)));
-        self.gallery.change(shown, &self.comparator);
-        Ok(())
-    }
-
     /// Whether the templates of the present model are what is said of them.
     fn check_templates(&self, person: &Person) -> Result<(), String> {
         let (model, dimension) = self.model;
@@ -607,23 +554,6 @@ impl People {
             }
         }
         Ok(())
-    }
-
-    /// Whether this store may become a replica of the site: it has been one of this etcd, or has nobody of its own.
-    pub(super) fn may_follow(&self, cluster: &str) -> Result<(), String> {
-        let writer = self.lock();
-        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now().to_string())?;
-        match store.site().map(SiteState::from_bytes) {
-            Some(Some(state)) if state.cluster == cluster => Ok(()),
-            Some(_) => Err("this is another etcd than before; remove people.store to follow it".into()),
-            None if store.is_empty() => Ok(()),
-            None => Err("people.store has people of its own; export them, remove it, and import them".into()),
-        }
-    }
-
-    /// The random id of the store.
-    pub(super) fn store_id(&self) -> String {
-        self.store_id.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Closes the store, so that its file is as it should be. Nobody is known afterwards.
@@ -693,6 +623,69 @@ impl People {
         if !is_good {
             self.gallery.replace(vec![], &self.comparator);
         }
+    }
+}
+
+impl Replica for People {
+    fn arrive(&self, arrived: Vec<Arrived>, seen: Option<&HashSet<PersonId>>, state: &SiteState) -> Result<(), String> {
+        let mut writer = self.lock();
+        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now().to_string())?;
+        let snapshot = self.gallery.snapshot();
+        let (mut records, mut shown): (Vec<(PersonId, Option<SecretBytes>)>, Vec<Replacement>) = (vec![], vec![]);
+        // Of several changes of one person the last counts.
+        let last: BTreeMap<PersonId, Option<SecretBytes>> = arrived.into_iter().collect();
+        for (id, record) in last {
+            let known = store.get(id.as_str()).map_err(|e| e.to_string())?;
+            if known == record {
+                continue;
+            }
+            let read = record.as_ref().map(|record| match Sealer::is_sealed_record(record) {
+                true => record::decode(record, &id, &self.sealer),
+                false => Err(RecordError::Plain),
+            });
+            match read {
+                // It is kept, but nobody's: with other keys it may be read at the next start.
+                Some(Err(why)) => {
+                    log::error!("a person of the site is refused: {why}");
+                    shown.push((id.clone(), None));
+                    records.push((id, record));
+                }
+                read => {
+                    shown.push((id.clone(), read.and_then(Result::ok).map(|person| self.shown(person))));
+                    records.push((id, record));
+                }
+            }
+        }
+        if let Some(seen) = seen {
+            let gone = store.names().map_err(|e| e.to_string())?.into_iter().filter_map(PersonId::new);
+            for id in gone.filter(|id| !seen.contains(id)) {
+                records.push((id.clone(), None));
+                shown.push((id, None));
+            }
+        }
+        let changes: Vec<Change<'_>> = records.iter().map(|(id, record)| (id.as_str(), record.as_deref())).collect();
+        // Also of a record that was replaced, a template may have gone.
+        let deletes = records.iter().any(|(id, _)| snapshot.get(id).is_some());
+        let kind = Kind { deletes, site: Some(state.to_bytes()) };
+        self.keep(&mut writer, &changes, kind).map_err(|e| e.to_string())?;
+        self.note_times(shown.iter().filter_map(|(_, person)| person.as_ref().map(|(profile, _)| profile)));
+        self.gallery.change(shown, &self.comparator);
+        Ok(())
+    }
+
+    fn may_follow(&self, cluster: &str) -> Result<(), String> {
+        let writer = self.lock();
+        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now().to_string())?;
+        match store.site().map(SiteState::from_bytes) {
+            Some(Some(state)) if state.cluster == cluster => Ok(()),
+            Some(_) => Err("this is another etcd than before; remove people.store to follow it".into()),
+            None if store.is_empty() => Ok(()),
+            None => Err("people.store has people of its own; export them, remove it, and import them".into()),
+        }
+    }
+
+    fn store_id(&self) -> String {
+        self.store_id.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

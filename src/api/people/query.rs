@@ -43,7 +43,10 @@ pub(in crate::api) fn parse(
     let mut call = PeopleCall { limit: LIMIT, ..PeopleCall::default() };
     // Nobody has an id that is none, nor a template of a number that is none.
     call.id = path.first().and_then(|id| PersonId::new(*id));
-    call.number = path.get(1).and_then(|number| number.parse().ok()).filter(|number| *number > 0);
+    call.number = path
+        .get(1)
+        .and_then(|number| number.parse().ok())
+        .filter(|number| (1..=i32::MAX.unsigned_abs()).contains(number));
     call.tag = match if_match.map(str::trim) {
         None | Some("*") => None,
         Some(text) => Some(tag(text).ok_or("If-Match must be the ETag of a person, such as \"3-1795949966854\"")?),
@@ -140,7 +143,7 @@ mod tests {
     fn wrong_queries_are_refused_with_a_reason() {
         let known = ["after", "limit", "text", "force", "source", "liveness"];
         for (query, told) in [
-            ("limt=3", "'limt'; this method takes after, limit"),
+            ("color=3", "'color'; this method takes after, limit"),
             ("limit=0", "from 1 to 1000"),
             ("limit=1001", "from 1 to 1000"),
             ("limit=1&limit=1", "twice"),

@@ -158,13 +158,6 @@ impl Etcd {
             let config = builder.config().timeout_global(time).timeout_per_read(Some(read_time));
             config.build().send(&text).map_err(|e| e.to_string())
         };
-        let refusal = |mut response: ureq::http::Response<Body>| {
-            let told = response.body_mut().with_config().limit(MOST_REFUSAL).read_to_string().unwrap_or_default();
-            let message = serde_json::from_str::<Value>(&told).ok();
-            let message =
-                message.and_then(|told| told["message"].as_str().or_else(|| told["error"].as_str()).map(str::to_owned));
-            message.unwrap_or_else(|| format!("HTTP status {}", response.status()))
-        };
         let response = send()?;
         if response.status() == 200 {
             return Ok(response.into_body());
@@ -186,16 +179,28 @@ impl Etcd {
         let request = json!({"name": name, "password": password}).to_string();
         let builder = self.agent.post(format!("{url}/v3/auth/authenticate"));
         let response = builder.config().timeout_global(Some(TIME)).build().send(request).map_err(|e| e.to_string())?;
-        let is_good = response.status() == 200;
+        if response.status() != 200 {
+            return Err(refusal(response));
+        }
         let body = response.into_body().into_with_config().limit(MOST_REFUSAL);
         let answer = serde_json::from_slice::<Answer>(&body.read_to_vec().map_err(|e| e.to_string())?);
-        let token = answer.unwrap_or_default().token;
-        if !is_good || token.is_empty() {
-            return Err("the user or its password is not known there".into());
+        let token = answer.map_err(|_| "it gives no answer of etcd".to_owned())?.token;
+        if token.is_empty() {
+            return Err("it gives no token for the user and the password".into());
         }
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
         Ok(())
     }
+}
+
+/// Why a request was refused, in the words of etcd.
+fn refusal(mut response: ureq::http::Response<Body>) -> String {
+    let told = response.body_mut().with_config().limit(MOST_REFUSAL).read_to_string().unwrap_or_default();
+    let message = serde_json::from_str::<Value>(&told).ok();
+    let message =
+        message.and_then(|told| told["message"].as_str().or_else(|| told["error"].as_str()).map(str::to_owned));
+    let text = || told.trim().chars().filter(|c| !c.is_control()).take(200).collect::<String>();
+    message.unwrap_or_else(|| format!("HTTP status {}: {}", response.status().as_u16(), text()))
 }
 
 impl Watch {

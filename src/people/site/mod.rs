@@ -8,9 +8,9 @@ mod etcd;
 mod replica;
 mod wire;
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 use self::etcd::Etcd;
 use self::wire::Swap;
 use super::person::PersonId;
-use crate::ops::settings;
+use crate::ops::{SecretBytes, settings};
 
-pub(super) use replica::{Arrived, follow};
+pub(super) use replica::follow;
 pub use wire::fuzz as fuzz_etcd;
 
 /// The people of all doors.
@@ -91,6 +91,22 @@ impl SiteState {
         serde_json::from_slice(bytes).ok()
     }
 }
+
+/// Where the people of the site are kept at this door.
+pub(super) trait Replica {
+    /// Takes what the site has: `seen` are all people that it has, where it was asked for all. A record that is not sealed for its id is
+    /// nobody's, and whoever had that id before is unknown.
+    fn arrive(&self, arrived: Vec<Arrived>, seen: Option<&HashSet<PersonId>>, state: &SiteState) -> Result<(), String>;
+
+    /// Whether this may become a replica of an etcd: it has been one of this etcd, or has nobody of its own.
+    fn may_follow(&self, cluster: &str) -> Result<(), String>;
+
+    /// A random id, which stays.
+    fn store_id(&self) -> String;
+}
+
+/// A record of etcd, under its id; none where it was deleted.
+pub(super) type Arrived = (PersonId, Option<SecretBytes>);
 
 /// What has become of a deletion at one door.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

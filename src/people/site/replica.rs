@@ -13,11 +13,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::super::person::PersonId;
-use super::super::register::People;
 use super::etcd::Watched;
 use super::wire::{self, Header, KeyValue, WatchMessage};
-use super::{DoorState, Site, SiteState};
-use crate::ops::SecretBytes;
+use super::{Arrived, DoorState, Replica, Site, SiteState};
 use crate::ops::shutdown::Shutdown;
 
 /// Seconds after which a door that says nothing counts as gone.
@@ -31,23 +29,23 @@ const NOTE: Duration = Duration::from_secs(3600);
 /// People that are listed at a time.
 const PAGE: usize = 1000;
 
-/// A record of etcd, under its id; none where it was deleted.
-pub(in crate::people) type Arrived = (PersonId, Option<SecretBytes>);
-
 /// One door's side of the conversation.
 struct Follower<'a> {
-    people: &'a People,
+    people: &'a dyn Replica,
     site: &'a Site,
     /// The lease that shows that this door is connected; none at the beginning and after a failure.
     lease: Option<i64>,
     cluster: String,
+    /// Whether the last watch failed.
+    has_failed: bool,
     /// When the state was last stored.
     noted: Instant,
 }
 
 /// Follows the site until the end of the service.
-pub(in crate::people) fn follow(people: &People, site: &Site, shutdown: &Shutdown) {
-    let mut follower = Follower { people, site, lease: None, cluster: String::new(), noted: Instant::now() };
+pub(in crate::people) fn follow(people: &dyn Replica, site: &Site, shutdown: &Shutdown) {
+    let (lease, cluster, noted) = (None, String::new(), Instant::now());
+    let mut follower = Follower { people, site, lease, cluster, has_failed: false, noted };
     let mut failing = false;
     while !shutdown.requested() {
         let begun = Instant::now();
@@ -90,7 +88,13 @@ impl Follower<'_> {
         }
         site.is_followed.store(true, Ordering::Relaxed);
         self.keep_alive()?;
-        self.watch(&prefix, begun, now.revision)?;
+        let watched = self.watch(&prefix, begun, now.revision);
+        if watched.is_err() && self.has_failed {
+            // Etcd answers, but not this: what is to come may be more than its gateway takes.
+            site.must_list.store(true, Ordering::Relaxed);
+        }
+        self.has_failed = watched.is_err();
+        watched?;
         if self.noted.elapsed() >= NOTE {
             self.people.arrive(vec![], None, &self.state())?;
             self.noted = Instant::now();
