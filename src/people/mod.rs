@@ -5,19 +5,23 @@
 mod bar;
 mod error;
 mod gallery;
+mod identify;
 mod list;
 mod person;
 mod record;
 mod register;
+mod shared;
 mod site;
 mod store;
+mod upkeep;
 
 pub use bar::{Bar, Bars};
 pub use error::PeopleError;
 pub use gallery::{Candidate, Gallery, Replacement, Searched, Snapshot};
+pub use identify::Identified;
 pub use list::{Filter, Page};
 pub use person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, Tag, TemplateInfo};
 pub use record::{RecordError, fuzz};
-pub use register::{Enrolled, Identified, NewTemplate, People};
+pub use register::{Enrolled, NewTemplate, People};
 pub use site::{DoorDeletion, fuzz_etcd};
 pub use store::StoreError;
