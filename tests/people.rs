@@ -373,3 +373,41 @@ fn the_command_line_enrolls_and_identifies() {
     assert_eq!(people(&["identify", &path(COLLINS)]).0, Some(0));
     assert_eq!(people(&["remove", "../ann"]).0, Some(1));
 }
+
+/// The embedded models under another id, as if they were others.
+fn other_models(folder: &Folder) -> String {
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/models-quantized");
+    let other = format!("{}/models", folder.path());
+    std::fs::create_dir(&other).unwrap();
+    for file in std::fs::read_dir(models).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        std::fs::copy(&file, format!("{other}/{}", file.file_name().unwrap().to_str().unwrap())).unwrap();
+    }
+    let manifest = std::fs::read_to_string(format!("{other}/models.toml")).unwrap();
+    assert!(manifest.contains("\nid = 1 "));
+    std::fs::write(format!("{other}/models.toml"), manifest.replace("\nid = 1 ", "\nid = 77 ")).unwrap();
+    format!("inference.models={other}")
+}
+
+#[test]
+fn templates_of_another_model_are_kept_and_marked() {
+    let folder = Folder::new("people-models");
+    let models = other_models(&folder);
+    let first = service(&folder, &[]);
+    enroll(&first, "ann", COLLINS);
+    drop(first);
+    let other = service(&folder, &[&models]);
+    let ann = other.get("/v1/people/ann").json();
+    assert_eq!((&ann["needs_enrollment"], &ann["templates"][0]["current"]), (&json!(true), &json!(false)), "{ann}");
+    assert_eq!(identify(&other, COLLINS)["reason"], "unknown");
+    let named = Form::new().picture("sample", &picture(COLLINS)).template("bio_template", b"person:ann");
+    assert_refused(&other.form("/v1/face/pattern/verify", &named), 404, "BPE-006011");
+    assert_eq!(add(&other, "/v1/people/ann/templates", COLLINS).status, 201);
+    assert_eq!(identify(&other, COLLINS)["person"]["id"], "ann");
+    drop(other);
+    let again = service(&folder, &[]);
+    let ann = again.get("/v1/people/ann").json();
+    assert_eq!(ann["needs_enrollment"], false);
+    let current: Vec<_> = ann["templates"].as_array().unwrap().iter().map(|t| t["current"].clone()).collect();
+    assert_eq!(current, [true, false]);
+    assert_eq!(identify(&again, "collins_dim.png")["person"]["id"], "ann");
+}

@@ -124,7 +124,8 @@ impl Access {
         let is_guarded = !self.is_open() || self.tls.as_ref().is_some_and(Tls::asks_for_certificates);
         let Page { origin, site, referer, .. } = &head.page;
         let is_of_page = origin.is_some() || site.is_some() || referer.is_some();
-        let may_be_called_anything = self.open && (scope.is_none() || head.method == "POST" && !is_of_page);
+        let names_its_page = ["POST", "PUT", "DELETE"].contains(&&*head.method);
+        let may_be_called_anything = self.open && (scope.is_none() || names_its_page && !is_of_page);
         is_guarded || may_be_called_anything || self.is_own_name(head.host.as_deref())
     }
 

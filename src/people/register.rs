@@ -127,6 +127,11 @@ impl People {
         profile.needs_enrollment(self.model.0)
     }
 
+    /// Whether a template is of the model that runs.
+    pub fn is_current(&self, info: &TemplateInfo) -> bool {
+        info.model == self.model.0
+    }
+
     /// The person of this id.
     pub fn get(&self, id: &PersonId) -> Result<Arc<Profile>, PeopleError> {
         self.snapshot()?.get(id).cloned().ok_or(PeopleError::Unknown)

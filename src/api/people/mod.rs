@@ -34,7 +34,15 @@ struct Shown<'a> {
     changed: Timestamp,
     /// Whether the person has no template of the model that runs.
     needs_enrollment: bool,
-    templates: &'a [TemplateInfo],
+    templates: Vec<ShownTemplate<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownTemplate<'a> {
+    #[serde(flatten)]
+    info: &'a TemplateInfo,
+    /// Whether it is of the model that runs: others can't be compared.
+    current: bool,
 }
 
 #[derive(Serialize)]
@@ -156,7 +164,11 @@ fn shown<'a>(people: &People, profile: &'a Arc<Profile>) -> Shown<'a> {
         created: profile.created,
         changed: profile.changed,
         needs_enrollment: people.needs_enrollment(profile),
-        templates: &profile.templates,
+        templates: profile
+            .templates
+            .iter()
+            .map(|info| ShownTemplate { info, current: people.is_current(info) })
+            .collect(),
     }
 }
 
