@@ -38,7 +38,17 @@ fn doctor_and_check_report_the_surroundings_of_the_service() {
         report["findings"].as_array().unwrap().iter().map(|f| f["about"].as_str().unwrap()).collect();
     assert_eq!(
         about,
-        ["models", "certificate", "template_keys", "camera", "clock", "memory_controller", "descriptors", "listen"]
+        [
+            "models",
+            "certificate",
+            "template_keys",
+            "people",
+            "camera",
+            "clock",
+            "memory_controller",
+            "descriptors",
+            "listen"
+        ]
     );
     let missing = ["--set", "camera.device=/dev/nonexistent"];
     let (code, out, _) = command(&[&["doctor", "--json"], &missing[..]].concat());

@@ -411,3 +411,31 @@ fn templates_of_another_model_are_kept_and_marked() {
     assert_eq!(current, [true, false]);
     assert_eq!(identify(&again, "collins_dim.png")["person"]["id"], "ann");
 }
+
+#[test]
+fn people_are_identified_by_the_models_of_before_and_get_templates_of_the_present_ones() {
+    let folder = Folder::new("people-renewed");
+    let first = service(&folder, &[]);
+    enroll(&first, "ann", COLLINS);
+    drop(first);
+    let models = other_models(&folder);
+    let before = concat!("people.previous_models=", env!("CARGO_MANIFEST_DIR"), "/models-quantized");
+    let shown = concat!("camera.device=file:", env!("CARGO_MANIFEST_DIR"), "/tests/pictures/collins.jpg");
+    let more = [&*models, before, shown, "people.renew=true", "camera.deadline_ms=20000", "camera.liveness_frames=8"];
+    let both = service(&folder, &more);
+    let found = identify(&both, "collins_dim.png");
+    assert_eq!((&found["person"]["id"], &found["previous_model"]), (&json!("ann"), &json!(true)), "{found}");
+    assert_eq!(identify(&both, HOPPER)["reason"], "unknown");
+    let post = |target: &str| {
+        let reply = both.send("POST", target, &[], b"");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.json()
+    };
+    assert_eq!(post("/v1/camera/identify")["previous_model"], true);
+    assert_eq!(both.get("/v1/people/ann").json()["needs_enrollment"], true, "liveness was not asked for");
+    assert_eq!(post("/v1/camera/identify?liveness=required")["previous_model"], true);
+    let ann = both.get("/v1/people/ann").json();
+    assert_eq!((&ann["needs_enrollment"], &ann["templates"][1]["source"]), (&json!(false), &json!("visit")), "{ann}");
+    let found = identify(&both, "collins_dim.png");
+    assert_eq!((&found["person"]["id"], &found["previous_model"]), (&json!("ann"), &json!(false)), "{found}");
+}

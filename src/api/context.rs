@@ -22,7 +22,7 @@ use crate::gate::{Gauges, InFlightRequest};
 use crate::ops::memory::Reserved;
 use crate::ops::shutdown::Shutdown;
 use crate::ops::{Limits, Settings, counted, heap, settings};
-use crate::people::People;
+use crate::people::{People, Previous};
 use crate::work::{Owner, Pool, WaitLimit};
 
 /// The API on top of the models. Shared by all threads that serve requests.
@@ -142,7 +142,14 @@ impl Service {
             return Err(engine::Error::models(format!("{} makes no embeddings", info.name)));
         };
         let comparator = Comparator::of(info, settings).map_err(|e| engine::Error::models(e.to_string()).because(e))?;
-        let people = People::open(&settings.people, &seals, &comparator, (info.id, dimension));
+        let previous = faces.previous().and_then(|info| match info.output {
+            Decoding::Embedding { dimension } => {
+                let comparator = Comparator::new(&info.knots, &info.joined_knots, None);
+                Some(Previous::new(comparator, (info.id, dimension)))
+            }
+            _ => None,
+        });
+        let people = People::open(&settings.people, &seals, &comparator, (info.id, dimension), previous);
         let people = people.map_err(engine::Error::models)?.map(Arc::new);
         if let Some(people) = people.clone().filter(|people| people.has_site()) {
             let shutdown = shutdown.clone();

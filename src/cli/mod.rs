@@ -135,7 +135,11 @@ fn faces(settings: &Settings) -> Result<FacePipeline, engine::Error> {
     let second_person =
         SecondPerson { submitted: settings.face.second_person_percent, camera: settings.camera.second_person_percent };
     let (limits, mirror) = (settings.limits.clone(), settings.inference.mirror);
-    FacePipeline::new(models(settings)?, limits, second_person, mirror, arithmetic(settings)?)
+    let faces = FacePipeline::new(models(settings)?, limits, second_person, mirror, arithmetic(settings)?)?;
+    match &settings.people.previous_models {
+        Some(dir) => faces.with_previous(&ModelSet::from_dir(dir)?, arithmetic(settings)?),
+        None => Ok(faces),
+    }
 }
 
 /// The arithmetic that the settings name.

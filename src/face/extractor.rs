@@ -26,6 +26,8 @@ pub struct FacePipeline {
     coarse: Plan,
     fine: Plan,
     embed: Plan,
+    /// The embedder of before, which runs as well.
+    previous: Option<(ModelInfo, Plan)>,
     liveness: Plan,
     landmarks: Option<Arc<Plan>>,
     limits: Limits,
@@ -38,6 +40,8 @@ pub struct FacePipeline {
 pub struct Extractor {
     pub(super) detector: Detector,
     embedder: Embedder,
+    /// That of before, with its id.
+    previous: Option<(Embedder, u16)>,
     pub(super) liveness: PadModel,
     landmarks: Landmarks,
     /// The score curve for faces of one medium.
@@ -141,6 +145,7 @@ impl FacePipeline {
             coarse: required(coarse)?,
             fine: required(fine)?,
             embed: required(embed)?,
+            previous: None,
             liveness: required(liveness)?,
             landmarks: landmarks.transpose()?.map(Arc::new),
             memory: Memory::new(&limits),
@@ -153,6 +158,25 @@ impl FacePipeline {
         Ok(faces)
     }
 
+    /// The same with the embedder of other models beside its own: each template has one of that model with it, for twice the embedding
+    /// time.
+    pub fn with_previous(self, models: &ModelSet, arithmetic: Arithmetic) -> Result<Self, engine::Error> {
+        let embedder = models.get(Role::Embedder);
+        let info = embedder.info().clone();
+        if info.id == self.embedder().id {
+            return Err(engine::Error::models(format!("{} is the embedder that runs anyway", info.name)));
+        }
+        let plan = embedder.plan(info.input.sides[0], arithmetic)?;
+        let faces = Self { previous: Some((info, plan)), ..self };
+        faces.extractor(&Team::default())?;
+        Ok(faces)
+    }
+
+    /// The embedder of before, if it runs as well.
+    pub fn previous(&self) -> Option<&ModelInfo> {
+        self.previous.as_ref().map(|(info, _)| info)
+    }
+
     /// The memory budget for decoding.
     pub fn memory(&self) -> &Memory {
         &self.memory
@@ -161,7 +185,12 @@ impl FacePipeline {
     /// The state of one thread, the leader of `team`.
     pub fn extractor(&self, team: &Team) -> Result<Extractor, engine::Error> {
         let embedder = self.embedder();
+        let previous = self
+            .previous
+            .as_ref()
+            .map(|(info, plan)| Embedder::new(info, plan, self.mirror, team).map(|embedder| (embedder, info.id)));
         Ok(Extractor {
+            previous: previous.transpose()?,
             detector: Detector::new(self.info(Role::Detector), &self.coarse, &self.fine, team)?,
             embedder: Embedder::new(embedder, &self.embed, self.mirror, team)?,
             liveness: PadModel::new(self.info(Role::Liveness), &self.liveness, team)?,
@@ -181,6 +210,9 @@ impl FacePipeline {
         let team = &Team::default();
         self.coarse.session(team)?.self_test(self.info(Role::Detector))?;
         self.embed.session(team)?.self_test(self.embedder())?;
+        if let Some((info, plan)) = &self.previous {
+            plan.session(team)?.self_test(info)?;
+        }
         self.liveness.session(team)?.self_test(self.info(Role::Liveness))?;
         match &self.landmarks {
             Some(plan) => plan.session(team)?.self_test(self.info(Role::Landmarks)),
@@ -334,8 +366,36 @@ impl Extractor {
         if let Some(defect) = quality.defect_of_embedding(embedding.norm) {
             return Err(Error::Unusable(defect));
         }
-        let template = Template::new(self.model, quality.score(embedding.norm), &embedding.vector);
-        Ok(template.map_err(|_| engine::Error::run("the embedder gave no direction"))?)
+        let previous = self.previous_vector(crop, quality)?;
+        Ok(self.template_of(&embedding.vector, previous.as_deref(), quality.score(embedding.norm))?)
+    }
+
+    /// The embedding of an aligned face by the model of before, if that runs as well.
+    pub(super) fn previous_vector(
+        &mut self,
+        crop: &[u8],
+        quality: &Quality,
+    ) -> Result<Option<Vec<f64>>, engine::Error> {
+        let Some((embedder, _)) = &mut self.previous else { return Ok(None) };
+        let brighter = lit(crop, quality);
+        embedder.embed(brighter.as_deref().unwrap_or(crop)).map(|embedding| Some(embedding.vector))
+    }
+
+    /// The template of an embedding of this quality, with that of the model of before if there is one.
+    pub(super) fn template_of(
+        &self,
+        vector: &[f64],
+        previous: Option<&[f64]>,
+        quality: u8,
+    ) -> Result<Template, engine::Error> {
+        let made = |model, vector: &[f64]| {
+            Template::new(model, quality, vector).map_err(|_| engine::Error::run("the embedder gave no direction"))
+        };
+        let template = made(self.model, vector)?;
+        match (previous, &self.previous) {
+            (Some(vector), Some((_, model))) => Ok(template.with_previous(made(*model, vector)?)),
+            _ => Ok(template),
+        }
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Template {
     pub(super) values: Vec<i8>,
     /// Sum of the squares of `values`.
     energy: i32,
+    /// The same sample by the model of before, if that runs as well. It is in no bytes.
+    previous: Option<Box<Self>>,
 }
 
 impl Drop for Template {
@@ -97,7 +99,7 @@ impl Template {
     }
 
     pub(super) fn from_values(model: u16, quality: u8, samples: u8, values: Vec<i8>) -> Result<Self, TemplateError> {
-        let template = Self { model, quality, samples, energy: dot(&values, &values), values };
+        let template = Self { model, quality, samples, energy: dot(&values, &values), values, previous: None };
         if template.energy == 0 || quality > 100 { Err(TemplateError::Values) } else { Ok(template) }
     }
 
@@ -215,6 +217,17 @@ impl Template {
     /// Sum of the squares of the values.
     pub(super) fn energy(&self) -> i32 {
         self.energy
+    }
+
+    /// The same with that of the same sample by the model of before.
+    pub(super) fn with_previous(mut self, previous: Self) -> Self {
+        self.previous = Some(Box::new(previous));
+        self
+    }
+
+    /// The template of the same sample by the model of before, if that runs as well.
+    pub fn previous(&self) -> Option<&Self> {
+        self.previous.as_deref()
     }
 
     /// Id of the embedding model.

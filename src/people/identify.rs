@@ -9,8 +9,8 @@ use super::bar::Bars;
 use super::error::PeopleError;
 use super::gallery::{Candidate, Searched, Snapshot};
 use super::person::{PersonId, Profile};
-use super::register::People;
-use crate::face::{Decision, Probe, Score, Template};
+use super::register::{NewTemplate, People, Previous};
+use crate::face::{Comparator, Decision, Probe, Score, Template};
 
 /// Who a face is.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,20 +31,55 @@ pub struct Identified {
     pub templates: usize,
     /// Why it is not approved, as a word.
     pub reason: Option<&'static str>,
+    /// Whether the model of before found it.
+    pub by_previous: bool,
 }
 
+/// Score from which on a person gets a template of the present model: one impostor in a million.
+const RENEWED: f64 = 0.97;
+
 impl People {
-    /// Tells whose face a template is of.
+    /// Tells whose face a template is of. Whoever the present model does not know may be known by the one of before, if that runs as well.
     pub fn identify(&self, template: &Template, now: Timestamp) -> Result<Identified, PeopleError> {
-        let Searched { candidates, templates } = self.search(&self.snapshot()?, template);
-        let bars = Bars::new(&self.comparator, self.settings.false_accepts, templates);
+        let (snapshot, now) = (self.snapshot()?, self.no_earlier(now));
+        let before = self.previous.as_ref().map(|previous| (previous, previous.gallery.snapshot()));
+        let others = before.as_ref().map_or(0, |(_, snapshot)| snapshot.templates());
+        let found = self.decided(self.search(&snapshot, template), &self.comparator, others, now);
+        if let (Some((Previous { comparator, .. }, snapshot)), Some(template)) = (before, template.previous())
+            && found.decision != Decision::Approved
+            && others > 0
+        {
+            let searched = snapshot.search(&Probe::new(template, comparator, self.isa), comparator);
+            let by_previous = self.decided(searched, comparator, found.templates, now);
+            if by_previous.decision == Decision::Approved {
+                return Ok(Identified { by_previous: true, ..by_previous });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The decision for what was found; `others` are templates of another model that are compared as well, and count for the bar.
+    fn decided(&self, found: Searched, comparator: &Comparator, others: usize, now: Timestamp) -> Identified {
+        let Searched { candidates, templates } = found;
+        let bars = Bars::new(comparator, self.settings.false_accepts, templates + others);
         let joined = candidates.first().map_or(0, |best| best.joined);
         let scores = [0, 1].map(|i| candidates.get(i).map_or_else(|| Score::new(0.0), |one| one.score));
-        let (decision, reason) = decide(&candidates, &bars, self.no_earlier(now));
+        let (decision, reason) = decide(&candidates, &bars, now);
         let person = candidates.first().filter(|_| decision != Decision::Declined).map(|one| Arc::clone(&one.profile));
         let margin = Score::new(scores[0].value() - scores[1].value());
         let bar = bars.of(joined).approved;
-        Ok(Identified { decision, person, score: scores[0], margin, candidates, bar, templates, reason })
+        let by_previous = false;
+        Identified { decision, person, score: scores[0], margin, candidates, bar, templates, reason, by_previous }
+    }
+
+    /// Adds the template by which a person came who is only known by the model of before, if the settings say so and there is no doubt.
+    /// Returns whether it did.
+    pub fn renew(&self, found: &Identified, new: NewTemplate, now: Timestamp) -> Result<bool, PeopleError> {
+        let is_sure = found.by_previous && found.decision == Decision::Approved && found.score >= Score::new(RENEWED);
+        match found.person.as_ref().filter(|_| is_sure && self.settings.renew && new.liveness.is_some()) {
+            Some(profile) => self.add_template(&profile.id, new, (false, None), now).map(|_| true),
+            None => Ok(false),
+        }
     }
 
     pub(super) fn search(&self, snapshot: &Snapshot, template: &Template) -> Searched {

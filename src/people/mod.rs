@@ -22,6 +22,6 @@ pub use identify::Identified;
 pub use list::{Filter, Page};
 pub use person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, Tag, TemplateInfo};
 pub use record::{RecordError, fuzz};
-pub use register::{Enrolled, NewTemplate, People};
+pub use register::{Enrolled, NewTemplate, People, Previous};
 pub use site::{DoorDeletion, fuzz_etcd};
 pub use store::StoreError;

@@ -27,6 +27,8 @@ pub struct People {
     pub(super) model: (u16, usize),
     pub(super) isa: Isa,
     pub(super) gallery: Gallery,
+    /// People who only have templates of the model of before, if that runs as well.
+    pub(super) previous: Option<Previous>,
     pub(super) writer: Mutex<Writer>,
     /// Why nobody is known, though people are stored.
     pub(super) trouble: RwLock<Option<PeopleError>>,
@@ -38,6 +40,13 @@ pub struct People {
     /// When the site was last reached before this start, by the clock of the system.
     pub(super) last_reached: RwLock<Option<Timestamp>>,
     pub(super) started: Instant,
+}
+
+/// The model of before, and whom it alone can identify.
+pub struct Previous {
+    pub(super) comparator: Comparator,
+    pub(super) model: (u16, usize),
+    pub(super) gallery: Gallery,
 }
 
 /// What one thread at a time changes.
@@ -84,6 +93,7 @@ impl People {
         sealer: &Arc<Sealer>,
         comparator: &Comparator,
         model: (u16, usize),
+        previous: Option<Previous>,
     ) -> Result<Option<Self>, String> {
         let Some(path) = settings.store.clone() else { return Ok(None) };
         let people = Self {
@@ -94,6 +104,7 @@ impl People {
             model,
             isa: Isa::best(),
             gallery: Gallery::default(),
+            previous,
             writer: Mutex::new(Writer { store: None, remnants: None, retried: Instant::now() }),
             trouble: RwLock::new(None),
             site: Site::new(settings)?,
@@ -287,13 +298,6 @@ impl People {
         }
     }
 
-    /// Takes the times of records into account.
-    pub(super) fn note_times<'a>(&self, profiles: impl Iterator<Item = &'a Profile>) {
-        if let Some(latest) = profiles.map(|profile| profile.changed.as_millisecond()).max() {
-            self.latest_ms.fetch_max(latest, Ordering::Relaxed);
-        }
-    }
-
     pub(super) fn trouble_now(&self) -> PeopleError {
         let trouble = self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone();
         trouble.unwrap_or_else(|| PeopleError::Store(StoreError::Unreadable("it is not open".into())))
@@ -339,9 +343,7 @@ impl People {
         }
         let kind = Kind { deletes, site: None };
         self.keep(writer, &changes, kind)?;
-        self.note_times(people.iter().filter_map(|(_, person)| person.as_ref().map(|person| &person.profile)));
-        let shown = people.into_iter().map(|(id, person)| (id, person.map(|person| self.shown(person)))).collect();
-        self.gallery.change(shown, &self.comparator);
+        self.show(people, false);
         Ok(())
     }
 
@@ -376,13 +378,48 @@ impl People {
         self.lock().store = None;
     }
 
-    /// What the gallery keeps of a person: the templates of the present model, joined to one if they can be. That matches more often than the
-    /// best of them at the same rate of false accepts, of which there are fewer as well: docs/ref/people.md.
-    pub(super) fn shown(&self, person: Person) -> (Profile, Vec<Template>) {
-        let (model, dimension) = self.model;
-        let templates = person.templates.iter().filter_map(|bytes| Template::parse(bytes, model, dimension).ok());
-        let templates: Vec<_> = templates.collect();
-        let joined = Template::join(&templates, &self.comparator, Score::new(LEAST_JOINED)).ok();
-        (person.profile, joined.map_or(templates, |joined| vec![joined]))
+    /// Shows people as they are stored now; if these are `all`, in place of all others.
+    pub(super) fn show(&self, people: Vec<(PersonId, Option<Person>)>, all: bool) {
+        let times = people.iter().filter_map(|(_, person)| Some(person.as_ref()?.profile.changed.as_millisecond()));
+        if let Some(latest) = times.max() {
+            self.latest_ms.fetch_max(latest, Ordering::Relaxed);
+        }
+        if let Some(Previous { comparator, model, gallery }) = &self.previous {
+            let before = people.iter().map(|(id, person)| {
+                let person = person.as_ref().filter(|person| self.needs_enrollment(&person.profile));
+                (id.clone(), person.map(|person| (person.profile.clone(), templates(person, *model, comparator))))
+            });
+            if all {
+                gallery.replace(before.collect(), comparator)
+            } else {
+                gallery.change(before.collect(), comparator)
+            }
+        }
+        let comparator = &self.comparator;
+        let now = people.into_iter().map(|(id, person)| {
+            let shown = person.map(|person| (templates(&person, self.model, comparator), person.profile));
+            (id, shown.map(|(templates, profile)| (profile, templates)))
+        });
+        if all {
+            self.gallery.replace(now.collect(), comparator)
+        } else {
+            self.gallery.change(now.collect(), comparator)
+        }
+    }
+}
+
+/// A person's templates of one model, joined to one if they can be. That matches more often than the best of them at the same rate of false
+/// accepts, of which there are fewer as well: docs/ref/people.md.
+fn templates(person: &Person, (model, dimension): (u16, usize), comparator: &Comparator) -> Vec<Template> {
+    let templates = person.templates.iter().filter_map(|bytes| Template::parse(bytes, model, dimension).ok());
+    let templates: Vec<_> = templates.collect();
+    let joined = Template::join(&templates, comparator, Score::new(LEAST_JOINED)).ok();
+    joined.map_or(templates, |joined| vec![joined])
+}
+
+impl Previous {
+    /// For templates of this model.
+    pub fn new(comparator: Comparator, model: (u16, usize)) -> Self {
+        Self { comparator, model, gallery: Gallery::default() }
     }
 }

@@ -7,8 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::error::PeopleError;
-use super::gallery::Replacement;
-use super::person::PersonId;
+use super::person::{Person, PersonId};
 use super::record::{self, RecordError};
 use super::register::{People, Writer};
 use super::site::{self, Arrived, DoorDeletion, RecordChange, Refusal, Replica, Site, SiteState};
@@ -90,7 +89,7 @@ impl Replica for People {
         let mut writer = self.lock();
         let store = writer.store.as_ref().ok_or_else(|| self.trouble_now().to_string())?;
         let snapshot = self.gallery.snapshot();
-        let (mut records, mut shown): (Vec<(PersonId, Option<SecretBytes>)>, Vec<Replacement>) = (vec![], vec![]);
+        let (mut records, mut shown): (Vec<Arrived>, Vec<(PersonId, Option<Person>)>) = (vec![], vec![]);
         // Of several changes of one person the last counts.
         let last: BTreeMap<PersonId, Option<SecretBytes>> = arrived.into_iter().collect();
         for (id, record) in last {
@@ -110,7 +109,7 @@ impl Replica for People {
                     records.push((id, record));
                 }
                 read => {
-                    shown.push((id.clone(), read.and_then(Result::ok).map(|person| self.shown(person))));
+                    shown.push((id.clone(), read.and_then(Result::ok)));
                     records.push((id, record));
                 }
             }
@@ -127,8 +126,7 @@ impl Replica for People {
         let deletes = records.iter().any(|(id, _)| snapshot.get(id).is_some());
         let kind = Kind { deletes, site: Some(state.to_bytes()) };
         self.keep(&mut writer, &changes, kind).map_err(|e| e.to_string())?;
-        self.note_times(shown.iter().filter_map(|(_, person)| person.as_ref().map(|(profile, _)| profile)));
-        self.gallery.change(shown, &self.comparator);
+        self.show(shown, false);
         Ok(())
     }
 

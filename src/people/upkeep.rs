@@ -91,7 +91,7 @@ impl People {
             let read =
                 id.ok_or(RecordError::Damaged).and_then(|id| Ok((record::decode(bytes, &id, &self.sealer)?, id)));
             match read {
-                Ok((person, id)) => people.push((id, Some(self.shown(person)))),
+                Ok((person, id)) => people.push((id, Some(person))),
                 // What came from the site may be sealed with a key that this door does not have yet.
                 Err(_) if self.site.is_some() => refused += 1,
                 Err(error) => wrong = Some(format!("a record can't be read: {error}")),
@@ -127,12 +127,11 @@ impl People {
         if let Some(trouble) = &trouble {
             log::error!("{}: nobody is known: {trouble}", self.path.display());
         } else {
-            self.note_times(people.iter().filter_map(|(_, person)| person.as_ref().map(|(profile, _)| profile)));
-            self.gallery.replace(people, &self.comparator);
+            self.show(people, true);
         }
         *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
         if !is_good {
-            self.gallery.replace(vec![], &self.comparator);
+            self.show(vec![], true);
         }
     }
 }

@@ -11,9 +11,9 @@ use super::super::error::{Error, Family, Kind};
 use super::super::reply::Reply;
 use super::super::text::raw;
 use super::{now, refused};
-use crate::face::Template;
 use crate::ops::Content;
-use crate::people::{Candidate, Identified, PersonId, Profile};
+use crate::ops::settings::LivenessMode;
+use crate::people::{Candidate, Identified, NewTemplate, PersonId, Profile, Source};
 
 #[derive(Serialize)]
 struct Named<'a> {
@@ -41,6 +41,8 @@ struct Identification<'a> {
     /// Templates that were compared.
     templates: usize,
     candidates: Vec<Scored<'a>>,
+    /// Whether the model of before found the person.
+    previous_model: bool,
     /// What the witnesses of liveness said; null for pictures, and where nobody asked.
     liveness: Value,
 }
@@ -58,7 +60,8 @@ impl Service {
             true => decode_base64(body).map_err(encoded)?.into(),
         };
         let template = self.samples(call, &[("", &sample)])?.remove(0);
-        self.identified(&template, Value::Null)
+        let found = self.people()?.identify(&template, now()).map_err(refused)?;
+        Ok(self.identified(&found, Value::Null))
     }
 
     pub(in crate::api) fn camera_identify(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
@@ -68,18 +71,27 @@ impl Service {
         }
         self.people()?.snapshot().map_err(refused)?;
         let Person { template, timing, witnesses } = self.person(call)?;
-        Ok(self.identified(&template, witnesses)?.with("Server-Timing", timing))
+        let people = self.people()?;
+        let found = people.identify(&template, now()).map_err(refused)?;
+        let mode = call.ask.liveness;
+        let liveness = (mode > LivenessMode::Off).then(|| mode.word().to_owned());
+        match people.renew(&found, NewTemplate { template, source: Source::Visit, liveness }, now()) {
+            Ok(true) => log::info!("a person known by the models of before got a template of the present ones"),
+            Ok(false) => {}
+            // Whoever it is, is it nevertheless.
+            Err(why) => log::warn!("no template of the present models was added: {why}"),
+        }
+        Ok(self.identified(&found, witnesses).with("Server-Timing", timing))
     }
 
-    fn identified(&self, template: &Template, liveness: Value) -> Result<Reply, Error> {
-        let found = self.people()?.identify(template, now()).map_err(refused)?;
-        let Identified { decision, person, score, margin, candidates, bar, templates, reason } = &found;
+    fn identified(&self, found: &Identified, liveness: Value) -> Reply {
+        let Identified { decision, person, score, margin, candidates, bar, templates, reason, by_previous } = found;
         let told = |score| raw(self.told(score));
         let scored = |one| {
             let Candidate { profile, score, .. }: &Candidate = one;
             Scored { id: &profile.id, name: &profile.name, score: told(*score) }
         };
-        Ok(Reply::json(&Identification {
+        Reply::json(&Identification {
             decision: decision.as_str(),
             reason: *reason,
             person: person.as_deref().map(named),
@@ -88,7 +100,8 @@ impl Service {
             bar: bar.map(raw),
             templates: *templates,
             candidates: candidates.iter().map(scored).collect(),
+            previous_model: *by_previous,
             liveness,
-        }))
+        })
     }
 }

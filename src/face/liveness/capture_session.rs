@@ -16,7 +16,6 @@ use super::shot_of;
 use super::tracker::{Effort, SubjectEvidence, SubjectTracker};
 use super::turn::Direction;
 use super::verdict::{same_person, subject, verdict};
-use crate::engine;
 use crate::face::align::align;
 use crate::face::error::Error;
 use crate::face::extractor::Extractor;
@@ -390,8 +389,7 @@ impl CaptureSession {
     fn capture(&self, extractor: &Extractor, seen: &SubjectEvidence, kind: Kind) -> Result<Capture, Error> {
         let subject = subject(&seen.judged, &extractor.curve);
         let best = subject.iter().map(|&at| &seen.judged[at]).max_by_key(|judged| judged.rank).ok_or(Error::NoFace)?;
-        let template = Template::new(extractor.model, best.quality, &best.vector)
-            .map_err(|_| engine::Error::run("the embedder gave no direction"))?;
+        let template = extractor.template_of(&best.vector, best.previous.as_deref(), best.quality)?;
         let best_shot = shot_of(seen, &subject)?;
         let spoofing = verdict(&seen.judged, seen.beside.as_ref(), kind, &extractor.curve);
         let beside = seen.beside.as_ref().and_then(Beside::share);

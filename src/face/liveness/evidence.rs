@@ -9,6 +9,8 @@ pub(super) struct FrameEvidence {
     pub(super) frontal: bool,
     /// The face as a unit vector.
     pub(super) vector: Vec<f64>,
+    /// The same by the model of before, if that runs as well.
+    pub(super) previous: Option<Vec<f64>>,
     /// How good it is as a best shot: only the order counts.
     pub(super) rank: i32,
     /// Quality of the sample, 0..100.

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     fn frame(odds: f64, frontal: bool) -> FrameEvidence {
-        FrameEvidence { live: vec![odds], frontal, vector: vec![1.0], rank: 0, quality: 50 }
+        FrameEvidence { live: vec![odds], frontal, vector: vec![1.0], previous: None, rank: 0, quality: 50 }
     }
 
     fn of(kind: Kind, odds: &[f64]) -> f64 {

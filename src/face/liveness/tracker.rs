@@ -265,6 +265,7 @@ impl SubjectTracker {
             self.defect = Some(defect);
             return Ok(());
         }
+        let previous = extractor.previous_vector(&crop, &quality)?;
         on_time(stop)?;
         let views = match self.kind {
             Kind::Still => STILL_VIEWS,
@@ -291,7 +292,7 @@ impl SubjectTracker {
         let rank = shot::rank(&quality, &crop);
         let frontal = quality.is_frontal();
         let quality = quality.score(embedding.norm);
-        self.judged.push(FrameEvidence { live, frontal, vector: embedding.vector, rank, quality });
+        self.judged.push(FrameEvidence { live, frontal, vector: embedding.vector, previous, rank, quality });
         if self.best_wanted {
             self.keep(frame, written, &extractor.curve);
         }

@@ -76,7 +76,7 @@ mod tests {
     }
 
     fn frame(odds: f64, vector: &[f64]) -> FrameEvidence {
-        FrameEvidence { live: vec![odds], frontal: true, vector: vector.to_vec(), rank: 0, quality: 50 }
+        FrameEvidence { live: vec![odds], frontal: true, vector: vector.to_vec(), previous: None, rank: 0, quality: 50 }
     }
 
     fn judged(frames: &[FrameEvidence]) -> f64 {

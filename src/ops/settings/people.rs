@@ -16,6 +16,10 @@ pub struct People {
     pub false_accepts: f64,
     /// Least quality of a sample that is enrolled, 0 to 100.
     pub least_quality: u8,
+    /// A folder with the models of before, whose embedder runs as well: people with templates of it alone are identified by these.
+    pub previous_models: Option<PathBuf>,
+    /// Whether such a person gets a template of the present model when it is identified before the camera, live and beyond doubt.
+    pub renew: bool,
     /// Members of the etcd in which the people of several doors live, such as `https://10.0.0.5:2379`; without any they live here alone.
     pub etcd: Vec<String>,
     /// Beginning of all keys there.
@@ -42,6 +46,8 @@ impl Default for People {
             store: None,
             false_accepts: 1e-4,
             least_quality: 40,
+            previous_models: None,
+            renew: false,
             etcd: vec![],
             etcd_prefix: "faceplate/".into(),
             etcd_authority: None,

@@ -173,6 +173,7 @@ fn the_shipped_file_shows_the_defaults() {
     let templates = Templates { keys: with_all.templates.keys.clone(), ..Templates::default() };
     let people = People {
         store: with_all.people.store.clone(),
+        previous_models: with_all.people.previous_models.clone(),
         etcd_authority: with_all.people.etcd_authority.clone(),
         etcd_certificate: with_all.people.etcd_certificate.clone(),
         etcd_key: with_all.people.etcd_key.clone(),

@@ -53,7 +53,11 @@ fn tracker(
     defect: Option<QualityDefect>,
     judged: usize,
 ) -> SubjectTracker {
-    let judged = vec![FrameEvidence { live: vec![2.0], frontal: true, vector: vec![], rank: 0, quality: 50 }; judged];
+    let judged =
+        vec![
+            FrameEvidence { live: vec![2.0], frontal: true, vector: vec![], previous: None, rank: 0, quality: 50 };
+            judged
+        ];
     SubjectTracker {
         frames,
         without_face,
@@ -127,7 +131,14 @@ fn kept(frames: &[(usize, i32)]) -> Vec<usize> {
     for &(person, rank) in frames {
         let mut vector = vec![0.0; 8];
         vector[person] = 1.0;
-        tracker.judged.push(FrameEvidence { live: vec![2.0], frontal: true, vector, rank, quality: 50 });
+        tracker.judged.push(FrameEvidence {
+            live: vec![2.0],
+            frontal: true,
+            vector,
+            previous: None,
+            rank,
+            quality: 50,
+        });
         tracker.keep(Frame::new(1, 1, vec![0; 3]), None, &curve);
     }
     tracker.shots.iter().map(|shot| shot.judged).collect()
