@@ -452,6 +452,8 @@ def members(folder):
 
 def absent(folder):
     """What a door has missed is more than a message of etcd has; keys come to a door later than records that are sealed with them."""
+    folder = folder / "absent"
+    folder.mkdir()
     etcd = Etcd(folder, 1)
     urls = f"people.etcd={json.dumps(etcd.urls)}"
     put = lambda id, value: etcd.ask("kv/put", {"key": text(f"faceplate/people/{id}".encode()), "value": text(value)})

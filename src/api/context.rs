@@ -241,11 +241,15 @@ impl Service {
         if bytes < SMALL {
             return Ok(None);
         }
+        self.reserve(call, bytes as u64 * PIECES).map(Some)
+    }
+
+    /// Waits for so many bytes of memory, or for all that there is.
+    pub(super) fn reserve(&self, call: &Call, bytes: u64) -> Result<Reserved, Error> {
         let until = Instant::now() + self.limits.request_time();
         let stop = || call.request.cancel.is_cancelled() || Instant::now() >= until;
-        let late =
-            |_| Error::new(call.route.family(), Kind::Overloaded, "there was no memory for the reply; try again");
-        self.faces.memory().decode.reserve_most(bytes as u64 * PIECES, &stop).map(Some).map_err(late)
+        let late = |_| Error::new(call.route.family(), Kind::Overloaded, "there was no memory for it; try again");
+        self.faces.memory().decode.reserve_most(bytes, &stop).map_err(late)
     }
 
     /// The error for a reply over the limit.

@@ -11,7 +11,7 @@ use super::person::{Person, PersonId};
 use super::record::{self, RecordError};
 use super::register::{People, Writer};
 use super::site::{self, Arrived, DoorDeletion, RecordChange, Refusal, Replica, Site, SiteState};
-use super::store::{Change, Kind};
+use super::store::{Change, Kind, Store};
 use crate::face::Sealer;
 use crate::ops::SecretBytes;
 use crate::ops::shutdown::Shutdown;
@@ -136,9 +136,13 @@ impl Replica for People {
         match store.site().map(SiteState::from_bytes) {
             Some(Some(state)) if state.cluster == cluster => Ok(()),
             Some(_) => Err("this is another etcd than before; remove people.store to follow it".into()),
-            None if store.is_empty() => Ok(()),
+            None if store.count() == 0 => Ok(()),
             None => Err("people.store has people of its own; export them, remove it, and import them".into()),
         }
+    }
+
+    fn count(&self) -> u64 {
+        self.lock().store.as_ref().map_or(0, Store::count)
     }
 
     fn store_id(&self) -> String {

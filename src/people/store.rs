@@ -204,9 +204,9 @@ impl Store {
         self.site.as_deref()
     }
 
-    /// Whether there are no records.
-    pub(super) fn is_empty(&self) -> bool {
-        self.state.count == 0
+    /// Number of records.
+    pub(super) fn count(&self) -> u64 {
+        self.state.count
     }
 
     /// Bytes of the file; 0 if that is not known.

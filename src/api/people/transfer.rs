@@ -112,7 +112,10 @@ impl Service {
     }
 
     pub(in crate::api) fn import_people(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
+        /// Bytes of memory for each of a body: lines, records, people, and records again.
+        const MEMORY: u64 = 6;
         let people = self.people()?;
+        let _room = self.reserve(call, body.len() as u64 * MEMORY)?;
         let read = read(body, people).map_err(|what| refused(PeopleError::Import(what)))?;
         let count = people.import(read, call.people.replace, now()).map_err(refused)?;
         Ok(Reply::json(&json!({ "imported": count })))

@@ -101,6 +101,9 @@ pub(super) trait Replica {
     /// Whether this may become a replica of an etcd: it has been one of this etcd, or has nobody of its own.
     fn may_follow(&self, cluster: &str) -> Result<(), String>;
 
+    /// Number of records.
+    fn count(&self) -> u64;
+
     /// A random id, which stays.
     fn store_id(&self) -> String;
 }

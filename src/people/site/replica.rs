@@ -88,7 +88,7 @@ impl Follower<'_> {
         }
         site.is_followed.store(true, Ordering::Relaxed);
         self.keep_alive()?;
-        let watched = self.watch(&prefix, begun, now.revision);
+        let watched = self.watch(&prefix, begun);
         if watched.is_err() && self.has_failed {
             // Etcd answers, but not this: what is to come may be more than its gateway takes.
             site.must_list.store(true, Ordering::Relaxed);
@@ -111,17 +111,14 @@ impl Follower<'_> {
         }
     }
 
-    /// Watches for as long as it is quiet, or a little longer. `revision` is what etcd had when the round began.
-    fn watch(&self, prefix: &str, begun: Instant, revision: i64) -> Result<(), String> {
+    /// Watches for as long as it is quiet, or a little longer.
+    fn watch(&self, prefix: &str, begun: Instant) -> Result<(), String> {
         let site = self.site;
         let from = site.applied.load(Ordering::Relaxed) + 1;
         let (mut watch, mut is_open) = (site.etcd.watch(&wire::watch(prefix, from), QUIET)?, false);
         while begun.elapsed() < 2 * QUIET {
             match watch.next()? {
-                Watched::Message(message) if message.compact_revision > 0 => {
-                    site.must_list.store(true, Ordering::Relaxed);
-                    return Ok(());
-                }
+                Watched::Message(message) if message.compact_revision > 0 => return self.catch_up(prefix),
                 Watched::Message(message) if message.canceled => return Err("the watch was refused".into()),
                 Watched::Message(message) => {
                     site.etcd.is_known(&message.header.cluster_id)?;
@@ -133,9 +130,9 @@ impl Follower<'_> {
                     return Ok(());
                 }
                 Watched::Quiet => {
-                    // What was there when the watch was opened has come long since.
+                    // What was there when the round began has come long since. Or the network drops everything since then: the next round
+                    // tells, and nothing is missed by it, since the next watch begins where this one did.
                     if is_open {
-                        site.applied.fetch_max(revision, Ordering::Relaxed);
                         site.was_current(begun);
                     }
                     return Ok(());
@@ -220,6 +217,22 @@ impl Follower<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Goes on where etcd has compacted what comes after what this door has: if nothing was changed since and the number of people is the
+    /// same, as on a quiet site, or else by listing everybody.
+    fn catch_up(&self, prefix: &str) -> Result<(), String> {
+        let since = self.site.applied.load(Ordering::Relaxed) + 1;
+        let answer = self.site.etcd.ask("kv/range", &wire::changed(prefix, since))?;
+        // Of those who were deleted nothing is there, but their number.
+        let is_same = answer.kvs.is_empty() && i64::try_from(self.people.count()) == Ok(answer.count);
+        match is_same && answer.header.revision >= since {
+            true => self.take(vec![], None, answer.header.revision),
+            false => {
+                self.site.must_list.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+        }
     }
 
     /// Keeps what arrived, and tells so.

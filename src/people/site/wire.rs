@@ -15,6 +15,9 @@ pub(super) struct Answer {
     pub(super) header: Header,
     pub(super) kvs: Vec<KeyValue>,
     pub(super) more: bool,
+    /// Of all keys in a range, whatever else was asked of them.
+    #[serde(deserialize_with = "number")]
+    pub(super) count: i64,
     pub(super) succeeded: bool,
     /// Of a lease that is granted.
     #[serde(rename = "ID", deserialize_with = "number")]
@@ -131,6 +134,11 @@ fn end_of(prefix: &str) -> Vec<u8> {
 pub(super) fn range(prefix: &str, from: &[u8], most: usize, revision: Option<i64>) -> Value {
     let from = if from.is_empty() { prefix.as_bytes() } else { from };
     json!({"key": text(from), "range_end": text(end_of(prefix)), "limit": most, "revision": revision.unwrap_or(0)})
+}
+
+/// Whether keys with this prefix were changed from a revision on: one of them, and the number of all.
+pub(super) fn changed(prefix: &str, since: i64) -> Value {
+    json!({"key": text(prefix), "range_end": text(end_of(prefix)), "limit": 1, "min_mod_revision": since})
 }
 
 /// One key.
