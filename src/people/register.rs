@@ -1,4 +1,4 @@
-//! The people of this device: changes that are durable before they are acknowledged, and answers to who a face is.
+//! The people of this device: who they are now, and changes that are durable before they are acknowledged.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
