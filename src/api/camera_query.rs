@@ -1,9 +1,8 @@
 //! Reads the query of a camera's method.
-//!
-//! Unlike elsewhere, nothing in it is ignored: a request that misspells `liveness=challenge` must not open a door.
 
 use std::time::Duration;
 
+use super::query::{parameters, wrong};
 use crate::ops::settings::LivenessMode;
 use crate::ops::{Limits, settings};
 
@@ -39,40 +38,30 @@ impl CameraQuery {
 
     /// Reads a query; `known` are the parameters that the method takes. The error says what is wrong.
     pub(super) fn read(mut self, query: &str, known: &[&str], limits: &Limits) -> Result<Self, String> {
-        let mut given = vec![];
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let shown = |text: &str| text.chars().filter(|c| !c.is_control()).take(40).collect::<String>();
-            if !known.contains(&name) {
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                return Err(format!("the query has a parameter '{}'; this method takes {known}", shown(name)));
-            }
-            if given.contains(&name) {
-                return Err(format!("the query has {name} twice"));
-            }
-            given.push(name);
-            let wrong = |must: String| format!("{name} is '{}', and must be {must}", shown(value));
+        let given = parameters(query, known)?;
+        for &(name, value) in &given {
+            let wrong = |must: &str| wrong(name, value, must);
             match name {
                 // There is no way to ask for less than the settings do.
                 "liveness" => {
                     let asked = LivenessMode::asked(value);
-                    let asked = asked.ok_or_else(|| wrong("required, challenge or challenge+light".into()))?;
+                    let asked = asked.ok_or_else(|| wrong("required, challenge or challenge+light"))?;
                     self.liveness = self.liveness.max(asked);
                 }
                 "threshold_spoofing" => {
                     let number = value.parse().ok().filter(|t: &f64| (0.0..=1.0).contains(t));
-                    let number = number.ok_or_else(|| wrong("a number from 0 to 1".into()))?;
+                    let number = number.ok_or_else(|| wrong("a number from 0 to 1"))?;
                     self.threshold = self.most_threshold.min(number);
                 }
                 _ => {
                     let most = limits.request_ms;
                     let number = value.parse().ok().filter(|ms| (LEAST_WAIT_MS..=most).contains(ms));
-                    let range = || wrong(format!("from {LEAST_WAIT_MS} to {most}"));
+                    let range = || wrong(&format!("from {LEAST_WAIT_MS} to {most}"));
                     self.wait = Duration::from_millis(number.ok_or_else(range)?);
                 }
             }
         }
-        if given.contains(&"threshold_spoofing") && self.liveness == LivenessMode::Off {
+        if given.iter().any(|(name, _)| *name == "threshold_spoofing") && self.liveness == LivenessMode::Off {
             return Err("threshold_spoofing has no effect without liveness".into());
         }
         Ok(self)

@@ -25,6 +25,7 @@ pub mod multipart;
 mod pattern;
 mod people;
 mod probe;
+mod query;
 mod reply;
 mod route;
 mod server;

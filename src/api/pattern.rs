@@ -49,13 +49,13 @@ const OCTETS: &str = "application/octet-stream";
 
 impl Service {
     pub(super) fn extract(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
-        let refused = |_| Error::new(Family::Pattern, Kind::Sample, "the body is not base64");
-        let sample = match call.base64 {
-            false => Content::Sent(body),
-            true => decode_base64(body).map_err(refused)?.into(),
-        };
-        let template = self.samples(call, &[("", &sample)])?.remove(0);
+        let template = self.sample(call, body)?;
         Ok(self.extracted(call, &template, call.base64))
+    }
+
+    /// The template of the picture that is the whole body.
+    pub(super) fn sample(&self, call: &Call, body: &[u8]) -> Result<Template, Error> {
+        Ok(self.samples(call, &[("", &content(call, body, Kind::Sample)?)])?.remove(0))
     }
 
     /// The reply of extract and join.
@@ -196,7 +196,7 @@ impl Service {
     ///
     /// A picture that can't be decoded is reported before one without a face, whatever their order. So the first refusal of a face
     /// does not end the work, but the pictures that follow are only decoded.
-    pub(super) fn samples(&self, call: &Call, samples: &[(&str, &Content<'_>)]) -> Result<Vec<Template>, Error> {
+    fn samples(&self, call: &Call, samples: &[(&str, &Content<'_>)]) -> Result<Vec<Template>, Error> {
         let wait_limit = call.wait_limit(Instant::now() + self.limits.request_time());
         let mut templates = vec![];
         let mut refused: Option<Error> = None;
@@ -271,6 +271,15 @@ impl Service {
             results.push(Entry { filename: &item.label, score: raw(self.told(score)), decision });
         }
         Ok(Reply { room, ..Reply::json(&Entries { results }) })
+    }
+}
+
+/// What a body is that may be base64; `kind` is the error of one that is none.
+pub(super) fn content<'a>(call: &Call, body: &'a [u8], kind: Kind) -> Result<Content<'a>, Error> {
+    let refused = |_| Error::new(Family::Pattern, kind, "the body is not base64");
+    match call.base64 {
+        false => Ok(Content::Sent(body)),
+        true => decode_base64(body).map(Content::from).map_err(refused),
     }
 }
 

@@ -181,11 +181,7 @@ fn parts<'a>(lines: &'a [&'a [u8]]) -> Vec<&'a [&'a [u8]]> {
 
 fn identify(settings: &Settings, file: Option<&Path>, liveness: Option<&str>) -> Result<ExitCode, Box<dyn Error>> {
     let answer = match file {
-        Some(file) => {
-            let bytes = read(file)?;
-            let kind = if bytes.starts_with(b"\x89PNG") { "image/png" } else { "image/jpeg" };
-            send(settings, "POST /v1/people/identify", kind, &bytes)?
-        }
+        Some(file) => send_picture(settings, "POST /v1/people/identify", file)?,
         None => {
             let mode = liveness.map(|mode| format!("?liveness={mode}")).unwrap_or_default();
             ask(settings, &format!("POST /v1/camera/identify{mode}"))?
@@ -216,6 +212,12 @@ fn path(id: &str) -> String {
 fn encoded(id: &str) -> String {
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-');
     utf8_percent_encode(id, PLAIN).to_string()
+}
+
+fn send_picture(settings: &Settings, request: &str, file: &Path) -> Result<Answer, Box<dyn Error>> {
+    let bytes = read(file)?;
+    let kind = if bytes.starts_with(b"\x89PNG") { "image/png" } else { "image/jpeg" };
+    send(settings, request, kind, &bytes)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Box<dyn Error>> {

@@ -1,6 +1,6 @@
 //! The people of this device: who they are now, and changes that are durable before they are acknowledged.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::error::PeopleError;
-use super::gallery::{Gallery, Snapshot};
+use super::gallery::{Gallery, Replacement, Snapshot};
 use super::person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, Tag, TemplateInfo};
 use super::record::{self, RecordError};
 use super::site::Site;
@@ -117,11 +117,6 @@ impl People {
         Ok(Some(people))
     }
 
-    /// Where they are stored.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The people as they are now.
     pub fn snapshot(&self) -> Result<Snapshot, PeopleError> {
         match &*self.trouble.read().unwrap_or_else(PoisonError::into_inner) {
@@ -154,7 +149,7 @@ impl People {
         let person = draft.enrolled(now);
         let mut writer = self.lock_soon()?;
         let snapshot = self.snapshot()?;
-        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
+        let store = self.store(&writer)?;
         // Also whoever's record can't be read here.
         if snapshot.get(&person.profile.id).is_some() || store.get(person.profile.id.as_str())?.is_some() {
             return Err(PeopleError::Exists(person.profile.id));
@@ -185,7 +180,7 @@ impl People {
         match self.current(id, tag) {
             // A record of the site that can't be read here can be deleted nevertheless.
             Err(PeopleError::Unknown) => {
-                let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
+                let store = self.store(&writer)?;
                 store.get(id.as_str())?.ok_or(PeopleError::Unknown)?;
             }
             known => _ = known?,
@@ -250,7 +245,7 @@ impl People {
     /// The record of a person, as it is stored.
     pub fn record(&self, id: &PersonId) -> Result<SecretBytes, PeopleError> {
         let writer = self.lock_soon()?;
-        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
+        let store = self.store(&writer)?;
         store.get(id.as_str())?.ok_or(PeopleError::Unknown)
     }
 
@@ -298,6 +293,11 @@ impl People {
         }
     }
 
+    /// The open store.
+    pub(super) fn store<'a>(&self, writer: &'a Writer) -> Result<&'a Store, PeopleError> {
+        writer.store.as_ref().ok_or_else(|| self.trouble_now())
+    }
+
     pub(super) fn trouble_now(&self) -> PeopleError {
         let trouble = self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone();
         trouble.unwrap_or_else(|| PeopleError::Store(StoreError::Unreadable("it is not open".into())))
@@ -315,7 +315,7 @@ impl People {
     /// The person with its templates, if this is its tag.
     fn stored(&self, writer: &Writer, id: &PersonId, tag: Option<Tag>) -> Result<Person, PeopleError> {
         self.current(id, tag)?;
-        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
+        let store = self.store(writer)?;
         let bytes = store.get(id.as_str())?.ok_or(PeopleError::Unknown)?;
         record::decode(&bytes, id, &self.sealer)
             .map_err(|error| PeopleError::Record(format!("a record can't be read: {error}")))
@@ -389,23 +389,20 @@ impl People {
                 let person = person.as_ref().filter(|person| self.needs_enrollment(&person.profile));
                 (id.clone(), person.map(|person| (person.profile.clone(), templates(person, *model, comparator))))
             });
-            if all {
-                gallery.replace(before.collect(), comparator)
-            } else {
-                gallery.change(before.collect(), comparator)
-            }
+            put(gallery, before.collect(), comparator, all);
         }
         let comparator = &self.comparator;
         let now = people.into_iter().map(|(id, person)| {
             let shown = person.map(|person| (templates(&person, self.model, comparator), person.profile));
             (id, shown.map(|(templates, profile)| (profile, templates)))
         });
-        if all {
-            self.gallery.replace(now.collect(), comparator)
-        } else {
-            self.gallery.change(now.collect(), comparator)
-        }
+        put(&self.gallery, now.collect(), comparator, all);
     }
+}
+
+/// Puts people into a gallery; if these are `all`, in place of all others.
+fn put(gallery: &Gallery, people: Vec<Replacement>, comparator: &Comparator, all: bool) {
+    if all { gallery.replace(people, comparator) } else { gallery.change(people, comparator) }
 }
 
 /// A person's templates of one model, joined to one if they can be. That matches more often than the best of them at the same rate of false

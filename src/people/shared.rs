@@ -51,7 +51,7 @@ impl People {
 
     /// Makes changes at the site: in parts of so many that it takes them.
     pub(super) fn change_site(&self, writer: &Writer, site: &Site, changes: &[Change<'_>]) -> Result<(), PeopleError> {
-        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now())?;
+        let store = self.store(writer)?;
         if !site.is_followed() {
             return Err(PeopleError::Site("this door does not follow it yet; the log says why".into()));
         }
@@ -61,19 +61,16 @@ impl People {
                 Ok((store.get(id.as_str())?, id))
             });
             let known = known.collect::<Result<Vec<_>, PeopleError>>()?;
-            let change = |((before, id), (_, after)): (&'_ (Option<SecretBytes>, PersonId), &'_ Change<'_>)| {
-                (id.clone(), before.clone(), after.map(SecretBytes::from))
-            };
-            let owned: Vec<_> = known.iter().zip(part).map(change).collect();
-            let list: Vec<_> = owned
+            let list: Vec<_> = known
                 .iter()
-                .map(|(id, before, after)| RecordChange { id, before: before.as_deref(), after: after.as_deref() })
+                .zip(part)
+                .map(|((before, id), (_, after))| RecordChange { id, before: before.as_deref(), after: *after })
                 .collect();
             site.change(&list, Timestamp::now()).map_err(|refusal| match refusal {
                 Refusal::Failed(why) => PeopleError::Site(why),
-                Refusal::Conflict(index) => match &owned[index] {
-                    (id, None, _) => PeopleError::Exists(id.clone()),
-                    (id, Some(_), _) => {
+                Refusal::Conflict(index) => match &known[index] {
+                    (None, id) => PeopleError::Exists(id.clone()),
+                    (Some(_), id) => {
                         let version = self.gallery.snapshot().get(id).map_or(0, |profile| profile.version);
                         PeopleError::Changed(version + 1)
                     }
@@ -87,7 +84,7 @@ impl People {
 impl Replica for People {
     fn arrive(&self, arrived: Vec<Arrived>, seen: Option<&HashSet<PersonId>>, state: &SiteState) -> Result<(), String> {
         let mut writer = self.lock();
-        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now().to_string())?;
+        let store = self.store(&writer).map_err(|e| e.to_string())?;
         let snapshot = self.gallery.snapshot();
         let (mut records, mut shown): (Vec<Arrived>, Vec<(PersonId, Option<Person>)>) = (vec![], vec![]);
         // Of several changes of one person the last counts.
@@ -101,18 +98,12 @@ impl Replica for People {
                 true => record::decode(record, &id, &self.sealer),
                 false => Err(RecordError::Plain),
             });
-            match read {
+            if let Some(Err(why)) = &read {
                 // It is kept, but nobody's: with other keys it may be read at the next start.
-                Some(Err(why)) => {
-                    log::error!("a person of the site is refused: {why}");
-                    shown.push((id.clone(), None));
-                    records.push((id, record));
-                }
-                read => {
-                    shown.push((id.clone(), read.and_then(Result::ok)));
-                    records.push((id, record));
-                }
+                log::error!("a person of the site is refused: {why}");
             }
+            shown.push((id.clone(), read.and_then(Result::ok)));
+            records.push((id, record));
         }
         if let Some(seen) = seen {
             let gone = store.names().map_err(|e| e.to_string())?.into_iter().filter_map(PersonId::new);
@@ -132,7 +123,7 @@ impl Replica for People {
 
     fn may_follow(&self, cluster: &str) -> Result<(), String> {
         let writer = self.lock();
-        let store = writer.store.as_ref().ok_or_else(|| self.trouble_now().to_string())?;
+        let store = self.store(&writer).map_err(|e| e.to_string())?;
         match store.site().map(SiteState::from_bytes) {
             Some(Some(state)) if state.cluster == cluster => Ok(()),
             Some(_) => Err("this is another etcd than before; remove people.store to follow it".into()),

@@ -34,10 +34,7 @@ const MEDIUM: &str = "camera";
 
 impl Service {
     pub(super) fn camera_extract(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
-        if !body.is_empty() {
-            let what = "a body is not accepted: the sample comes from the camera; ask for liveness in the query";
-            return Err(Error::new(call.route.family(), Kind::Parameter, what));
-        }
+        no_body(call, body)?;
         let person = self.person(call)?;
         Ok(person.told(self.extracted(call, &person.template, call.base64)))
     }
@@ -97,6 +94,12 @@ impl Service {
     }
 }
 
+/// An error if there is a body, where none has a use.
+pub(super) fn no_body(call: &Call, body: &[u8]) -> Result<(), Error> {
+    let what = "a body is not accepted: the sample comes from the camera; ask for liveness in the query";
+    if body.is_empty() { Ok(()) } else { Err(Error::new(call.route.family(), Kind::Parameter, what)) }
+}
+
 /// A person who is let through.
 pub(super) struct Person {
     pub(super) template: Template,
@@ -108,7 +111,7 @@ pub(super) struct Person {
 
 impl Person {
     /// The reply with what is told of the capture.
-    fn told(&self, reply: Reply) -> Reply {
+    pub(super) fn told(&self, reply: Reply) -> Reply {
         let reply = reply.with("Server-Timing", &self.timing);
         if self.witnesses.is_null() { reply } else { reply.with("X-Liveness", self.witnesses.to_string()) }
     }

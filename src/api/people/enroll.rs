@@ -2,16 +2,20 @@
 
 use serde_json::json;
 
-use super::super::camera::Person;
 use super::super::context::{Call, Service};
-use super::super::encoding::decode_base64;
 use super::super::error::{Error, Family, Kind};
 use super::super::form::Item;
+use super::super::pattern::content;
 use super::super::reply::Reply;
 use super::{id, now, person, refused};
-use crate::ops::Content;
 use crate::ops::settings::LivenessMode;
 use crate::people::{Enrolled, NewTemplate, PeopleError, Source};
+
+/// What a request asks of liveness; none if it does not.
+pub(super) fn asked(call: &Call) -> Option<String> {
+    let mode = call.ask.liveness;
+    (mode > LivenessMode::Off).then(|| mode.word().to_owned())
+}
 
 impl Service {
     pub(in crate::api) fn add_template(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
@@ -22,31 +26,24 @@ impl Service {
                 let what = "a body is not accepted with source=camera: the sample comes from the camera";
                 return Err(Error::new(Family::Pattern, Kind::Parameter, what));
             }
-            let Person { template, timing, witnesses } = self.person(call)?;
-            let mode = call.ask.liveness;
-            let liveness = (mode > LivenessMode::Off).then(|| mode.word().to_owned());
-            let reply = self.added(call, NewTemplate { template, source: Source::Camera, liveness })?;
-            let reply = reply.with("Server-Timing", timing);
-            return Ok(if witnesses.is_null() { reply } else { reply.with("X-Liveness", witnesses.to_string()) });
+            let seen = self.person(call)?;
+            let (template, source) = (seen.template.clone(), Source::Camera);
+            let reply = self.added(call, NewTemplate { template, source, liveness: asked(call) })?;
+            return Ok(seen.told(reply));
         }
-        let kind = if call.is_template { Kind::Template } else { Kind::Sample };
-        let encoded = |_| Error::new(Family::Pattern, kind, "the body is not base64");
-        let content: Content<'_> = match call.base64 {
-            false => Content::Sent(body),
-            true => decode_base64(body).map_err(encoded)?.into(),
-        };
         let (template, source) = match call.is_template {
             true => {
+                let bytes = content(call, body, Kind::Template)?;
                 let told = "X-Subject names somebody else than the path";
                 if call.subject.as_ref().is_some_and(|subject| subject != id.as_str()) {
                     return Err(Error::new(Family::Pattern, Kind::Parameter, told));
                 }
                 // What is bound to a person is opened for the one to whom it is added.
-                let subject = self.seals.is_bound(&content).then(|| id.to_string());
-                let item = Item { label: "the body".into(), subject, bytes: content };
+                let subject = self.seals.is_bound(&bytes).then(|| id.to_string());
+                let item = Item { label: "the body".into(), subject, bytes };
                 (self.template(call, &item)?, Source::Template)
             }
-            false => (self.samples(call, &[("", &content)])?.remove(0), Source::Picture),
+            false => (self.sample(call, body)?, Source::Picture),
         };
         self.added(call, NewTemplate { template, source, liveness: None })
     }

@@ -4,15 +4,13 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::camera::Person;
+use super::super::camera::{Person, no_body};
 use super::super::context::{Call, Service};
-use super::super::encoding::decode_base64;
-use super::super::error::{Error, Family, Kind};
+use super::super::error::Error;
 use super::super::reply::Reply;
 use super::super::text::raw;
+use super::enroll::asked;
 use super::{now, refused};
-use crate::ops::Content;
-use crate::ops::settings::LivenessMode;
 use crate::people::{Candidate, Identified, NewTemplate, PersonId, Profile, Source};
 
 #[derive(Serialize)]
@@ -54,28 +52,18 @@ fn named(profile: &Profile) -> Named<'_> {
 impl Service {
     pub(in crate::api) fn identify(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
         self.people()?.snapshot().map_err(refused)?;
-        let encoded = |_| Error::new(Family::Pattern, Kind::Sample, "the body is not base64");
-        let sample = match call.base64 {
-            false => Content::Sent(body),
-            true => decode_base64(body).map_err(encoded)?.into(),
-        };
-        let template = self.samples(call, &[("", &sample)])?.remove(0);
+        let template = self.sample(call, body)?;
         let found = self.people()?.identify(&template, now()).map_err(refused)?;
         Ok(self.identified(&found, Value::Null))
     }
 
     pub(in crate::api) fn camera_identify(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
-        if !body.is_empty() {
-            let what = "a body is not accepted: the sample comes from the camera; ask for liveness in the query";
-            return Err(Error::new(Family::Pattern, Kind::Parameter, what));
-        }
+        no_body(call, body)?;
         self.people()?.snapshot().map_err(refused)?;
         let Person { template, timing, witnesses } = self.person(call)?;
         let people = self.people()?;
         let found = people.identify(&template, now()).map_err(refused)?;
-        let mode = call.ask.liveness;
-        let liveness = (mode > LivenessMode::Off).then(|| mode.word().to_owned());
-        match people.renew(&found, NewTemplate { template, source: Source::Visit, liveness }, now()) {
+        match people.renew(&found, NewTemplate { template, source: Source::Visit, liveness: asked(call) }, now()) {
             Ok(true) => log::info!("a person known by the models of before got a template of the present ones"),
             Ok(false) => {}
             // Whoever it is, is it nevertheless.

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::super::query::{parameters, short, wrong};
 use crate::people::{Filter, PersonId, Tag};
 
 /// What a request says beside its body.
@@ -51,18 +52,9 @@ pub(in crate::api) fn parse(
         None | Some("*") => None,
         Some(text) => Some(tag(text).ok_or("If-Match must be the ETag of a person, such as \"3-1795949966854\"")?),
     };
-    let (mut given, mut others) = (vec![], vec![]);
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if !known.contains(&name) {
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(format!("the query has a parameter '{}'; this method takes {known}", short(name)));
-        }
-        if given.contains(&name) {
-            return Err(format!("the query has {name} twice"));
-        }
-        given.push(name);
-        let wrong = |must: &str| format!("{name} is '{}', and must be {must}", short(value));
+    let mut others = vec![];
+    for (name, value) in parameters(query, known)? {
+        let wrong = |must: &str| wrong(name, value, must);
         let text = || match percent_decode_str(&value.replace('+', " ")).decode_utf8() {
             Ok(text) if (1..=LONGEST).contains(&text.len()) => Ok(text.into_owned()),
             _ => Err(wrong("text of 1 to 256 bytes, percent-encoded")),
@@ -85,11 +77,11 @@ pub(in crate::api) fn parse(
             "replace" => call.replace = flag()?,
             "source" if value == "camera" => call.from_camera = true,
             "source" => return Err(wrong("camera")),
-            _ => others.push(pair),
+            _ => others.push(format!("{name}={value}")),
         }
     }
-    if !others.is_empty() && !call.from_camera && known.contains(&"source") {
-        return Err(format!("{} needs source=camera", short(others[0])));
+    if let Some(other) = others.first().filter(|_| !call.from_camera && known.contains(&"source")) {
+        return Err(format!("{} needs source=camera", short(other)));
     }
     Ok((call, others.join("&")))
 }
@@ -98,10 +90,6 @@ pub(in crate::api) fn parse(
 fn tag(text: &str) -> Option<Tag> {
     let (version, created_ms) = text.strip_prefix('"')?.strip_suffix('"')?.split_once('-')?;
     Some(Tag { version: version.parse().ok()?, created_ms: created_ms.parse().ok()? })
-}
-
-fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 /// Reads any text as the query of a request about people.

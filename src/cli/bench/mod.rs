@@ -146,16 +146,9 @@ fn row(name: &str, mut times: Vec<Duration>) {
 
 /// Comparisons a second, each up to its score, against a gallery as large as a 1:N request may send.
 fn compare(probe: &Template, comparator: &Comparator, runs: usize) -> Result<f64, Box<dyn Error>> {
-    let mut state = 1u32;
-    let mut noise = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        f64::from(state >> 8) / f64::from(1 << 24) - 0.5
-    };
-    let dimension = probe.dimension();
-    let mut gallery = Vec::with_capacity(GALLERY);
+    let (mut noise, mut gallery) = (Noise(1), Vec::with_capacity(GALLERY));
     for _ in 0..GALLERY {
-        let vector: Vec<f64> = (0..dimension).map(|_| noise()).collect();
-        gallery.push(Template::new(probe.model(), 0, &vector).map_err(|e| e.to_string())?);
+        gallery.push(noise.template(probe.model(), probe.dimension(), 0)?);
     }
     let start = thread_cpu_time();
     let mut best = None;
@@ -164,6 +157,20 @@ fn compare(probe: &Template, comparator: &Comparator, runs: usize) -> Result<f64
     }
     std::hint::black_box(best);
     Ok((runs * GALLERY) as f64 / (thread_cpu_time() - start).as_secs_f64())
+}
+
+/// A linear congruential generator.
+struct Noise(u32);
+
+impl Noise {
+    fn template(&mut self, model: u16, dimension: usize, quality: u8) -> Result<Template, String> {
+        let mut next = || {
+            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(self.0 >> 8) / f64::from(1 << 24) - 0.5
+        };
+        let vector: Vec<f64> = (0..dimension).map(|_| next()).collect();
+        Template::new(model, quality, &vector).map_err(|e| e.to_string())
+    }
 }
 
 /// What is read around each step, and its name.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::super::args::Bench;
-use super::{Clock, row, title};
+use super::{Clock, Noise, row, title};
 use crate::engine::{Decoding, Isa};
 use crate::face::{Comparator, Probe, Template};
 use crate::ops::Settings;
@@ -33,7 +33,7 @@ pub(in crate::cli) fn people(settings: &Settings, bench: &Bench) -> Result<(), B
             let mut noise = Noise(1);
             let count = PEOPLE * TEMPLATES;
             let mut some =
-                |count| (0..count).map(|_| noise.template(info.id, dimension)).collect::<Result<Vec<_>, _>>();
+                |count| (0..count).map(|_| noise.template(info.id, dimension, 100)).collect::<Result<Vec<_>, _>>();
             (some(count)?, some(PROBES)?)
         }
     };
@@ -92,18 +92,4 @@ fn read(path: &Path, model: u16, dimension: usize) -> Result<(Vec<Template>, Vec
     let mut all = bytes.chunks_exact(dimension).map(template).collect::<Result<Vec<_>, _>>()?;
     let probes = all.split_off(all.len().checked_sub(PROBES).filter(|rest| *rest > 0).ok_or("too few vectors")?);
     Ok((all, probes))
-}
-
-/// A linear congruential generator.
-struct Noise(u32);
-
-impl Noise {
-    fn template(&mut self, model: u16, dimension: usize) -> Result<Template, String> {
-        let mut next = || {
-            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            f64::from(self.0 >> 8) / f64::from(1 << 24) - 0.5
-        };
-        let vector: Vec<f64> = (0..dimension).map(|_| next()).collect();
-        Template::new(model, 100, &vector).map_err(|e| e.to_string())
-    }
 }

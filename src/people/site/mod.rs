@@ -156,13 +156,10 @@ impl Site {
     /// Makes all changes or none. No more than [`MOST_CHANGES`].
     pub(super) fn change(&self, changes: &[RecordChange<'_>], now: Timestamp) -> Result<(), Refusal> {
         let keys: Vec<String> = changes.iter().map(|change| self.person(change.id.as_str())).collect();
-        let swap = |(key, change): (&'_ String, &RecordChange<'_>)| {
-            (key.clone(), change.before.map(<[u8]>::to_vec), change.after.map(<[u8]>::to_vec))
-        };
-        let owned: Vec<_> = keys.iter().zip(changes).map(swap).collect();
-        let swaps: Vec<Swap<'_>> = owned
+        let swaps: Vec<Swap<'_>> = keys
             .iter()
-            .map(|(key, before, after)| Swap { key, before: before.as_deref(), after: after.as_deref() })
+            .zip(changes)
+            .map(|(key, change)| Swap { key, before: change.before, after: change.after })
             .collect();
         let deletes = changes.iter().any(|change| change.after.is_none());
         let lease = if deletes { Some(self.lease(DELETED_SECONDS).map_err(Refusal::Failed)?) } else { None };
