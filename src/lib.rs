@@ -20,6 +20,7 @@
 //! | [`engine`] | models, tract, int8; no faces |
 //! | [`face`] | detection, alignment, embedding, quality, templates, scores, liveness |
 //! | [`people`] | who is enrolled: records, store, search; no HTTP, no camera |
+//! | [`capture`] | a person from the camera: challenges, attacks, the lock after them |
 //! | [`gate`] | connections, TLS, HTTP framing, tokens, slots; no routes, no faces |
 //! | [`api`] | the contract: routes, codes, multipart, base64 |
 //! | [`cli`] | one file a command |
@@ -39,6 +40,8 @@
 pub mod api;
 #[forbid(unsafe_code)]
 pub mod camera;
+#[forbid(unsafe_code)]
+pub mod capture;
 #[forbid(unsafe_code)]
 pub mod cli;
 pub mod engine;

@@ -33,7 +33,7 @@ impl Service {
             Some(known) => parse(&route.values(&head.target), query(&head.target), known, head.header("If-Match"))
                 .map_err(|what| Error::new(route.family(), Kind::Parameter, what))?,
         };
-        let ask = CameraQuery::new(&self.camera_settings, &self.liveness, &self.limits);
+        let ask = CameraQuery::new(self.capturer.settings(), &self.liveness, &self.limits);
         let ask = match route.parameters() {
             None => ask,
             // Clients do not send a fragment, and it would not be read.

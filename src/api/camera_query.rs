@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use super::query::{parameters, wrong};
+use crate::capture::DEFAULT_THRESHOLD;
 use crate::ops::settings::LivenessMode;
 use crate::ops::{Limits, settings};
-
-/// The vendor's default threshold.
-pub(super) const DEFAULT_THRESHOLD: f64 = 0.5;
 
 /// The options that a request gives beside its body.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::body::Body;
 use super::budget::Budget;
-use super::camera::{Board, Language, LockOut};
+use super::camera::Language;
 use super::camera_query::CameraQuery;
 use super::error::{Error, Family, Kind};
 use super::health::Health;
@@ -15,7 +15,7 @@ use super::people::PeopleCall;
 use super::probe::Unwell;
 use super::reply::Reply;
 use super::route::Route;
-use crate::camera::Camera;
+use crate::capture::{Attempt, Capturer};
 use crate::engine::{self, Decoding, ModelInfo};
 use crate::face::{Comparator, Extractor, FacePipeline, Score, Sealer, Thresholds, start_workers};
 use crate::gate::{Gauges, InFlightRequest};
@@ -27,20 +27,17 @@ use crate::work::{Owner, Pool, WaitLimit};
 
 /// The API on top of the models. Shared by all threads that serve requests.
 pub struct Service {
-    pub(super) pool: Pool<Extractor>,
+    pub(super) pool: Arc<Pool<Extractor>>,
     pub(super) comparator: Comparator,
     thresholds: RwLock<Thresholds>,
     pub(super) limits: Limits,
     pub(super) model: u16,
     pub(super) dimension: usize,
-    pub(super) camera: Camera,
-    pub(super) camera_settings: settings::Camera,
+    pub(super) capturer: Arc<Capturer>,
     pub(super) liveness: settings::Liveness,
     pub(super) streams: Streams,
     pub(super) event_streams: Streams,
     pub(super) exports: Streams,
-    pub(super) board: Board,
-    pub(super) lock_out: Mutex<LockOut>,
     pub(super) shutdown: Shutdown,
     pub(super) seals: Arc<Sealer>,
     pub(super) people: Option<Arc<People>>,
@@ -113,6 +110,13 @@ impl Call {
         WaitLimit::new(until, &self.request.cancel)
     }
 
+    /// What it asks of a person before the camera.
+    pub(super) fn attempt(&self, best_shot: bool) -> Attempt<'_> {
+        let (owner, cancel) = (&self.request.owner, &self.request.cancel);
+        let CameraQuery { liveness: mode, threshold, wait, .. } = self.ask;
+        Attempt { mode, threshold, best_shot, wait, owner, cancel }
+    }
+
     /// An error if its request is cancelled: checked before each stage of the work.
     pub(super) fn is_awaited(&self) -> Result<(), Error> {
         match self.request.cancel.is_cancelled() {
@@ -157,21 +161,18 @@ impl Service {
             let started = std::thread::Builder::new().name("people of the site".into()).spawn(follow);
             started.map_err(|e| engine::Error::models(format!("no thread for the people of the site: {e}")))?;
         }
+        let pool = Arc::new(start_workers(&faces, settings.workers(), 2 * most_requests));
         Ok(Self {
-            pool: start_workers(&faces, settings.workers(), 2 * most_requests),
             comparator,
             thresholds: RwLock::new(thresholds(settings)),
             limits: settings.limits.clone(),
             model: info.id,
             dimension,
-            camera: Camera::start(&settings.camera, &settings.limits),
-            camera_settings: settings.camera.clone(),
+            capturer: Arc::new(Capturer::start(&settings.camera, &settings.limits, &pool)),
             liveness: settings.liveness.clone(),
             streams: Streams::default(),
             event_streams: Streams::default(),
             exports: Streams::default(),
-            board: Board::default(),
-            lock_out: Mutex::new(LockOut::new(Duration::from_secs(settings.camera.lock_out_s))),
             shutdown,
             budget: Budget::new(if seals.is_plain() { 0 } else { settings.limits.comparisons_per_minute }),
             seals,
@@ -180,6 +181,7 @@ impl Service {
             gauges: Arc::default(),
             trims: Mutex::new(heap::TrimSchedule::new(Instant::now())),
             health: Health::new(verdict),
+            pool,
             faces,
         })
     }

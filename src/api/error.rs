@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::capture;
 use crate::face;
 
 /// Which half of the contract an error belongs to.
@@ -132,8 +133,6 @@ pub struct Error {
     cause: Option<String>,
     /// Seconds until a retry is useful, if more than usual.
     retry_s: Option<u64>,
-    /// Why a challenge was not met, as a word.
-    reason: Option<&'static str>,
 }
 
 impl Family {
@@ -147,7 +146,7 @@ impl Family {
 impl Error {
     /// `detail` says what was wrong and, where it helps, what to do; it holds nothing of the payload.
     pub fn new(family: Family, kind: Kind, detail: impl Into<String>) -> Self {
-        Self { family, kind, detail: detail.into(), cause: None, retry_s: None, reason: None }
+        Self { family, kind, detail: detail.into(), cause: None, retry_s: None }
     }
 
     /// A fault of the service. The cause goes to the log with the request's id, not to the client.
@@ -165,8 +164,7 @@ impl Error {
             face::Error::Unusable(_) | face::Error::TooFewFrames { .. } => Kind::Unusable,
             face::Error::Challenge(ending) => {
                 let kind = if ending.is_attack() { CameraKind::Attack } else { CameraKind::Challenge };
-                let error = Self::new(Family::Pattern, Kind::Camera(kind), format!("{ending} ({})", ending.word()));
-                return Self { reason: Some(ending.word()), ..error };
+                return Self::new(Family::Pattern, Kind::Camera(kind), format!("{ending} ({})", ending.word()));
             }
             face::Error::Late | face::Error::NoMemory => Kind::Overloaded,
             face::Error::Engine(cause) => return Self::internal(Family::Pattern, cause.to_string()),
@@ -175,14 +173,28 @@ impl Error {
         Self::new(Family::Pattern, kind, detail)
     }
 
+    /// Why no person was captured, as an error of this family.
+    pub fn from_capture(error: capture::Error, family: Family) -> Self {
+        use capture::Error as Why;
+        let (retry_s, detail) = (error.retry_s(), error.to_string());
+        let kind = match error {
+            Why::NoFrames(_) => Kind::Camera(CameraKind::Absent),
+            Why::Busy(_) => Kind::Camera(CameraKind::Busy),
+            Why::Nobody => Kind::Camera(CameraKind::Nobody),
+            Why::NotLit => Kind::Camera(CameraKind::Attack),
+            Why::Unlit(_) => Kind::Camera(CameraKind::Challenge),
+            Why::LockedOut(_) => Kind::Camera(CameraKind::LockedOut),
+            Why::Uncalibrated => Kind::Parameter,
+            Why::Overloaded(_) | Why::Cancelled => Kind::Overloaded,
+            Why::Face(error) => return Self::from_face(&error, "").of(family),
+            Why::Internal(cause) => return Self::internal(family, cause),
+        };
+        Self { retry_s, ..Self::new(family, kind, detail) }
+    }
+
     /// The same in the given family.
     pub(super) fn of(self, family: Family) -> Self {
         Self { family, ..self }
-    }
-
-    /// The same, of a challenge that was not met for this reason, as a word.
-    pub(super) fn reasoned(self, reason: &'static str) -> Self {
-        Self { reason: Some(reason), ..self }
     }
 
     /// The same, with a retry after this many seconds.
@@ -193,11 +205,6 @@ impl Error {
     /// Seconds until a retry is useful, if more than usual.
     pub fn retry_s(&self) -> Option<u64> {
         self.retry_s
-    }
-
-    /// Why a challenge was not met, as a word.
-    pub(super) fn reason(&self) -> Option<&'static str> {
-        self.reason
     }
 
     /// The cause for the log, if it is a fault of the service.

@@ -41,7 +41,7 @@ impl Service {
         );
         text.histogram("faceplate_job_wait_seconds", "How long jobs waited for an inference worker.", &pool.waited);
         text.histogram("faceplate_job_seconds", "How long an inference worker took for a job.", &pool.worked);
-        let camera = self.camera.report();
+        let camera = self.capturer.camera().report();
         text.gauge(
             "faceplate_camera_on",
             "Whether the camera delivers frames.",
@@ -57,7 +57,7 @@ impl Service {
         text.line("faceplate_camera_frames_total", "", &camera.counts.frames);
         text.head("faceplate_camera_exposures_total", "counter", "Changes of the camera's exposure for a face.");
         text.line("faceplate_camera_exposures_total", "", &camera.counts.exposed);
-        let (attacks, locked) = self.attacks();
+        let (attacks, locked) = self.capturer.attacks();
         text.head("faceplate_camera_attacks_total", "counter", "Attack verdicts at the camera.");
         text.line("faceplate_camera_attacks_total", "", &attacks);
         text.gauge(

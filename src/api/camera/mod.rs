@@ -1,22 +1,17 @@
 //! Implements the camera's methods: those of the pattern and liveness families with the sample taken from the camera, and those that
 //! show the camera itself.
 //!
-//! A request that needs a person waits for one (`capture`); its options are in its query (`camera_query`).
+//! A request that needs a person waits for one ([`crate::capture`]); its options are in its query (`camera_query`).
 
-mod capture;
 mod challenge;
-mod frames;
 mod light;
-mod lock_out;
 mod preview;
 mod status;
 mod witnesses;
 
 use serde_json::Value;
 
-pub(super) use self::challenge::board::Board;
 pub(super) use self::challenge::words::Language;
-pub(super) use self::lock_out::LockOut;
 use self::witnesses::witnesses;
 use super::context::{Call, Service};
 use super::error::{CameraKind, Error, Family, Kind};
@@ -24,6 +19,7 @@ use super::form::FormValues;
 use super::liveness::{Submission, detect_reply, media_by_analysis};
 use super::multipart;
 use super::reply::Reply;
+use crate::capture::{Attempt, Captured};
 use crate::face::{PadResult, PadVerdict, Template};
 use crate::media::{self, Details};
 use crate::ops::settings::LivenessMode;
@@ -67,7 +63,7 @@ impl Service {
         let best_shot = submission.payload.analyses.iter().any(|a| a.best_shot);
         let mode = call.ask.liveness.max(LivenessMode::Required);
         let threshold = submission.payload.analyses.iter().map(|a| a.threshold).fold(1.0, f64::min);
-        let mut seen = self.capture_person(call, (mode, threshold), best_shot)?;
+        let mut seen = self.capture(&Attempt { mode, threshold, ..call.attempt(best_shot) }, call.route.family())?;
         let witnesses = witnesses(mode, &seen);
         let Some(PadVerdict { spoofing, frames, best_shot, .. }) = seen.capture.live.take() else {
             return Err(Error::internal(Family::Liveness, "liveness was not judged"));
@@ -78,10 +74,14 @@ impl Service {
         Ok(reply.with("Server-Timing", seen.server_timing()).with("X-Liveness", witnesses.to_string()))
     }
 
+    fn capture(&self, attempt: &Attempt<'_>, family: Family) -> Result<Captured, Error> {
+        self.capturer.capture(attempt).map_err(|error| Error::from_capture(error, family))
+    }
+
     /// The person before the camera, who must be live if that is required.
     pub(in crate::api) fn person(&self, call: &Call) -> Result<Person, Error> {
         let mode = call.ask.liveness;
-        let seen = self.capture_person(call, (mode, call.ask.threshold), false)?;
+        let seen = self.capture(&call.attempt(false), call.route.family())?;
         if mode > LivenessMode::Off && seen.capture.live.is_none() {
             return Err(Error::internal(call.route.family(), "liveness was not judged"));
         }

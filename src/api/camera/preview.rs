@@ -9,8 +9,8 @@ use embassy_futures::select::{Either, select};
 use super::super::context::{Call, RunningStream, Service};
 use super::super::error::{CameraKind, Error, Kind};
 use super::super::reply::Reply;
-use super::frames::{TakenFrame, no_frame, refused};
 use crate::camera::Lease;
+use crate::capture::{self, TakenFrame};
 use crate::face::Extractor;
 use crate::gate::InFlightRequest;
 use crate::media;
@@ -42,7 +42,9 @@ impl Service {
         let family = call.route.family();
         let _lease = self.first_frame(call)?;
         let job = self.picture(0);
-        match self.wait_for(call, job, &call.wait_limit(Instant::now() + self.limits.request_time()))? {
+        let limit = call.wait_limit(Instant::now() + self.limits.request_time());
+        let taken = self.capturer.wait_for(&call.request.owner, job, &limit);
+        match taken.map_err(|error| Error::from_capture(error, family))? {
             Some((_, Ok(jpeg))) => Ok(Reply::ok("image/jpeg", jpeg)),
             Some((_, Err(why))) => Err(Error::new(family, Kind::Camera(CameraKind::Absent), why)),
             None => {
@@ -64,16 +66,16 @@ impl Service {
     /// Switches the camera on and waits for a frame.
     fn first_frame(&self, call: &Call) -> Result<Lease, Error> {
         let family = call.route.family();
-        let lease = self.camera.lease();
+        let lease = self.capturer.camera().lease();
         match block_on(select(lease.newer(0), call.wait_limit(Instant::now() + call.ask.wait))) {
             Either::First(Ok(())) => Ok(lease),
-            Either::First(Err(fault)) => Err(refused(family, &fault)),
-            Either::Second(()) => Err(no_frame(family, lease.fault())),
+            Either::First(Err(fault)) => Err(Error::from_capture(fault.into(), family)),
+            Either::Second(()) => Err(Error::from_capture(capture::Error::no_frame(lease.fault()), family)),
         }
     }
 
     fn may_show(&self, call: &Call) -> Result<(), Error> {
-        match self.camera_settings.preview {
+        match self.capturer.settings().preview {
             true => Ok(()),
             false => {
                 Err(Error::new(call.route.family(), Kind::Camera(CameraKind::PreviewOff), "camera.preview is false"))
@@ -83,7 +85,7 @@ impl Service {
 
     /// A worker's job: the newest frame after number `after` as JPEG, if there is a fresh one.
     fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor, &Stop<'_>) -> Option<Picture> + Send + use<> {
-        let newest = self.frame_after(after);
+        let newest = self.capturer.frame_after(after);
         move |extractor: &mut Extractor, unwanted: &Stop<'_>| {
             let TakenFrame { number, frame, room: _room, .. } = newest(extractor, unwanted)?;
             Some((number, frame.map_err(|e| e.to_string()).and_then(|frame| media::to_jpeg(&frame))))

@@ -9,16 +9,16 @@ use crate::camera::Status;
 impl Service {
     /// Reports the state without switching the camera on.
     pub(in crate::api) fn camera_state(&self) -> Reply {
-        let report = self.camera.report();
+        let report = self.capturer.camera().report();
         let state = match &report.status {
-            Status::Off if self.camera_settings.device == "off" => "disabled",
+            Status::Off if self.capturer.settings().device == "off" => "disabled",
             Status::Off => "off",
             Status::Starting => "starting",
             Status::On => "on",
             Status::Failing(_) => "failing",
         };
         let counts = report.counts;
-        let (attacks, locked) = self.attacks();
+        let (attacks, locked) = self.capturer.attacks();
         let format = report.identity.as_ref().map(|identity| {
             json!({
                 "format": identity.layout.format.four_characters(),
@@ -40,7 +40,7 @@ impl Service {
             "stale": counts.stale,
             "opened": counts.opened,
             "failed": counts.failed,
-            "preview": self.camera_settings.preview,
+            "preview": self.capturer.settings().preview,
             "attacks": attacks,
             "locked_s": locked.map(|left| left.as_secs() + 1),
         }))

@@ -3,13 +3,12 @@
 use serde_json::{Value, json};
 
 use super::super::reply::hundredths;
-use super::capture::CapturedPerson;
-use super::challenge::words::Way;
-use super::light::LitFace;
+use super::light::told;
+use crate::capture::{Captured, Way};
 use crate::ops::settings::LivenessMode;
 
 /// What the witnesses of a capture said; null where liveness was not asked for.
-pub(super) fn witnesses(mode: LivenessMode, person: &CapturedPerson) -> Value {
+pub(super) fn witnesses(mode: LivenessMode, person: &Captured) -> Value {
     let capture = &person.capture;
     let Some(live) = &capture.live else { return Value::Null };
     let turns: Vec<_> = capture
@@ -27,7 +26,7 @@ pub(super) fn witnesses(mode: LivenessMode, person: &CapturedPerson) -> Value {
         "mode": mode.word(),
         "looks": { "confidence_spoofing": hundredths(live.spoofing.value()), "frames": live.frames },
         "beside": live.beside.map(|share| json!({ "moves_with_head": hundredths(share) })),
-        "light": person.light.as_ref().map(LitFace::told),
+        "light": person.light.as_ref().map(told),
         "turns": if mode < LivenessMode::Challenge { Value::Null } else { turns.into() },
     })
 }

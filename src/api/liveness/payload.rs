@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::api::camera_query::DEFAULT_THRESHOLD;
 use crate::api::text::quoted;
+use crate::capture::DEFAULT_THRESHOLD;
 use crate::face::Gesture;
 use crate::ops::{Limits, counted};
 

@@ -1,9 +1,8 @@
 //! Tells the pages before the camera what the running challenge asks for (`GET /v1/camera/challenge`): once as JSON, or as
 //! server-sent events (WHATWG HTML, section 9.2) where the request accepts those.
 //!
-//! It runs no challenge: that is [`capture`](super::capture).
+//! It runs no challenge: that is [`crate::capture`].
 
-pub(in crate::api) mod board;
 pub(in crate::api) mod words;
 
 pub use words::fuzz as fuzz_language;
@@ -14,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use self::board::Shown;
 use self::words::Language;
 use crate::api::context::{Call, RunningStream, Service};
 use crate::api::error::{Error, Kind};
 use crate::api::reply::{Reply, hundredths};
+use crate::capture::Shown;
 use crate::face::flash::STEP;
 use crate::gate::InFlightRequest;
 use crate::ops::shutdown::IDLE;
@@ -36,8 +35,8 @@ impl Service {
     pub(in crate::api) fn challenge(self: &Arc<Self>, call: &Call) -> Result<Reply, Error> {
         if !call.accepts_events {
             let now = Instant::now();
-            let (version, shown) = self.board.shown(now);
-            self.board.note_delivery(version, now);
+            let (version, shown) = self.capturer.board().shown(now);
+            self.capturer.board().note_delivery(version, now);
             return Ok(Reply::json(&described(shown.as_ref(), call.language, now)));
         }
         let Some(running) = self.event_streams.begin(STREAMS) else {
@@ -103,18 +102,18 @@ impl Events {
         let service = &self.service;
         while !service.shutdown.requested() && !self.reader.cancel.is_cancelled() && self.begun.elapsed() < LONGEST {
             let now = Instant::now();
-            let (version, shown) = service.board.shown(now);
+            let (version, shown) = service.capturer.board().shown(now);
             let news = Some((version, shown.is_some()));
             if self.known != news {
                 self.known = news;
-                service.board.note_delivery(version, now);
+                service.capturer.board().note_delivery(version, now);
                 let data = described(shown.as_ref(), self.language, now);
                 return Some(format!("event: challenge\ndata: {data}\n\n").into_bytes());
             }
             if self.written.elapsed() >= SIGN_OF_LIFE {
                 return Some(b":\n\n".to_vec());
             }
-            service.board.wait(version, IDLE);
+            service.capturer.board().wait(version, IDLE);
         }
         None
     }
@@ -134,7 +133,8 @@ impl Read for Events {
 
 #[cfg(test)]
 mod tests {
-    use super::words::{Instruction, Way};
+    use crate::capture::{Instruction, Way};
+
     use super::*;
 
     #[test]

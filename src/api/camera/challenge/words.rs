@@ -2,7 +2,7 @@
 //!
 //! A language is one entry of [`LANGUAGES`]: a test makes sure that it has all words.
 
-use crate::face::Direction;
+use crate::capture::Instruction;
 
 /// A language and its words.
 #[derive(Debug, PartialEq)]
@@ -17,67 +17,6 @@ pub(in crate::api) struct Language {
     light: &'static str,
     passed: &'static str,
     failed: &'static str,
-}
-
-/// What is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::api) enum Instruction {
-    /// Look at the camera and hold still.
-    Look,
-    /// Turn the head, as the person sees it.
-    Turn(Way),
-    /// Hold still while the screen changes its color.
-    Light,
-    /// It is over, and well.
-    Passed,
-    /// It is over.
-    Failed,
-}
-
-/// A direction as the person sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::api) enum Way {
-    /// To the left.
-    Left,
-    /// To the right.
-    Right,
-    /// Up.
-    Up,
-    /// Down.
-    Down,
-}
-
-impl Way {
-    /// The way of a head that turns so in the picture, which is not mirrored.
-    pub(in crate::api) fn of(direction: Direction) -> Self {
-        match direction {
-            Direction::Left => Self::Right,
-            Direction::Right => Self::Left,
-            Direction::Up => Self::Up,
-            Direction::Down => Self::Down,
-        }
-    }
-
-    /// What is said to have it taken.
-    pub(in crate::api) fn instruction(self) -> Instruction {
-        Instruction::Turn(self)
-    }
-}
-
-impl Instruction {
-    /// The word that programs read.
-    pub(in crate::api) fn code(self) -> &'static str {
-        match self {
-            Self::Look => "look_at_camera",
-            Self::Turn(Way::Left) => "turn_left",
-            Self::Turn(Way::Right) => "turn_right",
-            Self::Turn(Way::Up) => "look_up",
-            Self::Turn(Way::Down) => "look_down",
-            Self::Light => "hold_still",
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 /// All languages. The first is for those who read none of them.

@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 
 /// The verdicts that are remembered.
 #[derive(Debug)]
-pub(in crate::api) struct LockOut {
+pub(super) struct LockOut {
     /// Lock after the first verdict; zero for none at all. It doubles with each verdict that is remembered.
     first: Duration,
     remembered: u32,
@@ -28,12 +28,12 @@ pub(in crate::api) struct LockOut {
 
 impl LockOut {
     /// Without verdicts.
-    pub(in crate::api) fn new(first: Duration) -> Self {
+    pub(super) fn new(first: Duration) -> Self {
         Self { first, remembered: 0, since: None, until: None, attacks: 0 }
     }
 
     /// Counts an attack verdict; returns for how long the methods are locked.
-    pub(in crate::api) fn attack(&mut self, now: Instant) -> Duration {
+    pub(super) fn attack(&mut self, now: Instant) -> Duration {
         self.forget(now);
         self.since.get_or_insert(now);
         self.attacks += 1;
@@ -45,12 +45,12 @@ impl LockOut {
     }
 
     /// Time that the methods are still locked.
-    pub(in crate::api) fn left(&self, now: Instant) -> Option<Duration> {
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         self.until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
 
     /// Attack verdicts since the service started.
-    pub(in crate::api) fn attacks(&self) -> u64 {
+    pub(super) fn attacks(&self) -> u64 {
         self.attacks
     }
 

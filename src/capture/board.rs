@@ -1,17 +1,17 @@
-//! Holds what the running challenge asks for: written by the request that runs it, read by the pages that show it.
+//! Holds what the running challenge asks for: written by whoever runs it, read by the pages that show it.
 //!
 //! There is one camera and so one challenge at a time. It knows instructions and times, not what they are judged by.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::words::Instruction;
+use super::instruction::Instruction;
 use crate::face::Direction;
 use crate::face::flash::{STEPS, Schedule};
 
 /// The running challenge, or the last one.
 #[derive(Debug, Default)]
-pub(in crate::api) struct Board {
+pub struct Board {
     inner: Mutex<Inner>,
     changed: Condvar,
 }
@@ -32,18 +32,19 @@ struct Inner {
 
 /// What is shown to the person.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::api) struct Shown {
-    pub(in crate::api) instruction: Instruction,
+pub struct Shown {
+    /// What the person is asked to do, or how it ended.
+    pub instruction: Instruction,
     /// Number of the direction from 1, and how many there are; none before the first.
-    pub(in crate::api) step: Option<(usize, usize)>,
+    pub step: Option<(usize, usize)>,
     /// How far the head is, 0..1 of what is needed.
-    pub(in crate::api) progress: f64,
+    pub progress: f64,
     /// When the time for it is over.
-    pub(in crate::api) until: Option<Instant>,
+    pub until: Option<Instant>,
     /// Why it failed, as a word.
-    pub(in crate::api) reason: Option<&'static str>,
+    pub reason: Option<&'static str>,
     /// The colors that the screen shows from now on, one after the other, as `#rrggbb`.
-    pub(in crate::api) light: Option<[&'static str; STEPS]>,
+    pub light: Option<[&'static str; STEPS]>,
 }
 
 /// How long the end of a challenge is shown.
@@ -57,7 +58,7 @@ const SAME_TIME: Duration = Duration::from_millis(100);
 
 impl Shown {
     /// An instruction without more.
-    pub(in crate::api) fn new(instruction: Instruction) -> Self {
+    pub fn new(instruction: Instruction) -> Self {
         Self { instruction, step: None, progress: 0.0, until: None, reason: None, light: None }
     }
 
@@ -75,7 +76,7 @@ impl Shown {
 
 impl Board {
     /// Begins a challenge, unless one is running.
-    pub(in crate::api) fn begin(&self) -> Option<Running<'_>> {
+    pub fn begin(&self) -> Option<Running<'_>> {
         let mut inner = self.lock();
         if std::mem::replace(&mut inner.running, true) {
             return None;
@@ -87,7 +88,7 @@ impl Board {
     }
 
     /// What is shown at `now`, with the number of its version; none while no challenge is running.
-    pub(in crate::api) fn shown(&self, now: Instant) -> (u64, Option<Shown>) {
+    pub fn shown(&self, now: Instant) -> (u64, Option<Shown>) {
         let inner = self.lock();
         let is_over =
             !inner.running && inner.shown.as_ref().and_then(|shown| shown.until).is_none_or(|until| until <= now);
@@ -95,17 +96,17 @@ impl Board {
     }
 
     /// The directions of the last challenge.
-    pub(in crate::api) fn last(&self) -> Vec<Direction> {
+    pub fn last(&self) -> Vec<Direction> {
         self.lock().last.clone()
     }
 
     /// The colors of the last people.
-    pub(in crate::api) fn schedules(&self) -> Vec<Schedule> {
+    pub fn schedules(&self) -> Vec<Schedule> {
         self.lock().schedules.clone()
     }
 
     /// Notes that a page has got what is shown, of this version, at `now`: from then on it shows the colors in it.
-    pub(in crate::api) fn note_delivery(&self, version: u64, now: Instant) {
+    pub fn note_delivery(&self, version: u64, now: Instant) {
         let mut inner = self.lock();
         if inner.version == version && inner.shown.as_ref().is_some_and(|shown| shown.light.is_some()) {
             inner.delivered.get_or_insert(now);
@@ -115,7 +116,7 @@ impl Board {
     }
 
     /// Waits until something else than version `known` is shown, for `time` at the most.
-    pub(in crate::api) fn wait(&self, known: u64, time: Duration) {
+    pub fn wait(&self, known: u64, time: Duration) {
         let inner = self.lock();
         let _timed_out = self.changed.wait_timeout_while(inner, time, |inner| inner.version == known);
     }
@@ -127,16 +128,16 @@ impl Board {
 
 /// A running challenge; its drop is its end.
 #[derive(Debug)]
-pub(in crate::api) struct Running<'a>(&'a Board);
+pub struct Running<'a>(&'a Board);
 
 impl Running<'_> {
     /// Keeps the directions that are asked for, so that the next challenge has others.
-    pub(in crate::api) fn remember(&self, directions: &[Direction]) {
+    pub fn remember(&self, directions: &[Direction]) {
         self.0.lock().last = directions.to_vec();
     }
 
     /// Keeps the colors, so that those of the next `most` people are unlike them.
-    pub(in crate::api) fn remember_schedule(&self, schedule: Schedule, most: usize) {
+    pub fn remember_schedule(&self, schedule: Schedule, most: usize) {
         let mut inner = self.0.lock();
         inner.schedules.push(schedule);
         let more = inner.schedules.len().saturating_sub(most);
@@ -144,14 +145,14 @@ impl Running<'_> {
     }
 
     /// Waits until a page has got the colors that are shown; when that was.
-    pub(in crate::api) fn wait_until_delivered(&self, time: Duration) -> Option<Instant> {
+    pub fn wait_until_delivered(&self, time: Duration) -> Option<Instant> {
         let inner = self.0.lock();
         let waited = self.0.changed.wait_timeout_while(inner, time, |inner| inner.delivered.is_none());
         waited.unwrap_or_else(PoisonError::into_inner).0.delivered
     }
 
     /// Shows something else.
-    pub(in crate::api) fn show(&self, shown: Shown) {
+    pub fn show(&self, shown: Shown) {
         let mut inner = self.0.lock();
         if inner.shown.as_ref().is_some_and(|before| before.is_like(&shown)) {
             return;
@@ -163,7 +164,7 @@ impl Running<'_> {
     }
 
     /// Shows how it ended, for a while.
-    pub(in crate::api) fn end(self, reason: Option<&'static str>, now: Instant) {
+    pub fn end(self, reason: Option<&'static str>, now: Instant) {
         let instruction = if reason.is_none() { Instruction::Passed } else { Instruction::Failed };
         self.show(Shown { reason, until: Some(now + ENDED), ..Shown::new(instruction) });
     }
@@ -183,7 +184,7 @@ impl Drop for Running<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::words::Way;
+    use super::super::instruction::Way;
     use super::*;
 
     #[test]
