@@ -21,6 +21,8 @@
 //! | [`face`] | detection, alignment, embedding, quality, templates, scores, liveness |
 //! | [`people`] | who is enrolled: records, store, search; no HTTP, no camera |
 //! | [`capture`] | a person from the camera: challenges, attacks, the lock after them |
+//! | [`events`] | what happened: envelope, journal, whoever waits for the next |
+//! | [`door`] | a state machine, schedules, claims, and the lines of the hardware |
 //! | [`gate`] | connections, TLS, HTTP framing, tokens, slots; no routes, no faces |
 //! | [`api`] | the contract: routes, codes, multipart, base64 |
 //! | [`cli`] | one file a command |
@@ -44,7 +46,11 @@ pub mod camera;
 pub mod capture;
 #[forbid(unsafe_code)]
 pub mod cli;
+#[forbid(unsafe_code)]
+pub mod door;
 pub mod engine;
+#[forbid(unsafe_code)]
+pub mod events;
 #[forbid(unsafe_code)]
 pub mod face;
 #[forbid(unsafe_code)]

@@ -5,6 +5,7 @@ use super::camera_query::CameraQuery;
 use super::content_type::ContentType;
 use super::context::{Call, Service};
 use super::error::{Error, Family, Kind};
+use super::events::{EventsCall, parse as parse_events};
 use super::form::FormValues;
 use super::multipart;
 use super::people::{LINES, PeopleCall, parse};
@@ -34,12 +35,18 @@ impl Service {
                 .map_err(|what| Error::new(route.family(), Kind::Parameter, what))?,
         };
         let ask = CameraQuery::new(self.capturer.settings(), &self.liveness, &self.limits);
+        let events = match route.parameters().filter(|_| route.is_of_events()) {
+            None => EventsCall::default(),
+            Some(known) => parse_events(query(&head.target), known)
+                .map_err(|what| Error::new(route.family(), Kind::Parameter, what))?,
+        };
         let ask = match route.parameters() {
             None => ask,
             // Clients do not send a fragment, and it would not be read.
             Some(_) if head.target.contains('#') => {
                 return Err(Error::new(route.family(), Kind::Parameter, "the target has a fragment"));
             }
+            Some(_) if route.is_of_events() => ask,
             Some(known) => ask
                 .read(&camera_query, known, &self.limits)
                 .map_err(|what| Error::new(route.family(), Kind::Parameter, what))?,
@@ -84,8 +91,23 @@ impl Service {
             let essence = range.split(';').next().unwrap_or_default();
             essence.trim().eq_ignore_ascii_case("text/event-stream")
         });
+        let last_event = head.header("Last-Event-ID").and_then(|id| id.trim().parse().ok());
         let (request, body) = Default::default();
-        Ok(Call { route, base64, boundary, ask, people, is_template, request, body, subject, language, accepts_events })
+        Ok(Call {
+            route,
+            base64,
+            boundary,
+            ask,
+            people,
+            is_template,
+            request,
+            body,
+            subject,
+            language,
+            accepts_events,
+            events,
+            last_event,
+        })
     }
 
     /// The parts of an admitted request's form.

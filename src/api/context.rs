@@ -1,6 +1,6 @@
 //! Holds what all methods share: models, workers, camera, settings in force, counters; and a request whose head was accepted.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -9,6 +9,7 @@ use super::budget::Budget;
 use super::camera::Language;
 use super::camera_query::CameraQuery;
 use super::error::{Error, Family, Kind};
+use super::events::EventsCall;
 use super::health::Health;
 use super::metrics::Metrics;
 use super::people::PeopleCall;
@@ -16,13 +17,16 @@ use super::probe::Unwell;
 use super::reply::Reply;
 use super::route::Route;
 use crate::capture::{Attempt, Capturer};
+use crate::door::{Door, Parts};
 use crate::engine::{self, Decoding, ModelInfo};
+use crate::events::{self, Journal};
 use crate::face::{Comparator, Extractor, FacePipeline, Score, Sealer, Thresholds, start_workers};
 use crate::gate::{Gauges, InFlightRequest};
 use crate::ops::memory::Reserved;
+use crate::ops::settings::DoorMode;
 use crate::ops::shutdown::Shutdown;
 use crate::ops::{Limits, Settings, counted, heap, settings};
-use crate::people::{People, Previous};
+use crate::people::{Changed, People, Previous};
 use crate::work::{Owner, Pool, WaitLimit};
 
 /// The API on top of the models. Shared by all threads that serve requests.
@@ -37,10 +41,15 @@ pub struct Service {
     pub(super) liveness: settings::Liveness,
     pub(super) streams: Streams,
     pub(super) event_streams: Streams,
+    pub(super) journal_streams: Streams,
     pub(super) exports: Streams,
     pub(super) shutdown: Shutdown,
     pub(super) seals: Arc<Sealer>,
     pub(super) people: Option<Arc<People>>,
+    pub(super) journal: Arc<Journal>,
+    pub(super) door: Option<Arc<Door>>,
+    door_mode: DoorMode,
+    has_tokens: AtomicBool,
     pub(super) budget: Budget,
     pub(super) metrics: Metrics,
     pub(super) gauges: Arc<Gauges>,
@@ -94,6 +103,10 @@ pub struct Call {
     pub(super) language: &'static Language,
     /// Whether it accepts server-sent events.
     pub(super) accepts_events: bool,
+    /// What it says of events in its query.
+    pub(super) events: EventsCall,
+    /// The last event that it has got.
+    pub(super) last_event: Option<u64>,
 }
 
 /// Owner of a self-test's job: the service itself.
@@ -162,16 +175,46 @@ impl Service {
             started.map_err(|e| engine::Error::models(format!("no thread for the people of the site: {e}")))?;
         }
         let pool = Arc::new(start_workers(&faces, settings.workers(), 2 * most_requests));
+        let capturer = Arc::new(Capturer::start(&settings.camera, &settings.limits, &pool));
+        let journal = Arc::new(Journal::open(&settings.events, &settings.device(), &seals));
+        if let Some(people) = &people {
+            let journal = Arc::clone(&journal);
+            people.observe(Box::new(move |id, changed| {
+                let kind = match changed {
+                    Changed::Enrolled => events::Kind::PersonEnrolled,
+                    Changed::Updated => events::Kind::PersonChanged,
+                    Changed::Deleted => events::Kind::PersonDeleted,
+                };
+                journal.append(kind, events::Details::of(id), jiff::Timestamp::now());
+            }));
+        }
+        journal.append(events::Kind::DeviceStarted, events::Details::default(), jiff::Timestamp::now());
+        let parts = people.clone().map(|people| Parts {
+            capturer: Arc::clone(&capturer),
+            people,
+            journal: Arc::clone(&journal),
+            shutdown: shutdown.clone(),
+            approved: Score::new(settings.decision.approved),
+            threshold: settings.liveness.most_threshold,
+        });
+        let door = parts.filter(|_| settings.door.is_there()).map(|parts| Door::start(&settings.door, parts));
+        let door =
+            door.transpose().map_err(|why| engine::Error::models(format!("the door can't be started: {why}")))?;
         Ok(Self {
             comparator,
             thresholds: RwLock::new(thresholds(settings)),
             limits: settings.limits.clone(),
             model: info.id,
             dimension,
-            capturer: Arc::new(Capturer::start(&settings.camera, &settings.limits, &pool)),
+            capturer,
+            journal,
+            door,
+            door_mode: settings.door.mode,
+            has_tokens: AtomicBool::new(!settings.access.tokens.is_empty()),
             liveness: settings.liveness.clone(),
             streams: Streams::default(),
             event_streams: Streams::default(),
+            journal_streams: Streams::default(),
             exports: Streams::default(),
             shutdown,
             budget: Budget::new(if seals.is_plain() { 0 } else { settings.limits.comparisons_per_minute }),
@@ -194,6 +237,17 @@ impl Service {
     /// Applies the settings that can change while the service runs: the score thresholds.
     pub fn reload(&self, settings: &Settings) {
         *self.thresholds.write().unwrap_or_else(PoisonError::into_inner) = thresholds(settings);
+        self.has_tokens.store(!settings.access.tokens.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Whether clients need a token.
+    pub(super) fn has_tokens(&self) -> bool {
+        self.has_tokens.load(Ordering::Relaxed)
+    }
+
+    /// Whether the door may recognize people: what that needs was checked with the settings.
+    pub(super) fn door_can_recognize(&self) -> bool {
+        self.door_mode != DoorMode::Off
     }
 
     /// Whether the last self-test of the models passed.
@@ -217,13 +271,21 @@ impl Service {
 
     /// Closes what has to be closed at the end of the service.
     pub fn close(&self) {
+        if let Some(door) = &self.door {
+            door.close();
+        }
         if let Some(people) = &self.people {
             people.close();
         }
+        self.journal.append(events::Kind::DeviceStopped, events::Details::default(), jiff::Timestamp::now());
+        self.journal.close();
     }
 
     /// An error if an inference worker is stuck: at one job for twice the time that a request has, though all jobs check for their end.
     pub fn stuck(&self) -> Result<(), Unwell> {
+        if let Some(late) = self.door.as_ref().and_then(|door| door.stuck()) {
+            return Err(Unwell::Stuck(late));
+        }
         let (longest, most) = (self.pool.longest(), 2 * self.limits.request_time());
         if longest <= most { Ok(()) } else { Err(Unwell::Stuck(longest)) }
     }

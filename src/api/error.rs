@@ -50,6 +50,8 @@ pub enum Kind {
     Camera(CameraKind),
     /// The people who are enrolled.
     People(PeopleKind),
+    /// The door, and what happened at it.
+    Door(DoorKind),
     /// Client: rejected by the gate.
     Gate(GateKind),
     /// Policy: too much load.
@@ -109,6 +111,25 @@ pub enum PeopleKind {
     Import,
     /// Service: the people of the site can't be reached.
     Site,
+}
+
+/// Why something at the door was not done: our own codes as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DoorKind {
+    /// Policy: there is none.
+    Absent,
+    /// Policy: it must not be done without a token, and there are none.
+    Unguarded,
+    /// Service: the lock was not opened.
+    Shut,
+    /// Policy: not in the present mode.
+    Off,
+    /// Client: a credential or an id that is nobody's.
+    Unknown,
+    /// Policy: wrong credentials have locked claims.
+    LockedOut,
+    /// Service: the events that are kept can't be read.
+    Events,
 }
 
 /// Why the gate rejected a request.
@@ -179,7 +200,7 @@ impl Error {
         let (retry_s, detail) = (error.retry_s(), error.to_string());
         let kind = match error {
             Why::NoFrames(_) => Kind::Camera(CameraKind::Absent),
-            Why::Busy(_) => Kind::Camera(CameraKind::Busy),
+            Why::Busy(_) | Why::Occupied => Kind::Camera(CameraKind::Busy),
             Why::Nobody => Kind::Camera(CameraKind::Nobody),
             Why::NotLit => Kind::Camera(CameraKind::Attack),
             Why::Unlit(_) => Kind::Camera(CameraKind::Challenge),
@@ -222,6 +243,7 @@ impl Error {
         match self.kind {
             Kind::UnknownPath => 404,
             Kind::People(kind) => kind.status(),
+            Kind::Door(kind) => kind.entry().0,
             Kind::BodyTooLarge { .. } => 413,
             Kind::ContentEncoding => 415,
             Kind::Internal => 500,
@@ -276,6 +298,7 @@ impl Error {
             (Liveness, Kind::Camera(kind)) => (kind.codes().1, kind.codes().2),
             (_, Kind::Gate(kind)) => kind.entry(self.family),
             (_, Kind::People(kind)) => kind.entry(),
+            (_, Kind::Door(kind)) => (kind.entry().1, kind.entry().2),
             (Pattern, Kind::UnknownPath | Kind::Parameter | Kind::ContentEncoding) => ("BPE-002006", "Invalid request"),
             (Pattern, Kind::Unusable) => ("BPE-003001", "Failed to retrieve the biometric template"),
             (Pattern, Kind::NoFace) => ("BPE-003002", "The biometric sample is missing face"),
@@ -307,6 +330,21 @@ impl GateKind {
             Self::LockedOut => ("BPE-005003", "LDE-005003", "Locked out"),
         };
         (if family == Family::Pattern { pattern } else { liveness }, wording)
+    }
+}
+
+impl DoorKind {
+    /// The status, the code and the wording.
+    fn entry(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::Absent => (404, "BPE-007001", "There is no door here"),
+            Self::Unguarded => (403, "BPE-007002", "The door needs a token"),
+            Self::Shut => (503, "BPE-007003", "The lock was not opened"),
+            Self::Off => (409, "BPE-007004", "Not in the present mode of the door"),
+            Self::Unknown => (404, "BPE-007005", "Unknown credential or person"),
+            Self::LockedOut => (429, "BPE-007006", "Claims are locked"),
+            Self::Events => (503, "BPE-007007", "The stored events can't be read"),
+        }
     }
 }
 

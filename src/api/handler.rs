@@ -127,6 +127,10 @@ impl Route {
             Self::Extract | Self::Compare | Self::Verify | Self::ExtractAndCompare => Class::Inference,
             Self::CompareN | Self::VerifyN | Self::ExtractAndCompareN | Self::Join => Class::Inference,
             Self::CameraIdentify => Class::Camera,
+            Self::Door | Self::DoorOpen | Self::DoorMode | Self::DoorClaim => Class::Probe,
+            // A stream holds its thread for long, as those of the camera do.
+            Self::EventStream => Class::Camera,
+            Self::Events | Self::Credentials => Class::Inference,
             Self::Identify | Self::TemplateAdd => Class::Inference,
             // They take little of the processor, but may wait for a disk.
             Self::People | Self::PersonCreate | Self::PeopleExport | Self::PeopleImport => Class::Inference,
@@ -157,6 +161,9 @@ impl Route {
             Self::LivenessDetect => Some(Scope::Liveness),
             Self::Compare | Self::CompareN => Some(Scope::Compare),
             Self::CameraIdentify => Some(Scope::People),
+            Self::DoorClaim => Some(Scope::Claim),
+            _ if self.path().starts_with("/v1/door") => Some(Scope::Door),
+            _ if self.is_of_events() => Some(Scope::Events),
             _ if self.path().starts_with("/v1/camera") => Some(Scope::Camera),
             _ if self.is_of_people() => Some(Scope::People),
             _ => Some(Scope::Pattern),

@@ -13,8 +13,10 @@ mod context;
 #[cfg(test)]
 mod described;
 mod dispatch;
+mod door;
 mod encoding;
 mod error;
+mod events;
 mod form;
 mod gauges;
 mod handler;
@@ -29,6 +31,7 @@ mod query;
 mod reply;
 mod route;
 mod server;
+mod sse;
 mod text;
 
 pub use camera::fuzz_language;
@@ -36,7 +39,8 @@ pub use camera_query::fuzz as fuzz_query;
 pub use content_type::ContentType;
 pub use context::Service;
 pub use encoding::{decode_base64, encode_base64, fuzz as fuzz_base64};
-pub use error::{CameraKind, Error, Family, GateKind, Kind, PeopleKind};
+pub use error::{CameraKind, DoorKind, Error, Family, GateKind, Kind, PeopleKind};
+pub use events::fuzz_events_query;
 pub use people::{fuzz_people_lines, fuzz_people_query};
 pub use probe::{Unwell, probe};
 pub use reply::Reply;

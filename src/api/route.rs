@@ -80,6 +80,20 @@ pub enum Route {
     TemplateAdd,
     /// `DELETE /v1/people/{id}/templates/{number}`
     TemplateDelete,
+    /// `PUT /v1/people/{id}/credentials`
+    Credentials,
+    /// `GET /v1/door`
+    Door,
+    /// `POST /v1/door/open`
+    DoorOpen,
+    /// `POST /v1/door/mode`
+    DoorMode,
+    /// `POST /v1/door/claim`
+    DoorClaim,
+    /// `GET /v1/events`
+    Events,
+    /// `GET /v1/events/stream`
+    EventStream,
 }
 
 /// The content types that a route accepts.
@@ -107,7 +121,7 @@ pub(super) enum Accepts {
 
 impl Route {
     /// All routes.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 44] = [
         Self::Version,
         Self::OpenApi,
         Self::Alive,
@@ -145,6 +159,13 @@ impl Route {
         Self::Deletion,
         Self::TemplateAdd,
         Self::TemplateDelete,
+        Self::Credentials,
+        Self::Door,
+        Self::DoorOpen,
+        Self::DoorMode,
+        Self::DoorClaim,
+        Self::Events,
+        Self::EventStream,
     ];
 
     /// Its path. What stands in braces is any text without a slash.
@@ -184,13 +205,20 @@ impl Route {
             Self::Deletion => "/v1/people/{id}/deletion",
             Self::TemplateAdd => "/v1/people/{id}/templates",
             Self::TemplateDelete => "/v1/people/{id}/templates/{number}",
+            Self::Credentials => "/v1/people/{id}/credentials",
+            Self::Door => "/v1/door",
+            Self::DoorOpen => "/v1/door/open",
+            Self::DoorMode => "/v1/door/mode",
+            Self::DoorClaim => "/v1/door/claim",
+            Self::Events => "/v1/events",
+            Self::EventStream => "/v1/events/stream",
         }
     }
 
     /// Its verb. Where it is `GET`, `HEAD` is answered as well.
     pub fn method(self) -> &'static str {
         match self {
-            Self::PersonUpdate => "PUT",
+            Self::PersonUpdate | Self::Credentials => "PUT",
             Self::PersonDelete | Self::TemplateDelete => "DELETE",
             _ if self.accepts() == Accepts::Nothing => "GET",
             _ => "POST",
@@ -214,6 +242,9 @@ impl Route {
             Self::Alive | Self::Ready | Self::Metrics => Accepts::Nothing,
             Self::Camera | Self::CameraChallenge | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
             Self::People | Self::PeopleExport | Self::Person | Self::Deletion => Accepts::Nothing,
+            Self::Door | Self::Events | Self::EventStream => Accepts::Nothing,
+            Self::DoorOpen => Accepts::NoSample,
+            Self::DoorMode | Self::DoorClaim | Self::Credentials => Accepts::Json,
             Self::CameraExtract | Self::CameraLight | Self::CameraIdentify => Accepts::NoSample,
             Self::PersonDelete | Self::TemplateDelete => Accepts::NoSample,
             Self::PersonCreate | Self::PersonUpdate => Accepts::Json,
@@ -242,6 +273,8 @@ impl Route {
             Self::CameraDetect => Some(&["liveness", "deadline_ms"]),
             Self::CameraFrame | Self::CameraLight => Some(&["deadline_ms"]),
             Self::CameraStream | Self::CameraChallenge => Some(&[]),
+            Self::Events => Some(&["after", "limit", "format"]),
+            Self::EventStream | Self::Door | Self::DoorOpen | Self::DoorMode | Self::DoorClaim => Some(&[]),
             Self::People => Some(&["after", "limit", "group", "text"]),
             Self::PeopleExport => Some(&["id"]),
             Self::PeopleImport => Some(&["replace"]),
@@ -259,6 +292,11 @@ impl Route {
     /// Whether it is one of the methods of people.
     pub(super) fn is_of_people(self) -> bool {
         self.path().starts_with("/v1/people")
+    }
+
+    /// Whether it is one of the methods of events.
+    pub(super) fn is_of_events(self) -> bool {
+        self.path().starts_with("/v1/events")
     }
 
     /// The route of a request target, if possible one with this verb.

@@ -53,8 +53,7 @@ impl Capturer {
 
     /// Begins a challenge, unless one is under way.
     pub(super) fn begin_challenge(&self) -> Result<Running<'_>, Error> {
-        let busy = || Error::Busy("another request's challenge is under way; try again".into());
-        self.board.begin().ok_or_else(busy)
+        self.board.begin().ok_or(Error::Occupied)
     }
 
     /// An error while attack verdicts have locked the camera.

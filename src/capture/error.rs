@@ -12,8 +12,10 @@ use crate::ops::counted;
 pub enum Error {
     /// Service: the camera sends no frames.
     NoFrames(String),
-    /// Service: another program uses the camera, or another challenge is under way.
+    /// Service: another program uses the camera.
     Busy(String),
+    /// Another challenge is under way.
+    Occupied,
     /// Person: none came in time.
     Nobody,
     /// Person: its face gave no result; attacks on challenges are among these.
@@ -83,6 +85,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoFrames(why) | Self::Busy(why) | Self::Internal(why) => f.write_str(why),
+            Self::Occupied => f.write_str("another request's challenge is under way; try again"),
             Self::Nobody => f.write_str("no face came before the camera in time"),
             Self::Face(face::Error::Challenge(ending)) => write!(f, "{ending} ({})", ending.word()),
             Self::Face(error) => error.fmt(f),

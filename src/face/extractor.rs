@@ -277,6 +277,11 @@ impl Extractor {
         Ok((self.template(&frame, face, NEVER)?, several))
     }
 
+    /// Whether a frame may show a face of somebody upright: the cheapest search, for frames that are looked at all the time.
+    pub fn sees_somebody(&mut self, frame: &Frame) -> Result<bool, Error> {
+        Ok(!self.detector.detect_coarse(frame)?.is_empty())
+    }
+
     /// The most central face in a frame, as the first detection finds it.
     pub fn central(&mut self, frame: &Frame) -> Result<Face, Error> {
         most_central(&self.detector.find(frame)?, frame).ok_or(Error::NoFace)

@@ -1,6 +1,7 @@
 //! Operations support: limits, the budget of memory, settings, log lines, signals, the service manager, random bits, hexadecimal digits,
 //! numbers in sentences. Nothing here depends on faces or requests.
 
+pub mod clock;
 mod counted;
 pub mod date;
 mod elapsed;

@@ -58,6 +58,30 @@ impl People {
         Ok(found)
     }
 
+    /// Tells whether a template is of the person who is named (1:1), whose score must reach `approved`.
+    pub fn verify(
+        &self,
+        id: &PersonId,
+        template: &Template,
+        approved: Score,
+        now: Timestamp,
+    ) -> Result<Identified, PeopleError> {
+        let (snapshot, now) = (self.snapshot()?, self.no_earlier(now));
+        let profile = Arc::clone(snapshot.get(id).ok_or(PeopleError::Unknown)?);
+        let templates = snapshot.templates_of(id);
+        let score = templates.iter().map(self.comparator.scores_of(template)).max();
+        let score = score.unwrap_or_else(|| Score::new(0.0));
+        let (decision, reason) = match (score >= approved, profile.is_valid(now)) {
+            (true, true) => (Decision::Approved, None),
+            (true, false) => (Decision::Declined, Some("not_valid")),
+            (false, _) => (Decision::Declined, Some("unknown")),
+        };
+        let person = (decision == Decision::Approved || reason == Some("not_valid")).then_some(profile);
+        let (templates, candidates, margin) = (templates.len(), vec![], score);
+        let (bar, by_previous) = (Some(approved), false);
+        Ok(Identified { decision, person, score, margin, candidates, bar, templates, reason, by_previous })
+    }
+
     /// The decision for what was found; `others` are templates of another model that are compared as well, and count for the bar.
     fn decided(&self, found: Searched, comparator: &Comparator, others: usize, now: Timestamp) -> Identified {
         let Searched { candidates, templates } = found;

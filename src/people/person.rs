@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::credential::{CREDENTIALS, Credential};
 use crate::ops::SecretBytes;
 
 /// Most bytes of a name: the longest of which a registry office knows have some 200.
@@ -74,6 +75,9 @@ pub struct Profile {
     pub changed: Timestamp,
     /// Its templates.
     pub templates: Vec<TemplateInfo>,
+    /// What it has beside its face.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<Credential>,
 }
 
 /// A state of a person, as its ETag tells: the version, and the time of the enrollment in milliseconds, since an id may be given again.
@@ -205,6 +209,7 @@ impl Draft {
             created: now,
             changed: now,
             templates: vec![],
+            credentials: vec![],
         };
         Person { profile: fresh.changed_to(self, now), templates: vec![] }
     }
@@ -265,6 +270,9 @@ impl Profile {
         }
         if self.templates.iter().any(|t| !(1..=MOST_NUMBER).contains(&t.number)) {
             return Err("a template has an impossible number".into());
+        }
+        if self.credentials.len() > CREDENTIALS || !self.credentials.iter().all(Credential::is_whole) {
+            return Err("a credential is impossible, or there are too many".into());
         }
         let mut numbers: Vec<u32> = self.templates.iter().map(|t| t.number).collect();
         numbers.sort_unstable();

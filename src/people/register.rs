@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::credential::Credential;
 use super::error::PeopleError;
 use super::gallery::{Gallery, Replacement, Snapshot};
 use super::person::{Draft, Person, PersonId, Profile, Source, TEMPLATES, Tag, TemplateInfo};
@@ -40,6 +41,21 @@ pub struct People {
     /// When the site was last reached before this start, by the clock of the system.
     pub(super) last_reached: RwLock<Option<Timestamp>>,
     pub(super) started: Instant,
+    observer: OnceLock<Observer>,
+}
+
+/// Is told of each change that was made here, once it is durable.
+pub type Observer = Box<dyn Fn(&PersonId, Changed) + Send + Sync>;
+
+/// What was done to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It was enrolled.
+    Enrolled,
+    /// It, or a template of it, was changed.
+    Updated,
+    /// It was deleted.
+    Deleted,
 }
 
 /// The model of before, and whom it alone can identify.
@@ -112,9 +128,15 @@ impl People {
             store_id: RwLock::new(format!("{:032x}", crate::ops::random())),
             last_reached: RwLock::new(None),
             started: Instant::now(),
+            observer: OnceLock::new(),
         };
         people.load(&mut people.lock());
         Ok(Some(people))
+    }
+
+    /// Has `observer` told of each change from now on, if nobody is told yet.
+    pub fn observe(&self, observer: Observer) {
+        let _there_is_one = self.observer.set(observer);
     }
 
     /// The people as they are now.
@@ -235,6 +257,28 @@ impl People {
         self.write(&mut writer, Person { profile: profile.next(now), templates }, true)
     }
 
+    /// Keeps these credentials of a person, and no others.
+    pub fn set_credentials(
+        &self,
+        id: &PersonId,
+        credentials: Vec<Credential>,
+        tag: Option<Tag>,
+        now: Timestamp,
+    ) -> Result<Arc<Profile>, PeopleError> {
+        let mut writer = self.lock_soon()?;
+        let Person { mut profile, templates } = self.stored(&writer, id, tag)?;
+        profile.credentials = credentials;
+        // Those that are gone must not stay in the file.
+        self.write(&mut writer, Person { profile: profile.next(now), templates }, true)
+    }
+
+    /// The person with this credential; none if nobody has it, or if more than one has.
+    pub fn by_credential(&self, text: &str) -> Result<Option<Arc<Profile>>, PeopleError> {
+        let snapshot = self.snapshot()?;
+        let mut found = snapshot.people().filter(|profile| profile.credentials.iter().any(|one| one.is(text)));
+        Ok(found.next().filter(|_| found.next().is_none()).cloned())
+    }
+
     /// The templates of a person that are of the present model.
     pub fn templates_of(&self, id: &PersonId) -> Result<Vec<Template>, PeopleError> {
         let snapshot = self.snapshot()?;
@@ -343,7 +387,11 @@ impl People {
         }
         let kind = Kind { deletes, site: None };
         self.keep(writer, &changes, kind)?;
+        let told: Vec<_> = people.iter().map(|(id, person)| (id.clone(), changed(person.as_ref()))).collect();
         self.show(people, false);
+        if let Some(observer) = self.observer.get() {
+            told.iter().for_each(|(id, what)| observer(id, *what));
+        }
         Ok(())
     }
 
@@ -397,6 +445,15 @@ impl People {
             (id, shown.map(|(templates, profile)| (profile, templates)))
         });
         put(&self.gallery, now.collect(), comparator, all);
+    }
+}
+
+/// What a change does, by the person that is there afterwards.
+fn changed(person: Option<&Person>) -> Changed {
+    match person {
+        None => Changed::Deleted,
+        Some(person) if person.profile.version == 1 => Changed::Enrolled,
+        Some(_) => Changed::Updated,
     }
 }
 

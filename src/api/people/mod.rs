@@ -15,7 +15,7 @@ use super::context::{Call, Service};
 use super::error::{Error, Family, Kind, PeopleKind};
 use super::reply::Reply;
 use crate::face::Template;
-use crate::people::{Draft, People, PeopleError, PersonId, Profile, StoreError, TemplateInfo};
+use crate::people::{CREDENTIALS, Credential, Draft, People, PeopleError, PersonId, Profile, StoreError, TemplateInfo};
 pub use query::fuzz as fuzz_people_query;
 pub(super) use query::{PeopleCall, parse};
 pub use transfer::fuzz as fuzz_people_lines;
@@ -35,6 +35,8 @@ struct Shown<'a> {
     /// Whether the person has no template of the model that runs.
     needs_enrollment: bool,
     templates: Vec<ShownTemplate<'a>>,
+    /// How many credentials it has, of which only hashes are kept.
+    credentials: usize,
 }
 
 #[derive(Serialize)]
@@ -111,6 +113,29 @@ impl Service {
         Ok(person(people, &profile))
     }
 
+    pub(super) fn set_credentials(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Given {
+            credentials: Vec<String>,
+        }
+        let people = self.people()?;
+        let is_object = body.trim_ascii_start().first() == Some(&b'{');
+        let given = serde_json::from_slice::<Given>(body).ok().filter(|_| is_object);
+        let kept = given
+            .filter(|given| given.credentials.len() <= CREDENTIALS)
+            .and_then(|given| given.credentials.iter().map(|text| Credential::new(text)).collect::<Option<Vec<_>>>());
+        let wrong = || {
+            let what = format!(
+                "the body must be {{\"credentials\": [...]}} with up to {CREDENTIALS} texts of 1 to 256 bytes without control characters"
+            );
+            refused(PeopleError::Invalid(what))
+        };
+        let profile =
+            people.set_credentials(id(call)?, kept.ok_or_else(wrong)?, call.people.tag, now()).map_err(refused)?;
+        Ok(person(people, &profile))
+    }
+
     pub(super) fn delete_person(&self, call: &Call) -> Result<Reply, Error> {
         self.people()?.remove(id(call)?, call.people.tag).map_err(refused)?;
         Ok(Reply::json(&serde_json::json!({ "deleted": id(call)? })))
@@ -169,6 +194,7 @@ fn shown<'a>(people: &People, profile: &'a Arc<Profile>) -> Shown<'a> {
             .iter()
             .map(|info| ShownTemplate { info, current: people.is_current(info) })
             .collect(),
+        credentials: profile.credentials.len(),
     }
 }
 

@@ -50,14 +50,29 @@ pub enum Scope {
     Camera,
     /// `/v1/people`, and whoever is enrolled wherever a template may be given
     People,
+    /// `/v1/door` but for `claim`: opens the door
+    Door,
+    /// `/v1/door/claim`: for a reader of cards, which can open nothing
+    Claim,
+    /// `/v1/events`: who came and went
+    Events,
     /// `/metrics`
     Metrics,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 6] =
-        [Self::Pattern, Self::Compare, Self::Liveness, Self::Camera, Self::People, Self::Metrics];
+    pub const ALL: [Self; 9] = [
+        Self::Pattern,
+        Self::Compare,
+        Self::Liveness,
+        Self::Camera,
+        Self::People,
+        Self::Door,
+        Self::Claim,
+        Self::Events,
+        Self::Metrics,
+    ];
 
     /// Its name in the settings.
     pub fn name(self) -> &'static str {
@@ -67,6 +82,9 @@ impl Scope {
             Self::Liveness => "liveness",
             Self::Camera => "camera",
             Self::People => "people",
+            Self::Door => "door",
+            Self::Claim => "claim",
+            Self::Events => "events",
             Self::Metrics => "metrics",
         }
     }

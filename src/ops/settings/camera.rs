@@ -27,6 +27,8 @@ pub struct Camera {
     pub rotate: u32,
     /// Whether frames are mirrored left to right, before they are turned.
     pub mirror: bool,
+    /// Whether its pictures may open a door. Those of files never do, whatever this says.
+    pub trusted: bool,
     /// Whether the camera stays on. Otherwise it is on while it is in use and for `linger_ms` more.
     pub warm: bool,
     /// Milliseconds that the camera stays on after its last use: starting one takes most of a second.
@@ -183,6 +185,7 @@ impl Default for Camera {
             fps: 15,
             rotate: 0,
             mirror: false,
+            trusted: true,
             warm: false,
             linger_ms: 10_000,
             preview: true,
@@ -207,6 +210,11 @@ impl Default for Camera {
 }
 
 impl Camera {
+    /// Whether its pictures may open a door: it is a device, and one that the operator trusts.
+    pub fn is_trusted(&self) -> bool {
+        self.trusted && !self.device.starts_with("file:")
+    }
+
     /// The first setting that is not in its range, with the range.
     pub(super) fn out_of_range(&self) -> Option<Error> {
         let ranges = [

@@ -4,7 +4,10 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{Access, Camera, Decision, Face, Inference, Liveness, Log, People, Server, Settings, Site, Templates, Tls};
+use super::{
+    Access, Camera, Decision, Door, Events, Face, Inference, Liveness, Log, Mqtt, People, Server, Settings, Site,
+    Templates, Tls,
+};
 use crate::ops::{Limits, nearest};
 
 /// Prefix of environment variables that are settings: `FACEPLATE__SECTION__KEY`.
@@ -47,6 +50,9 @@ pub(super) fn of(section: &str) -> &'static [&'static str] {
         "limits" => fields::<Limits>(),
         "camera" => fields::<Camera>(),
         "people" => fields::<People>(),
+        "events" => fields::<Events>(),
+        "mqtt" => fields::<Mqtt>(),
+        "door" => fields::<Door>(),
         "log" => fields::<Log>(),
         _ => &[],
     }

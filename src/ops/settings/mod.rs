@@ -4,7 +4,9 @@
 
 mod access;
 mod camera;
+mod door;
 mod error;
+mod events;
 mod judging;
 mod keys;
 mod layers;
@@ -23,7 +25,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::access::{Access, Scope, Templates, Tls, Token};
 pub use self::camera::{Camera, Control, ControlName, LivenessMode};
+pub use self::door::{Day, Door, DoorMode, Level, Schedule, WithoutTime, line, minutes};
 pub use self::error::{Error, ErrorKind, Origin};
+pub use self::events::{Events, Mqtt, Webhook};
 pub use self::judging::{Face, GestureMode, Liveness};
 pub use self::layers::Flag;
 use self::layers::Layers;
@@ -61,6 +65,12 @@ pub struct Settings {
     pub camera: Camera,
     /// Who is enrolled.
     pub people: People,
+    /// What happened, and who is told.
+    pub events: Events,
+    /// The broker that is told.
+    pub mqtt: Mqtt,
+    /// The door.
+    pub door: Door,
     /// What is logged.
     pub log: Log,
 }
@@ -233,6 +243,10 @@ impl Settings {
             .or_else(|| self.camera.out_of_range())
             .or_else(|| self.people.out_of_range())
             .or_else(|| self.unsealed_site())
+            .or_else(|| self.events.out_of_range())
+            .or_else(|| self.mqtt.out_of_range())
+            .or_else(|| self.door.out_of_range())
+            .or_else(|| self.unfit_door())
             .or_else(|| log_level::wrong(&self.log.level).map(|what| Error::out_of_range("log.level", what)))
             .or_else(|| self.unsafe_access());
         wrong.map_or(Ok(self), Err)

@@ -7,29 +7,19 @@ pub(in crate::api) mod words;
 
 pub use words::fuzz as fuzz_language;
 
-use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use self::words::Language;
-use crate::api::context::{Call, RunningStream, Service};
+use crate::api::context::{Call, Service};
 use crate::api::error::{Error, Kind};
 use crate::api::reply::{Reply, hundredths};
+use crate::api::sse::{STREAMS, stream};
 use crate::capture::Shown;
 use crate::face::flash::STEP;
-use crate::gate::InFlightRequest;
 use crate::ops::shutdown::IDLE;
-
-/// Most streams of events at once: each holds a thread that serves requests.
-const STREAMS: usize = 2;
-
-/// A comment is sent this often, so that whatever is in between does not take the connection for dead.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
-
-/// A stream ends after this time, so that a forgotten window does not hold its slot for ever. Browsers open it again by themselves.
-const LONGEST: Duration = Duration::from_secs(600);
 
 impl Service {
     pub(in crate::api) fn challenge(self: &Arc<Self>, call: &Call) -> Result<Reply, Error> {
@@ -43,17 +33,21 @@ impl Service {
             let detail = format!("{STREAMS} streams of events are running already; try again");
             return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
         };
-        let stream = Events {
-            service: Arc::clone(self),
-            reader: call.request.clone(),
-            language: call.language,
-            begun: Instant::now(),
-            written: Instant::now(),
-            known: None,
-            rest: io::Cursor::new(b"retry: 1000\n\n".to_vec()),
-            _running: running,
+        let (language, mut known) = (call.language, None);
+        // The end of a challenge vanishes by itself, without another version.
+        let news = move |service: &Self| {
+            let now = Instant::now();
+            let (version, shown) = service.capturer.board().shown(now);
+            if known == Some((version, shown.is_some())) {
+                service.capturer.board().wait(version, IDLE);
+                return None;
+            }
+            known = Some((version, shown.is_some()));
+            service.capturer.board().note_delivery(version, now);
+            let data = described(shown.as_ref(), language, now);
+            Some(format!("event: challenge\ndata: {data}\n\n"))
         };
-        Ok(Reply::live("text/event-stream", Box::new(stream)).with("Cache-Control", "no-store"))
+        Ok(stream(self, call, running, news))
     }
 }
 
@@ -80,56 +74,6 @@ fn described(shown: Option<&Shown>, language: &Language, now: Instant) -> Value 
 
 /// Progress from which a head that turns has understood where to, and only needs to turn further.
 const ON_THE_WAY: f64 = 0.4;
-
-/// The body of a stream of events.
-struct Events {
-    service: Arc<Service>,
-    reader: InFlightRequest,
-    language: &'static Language,
-    begun: Instant,
-    /// When something was last written.
-    written: Instant,
-    /// The version that was last written, and whether anything was shown: the end of a challenge vanishes by itself.
-    known: Option<(u64, bool)>,
-    /// What was not read yet.
-    rest: io::Cursor<Vec<u8>>,
-    _running: RunningStream,
-}
-
-impl Events {
-    /// The next event or sign of life; none when the stream has to end.
-    fn next(&mut self) -> Option<Vec<u8>> {
-        let service = &self.service;
-        while !service.shutdown.requested() && !self.reader.cancel.is_cancelled() && self.begun.elapsed() < LONGEST {
-            let now = Instant::now();
-            let (version, shown) = service.capturer.board().shown(now);
-            let news = Some((version, shown.is_some()));
-            if self.known != news {
-                self.known = news;
-                service.capturer.board().note_delivery(version, now);
-                let data = described(shown.as_ref(), self.language, now);
-                return Some(format!("event: challenge\ndata: {data}\n\n").into_bytes());
-            }
-            if self.written.elapsed() >= SIGN_OF_LIFE {
-                return Some(b":\n\n".to_vec());
-            }
-            service.capturer.board().wait(version, IDLE);
-        }
-        None
-    }
-}
-
-impl Read for Events {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.rest.read(buffer)?;
-        if read > 0 || buffer.is_empty() {
-            return Ok(read);
-        }
-        let Some(next) = self.next() else { return Ok(0) };
-        (self.rest, self.written) = (io::Cursor::new(next), Instant::now());
-        self.rest.read(buffer)
-    }
-}
 
 #[cfg(test)]
 mod tests {

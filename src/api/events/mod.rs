@@ -1,0 +1,77 @@
+//! Tells what happened: in pages as JSON or CSV (`GET /v1/events`), and as it happens, as server-sent events (WHATWG HTML, section 9.2).
+
+mod query;
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+pub use self::query::fuzz as fuzz_events_query;
+pub(super) use self::query::{EventsCall, parse};
+use super::context::{Call, Service};
+use super::error::{DoorKind, Error, Family, Kind};
+use super::reply::Reply;
+use super::sse::{STREAMS, stream};
+use super::text::raw_json;
+use crate::events::{CSV_HEAD, Envelope, Event, JournalError, Position};
+use crate::ops::shutdown::IDLE;
+
+/// Most events that are read at once for a stream.
+const AT_ONCE: usize = 64;
+
+fn unreadable(error: JournalError) -> Error {
+    Error::new(Family::Pattern, Kind::Door(DoorKind::Events), error.to_string())
+}
+
+impl Service {
+    /// The name of an event's person, if somebody of this id is enrolled.
+    pub(super) fn name_of(&self, event: &Event) -> Option<String> {
+        let id = event.details.person.as_ref()?;
+        Some(self.people.as_ref()?.get(id).ok()?.name.clone())
+    }
+
+    pub(super) fn list_events(&self, call: &Call) -> Result<Reply, Error> {
+        let EventsCall { after, limit, csv } = call.events;
+        let events = self.journal.after(after, limit).map_err(unreadable)?;
+        if csv {
+            let lines = events.iter().map(|event| Envelope::csv(event, self.name_of(event).as_deref()));
+            let text: String = std::iter::once(CSV_HEAD.to_owned()).chain(lines).collect();
+            return Ok(Reply::ok("text/csv; charset=utf-8", text.into_bytes()));
+        }
+        #[derive(serde::Serialize)]
+        struct Page {
+            events: Vec<Box<RawValue>>,
+            /// Number of the newest event here; what `after` is set to for the next page.
+            last: Position,
+            /// Number of the newest event of all.
+            newest: Position,
+        }
+        let envelope = self.journal.envelope();
+        let last = events.last().map_or(after, |event| event.sequence);
+        let shown = events.iter().map(|event| raw_json(envelope.json(event, self.name_of(event).as_deref())));
+        Ok(Reply::json(&Page { events: shown.collect(), last, newest: self.journal.last() }))
+    }
+
+    pub(super) fn stream_events(self: &Arc<Self>, call: &Call) -> Result<Reply, Error> {
+        let Some(running) = self.journal_streams.begin(STREAMS) else {
+            let detail = format!("{STREAMS} streams of events are running already; try again");
+            return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
+        };
+        let mut known = call.last_event.unwrap_or_else(|| self.journal.last());
+        let envelope = self.journal.envelope();
+        let news = move |service: &Self| {
+            let events = service.journal.after(known, AT_ONCE).unwrap_or_default();
+            let Some(last) = events.last() else {
+                service.journal.wait(known, IDLE);
+                return None;
+            };
+            known = last.sequence;
+            let one = |event: &Arc<Event>| {
+                let (id, data) = (event.sequence, envelope.json(event, service.name_of(event).as_deref()));
+                format!("id: {id}\nevent: {}\ndata: {data}\n\n", event.kind.word())
+            };
+            Some(events.iter().map(one).collect())
+        };
+        Ok(stream(self, call, running, news))
+    }
+}

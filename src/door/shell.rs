@@ -1,0 +1,452 @@
+//! The shell of a door: gives the controller time, frames and inputs, and does what it says.
+//!
+//! One thread looks and captures, since both take the camera's frames; another one lets time pass. Commands and inputs are taken at any time.
+//! An event is written before the lock is opened for it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use embassy_futures::select::{Either, select};
+use jiff::Timestamp;
+
+use super::controller::{Action, Candidate, Config, Controller, Finding, Input, Moment, Outcome};
+use super::inputs::{Change, watch_inputs};
+use super::relay::Outputs;
+use crate::camera::Lease;
+use crate::capture::{self, Attempt, Capturer, DEFAULT_THRESHOLD, TakenFrame};
+use crate::events::{Details, Journal, Kind};
+use crate::face::{self, Decision, Extractor, Score, Template};
+use crate::ops::settings::{self, DoorMode};
+use crate::ops::shutdown::{IDLE, Shutdown};
+use crate::ops::{Histogram, Stop, clock};
+use crate::people::{Identified, NewTemplate, People, PeopleError, PersonId, Source};
+use crate::work::{CancelToken, Deadline, Owner, WaitLimit, block_on};
+
+/// How long somebody who was seen is waited for.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a look may wait for a frame or a worker.
+const LOOK: Duration = Duration::from_secs(2);
+/// After how long a camera that does not work is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+/// How often it is checked whether the clock is synchronized, whether events can be kept, and for old events.
+const CHECKED: Duration = Duration::from_secs(10);
+/// How late the thread that shuts the lock may be until the service counts as stuck.
+const LATE: Duration = Duration::from_secs(5);
+/// Owner of the door's jobs: no client's.
+const OWN: u64 = u64::MAX;
+
+/// What a door needs of the service.
+pub struct Parts {
+    /// The camera, with the workers that judge its frames.
+    pub capturer: Arc<Capturer>,
+    /// Who is enrolled.
+    pub people: Arc<People>,
+    /// What happened.
+    pub journal: Arc<Journal>,
+    /// The end of the service.
+    pub shutdown: Shutdown,
+    /// Score from which on a claimed person is that person.
+    pub approved: Score,
+    /// Spoofing confidence above which a face is an attack, 0 to 1.
+    pub threshold: f64,
+}
+
+/// The door of this device.
+pub struct Door {
+    parts: Parts,
+    settings: settings::Door,
+    controller: Mutex<Controller>,
+    /// Something changed that a thread of the door waits for.
+    changed: Condvar,
+    /// Who is to be captured next: the claimed person, or anybody.
+    order: Mutex<Option<Option<PersonId>>>,
+    outputs: Outputs,
+    begun: Instant,
+    is_synchronized: AtomicBool,
+    decisions: Mutex<Histogram>,
+    cancel: CancelToken,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What is told of a door.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// Who is let in.
+    pub mode: DoorMode,
+    /// What it is doing, as a word.
+    pub state: &'static str,
+    /// Whether the lock is open.
+    pub is_unlocked: bool,
+    /// Whether the door stands open; none without a contact.
+    pub is_open: Option<bool>,
+    /// Parts that do not work.
+    pub faults: Vec<&'static str>,
+    /// Whether the clock is synchronized.
+    pub is_synchronized: bool,
+}
+
+/// Why a claim was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimError {
+    /// The door takes no claims in its present mode.
+    Off,
+    /// Nobody has this credential or id.
+    Unknown,
+    /// Wrong ones have locked claims for this time.
+    LockedOut(Duration),
+}
+
+impl Door {
+    /// Claims the lines, and starts to watch.
+    pub fn start(settings: &settings::Door, parts: Parts) -> Result<Arc<Self>, String> {
+        let door = Arc::new(Self {
+            controller: Mutex::new(Controller::new(Config::new(settings))),
+            outputs: Outputs::start(settings, &parts.shutdown)?,
+            settings: settings.clone(),
+            changed: Condvar::new(),
+            order: Mutex::default(),
+            begun: Instant::now(),
+            is_synchronized: AtomicBool::new(clock::is_synchronized()),
+            decisions: Mutex::default(),
+            cancel: CancelToken::default(),
+            threads: Mutex::default(),
+            parts,
+        });
+        let inputs = Arc::downgrade(&door);
+        watch_inputs(settings, &door.parts.shutdown, move |change| {
+            let Some(door) = inputs.upgrade() else { return };
+            door.drive(match change {
+                Change::Contact(is_open) => Input::Contact(is_open),
+                Change::Exit => Input::Exit,
+            });
+        })?;
+        let start = |name: &str, work: fn(&Self)| {
+            let mine = Arc::clone(&door);
+            let thread = std::thread::Builder::new().name(name.into()).spawn(move || work(&mine));
+            thread.map_err(|e| format!("no thread for the door: {e}"))
+        };
+        let threads = vec![start("door time", Self::pass_time)?, start("door camera", Self::watch)?];
+        *door.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
+        Ok(door)
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> Status {
+        let controller = self.controller();
+        Status {
+            mode: controller.mode(),
+            state: controller.state().word(),
+            is_unlocked: controller.is_unlocked(self.begun.elapsed()),
+            is_open: (self.settings.contact != "none").then(|| controller.is_open()),
+            faults: controller.faults().to_vec(),
+            is_synchronized: self.is_synchronized.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How long decisions took, from the first frame with a face to the lock.
+    pub fn decisions(&self) -> Histogram {
+        *self.decisions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens the lock for whoever may ask for it. The error is why it stayed shut, as a word.
+    pub fn open(&self) -> Result<(), &'static str> {
+        self.drive(Input::Open).map_or(Ok(()), Err)
+    }
+
+    /// Switches recognition.
+    pub fn switch(&self, mode: DoorMode) {
+        self.drive(Input::Mode(mode));
+    }
+
+    /// Takes a claim, by the id of a person or by a credential.
+    pub fn claim(&self, person: Option<PersonId>, credential: Option<&str>) -> Result<PersonId, ClaimError> {
+        let (mode, locked) = {
+            let controller = self.controller();
+            (controller.mode(), controller.claims_locked(self.begun.elapsed()))
+        };
+        if !matches!(mode, DoorMode::Claim | DoorMode::ClaimOrIdentify) {
+            return Err(ClaimError::Off);
+        }
+        if let Some(left) = locked {
+            return Err(ClaimError::LockedOut(left));
+        }
+        let by_credential = || self.parts.people.by_credential(credential?).ok().flatten();
+        let found = match person {
+            Some(id) => self.parts.people.get(&id).ok(),
+            None => by_credential(),
+        };
+        match found {
+            Some(profile) => {
+                self.drive(Input::Claimed(profile.id.clone()));
+                Ok(profile.id.clone())
+            }
+            None => {
+                self.drive(Input::WrongCredential);
+                Err(ClaimError::Unknown)
+            }
+        }
+    }
+
+    /// An error if the thread that shuts the lock is stuck.
+    pub fn stuck(&self) -> Option<Duration> {
+        Some(self.outputs.late()).filter(|late| *late > LATE)
+    }
+
+    /// Ends it: the lock is shut, and the lines are released with the last reference.
+    pub fn close(&self) {
+        self.cancel.cancel();
+        self.changed.notify_all();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            let _panicked = thread.join();
+        }
+        self.outputs.shut();
+    }
+
+    fn controller(&self) -> MutexGuard<'_, Controller> {
+        self.controller.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_over(&self) -> bool {
+        self.parts.shutdown.requested() || self.cancel.is_cancelled()
+    }
+
+    fn moment(&self) -> Moment {
+        let is_synchronized = self.is_synchronized.load(Ordering::Relaxed);
+        Moment { at: self.begun.elapsed(), now: Timestamp::now(), is_synchronized }
+    }
+
+    /// Has the controller take an input, and does what it says. The result is why the lock was not opened, if it should have been.
+    fn drive(&self, input: Input) -> Option<&'static str> {
+        let mut controller = self.controller();
+        let moment = self.moment();
+        let mut actions: std::collections::VecDeque<Action> = controller.step(moment, input).into();
+        let mut refused = None;
+        while let Some(action) = actions.pop_front() {
+            match action {
+                Action::Attempt(claim) => {
+                    *self.order.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim);
+                }
+                Action::Record(kind, details) => {
+                    self.parts.journal.append(kind, details, moment.now);
+                }
+                Action::Refuse => self.outputs.buzz(),
+                Action::Open(kind, details) => {
+                    let latency = details.latency_ms;
+                    match self.open_for(kind, details, moment) {
+                        Ok(()) => {
+                            if let Some(ms) = latency {
+                                let took = Duration::from_millis(ms);
+                                self.decisions.lock().unwrap_or_else(PoisonError::into_inner).add(took);
+                            }
+                        }
+                        Err(reason) => {
+                            refused = Some(reason);
+                            actions.extend(controller.step(moment, Input::NotOpened(reason)));
+                        }
+                    }
+                }
+            }
+        }
+        drop(controller);
+        self.changed.notify_all();
+        refused
+    }
+
+    /// Writes the event and opens the lock. Whoever leaves is let out even if the event can't be written.
+    fn open_for(&self, kind: Kind, details: Details, moment: Moment) -> Result<(), &'static str> {
+        match kind {
+            Kind::DoorExit => {
+                self.parts.journal.append(kind, details, moment.now);
+            }
+            _ => {
+                self.parts.journal.append_first(kind, details, moment.now).map_err(|_| "not_recorded")?;
+            }
+        }
+        self.outputs.open(Duration::from_millis(self.settings.pulse_ms));
+        Ok(())
+    }
+
+    /// The thread that lets time pass.
+    fn pass_time(&self) {
+        let mut checked: Option<Instant> = None;
+        while !self.is_over() {
+            if checked.is_none_or(|checked| checked.elapsed() >= CHECKED) {
+                checked = Some(Instant::now());
+                self.check();
+            }
+            let controller = self.controller();
+            let wait = controller.due().map_or(IDLE, |due| due.saturating_sub(self.begun.elapsed()).min(IDLE));
+            let is_due = wait.is_zero();
+            if !is_due {
+                let (controller, _timed_out) =
+                    self.changed.wait_timeout(controller, wait).unwrap_or_else(PoisonError::into_inner);
+                drop(controller);
+                continue;
+            }
+            drop(controller);
+            self.drive(Input::Tick);
+        }
+    }
+
+    /// Checks what may have changed by itself.
+    fn check(&self) {
+        let is_synchronized = clock::is_synchronized();
+        self.is_synchronized.store(is_synchronized, Ordering::Relaxed);
+        self.parts.journal.tidy(Timestamp::now(), is_synchronized);
+        let people = self.parts.people.snapshot().err().map(|error| error.to_string());
+        self.drive(Input::Fault { part: "people", what: people });
+        self.drive(Input::Fault { part: "events", what: self.parts.journal.trouble().map(|error| error.to_string()) });
+        self.drive(Input::Fault { part: "relay", what: self.outputs.fault() });
+    }
+
+    /// The thread that looks at frames and captures whoever comes.
+    fn watch(&self) {
+        let owner = Owner::new(OWN);
+        let mut lease: Option<(Lease, u64)> = None;
+        while !self.is_over() {
+            // Orders are given under this lock, so that none is missed.
+            let controller = self.controller();
+            let order = self.order.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(claim) = order {
+                drop(controller);
+                let outcome = self.attempt(claim.as_ref());
+                self.drive(Input::Attempted(outcome));
+                continue;
+            }
+            if !controller.wants_frames() {
+                lease = None; // the camera goes off
+                let _timed_out = self.changed.wait_timeout(controller, IDLE).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            drop(controller);
+            let begun = Instant::now();
+            let (held, number) = lease.get_or_insert_with(|| {
+                let lease = self.parts.capturer.camera().lease();
+                let before = lease.before();
+                (lease, before)
+            });
+            match self.look(held, number, &owner) {
+                Ok(Some(is_there)) => {
+                    self.drive(Input::Fault { part: "camera", what: None });
+                    self.drive(Input::Face(is_there));
+                }
+                Ok(None) => {} // no worker was free
+                Err(what) => {
+                    self.drive(Input::Fault { part: "camera", what: Some(what) });
+                    self.parts.shutdown.sleep(RETRY);
+                }
+            }
+            let interval = Duration::from_secs(1) / self.settings.fps;
+            block_on(Deadline(begun + interval));
+        }
+    }
+
+    /// Whether the next frame after `number` shows somebody; none if it could not be looked at.
+    fn look(&self, lease: &Lease, number: &mut u64, owner: &Owner) -> Result<Option<bool>, String> {
+        let capturer = &self.parts.capturer;
+        let end = WaitLimit::new(Instant::now() + LOOK, &self.cancel);
+        match block_on(select(lease.newer(*number), end.clone())) {
+            Either::First(Ok(())) => {}
+            Either::First(Err(fault)) => return Err(fault.to_string()),
+            Either::Second(()) => {
+                return Err(lease.fault().map_or_else(|| "it sends no frames".into(), |fault| fault.to_string()));
+            }
+        }
+        let newest = capturer.frame_after(*number);
+        let job = move |extractor: &mut Extractor, unwanted: &Stop<'_>| {
+            let TakenFrame { number, frame, room: _room, .. } = newest(extractor, unwanted)?;
+            Some((number, frame.ok().map(|frame| extractor.sees_somebody(&frame))))
+        };
+        match capturer.wait_for(owner, job, &end) {
+            Ok(Some((seen, Some(Ok(is_there))))) => {
+                *number = seen;
+                Ok(Some(is_there))
+            }
+            Ok(Some((_, Some(Err(error))))) => Err(error.to_string()),
+            _ => Ok(None),
+        }
+    }
+
+    /// Captures whoever is there, and finds out who it is.
+    fn attempt(&self, claim: Option<&PersonId>) -> Outcome {
+        let Parts { capturer, threshold, .. } = &self.parts;
+        let (mode, owner) = (self.settings.liveness, Owner::new(OWN));
+        let attempt = Attempt {
+            mode,
+            threshold: threshold.min(DEFAULT_THRESHOLD),
+            best_shot: false,
+            wait: PATIENCE,
+            owner: &owner,
+            cancel: &self.cancel,
+        };
+        let captured = capturer.capture(&attempt);
+        let lock = || capturer.attacks().1.unwrap_or_default();
+        match captured {
+            Ok(captured) if captured.capture.live.is_none() => {
+                Outcome::Fault("camera", "liveness was not judged".into())
+            }
+            Ok(captured) if captured.is_attack(attempt.threshold) => Outcome::Attack("looks".into(), lock()),
+            Ok(captured) => self.identified(captured.capture.template, claim),
+            Err(error) if error.is_attack() => Outcome::Attack(error.reason().unwrap_or("attack").into(), lock()),
+            Err(capture::Error::LockedOut(left)) => Outcome::LockedOut(left),
+            Err(error) => not_captured(&error),
+        }
+    }
+
+    /// Who a live person is.
+    fn identified(&self, template: Template, claim: Option<&PersonId>) -> Outcome {
+        let (people, now) = (&self.parts.people, Timestamp::now());
+        let found = match claim {
+            Some(id) => people.verify(id, &template, self.parts.approved, now),
+            None => people.identify(&template, now),
+        };
+        let found = match found {
+            Ok(found) => found,
+            // Deleted since it was claimed.
+            Err(PeopleError::Unknown) => {
+                let (person, reason, liveness) = (None, Some("unknown"), self.settings.liveness.word());
+                return Outcome::Person(Finding { person, reason, score: 0.0, liveness });
+            }
+            Err(error) => return Outcome::Fault("people", error.to_string()),
+        };
+        let liveness = self.settings.liveness.word();
+        let new = NewTemplate { template, source: Source::Visit, liveness: Some(liveness.to_owned()) };
+        if let Err(why) = people.renew(&found, new, now) {
+            log::warn!("no template of the present models was added: {why}");
+        }
+        let Identified { decision, person, score, reason, .. } = found;
+        // Who it might be is not told where it is nobody for certain, but for a person who is known and not valid now.
+        let is_certain = decision == Decision::Approved || reason == Some("not_valid");
+        let person = person.filter(|_| is_certain).map(|profile| Candidate {
+            id: profile.id.clone(),
+            groups: profile.groups.clone(),
+            has_dates: profile.valid_from.is_some() || profile.valid_until.is_some(),
+        });
+        let reason = if decision == Decision::Approved { None } else { Some(reason.unwrap_or("unknown")) };
+        let hundredths = |score: f64| (score * 100.0).round() / 100.0;
+        Outcome::Person(Finding { person, reason, score: hundredths(score.value()), liveness })
+    }
+}
+
+/// The outcome of an attempt that captured nobody.
+fn not_captured(error: &capture::Error) -> Outcome {
+    use capture::Error as Why;
+    let reason = match error {
+        Why::Nobody | Why::Face(face::Error::NoFace) | Why::Cancelled => "nobody",
+        Why::Face(face::Error::SeveralFaces(_)) => "several_people",
+        Why::Face(face::Error::Challenge(_)) | Why::Unlit(_) => error.reason().unwrap_or("challenge"),
+        Why::Face(face::Error::Late | face::Error::NoMemory) | Why::Overloaded(_) | Why::Occupied => "overloaded",
+        Why::Face(face::Error::Engine(_)) | Why::Internal(_) => {
+            log::error!("door: {error}");
+            "fault"
+        }
+        Why::Face(_) => "unusable",
+        Why::NoFrames(what) | Why::Busy(what) => return Outcome::Fault("camera", what.clone()),
+        Why::Uncalibrated => return Outcome::Fault("camera", error.to_string()),
+        Why::NotLit | Why::LockedOut(_) => "attack",
+    };
+    Outcome::Nobody(reason.into())
+}

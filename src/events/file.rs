@@ -1,0 +1,204 @@
+//! The file of events (redb): each is durable before its number is used again for nothing else.
+//!
+//! Beside the events it has the journal's id, the next number, and how far each receiver has come.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::backends::FileBackend;
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+
+use super::event::Event;
+use crate::face::Sealer;
+
+const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
+const FACTS: TableDefinition<'_, &str, &str> = TableDefinition::new("facts");
+/// Names of facts.
+const ID: &str = "id";
+const NEXT: &str = "next";
+/// Memory for pages that were read, in bytes.
+const CACHE_BYTES: usize = 1 << 20;
+/// Most events that one transaction removes, so that none takes long.
+const REMOVED_AT_ONCE: u64 = 256;
+
+/// Why an event was not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalError(pub String);
+
+impl std::fmt::Display for JournalError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for JournalError {}
+
+/// A file of events that is open.
+pub(super) struct EventFile {
+    database: Database,
+    sealer: Arc<Sealer>,
+    pub(super) id: String,
+    pub(super) next: u64,
+}
+
+fn failed(error: impl std::fmt::Display) -> JournalError {
+    JournalError(error.to_string())
+}
+
+/// Runs what reads or writes the file; a panic is an error, as with people's store: what redb finds in a damaged file may be one.
+fn guarded<T>(work: impl FnOnce() -> Result<T, JournalError>) -> Result<T, JournalError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(JournalError("the file is damaged".into())))
+}
+
+impl EventFile {
+    /// Opens the file, or makes it. Only its owner can read it.
+    pub(super) fn open(path: &Path, sealer: &Arc<Sealer>) -> Result<Self, JournalError> {
+        guarded(|| {
+            let file: File = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(path)
+                .map_err(failed)?;
+            let backend = FileBackend::new(file).map_err(failed)?;
+            let database =
+                Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend).map_err(failed)?;
+            let transaction = database.begin_write().map_err(failed)?;
+            let (id, next) = {
+                let events = transaction.open_table(EVENTS).map_err(failed)?;
+                let mut facts = transaction.open_table(FACTS).map_err(failed)?;
+                let fact = |facts: &redb::Table<'_, &str, &str>, name| {
+                    facts.get(name).map_err(failed).map(|fact| fact.map(|fact| fact.value().to_owned()))
+                };
+                let id = match fact(&facts, ID)? {
+                    Some(id) => id,
+                    None => {
+                        let id = format!("{:032x}", crate::ops::random());
+                        facts.insert(ID, &*id).map_err(failed)?;
+                        id
+                    }
+                };
+                let last = events.last().map_err(failed)?.map_or(0, |(last, _)| last.value());
+                let next = fact(&facts, NEXT)?.and_then(|next| next.parse().ok()).unwrap_or(1);
+                (id, next.max(last + 1))
+            };
+            transaction.commit().map_err(failed)?;
+            Ok(Self { database, sealer: Arc::clone(sealer), id, next })
+        })
+    }
+
+    /// Appends an event under the next number, and removes the oldest beyond `most`.
+    pub(super) fn append(&mut self, event: &Event, most: u64) -> Result<u64, JournalError> {
+        let sequence = self.next;
+        let record = serde_json::to_vec(event).map_err(failed)?;
+        let sealed = self.sealer.seal_record(&record, &name(sequence));
+        let record = sealed.as_deref().unwrap_or(&record);
+        let value = [&event.time.as_millisecond().to_le_bytes()[..], record].concat();
+        guarded(|| {
+            let transaction = self.database.begin_write().map_err(failed)?;
+            {
+                let mut events = transaction.open_table(EVENTS).map_err(failed)?;
+                events.insert(sequence, &*value).map_err(failed)?;
+                let more = events.len().map_err(failed)?.saturating_sub(most).min(REMOVED_AT_ONCE);
+                for _ in 0..more {
+                    events.pop_first().map_err(failed)?;
+                }
+                let mut facts = transaction.open_table(FACTS).map_err(failed)?;
+                facts.insert(NEXT, &*(sequence + 1).to_string()).map_err(failed)?;
+            }
+            transaction.commit().map_err(failed)
+        })?;
+        self.next += 1;
+        Ok(sequence)
+    }
+
+    /// Removes events of before this time, in milliseconds; returns whether there may be more.
+    pub(super) fn remove_older(&self, than_ms: i64) -> Result<bool, JournalError> {
+        let is_old = |value: &[u8]| value.first_chunk().is_some_and(|ms| i64::from_le_bytes(*ms) < than_ms);
+        let oldest_is_old = || {
+            let events = self.database.begin_read().map_err(failed)?.open_table(EVENTS).map_err(failed)?;
+            Ok(events.first().map_err(failed)?.is_some_and(|(_, value)| is_old(value.value())))
+        };
+        guarded(|| {
+            if !oldest_is_old()? {
+                return Ok(false);
+            }
+            let transaction = self.database.begin_write().map_err(failed)?;
+            let mut removed = 0;
+            {
+                let mut events = transaction.open_table(EVENTS).map_err(failed)?;
+                while removed < REMOVED_AT_ONCE
+                    && events.first().map_err(failed)?.is_some_and(|(_, value)| is_old(value.value()))
+                {
+                    events.pop_first().map_err(failed)?;
+                    removed += 1;
+                }
+            }
+            transaction.commit().map_err(failed)?;
+            Ok(removed == REMOVED_AT_ONCE)
+        })
+    }
+
+    /// Up to `most` events after number `after`. Those that can't be read, since their key is gone, are left out.
+    pub(super) fn after(&self, after: u64, most: usize) -> Result<Vec<Event>, JournalError> {
+        guarded(|| {
+            let events = self.database.begin_read().map_err(failed)?.open_table(EVENTS).map_err(failed)?;
+            let mut found = vec![];
+            for entry in events.range(after.saturating_add(1)..).map_err(failed)?.take(most) {
+                let (sequence, value) = entry.map_err(failed)?;
+                found.extend(self.read(sequence.value(), value.value()));
+            }
+            Ok(found)
+        })
+    }
+
+    fn read(&self, sequence: u64, value: &[u8]) -> Option<Event> {
+        let record = value.get(8..)?;
+        let opened;
+        let record = match Sealer::is_sealed_record(record) {
+            true => {
+                opened = self.sealer.open_record(record, &name(sequence)).ok()?;
+                &opened[..]
+            }
+            // What is not sealed is no event of this device, if it seals.
+            false if !self.sealer.accepts_plain() => return None,
+            false => record,
+        };
+        serde_json::from_slice(record).ok().map(|event| Event { sequence, ..event })
+    }
+
+    /// How far a receiver has come.
+    pub(super) fn position(&self, receiver: &str) -> Result<Option<u64>, JournalError> {
+        guarded(|| {
+            let facts = self.database.begin_read().map_err(failed)?.open_table(FACTS).map_err(failed)?;
+            let fact = facts.get(&*at(receiver)).map_err(failed)?;
+            Ok(fact.and_then(|fact| fact.value().parse().ok()))
+        })
+    }
+
+    /// Keeps how far a receiver has come.
+    pub(super) fn keep_position(&self, receiver: &str, sequence: u64) -> Result<(), JournalError> {
+        guarded(|| {
+            let transaction = self.database.begin_write().map_err(failed)?;
+            {
+                let mut facts = transaction.open_table(FACTS).map_err(failed)?;
+                facts.insert(&*at(receiver), &*sequence.to_string()).map_err(failed)?;
+            }
+            transaction.commit().map_err(failed)
+        })
+    }
+}
+
+/// The name that a sealed event is bound to.
+fn name(sequence: u64) -> String {
+    format!("event {sequence}")
+}
+
+fn at(receiver: &str) -> String {
+    format!("position of {receiver}")
+}
