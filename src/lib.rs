@@ -23,6 +23,7 @@
 //! | [`capture`] | a person from the camera: challenges, attacks, the lock after them |
 //! | [`events`] | what happened: envelope, journal, whoever waits for the next |
 //! | [`door`] | a state machine, schedules, claims, and the lines of the hardware |
+//! | [`outputs`] | where events go: webhooks, MQTT |
 //! | [`gate`] | connections, TLS, HTTP framing, tokens, slots; no routes, no faces |
 //! | [`api`] | the contract: routes, codes, multipart, base64 |
 //! | [`cli`] | one file a command |
@@ -35,7 +36,7 @@
 //! All outside input is parsed under [`ops::Limits`]. Each parser has a function `fuzz` that takes any bytes and
 //! panics if an invariant breaks: [`media::fuzz`] (pictures), [`media::fuzz_archive`], [`media::video::fuzz`] and those of
 //! its containers, of VP8, [`media::fuzz_raw`] (what a camera sends), [`face::fuzz`] (templates), [`api::fuzz_query`]
-//! (queries), [`api::fuzz_language`] (`Accept-Language`), [`api::fuzz_people_query`], [`api::fuzz_people_lines`] (imports), [`people::fuzz`] (records), [`people::fuzz_etcd`], [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads), [`api::fuzz_base64`], [`face::fuzz_seal`],
+//! (queries), [`api::fuzz_language`] (`Accept-Language`), [`api::fuzz_people_query`], [`api::fuzz_people_lines`] (imports), [`people::fuzz`] (records), [`people::fuzz_etcd`], [`api::fuzz_events_query`], [`outputs::fuzz_broker`], [`api::multipart::fuzz`], [`api::liveness::fuzz`] (payloads), [`api::fuzz_base64`], [`face::fuzz_seal`],
 //! [`gate::fuzz`] (connections), [`ops::settings::fuzz`]. `cargo fuzz-stable` feeds them.
 
 #[forbid(unsafe_code)]
@@ -58,6 +59,8 @@ pub mod gate;
 #[forbid(unsafe_code)]
 pub mod media;
 pub mod ops;
+#[forbid(unsafe_code)]
+pub mod outputs;
 #[forbid(unsafe_code)]
 pub mod people;
 #[forbid(unsafe_code)]

@@ -43,6 +43,7 @@ fn doctor_and_check_report_the_surroundings_of_the_service() {
             "certificate",
             "template_keys",
             "people",
+            "door",
             "camera",
             "clock",
             "memory_controller",
@@ -53,7 +54,7 @@ fn doctor_and_check_report_the_surroundings_of_the_service() {
     let missing = ["--set", "camera.device=/dev/nonexistent"];
     let (code, out, _) = command(&[&["doctor", "--json"], &missing[..]].concat());
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, &report["ok"], &report["findings"][4]["ok"]), (Some(1), &false.into(), &false.into()), "{out}");
+    assert_eq!((code, &report["ok"], &report["findings"][5]["ok"]), (Some(1), &false.into(), &false.into()), "{out}");
     let (code, _, stderr) = command(&[&["--check"], &missing[..]].concat());
     assert!(code == Some(1) && stderr.contains("camera: /dev/nonexistent"), "{stderr}");
 }

@@ -15,7 +15,7 @@ static OURS: AtomicBool = AtomicBool::new(false);
 /// A target, and good input to damage.
 type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
-const TARGETS: [Target; 21] = [
+const TARGETS: [Target; 23] = [
     ("connection", faceplate::gate::fuzz, connections),
     ("multipart", faceplate::api::multipart::fuzz, forms),
     ("base64", faceplate::api::fuzz_base64, texts),
@@ -27,6 +27,8 @@ const TARGETS: [Target; 21] = [
     ("people_lines", faceplate::api::fuzz_people_lines, lines),
     ("person", faceplate::people::fuzz, people),
     ("etcd", faceplate::people::fuzz_etcd, etcd_answers),
+    ("events_query", |bytes| faceplate::api::fuzz_events_query(&String::from_utf8_lossy(bytes)), queries),
+    ("broker", faceplate::outputs::fuzz_broker, broker_packets),
     ("language", |bytes| faceplate::api::fuzz_language(&String::from_utf8_lossy(bytes)), languages),
     ("payload", faceplate::api::liveness::fuzz, payloads),
     ("picture", faceplate::media::fuzz, pictures),
@@ -75,6 +77,16 @@ fn etcd_answers() -> Vec<Vec<u8>> {
         event.into(),
         br#"{"header":{"revision":"3"},"kvs":[{"key":"cC9h","value":"eA=="}],"more":true,"ID":"77"}"#.to_vec(),
     ]
+}
+
+fn broker_packets() -> Vec<Vec<u8>> {
+    let accepted = [0x20, 2, 0, 0];
+    let subscribed = [0x90, 4, 0, 1, 0, 0x80];
+    let topic = b"faceplate/a/door/command";
+    let mut command = vec![0x30, 2 + topic.len() as u8 + 4, 0, topic.len() as u8];
+    command.extend(topic);
+    command.extend(b"OPEN");
+    vec![[&accepted[..], &subscribed, &command, &[0xD0, 0], &[0x40, 2, 0, 1]].concat(), vec![0x20, 2, 0, 5]]
 }
 
 fn languages() -> Vec<Vec<u8>> {

@@ -8,6 +8,7 @@ mod commands;
 mod contract;
 mod crowd;
 mod data;
+mod door;
 mod gate;
 mod hostile;
 mod join;

@@ -28,6 +28,9 @@ _faceplate() {
             faceplate,doctor)
                 cmd="faceplate__subcmd__doctor"
                 ;;
+            faceplate,door)
+                cmd="faceplate__subcmd__door"
+                ;;
             faceplate,eval)
                 cmd="faceplate__subcmd__eval"
                 ;;
@@ -55,6 +58,18 @@ _faceplate() {
             faceplate__subcmd__calibrate,site)
                 cmd="faceplate__subcmd__calibrate__subcmd__site"
                 ;;
+            faceplate__subcmd__door,mode)
+                cmd="faceplate__subcmd__door__subcmd__mode"
+                ;;
+            faceplate__subcmd__door,open)
+                cmd="faceplate__subcmd__door__subcmd__open"
+                ;;
+            faceplate__subcmd__door,release)
+                cmd="faceplate__subcmd__door__subcmd__release"
+                ;;
+            faceplate__subcmd__door,show)
+                cmd="faceplate__subcmd__door__subcmd__show"
+                ;;
             faceplate__subcmd__eval,challenge)
                 cmd="faceplate__subcmd__eval__subcmd__challenge"
                 ;;
@@ -81,6 +96,9 @@ _faceplate() {
                 ;;
             faceplate__subcmd__key,new)
                 cmd="faceplate__subcmd__key__subcmd__new"
+                ;;
+            faceplate__subcmd__key,webhook)
+                cmd="faceplate__subcmd__key__subcmd__webhook"
                 ;;
             faceplate__subcmd__people,add)
                 cmd="faceplate__subcmd__people__subcmd__add"
@@ -125,7 +143,7 @@ _faceplate() {
 
     case "${cmd}" in
         faceplate)
-            opts="-h -V --check --print-settings --origin --settings --set --listen --models --workers --log --help --version serve doctor healthcheck cameras bench template calibrate token people key eval"
+            opts="-h -V --check --print-settings --origin --settings --set --listen --models --workers --log --help --version serve doctor healthcheck cameras bench template calibrate token people door key eval"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -375,6 +393,196 @@ _faceplate() {
         faceplate__subcmd__doctor)
             opts="-h --json --settings --set --listen --models --workers --log --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --settings)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --models)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        faceplate__subcmd__door)
+            opts="-h --settings --set --listen --models --workers --log --help show open mode release"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --settings)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --models)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        faceplate__subcmd__door__subcmd__mode)
+            opts="-h --settings --set --listen --models --workers --log --help off identify claim claim+identify"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --settings)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --models)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        faceplate__subcmd__door__subcmd__open)
+            opts="-h --settings --set --listen --models --workers --log --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --settings)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --models)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        faceplate__subcmd__door__subcmd__release)
+            opts="-h --settings --set --listen --models --workers --log --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --settings)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --models)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        faceplate__subcmd__door__subcmd__show)
+            opts="-h --settings --set --listen --models --workers --log --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -855,7 +1063,7 @@ _faceplate() {
             return 0
             ;;
         faceplate__subcmd__key)
-            opts="-h --help new"
+            opts="-h --help new webhook"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -869,6 +1077,20 @@ _faceplate() {
             return 0
             ;;
         faceplate__subcmd__key__subcmd__new)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        faceplate__subcmd__key__subcmd__webhook)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1459,7 +1681,7 @@ _faceplate() {
             return 0
             ;;
         faceplate__subcmd__token__subcmd__new)
-            opts="-h --write --help pattern compare liveness camera people metrics"
+            opts="-h --write --help pattern compare liveness camera people door claim events metrics"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -44,7 +44,8 @@ complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "template" -d 'S
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "calibrate" -d 'Fit the score curve to an installation site, or screen light to a kiosk'
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "token" -d 'Make, list and revoke access tokens'
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "people" -d 'Enroll people at the running service, identify them, and move them'
-complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "key" -d 'Make keys that encrypt templates'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "door" -d 'Show, open or switch the door of the running service, or shut its lock without one'
+complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "key" -d 'Make keys that encrypt templates, or sign what webhooks get'
 complete -c faceplate -n "__fish_faceplate_needs_command" -f -a "eval" -d 'Measure accuracy and attack detection on labeled files'
 complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -l settings -d 'The settings file (TOML)' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand serve" -l set -d 'Any setting' -r
@@ -241,9 +242,50 @@ complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_s
 complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from identify" -l workers -d 'inference.workers: how many threads infer' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from identify" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand people; and __fish_seen_subcommand_from identify" -s h -l help -d 'Print help'
-complete -c faceplate -n "__fish_faceplate_using_subcommand key; and not __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
-complete -c faceplate -n "__fish_faceplate_using_subcommand key; and not __fish_seen_subcommand_from new" -f -a "new" -d 'Print a new key'
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and not __fish_seen_subcommand_from show open mode release" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and not __fish_seen_subcommand_from show open mode release" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and not __fish_seen_subcommand_from show open mode release" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and not __fish_seen_subcommand_from show open mode release" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and not __fish_seen_subcommand_from show open mode release" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and not __fish_seen_subcommand_from show open mode release" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and not __fish_seen_subcommand_from show open mode release" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and not __fish_seen_subcommand_from show open mode release" -f -a "show" -d 'Show what the door is doing'
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and not __fish_seen_subcommand_from show open mode release" -f -a "open" -d 'Open the lock for a pulse'
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and not __fish_seen_subcommand_from show open mode release" -f -a "mode" -d 'Switch who is let in'
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and not __fish_seen_subcommand_from show open mode release" -f -a "release" -d 'Shut the lock and release its line: for the end of a service that could not'
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from show" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from show" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from show" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from show" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from show" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from show" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from open" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from open" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from open" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from open" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from open" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from open" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from open" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from mode" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from mode" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from mode" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from mode" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from mode" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from mode" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from mode" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from release" -l settings -d 'The settings file (TOML)' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from release" -l set -d 'Any setting' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from release" -l listen -d 'server.listen: where to listen' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from release" -l models -d 'inference.models: other models than the embedded ones' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from release" -l workers -d 'inference.workers: how many threads infer' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from release" -l log -d 'log.level: error, warn, info, debug, trace, or as RUST_LOG has it' -r
+complete -c faceplate -n "__fish_faceplate_using_subcommand door; and __fish_seen_subcommand_from release" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand key; and not __fish_seen_subcommand_from new webhook" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand key; and not __fish_seen_subcommand_from new webhook" -f -a "new" -d 'Print a new key'
+complete -c faceplate -n "__fish_faceplate_using_subcommand key; and not __fish_seen_subcommand_from new webhook" -f -a "webhook" -d 'Print a new secret of a webhook'
 complete -c faceplate -n "__fish_faceplate_using_subcommand key; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
+complete -c faceplate -n "__fish_faceplate_using_subcommand key; and __fish_seen_subcommand_from webhook" -s h -l help -d 'Print help'
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -l settings -d 'The settings file (TOML)' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -l set -d 'Any setting' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand eval; and not __fish_seen_subcommand_from verification knots liveness challenge light detection identification degradation" -l listen -d 'server.listen: where to listen' -r

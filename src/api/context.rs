@@ -26,6 +26,7 @@ use crate::ops::memory::Reserved;
 use crate::ops::settings::DoorMode;
 use crate::ops::shutdown::Shutdown;
 use crate::ops::{Limits, Settings, counted, heap, settings};
+use crate::outputs::{self, NameOf};
 use crate::people::{Changed, People, Previous};
 use crate::work::{Owner, Pool, WaitLimit};
 
@@ -200,6 +201,10 @@ impl Service {
         let door = parts.filter(|_| settings.door.is_there()).map(|parts| Door::start(&settings.door, parts));
         let door =
             door.transpose().map_err(|why| engine::Error::models(format!("the door can't be started: {why}")))?;
+        let named = people.clone();
+        let name_of: NameOf = Arc::new(move |event| name_of(named.as_deref(), event));
+        let started = outputs::start(settings, &journal, door.as_ref(), &name_of, &shutdown);
+        started.map_err(|why| engine::Error::models(format!("events can't be sent: {why}")))?;
         Ok(Self {
             comparator,
             thresholds: RwLock::new(thresholds(settings)),
@@ -337,6 +342,11 @@ impl Service {
         let faces = Arc::clone(&self.faces);
         self.health.tell(|| self.pool.submit(&Owner::new(OWN), move |_, _| faces.self_test()).ok())
     }
+}
+
+/// The name of an event's person, if somebody of this id is enrolled.
+pub(super) fn name_of(people: Option<&People>, event: &events::Event) -> Option<String> {
+    Some(people?.get(event.details.person.as_ref()?).ok()?.name.clone())
 }
 
 fn thresholds(settings: &Settings) -> Thresholds {

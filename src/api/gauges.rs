@@ -77,6 +77,26 @@ impl Service {
                 text.gauge("faceplate_people_site_age_seconds", what, &age.as_secs_f64());
             }
         }
+        text.head("faceplate_events_total", "counter", "Events by type.");
+        for (kind, count) in self.journal.counts() {
+            text.line("faceplate_events_total", &format!("type=\"{}\"", kind.word()), &count);
+        }
+        if let Some(door) = &self.door {
+            let (status, figures) = (door.status(), door.figures());
+            text.head("faceplate_door_openings_total", "counter", "Openings of the lock, by what it was opened.");
+            for (method, count) in ["face", "claim", "command", "exit"].iter().zip(figures.openings) {
+                text.line("faceplate_door_openings_total", &format!("method=\"{method}\""), &count);
+            }
+            let what = "From the first frame with a face to the lock.";
+            text.histogram("faceplate_door_decision_seconds", what, &figures.decisions);
+            text.gauge("faceplate_door_unlocked", "Whether the lock is open.", &u8::from(status.is_unlocked));
+            if let Some(is_open) = status.is_open {
+                text.gauge("faceplate_door_open", "Whether the door stands open.", &u8::from(is_open));
+            }
+            text.gauge("faceplate_door_faults", "Parts of the door that do not work.", &status.faults.len());
+            let what = "Whether the clock is synchronized.";
+            text.gauge("faceplate_clock_synchronized", what, &u8::from(status.is_synchronized));
+        }
         let process = Process::read();
         text.gauge("process_resident_memory_bytes", "Memory of the process.", &process.memory_bytes);
         text.gauge("process_threads", "Threads of the process.", &process.threads);

@@ -51,7 +51,10 @@ pub(super) enum Command {
     /// Enroll people at the running service, identify them, and move them
     #[command(subcommand)]
     People(People),
-    /// Make keys that encrypt templates
+    /// Show, open or switch the door of the running service, or shut its lock without one
+    #[command(subcommand)]
+    Door(Door),
+    /// Make keys that encrypt templates, or sign what webhooks get
     #[command(subcommand)]
     Key(Key),
     /// Measure accuracy and attack detection on labeled files
@@ -218,6 +221,22 @@ pub(super) struct AddPerson {
 }
 
 #[derive(Debug, PartialEq, Subcommand)]
+pub(super) enum Door {
+    /// Show what the door is doing
+    Show,
+    /// Open the lock for a pulse
+    Open,
+    /// Switch who is let in
+    Mode {
+        /// Who is let in
+        #[arg(value_parser = PossibleValuesParser::new(["off", "identify", "claim", "claim+identify"]))]
+        mode: String,
+    },
+    /// Shut the lock and release its line: for the end of a service that could not
+    Release,
+}
+
+#[derive(Debug, PartialEq, Subcommand)]
 pub(super) enum Calibrate {
     /// Have the running service measure its screen's light on a person's face, and print the settings for it
     Light,
@@ -258,6 +277,8 @@ pub(super) enum Token {
 pub(super) enum Key {
     /// Print a new key
     New,
+    /// Print a new secret of a webhook
+    Webhook,
 }
 
 #[derive(Debug, PartialEq, Subcommand)]

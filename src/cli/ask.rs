@@ -93,6 +93,11 @@ impl Answer {
         Ok(serde_json::from_slice(&self.body).map_err(|_| "the service's answer is not one of this service")?)
     }
 
+    /// Itself if all is well, else what the service says.
+    pub(super) fn good(self) -> Result<Self, Box<dyn Error>> {
+        if self.status < 300 { Ok(self) } else { Err(self.message().into()) }
+    }
+
     /// What an error says.
     pub(super) fn message(&self) -> String {
         let told = self.json().ok().and_then(|told| told.get("message")?.as_str().map(str::to_owned));

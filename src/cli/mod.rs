@@ -6,6 +6,7 @@ mod bench;
 mod calibrate;
 mod cameras;
 mod doctor;
+mod door;
 mod eval;
 mod healthcheck;
 mod line;
@@ -26,6 +27,7 @@ use crate::engine::{self, Arithmetic, Isa, ModelSet};
 use crate::face::new_key;
 use crate::face::{Comparator, FacePipeline, SecondPerson};
 use crate::ops::{self, Settings};
+use crate::outputs::new_secret;
 
 /// Longest wait at exit for the last lines of the log, in case its reader does not read them.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -88,7 +90,9 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::Token(Token::List) => token::list(&settings),
         Command::Token(Token::Revoke { name, write }) => token::revoke(name, write)?,
         Command::People(command) => return people::run(&settings, command),
+        Command::Door(command) => door::run(&settings, command)?,
         Command::Key(Key::New) => println!("{}", *new_key()),
+        Command::Key(Key::Webhook) => println!("{}", *new_secret()),
         Command::Eval(eval) => evaluate(&settings, eval)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -25,10 +25,10 @@ const UNKNOWN: &str = "BPE-006004";
 pub(super) fn run(settings: &Settings, command: &People) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         People::List { group, text } => list(settings, group.as_deref(), text.as_deref())?,
-        People::Show { id } => println!("{:#}", good(ask(settings, &format!("GET {}", path(id)))?)?.json()?),
+        People::Show { id } => println!("{:#}", ask(settings, &format!("GET {}", path(id)))?.good()?.json()?),
         People::Add(person) => add(settings, person)?,
         People::Remove { id } => {
-            good(ask(settings, &format!("DELETE {}", path(id)))?)?;
+            ask(settings, &format!("DELETE {}", path(id)))?.good()?;
             println!("{id} is deleted");
         }
         People::Export { id, out } => export(settings, id.as_deref(), out.as_deref())?,
@@ -46,7 +46,7 @@ fn list(settings: &Settings, group: Option<&str>, text: Option<&str>) -> Result<
     });
     let (filter, mut after) = (filter.collect::<String>(), String::new());
     loop {
-        let page = good(ask(settings, &format!("GET /v1/people?limit={PAGE}{filter}{after}"))?)?.json()?;
+        let page = ask(settings, &format!("GET /v1/people?limit={PAGE}{filter}{after}"))?.good()?.json()?;
         for person in page["people"].as_array().into_iter().flatten() {
             println!("{}", line(person));
         }
@@ -70,14 +70,14 @@ fn add(settings: &Settings, person: &AddPerson) -> Result<(), Box<dyn Error>> {
     let known = ask(settings, &format!("GET {}", path(id)))?;
     let is_new = known.status == 404 && known.json()?["code"] == UNKNOWN;
     if !is_new {
-        good(known)?;
+        known.good()?;
     }
     let says_something = name.is_some() || !groups.is_empty() || valid_from.is_some() || valid_until.is_some();
     if is_new {
         let name = name.as_deref().unwrap_or(id);
         let draft =
             json!({"id": id, "name": name, "groups": groups, "valid_from": valid_from, "valid_until": valid_until});
-        good(send(settings, "POST /v1/people", "application/json", draft.to_string().as_bytes())?)?;
+        send(settings, "POST /v1/people", "application/json", draft.to_string().as_bytes())?.good()?;
     } else if says_something {
         return Err(format!("{id} is enrolled already; only pictures can be added").into());
     }
@@ -85,7 +85,7 @@ fn add(settings: &Settings, person: &AddPerson) -> Result<(), Box<dyn Error>> {
     let done = add_templates(settings, person, &mut count);
     if is_new && count == 0 && done.is_err() {
         // Nobody shall be enrolled by a command that failed.
-        good(ask(settings, &format!("DELETE {}", path(id)))?)?;
+        ask(settings, &format!("DELETE {}", path(id)))?.good()?;
         return done;
     }
     if is_new {
@@ -102,14 +102,14 @@ fn add_templates(settings: &Settings, person: &AddPerson, count: &mut usize) -> 
         let kind = if bytes.starts_with(b"\x89PNG") { "image/png" } else { "image/jpeg" };
         let request = format!("POST {}/templates?force={force}", path(id));
         let answer =
-            good(send(settings, &request, kind, &bytes)?).map_err(|e| format!("{}: {e}", picture.display()))?;
+            send(settings, &request, kind, &bytes)?.good().map_err(|e| format!("{}: {e}", picture.display()))?;
         added(picture.display(), &answer)?;
         *count += 1;
     }
     if *camera {
         let mode = liveness.as_ref().map(|mode| format!("&liveness={mode}")).unwrap_or_default();
         let request = format!("POST {}/templates?source=camera&force={force}{mode}", path(id));
-        added("camera", &good(ask(settings, &request)?)?)?;
+        added("camera", &ask(settings, &request)?.good()?)?;
         *count += 1;
     }
     Ok(())
@@ -124,7 +124,7 @@ fn added(from: impl std::fmt::Display, answer: &Answer) -> Result<(), Box<dyn Er
 
 fn export(settings: &Settings, id: Option<&str>, out: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let query = id.map(|id| format!("?id={}", encoded(id))).unwrap_or_default();
-    let answer = good(ask(settings, &format!("GET /v1/people/export{query}"))?)?;
+    let answer = ask(settings, &format!("GET /v1/people/export{query}"))?.good()?;
     let last = answer.body.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     let count = serde_json::from_slice::<Value>(last).ok().and_then(|last| last["people"].as_u64());
     let count = count.ok_or("the export was cut off; nothing is written")?;
@@ -155,7 +155,7 @@ fn import(settings: &Settings, bytes: &[u8], replace: bool) -> Result<(), Box<dy
         let end = format!("{{\"people\":{}}}\n", part.len());
         let body: Vec<u8> =
             part.iter().flat_map(|line| [*line, b"\n"]).chain([end.as_bytes()]).flatten().copied().collect();
-        let answer = good(send(settings, &request, "application/x-ndjson", &body)?);
+        let answer = send(settings, &request, "application/x-ndjson", &body)?.good();
         answer.map_err(|why| if imported == 0 { why } else { format!("{imported} imported, then: {why}").into() })?;
         imported += part.len();
     }
@@ -187,7 +187,7 @@ fn identify(settings: &Settings, file: Option<&Path>, liveness: Option<&str>) ->
             ask(settings, &format!("POST /v1/camera/identify{mode}"))?
         }
     };
-    let found = good(answer)?.json()?;
+    let found = answer.good()?.json()?;
     let decision = found["decision"].as_str().unwrap_or_default();
     let who = match &found["person"] {
         Value::Null => found["reason"].as_str().unwrap_or("unknown").to_owned(),
@@ -197,11 +197,6 @@ fn identify(settings: &Settings, file: Option<&Path>, liveness: Option<&str>) ->
     };
     println!("{decision}  {who}  score {}", found["score"]);
     Ok(if decision == "approved" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// An answer that is no refusal.
-fn good(answer: Answer) -> Result<Answer, Box<dyn Error>> {
-    if answer.status < 300 { Ok(answer) } else { Err(answer.message().into()) }
 }
 
 fn path(id: &str) -> String {

@@ -13,7 +13,7 @@ use crate::face::Sealer;
 use crate::gate::Tls;
 use crate::ops::Settings;
 use crate::ops::date::timestamp;
-use crate::ops::settings::ListenAddr;
+use crate::ops::settings::{ListenAddr, line};
 
 /// The result of one check.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub(super) fn look(settings: &Settings) -> Vec<Check> {
         Check { about: "certificate", found: certificate(settings) },
         Check { about: "template_keys", found: keys(settings) },
         Check { about: "people", found: people(settings) },
+        Check { about: "door", found: door(settings) },
         Check { about: "camera", found: camera(settings) },
         Check { about: "clock", found: Ok(clock(SystemTime::now())) },
         Check { about: "memory_controller", found: Ok(memory_controller()) },
@@ -69,6 +70,19 @@ fn people(settings: &Settings) -> Result<String, String> {
         }
         Err(e) => Err(format!("{shown}: {e}")),
     }
+}
+
+/// Whether the lines of the door are there. They are not claimed: the running service has them.
+fn door(settings: &Settings) -> Result<String, String> {
+    if !settings.door.is_there() {
+        return Ok("none".into());
+    }
+    for (key, text) in settings.door.lines() {
+        let chip = line(text).map(|(chip, _)| format!("/dev/{chip}")).unwrap_or_default();
+        std::fs::metadata(&chip).map_err(|e| format!("{key} = {text}: {chip}: {e}"))?;
+    }
+    let kept = if settings.events.store.is_some() { "kept" } else { "lost at each start (events.store)" };
+    Ok(format!("mode {}, relay {}; events are {kept}", settings.door.mode.word(), settings.door.relay))
 }
 
 fn camera(settings: &Settings) -> Result<String, String> {

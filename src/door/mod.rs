@@ -16,4 +16,4 @@ pub use claims::{Claims, GOOD_FOR};
 pub use controller::{Action, Candidate, Config, Controller, Finding, Input, Moment, Outcome, State};
 pub use lines::release;
 pub use schedule::Schedules;
-pub use shell::{ClaimError, Door, Parts, Status};
+pub use shell::{ClaimError, Door, Figures, Parts, Status};

@@ -175,7 +175,7 @@ impl Shared {
                     }
                 }
             }
-            if is_on != wanted {
+            if is_on.iter().zip(wanted).any(|(is_on, wanted)| *is_on && !wanted) {
                 std::thread::sleep(RETRY);
             }
         }
@@ -186,8 +186,10 @@ impl Shared {
 mod tests {
     use super::*;
 
-    /// Keeps when it was switched, and fails as often as it is told to.
-    struct Fake(Arc<Mutex<(Vec<(bool, Instant)>, usize)>>);
+    /// When it was switched, and how often it will fail.
+    type Seen = Mutex<(Vec<(bool, Instant)>, usize)>;
+
+    struct Fake(Arc<Seen>);
 
     impl Switch for Fake {
         fn set(&mut self, on: bool) -> Result<(), String> {
@@ -201,13 +203,13 @@ mod tests {
         }
     }
 
-    fn outputs() -> (Outputs, Arc<Mutex<(Vec<(bool, Instant)>, usize)>>) {
+    fn outputs() -> (Outputs, Arc<Seen>) {
         let seen = Arc::default();
         let switches: [Option<Box<dyn Switch>>; 3] = [Some(Box::new(Fake(Arc::clone(&seen)))), None, None];
         (Outputs::run(switches, Shutdown::default()).unwrap(), seen)
     }
 
-    fn wait(seen: &Mutex<(Vec<(bool, Instant)>, usize)>, count: usize) -> Vec<(bool, Instant)> {
+    fn wait(seen: &Seen, count: usize) -> Vec<(bool, Instant)> {
         for _ in 0..1000 {
             let now = seen.lock().unwrap().0.clone();
             if now.len() >= count {

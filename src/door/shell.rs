@@ -16,7 +16,7 @@ use super::inputs::{Change, watch_inputs};
 use super::relay::Outputs;
 use crate::camera::Lease;
 use crate::capture::{self, Attempt, Capturer, DEFAULT_THRESHOLD, TakenFrame};
-use crate::events::{Details, Journal, Kind};
+use crate::events::{Details, Journal, Kind, Method};
 use crate::face::{self, Decision, Extractor, Score, Template};
 use crate::ops::settings::{self, DoorMode};
 use crate::ops::shutdown::{IDLE, Shutdown};
@@ -65,7 +65,7 @@ pub struct Door {
     outputs: Outputs,
     begun: Instant,
     is_synchronized: AtomicBool,
-    decisions: Mutex<Histogram>,
+    figures: Mutex<Figures>,
     cancel: CancelToken,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -85,6 +85,15 @@ pub struct Status {
     pub faults: Vec<&'static str>,
     /// Whether the clock is synchronized.
     pub is_synchronized: bool,
+}
+
+/// What a door has done since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// How often the lock was opened for a face, for a claim, by a command, and by the exit button.
+    pub openings: [u64; 4],
+    /// From the first frame with a face to the lock.
+    pub decisions: Histogram,
 }
 
 /// Why a claim was not taken.
@@ -109,7 +118,7 @@ impl Door {
             order: Mutex::default(),
             begun: Instant::now(),
             is_synchronized: AtomicBool::new(clock::is_synchronized()),
-            decisions: Mutex::default(),
+            figures: Mutex::default(),
             cancel: CancelToken::default(),
             threads: Mutex::default(),
             parts,
@@ -145,9 +154,9 @@ impl Door {
         }
     }
 
-    /// How long decisions took, from the first frame with a face to the lock.
-    pub fn decisions(&self) -> Histogram {
-        *self.decisions.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What it has done since the start.
+    pub fn figures(&self) -> Figures {
+        *self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens the lock for whoever may ask for it. The error is why it stayed shut, as a word.
@@ -234,14 +243,9 @@ impl Door {
                 }
                 Action::Refuse => self.outputs.buzz(),
                 Action::Open(kind, details) => {
-                    let latency = details.latency_ms;
+                    let (method, latency) = (details.method, details.latency_ms);
                     match self.open_for(kind, details, moment) {
-                        Ok(()) => {
-                            if let Some(ms) = latency {
-                                let took = Duration::from_millis(ms);
-                                self.decisions.lock().unwrap_or_else(PoisonError::into_inner).add(took);
-                            }
-                        }
+                        Ok(()) => self.count(method, latency),
                         Err(reason) => {
                             refused = Some(reason);
                             actions.extend(controller.step(moment, Input::NotOpened(reason)));
@@ -253,6 +257,15 @@ impl Door {
         drop(controller);
         self.changed.notify_all();
         refused
+    }
+
+    /// Counts an opening.
+    fn count(&self, method: Option<Method>, latency_ms: Option<u64>) {
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.openings[method.map_or(3, |method| method as usize)] += 1;
+        if let Some(ms) = latency_ms {
+            figures.decisions.add(Duration::from_millis(ms));
+        }
     }
 
     /// Writes the event and opens the lock. Whoever leaves is let out even if the event can't be written.

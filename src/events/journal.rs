@@ -1,6 +1,6 @@
 //! The journal: numbers events, keeps them in memory and in a file if there is one, and wakes whoever waits for the next.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,11 @@ struct Inner {
     /// The journal's id.
     id: String,
     next: u64,
+    /// Number of the first event of this start.
+    first: u64,
     recent: VecDeque<Arc<Event>>,
+    /// Events of each kind since the start.
+    counts: BTreeMap<Kind, u64>,
     file: Option<EventFile>,
     /// What is wrong with the file, and when it was last tried.
     trouble: Option<(JournalError, Instant)>,
@@ -47,16 +51,32 @@ impl Journal {
             settings: settings.clone(),
             sealer: Arc::clone(sealer),
             source: format!("/faceplate/{device}"),
-            inner: Mutex::new(Inner { id, next: 1, recent: VecDeque::new(), file: None, trouble: None }),
+            inner: Mutex::new(Inner {
+                id,
+                next: 1,
+                first: 1,
+                recent: VecDeque::new(),
+                counts: BTreeMap::new(),
+                file: None,
+                trouble: None,
+            }),
             changed: Condvar::new(),
         };
-        journal.reopen(&mut journal.lock());
+        let mut inner = journal.lock();
+        journal.reopen(&mut inner);
+        inner.first = inner.next;
+        drop(inner);
         journal
     }
 
     /// What all envelopes have in common.
     pub fn envelope(&self) -> Envelope {
         Envelope { source: self.source.clone(), journal: self.lock().id.clone() }
+    }
+
+    /// Events of each kind since the start.
+    pub fn counts(&self) -> BTreeMap<Kind, u64> {
+        self.lock().counts.clone()
     }
 
     /// Why events are not kept, if they should be.
@@ -87,6 +107,7 @@ impl Journal {
             inner.recent.pop_front();
         }
         let sequence = event.sequence;
+        *inner.counts.entry(event.kind).or_default() += 1;
         inner.recent.push_back(Arc::new(event));
         drop(inner);
         self.changed.notify_all();
@@ -186,11 +207,11 @@ impl Journal {
         let _timed_out = self.changed.wait_timeout_while(inner, time, |inner| inner.next - 1 <= known);
     }
 
-    /// How far a receiver has come; where that is not known, it begins now.
+    /// How far a receiver has come; where that is not known, it begins with this start.
     pub fn position(&self, receiver: &str) -> Position {
         let inner = self.lock();
         let kept = inner.file.as_ref().and_then(|file| file.position(receiver).ok().flatten());
-        kept.filter(|kept| *kept < inner.next).unwrap_or(inner.next - 1)
+        kept.filter(|kept| *kept < inner.next).unwrap_or(inner.first - 1)
     }
 
     /// Keeps how far a receiver has come.

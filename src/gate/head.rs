@@ -70,8 +70,15 @@ impl fmt::Display for Malformed {
 }
 
 /// The headers that are kept: the handler judges by them, and the id is that of the log.
-pub(super) const KEPT: [&str; 6] =
-    ["Content-Type", "Content-Encoding", "Content-Transfer-Encoding", "If-Match", "X-Request-ID", "X-Subject"];
+pub(super) const KEPT: [&str; 7] = [
+    "Content-Type",
+    "Content-Encoding",
+    "Content-Transfer-Encoding",
+    "If-Match",
+    "Last-Event-ID",
+    "X-Request-ID",
+    "X-Subject",
+];
 
 /// Lists that are kept as well: what a client prefers to get. They may be there several times, which is as if they were joined (RFC 9110,
 /// section 5.3), and nothing that matters for admission is in them.

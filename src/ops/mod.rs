@@ -21,6 +21,7 @@ mod secret_bytes;
 pub mod service_manager;
 pub mod settings;
 pub mod shutdown;
+pub mod tls_client;
 
 pub use counted::counted;
 pub use date::timestamp;

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-pub use self::query::fuzz as fuzz_events_query;
 pub(super) use self::query::{EventsCall, parse};
-use super::context::{Call, Service};
+use super::context::{Call, Service, name_of};
 use super::error::{DoorKind, Error, Family, Kind};
 use super::reply::Reply;
 use super::sse::{STREAMS, stream};
 use super::text::raw_json;
 use crate::events::{CSV_HEAD, Envelope, Event, JournalError, Position};
 use crate::ops::shutdown::IDLE;
+pub use query::fuzz as fuzz_events_query;
 
 /// Most events that are read at once for a stream.
 const AT_ONCE: usize = 64;
@@ -26,8 +26,7 @@ fn unreadable(error: JournalError) -> Error {
 impl Service {
     /// The name of an event's person, if somebody of this id is enrolled.
     pub(super) fn name_of(&self, event: &Event) -> Option<String> {
-        let id = event.details.person.as_ref()?;
-        Some(self.people.as_ref()?.get(id).ok()?.name.clone())
+        name_of(self.people.as_deref(), event)
     }
 
     pub(super) fn list_events(&self, call: &Call) -> Result<Reply, Error> {

@@ -180,9 +180,17 @@ fn the_shipped_file_shows_the_defaults() {
         etcd_password: with_all.people.etcd_password.clone(),
         ..People::default()
     };
+    let events = Events { store: with_all.events.store.clone(), ..Events::default() };
+    let mqtt = Mqtt {
+        password: with_all.mqtt.password.clone(),
+        authority: with_all.mqtt.authority.clone(),
+        certificate: with_all.mqtt.certificate.clone(),
+        key: with_all.mqtt.key.clone(),
+        ..Mqtt::default()
+    };
     let tls = with_all.tls.clone();
     assert!(inference.models.is_some() && templates.keys.is_some() && tls.clients.is_some());
-    assert_eq!(with_all, Settings { inference, templates, people, tls, ..Settings::default() });
+    assert_eq!(with_all, Settings { inference, templates, people, events, mqtt, tls, ..Settings::default() });
     assert_eq!(toml::from_str::<Settings>(shipped).unwrap(), Settings::default());
     let keys = |text: &str| {
         let keys = text.lines().map(|l| l.trim_start_matches('#')).filter(|l| is_key(l));

@@ -1,17 +1,16 @@
 //! A blocking client of etcd over its JSON gateway: one request at a time, at whichever member answers.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider, parse_pem};
 use ureq::{Agent, Body};
 
 use super::wire::{Answer, WatchMessage, watch_message};
 use crate::ops::settings;
+use crate::ops::tls_client::{TlsFiles, secret};
 
 /// Time for an answer, all of it. A member that can't reach the others answers nothing.
 const TIME: Duration = Duration::from_secs(4);
@@ -55,24 +54,15 @@ pub(super) enum Watched {
 impl Etcd {
     /// By the settings. An error tells which file can't be used.
     pub(super) fn new(settings: &settings::People) -> Result<Self, String> {
-        let read = |path: &Path| std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut tls = TlsConfig::builder().provider(TlsProvider::Rustls).unversioned_rustls_crypto_provider(provider);
-        if let Some(path) = &settings.etcd_authority {
-            tls = tls.root_certs(RootCerts::new_with_certs(&certificates(&read(path)?, path)?));
-        }
-        if let (Some(certificate), Some(key)) = (&settings.etcd_certificate, &settings.etcd_key) {
-            let chain = certificates(&read(certificate)?, certificate)?;
-            let wrong = |_| format!("{}: it has no private key", key.display());
-            let key = PrivateKey::from_pem(&read(key)?).map_err(wrong)?;
-            tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
-        }
-        let password = settings.etcd_password.as_ref().map(|path| read(path)).transpose()?;
-        let user = password.map(|password| {
-            (settings.etcd_user.clone(), String::from_utf8_lossy(&password).trim_end_matches(['\r', '\n']).to_owned())
-        });
+        let tls = TlsFiles {
+            authority: settings.etcd_authority.clone(),
+            certificate: settings.etcd_certificate.clone(),
+            key: settings.etcd_key.clone(),
+        };
+        let password = settings.etcd_password.as_deref().map(secret).transpose()?;
+        let user = password.map(|password| (settings.etcd_user.clone(), password.to_string()));
         let agent = Agent::config_builder()
-            .tls_config(tls.build())
+            .tls_config(tls.of_requests()?)
             .http_status_as_error(false)
             .proxy(None)
             .max_redirects(0)
@@ -221,13 +211,4 @@ impl Watch {
 fn is_timeout(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
     error.kind() == io::ErrorKind::TimedOut || matches!(inner, Some(ureq::Error::Timeout(_)))
-}
-
-fn certificates(pem: &[u8], path: &Path) -> Result<Vec<Certificate<'static>>, String> {
-    let found = parse_pem(pem).filter_map(|item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(certificate),
-        _ => None,
-    });
-    let found: Vec<_> = found.collect();
-    if found.is_empty() { Err(format!("{}: it has no certificate", path.display())) } else { Ok(found) }
 }

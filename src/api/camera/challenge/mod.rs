@@ -77,6 +77,8 @@ const ON_THE_WAY: f64 = 0.4;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::capture::{Instruction, Way};
 
     use super::*;
