@@ -27,8 +27,8 @@ class Api:
 
 
 client = generated.ApiClient(generated.Configuration(host=url))
-kinds = [generated.ServiceApi, generated.PatternApi, generated.LivenessApi, generated.CameraApi, generated.PeopleApi]
-service, pattern, liveness, camera, people = (Api(kind(client)) for kind in kinds)
+kinds = [generated.ServiceApi, generated.PatternApi, generated.LivenessApi, generated.CameraApi, generated.PeopleApi, generated.DoorApi, generated.EventsApi]
+service, pattern, liveness, camera, people, door, events = (Api(kind(client)) for kind in kinds)
 
 
 def parts(reply):
@@ -102,7 +102,21 @@ assert camera.camera_identify(deadline_ms=10000).person.id == ann.id
 lines = people.export_people_without_preload_content().read().decode()
 assert lines.endswith('{"people":1}\n')
 assert people.import_people(lines, replace=True).imported == 1
+assert people.set_credentials(ann.id, generated.CredentialsDraft(credentials=["04A2"])).credentials == 1
 assert people.delete_template(ann.id, 1).deleted == 1
+assert door.get_door().mode == generated.DoorMode.DOOR_MODE_OFF
+# The service here has no tokens, without which nobody opens a door.
+for command in (door.open_door, lambda: door.switch_door(generated.DoorSwitch(mode="off")), lambda: door.claim_door(generated.Claim(credential="04A2"))):
+    try:
+        command()
+        raise AssertionError("a door was commanded without a token")
+    except generated.exceptions.ForbiddenException as error:
+        assert error.data.code == generated.ErrorCode.BPE_007002, error
+page = events.list_events(limit=1000)
+assert page.events[0].type == "faceplate.device.started" and page.newest >= len(page.events)
+stream = events.stream_events_without_preload_content(last_event_id="none")
+assert b"faceplate.device.started" in stream.read(2000)
+stream.close()
 assert people.get_deletion(ann.id).deleted is False
 assert people.delete_person(ann.id).deleted == ann.id
 try:

@@ -1,7 +1,7 @@
 // Every method once, as a client does that was generated from the API description. It is compiled beside that client: URL PICTURES.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { CameraApi, Configuration, Decision, ErrorCode, LivenessApi, PatternApi, PeopleApi, Resolution, ResponseError, ServiceApi } from "./index";
+import { CameraApi, Configuration, Decision, DoorApi, ErrorCode, EventsApi, LivenessApi, PatternApi, PeopleApi, Resolution, ResponseError, ServiceApi } from "./index";
 
 const [url, pictures] = process.argv.slice(2);
 const read = (name: string, type: string) => new File([new Uint8Array(readFileSync(`${pictures}/${name}`))], name, { type });
@@ -27,12 +27,14 @@ async function parts(raw: Response): Promise<[string, number]> {
 
 async function main() {
     const configuration = new Configuration({ basePath: url });
-    const kinds = [ServiceApi, PatternApi, LivenessApi, CameraApi, PeopleApi];
+    const kinds = [ServiceApi, PatternApi, LivenessApi, CameraApi, PeopleApi, DoorApi, EventsApi];
     const service = counted(new ServiceApi(configuration));
     const pattern = counted(new PatternApi(configuration));
     const liveness = counted(new LivenessApi(configuration));
     const camera = counted(new CameraApi(configuration));
     const people = counted(new PeopleApi(configuration));
+    const door = counted(new DoorApi(configuration));
+    const events = counted(new EventsApi(configuration));
 
     assert.equal((await service.getVersion()).models[0].name, "face_detection_yunet");
     assert.ok((await service.getAlive()).alive && (await service.getReady()).ready);
@@ -96,11 +98,23 @@ async function main() {
     assert.ok(lines.endsWith('{"people":1}\n'));
     const imported = await people.importPeople({ body: lines, replace: true }, { headers: { "Content-Type": "application/x-ndjson" } });
     assert.equal(imported.imported, 1);
+    assert.equal((await people.setCredentials({ id, credentialsDraft: { credentials: ["04A2"] } })).credentials, 1);
     assert.equal((await people.deleteTemplate({ id, number: 1 })).deleted, 1);
     assert.equal((await people.getDeletion({ id })).deleted, false);
     assert.equal((await people.deletePerson({ id })).deleted, id);
     const gone = await people.getPerson({ id }).catch((error) => error);
     assert.equal((await gone.response.json()).code, ErrorCode.BPE_006004);
+
+    assert.equal((await door.getDoor()).mode, "off");
+    // The service here has no tokens, without which nobody opens a door.
+    for (const command of [() => door.openDoor(), () => door.switchDoor({ doorSwitch: { mode: "off" } }), () => door.claimDoor({ claim: { credential: "04A2" } })]) {
+        const denied = await command().catch((error) => error);
+        assert.equal((await denied.response.json()).code, ErrorCode.BPE_007002);
+    }
+    assert.equal((await events.listEvents({ limit: 1 })).events[0].type, "faceplate.device.started");
+    const stream = (await events.streamEventsRaw({ lastEventID: "none" })).raw.body!.getReader();
+    assert.match(new TextDecoder().decode((await stream.read()).value), /retry/);
+    await stream.cancel();
 
     const plain = (name: string) => name !== "constructor" && !name.endsWith("RequestOpts") && !name.endsWith("Raw");
     const methods = kinds.flatMap((kind) => Object.getOwnPropertyNames(kind.prototype)).filter(plain);

@@ -91,7 +91,7 @@ impl Service {
             let essence = range.split(';').next().unwrap_or_default();
             essence.trim().eq_ignore_ascii_case("text/event-stream")
         });
-        let last_event = head.header("Last-Event-ID").and_then(|id| id.trim().parse().ok());
+        let last_event = head.header("Last-Event-ID").map(|id| id.trim().to_owned());
         let (request, body) = Default::default();
         Ok(Call {
             route,

@@ -107,7 +107,7 @@ pub struct Call {
     /// What it says of events in its query.
     pub(super) events: EventsCall,
     /// The last event that it has got.
-    pub(super) last_event: Option<u64>,
+    pub(super) last_event: Option<String>,
 }
 
 /// Owner of a self-test's job: the service itself.
@@ -180,13 +180,14 @@ impl Service {
         let journal = Arc::new(Journal::open(&settings.events, &settings.device(), &seals));
         if let Some(people) = &people {
             let journal = Arc::clone(&journal);
-            people.observe(Box::new(move |id, changed| {
-                let kind = match changed {
+            people.observe(Box::new(move |changes| {
+                let kind = |changed: &Changed| match changed {
                     Changed::Enrolled => events::Kind::PersonEnrolled,
                     Changed::Updated => events::Kind::PersonChanged,
                     Changed::Deleted => events::Kind::PersonDeleted,
                 };
-                journal.append(kind, events::Details::of(id), jiff::Timestamp::now());
+                let events = changes.iter().map(|(id, changed)| (kind(changed), events::Details::of(id)));
+                journal.append_all(events.collect(), jiff::Timestamp::now());
             }));
         }
         journal.append(events::Kind::DeviceStarted, events::Details::default(), jiff::Timestamp::now());
@@ -242,6 +243,9 @@ impl Service {
     /// Applies the settings that can change while the service runs: the score thresholds.
     pub fn reload(&self, settings: &Settings) {
         *self.thresholds.write().unwrap_or_else(PoisonError::into_inner) = thresholds(settings);
+        if let Some(door) = &self.door {
+            door.set_approved(Score::new(settings.decision.approved));
+        }
         self.has_tokens.store(!settings.access.tokens.is_empty(), Ordering::Relaxed);
     }
 
@@ -266,6 +270,7 @@ impl Service {
         if let Some(people) = &self.people {
             people.tick(Instant::now());
         }
+        self.journal.tidy(jiff::Timestamp::now());
         // A body that was read and refused took memory without any job.
         let ended = self.pool.stats().worked.count() + self.metrics.ended();
         let is_idle = self.gauges.requests.load(Ordering::Relaxed) == 0;

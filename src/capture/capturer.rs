@@ -62,7 +62,7 @@ impl Capturer {
     }
 
     /// Counts an attack verdict.
-    pub(super) fn note_attack(&self, what: &str) {
+    pub fn note_attack(&self, what: &str) {
         let (lock, attacks) = {
             let mut lock_out = self.lock_out();
             (lock_out.attack(Instant::now()), lock_out.attacks())

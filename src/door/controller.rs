@@ -308,13 +308,15 @@ impl Controller {
             Input::Fault { part, what } => self.fault(moment, part, what, &mut actions),
             Input::NotOpened(reason) => {
                 self.open_until = self.open_until_before.take();
-                self.granted = None;
-                self.refuse(
-                    moment,
-                    Kind::AccessDenied,
-                    Details { reason: Some(reason.into()), ..self.details(moment) },
-                    &mut actions,
-                );
+                let details = Details { reason: Some(reason.into()), ..self.details(moment) };
+                // A command that was not obeyed changes nothing for whoever stands there.
+                match matches!(self.state, State::Granted(_)) && self.granted.take().is_some() {
+                    true => self.refuse(moment, Kind::AccessDenied, details, &mut actions),
+                    false => {
+                        let method = Some(Method::Command);
+                        actions.push(Action::Record(Kind::AccessDenied, Details { method, ..details }));
+                    }
+                }
             }
         }
         actions
@@ -429,12 +431,20 @@ impl Controller {
         let Finding { person, reason, score, liveness } = finding;
         let details = Details { score: Some(score), liveness: Some(liveness.into()), ..details };
         let Some(Candidate { id, groups, has_dates }) = person else {
-            let kind = match reason {
-                None | Some("unknown") => Kind::AccessUnknown,
-                Some(_) => Kind::AccessDenied,
+            let is_unknown = matches!(reason, None | Some("unknown"));
+            let (kind, reason) = match (is_unknown, &claim) {
+                (true, None) => (Kind::AccessUnknown, None),
+                // Somebody has the card of somebody else.
+                (true, Some(_)) => (Kind::AccessDenied, Some("not_the_claimed")),
+                (false, _) => (Kind::AccessDenied, reason),
             };
-            let reason = reason.filter(|reason| *reason != "unknown").map(str::to_owned);
-            return self.refuse(moment, kind, Details { reason, person: claim, ..details }, actions);
+            let is_stolen = is_unknown && claim.is_some();
+            let details = Details { reason: reason.map(str::to_owned), person: claim, ..details };
+            self.refuse(moment, kind, details, actions);
+            if is_stolen {
+                self.count_wrong(moment, "not_the_claimed", actions);
+            }
+            return;
         };
         let method = Some(if claim.is_some() { Method::Claim } else { Method::Face });
         let details = Details { person: Some(id.clone()), method, ..details };
@@ -448,7 +458,9 @@ impl Controller {
                 self.refuse(moment, Kind::AccessDenied, Details { reason: Some(reason.into()), ..details }, actions);
             }
             None => {
-                self.claims.met();
+                if claim.is_some() {
+                    self.claims.met();
+                }
                 self.granted = Some((id, moment.at));
                 self.open(moment, Kind::AccessGranted, details, actions);
                 self.refusals = 0;
@@ -493,16 +505,23 @@ impl Controller {
 
     fn claimed(&mut self, moment: Moment, person: PersonId) {
         self.claims.claim(person, moment.at);
-        if matches!(self.state, State::Idle | State::CoolDown(_) | State::Denied(_)) {
+        // Whoever was refused waits, whatever cards there are.
+        if matches!(self.state, State::Idle | State::CoolDown(_)) {
             self.state = self.resting(moment.at);
         }
     }
 
     fn wrong_credential(&mut self, moment: Moment, actions: &mut Vec<Action>) {
-        let details = Details { reason: Some("credential".into()), ..self.details(moment) };
-        actions.push(Action::Record(Kind::AccessDenied, details.clone()));
+        let reason = Some("credential".to_owned());
+        actions.push(Action::Record(Kind::AccessDenied, Details { reason, ..self.details(moment) }));
+        self.count_wrong(moment, "credential", actions);
+    }
+
+    /// Counts a credential that was nobody's, or of somebody else than the face.
+    fn count_wrong(&mut self, moment: Moment, reason: &str, actions: &mut Vec<Action>) {
         if let Some(lock) = self.claims.wrong(moment.at) {
-            actions.push(Action::Record(Kind::AccessLockedOut, Details { seconds: Some(lock.as_secs()), ..details }));
+            let (reason, seconds) = (Some(reason.to_owned()), Some(lock.as_secs()));
+            actions.push(Action::Record(Kind::AccessLockedOut, Details { reason, seconds, ..self.details(moment) }));
         }
     }
 

@@ -39,12 +39,13 @@ pub(super) fn watch_inputs(
         }
         let (mut builder, offset) = claim(text, active)?;
         // A contact whose wire was cut reads as an open door; a button whose wire was cut, as not pressed.
-        let bias = if is_contact || active == Level::Low { Bias::PullUp } else { Bias::PullDown };
+        let is_high_without_a_wire = is_contact == (active == Level::High);
+        let bias = if is_high_without_a_wire { Bias::PullUp } else { Bias::PullDown };
         builder.as_input().with_bias(bias).with_edge_detection(EdgeDetection::BothEdges).with_debounce_period(DEBOUNCE);
         let request = builder.request().map_err(|e| format!("{text}: {e}"))?;
         let (told, shutdown) = (Arc::clone(&told), shutdown.clone());
         let work = move || {
-            watch(&request, offset, &shutdown, |is_active| match is_contact {
+            watch(&request, (offset, is_contact), &shutdown, |is_active| match is_contact {
                 true => told(Change::Contact(is_active)),
                 false if is_active => told(Change::Exit),
                 false => {}
@@ -56,17 +57,20 @@ pub(super) fn watch_inputs(
     Ok(())
 }
 
-/// Tells of each change of a line, and of its state at the beginning.
-fn watch(request: &Request, offset: u32, shutdown: &Shutdown, changed: impl Fn(bool)) {
+/// Tells of each change of a line, and if wanted of its state at the beginning: a button that is pressed then is a fault, and nobody's.
+fn watch(request: &Request, (offset, tells_first): (u32, bool), shutdown: &Shutdown, changed: impl Fn(bool)) {
     let mut last = None;
     while !shutdown.requested() {
         // Events only wake: what counts is the level, since events may be lost.
         match request.value(offset) {
             Ok(value) => {
                 let is_active = value == Value::Active;
+                let is_first = last.is_none() && !tells_first;
                 if last != Some(is_active) {
                     last = Some(is_active);
-                    changed(is_active);
+                    if !is_first {
+                        changed(is_active);
+                    }
                 }
             }
             Err(error) => {

@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::lines::{Switch, output};
+use crate::ops::flush_log;
 use crate::ops::settings::{self, Level};
-use crate::ops::shutdown::Shutdown;
 
 /// How long the buzzer sounds.
 const BUZZ: Duration = Duration::from_millis(300);
@@ -50,16 +50,16 @@ enum Output {
 
 impl Outputs {
     /// Claims the outputs of the settings, all off, and starts the thread that switches them.
-    pub(super) fn start(settings: &settings::Door, shutdown: &Shutdown) -> Result<Self, String> {
+    pub(super) fn start(settings: &settings::Door) -> Result<Self, String> {
         let switches = [
             output(&settings.relay, settings.relay_active)?,
             output(&settings.led, Level::High)?,
             output(&settings.buzzer, Level::High)?,
         ];
-        Self::run(switches, shutdown.clone())
+        Self::run(switches)
     }
 
-    fn run(switches: [Option<Box<dyn Switch>>; 3], shutdown: Shutdown) -> Result<Self, String> {
+    fn run(switches: [Option<Box<dyn Switch>>; 3]) -> Result<Self, String> {
         let shared = Arc::new(Shared {
             pulses: Mutex::default(),
             changed: Condvar::new(),
@@ -67,7 +67,7 @@ impl Outputs {
             begun: Instant::now(),
         });
         let mine = Arc::clone(&shared);
-        let work = move || mine.switch(switches, &shutdown);
+        let work = move || mine.switch(switches);
         let thread = std::thread::Builder::new().name("door lines".into()).spawn(work);
         let thread = thread.map_err(|e| format!("no thread for the lines of the door: {e}"))?;
         Ok(Self { shared, thread: Some(thread) })
@@ -122,7 +122,7 @@ impl Shared {
     }
 
     /// The thread: switches each output on at the beginning of its pulse, and off at the end.
-    fn switch(&self, mut switches: [Option<Box<dyn Switch>>; 3], shutdown: &Shutdown) {
+    fn switch(&self, mut switches: [Option<Box<dyn Switch>>; 3]) {
         let mut is_on = [false; 3];
         let mut failing_since: Option<Instant> = None;
         loop {
@@ -134,12 +134,13 @@ impl Shared {
                 if pulses.ending {
                     return;
                 }
-                self.due_ms.store(u64::MAX, Ordering::SeqCst);
+                let lock = pulses.until[Output::Relay as usize].filter(|until| *until > now);
+                let due =
+                    lock.map_or(u64::MAX, |until| u64::try_from((until - self.begun).as_millis()).unwrap_or(u64::MAX));
+                self.due_ms.store(due, Ordering::SeqCst);
                 pulses = match next {
                     None => self.changed.wait(pulses).unwrap_or_else(PoisonError::into_inner),
                     Some(next) => {
-                        let due = u64::try_from((next - self.begun).as_millis()).unwrap_or(u64::MAX);
-                        self.due_ms.store(due, Ordering::SeqCst);
                         self.changed.wait_timeout(pulses, next - now).unwrap_or_else(PoisonError::into_inner).0
                     }
                 };
@@ -169,8 +170,14 @@ impl Shared {
                     }
                     Err(why) => {
                         log::error!("door: a line can't be switched off: {why}");
-                        if is_lock && failing_since.get_or_insert_with(Instant::now).elapsed() > LONGEST_FAULT {
-                            return shutdown.fail("the lock can't be shut");
+                        if !is_lock {
+                            is_on[index] = false; // a lamp is no reason to end
+                        } else if failing_since.get_or_insert_with(Instant::now).elapsed() > LONGEST_FAULT {
+                            log::error!(
+                                "door: the lock can't be shut; the process ends, and with it the claim of its line"
+                            );
+                            flush_log(LONGEST_FAULT);
+                            std::process::abort();
                         }
                     }
                 }
@@ -206,7 +213,7 @@ mod tests {
     fn outputs() -> (Outputs, Arc<Seen>) {
         let seen = Arc::default();
         let switches: [Option<Box<dyn Switch>>; 3] = [Some(Box::new(Fake(Arc::clone(&seen)))), None, None];
-        (Outputs::run(switches, Shutdown::default()).unwrap(), seen)
+        (Outputs::run(switches).unwrap(), seen)
     }
 
     fn wait(seen: &Seen, count: usize) -> Vec<(bool, Instant)> {

@@ -23,15 +23,24 @@ struct Schedule {
     from: u32,
     to: u32,
     zone: TimeZone,
-    except: Vec<Date>,
+    /// Dates on which it does not begin; none stands for all dates.
+    except: Option<Vec<Date>>,
 }
 
 const DAY: u32 = 24 * 60;
 
 impl Schedules {
-    /// Those of valid settings: what is not valid never lets anybody pass.
+    /// Those of valid settings: one that is not valid lets nobody pass.
     pub fn new(settings: &[settings::Schedule]) -> Self {
-        Self(settings.iter().filter_map(Schedule::new).collect())
+        let never = |settings: &settings::Schedule| Schedule {
+            groups: settings.groups.clone(),
+            days: vec![],
+            from: 0,
+            to: DAY,
+            zone: TimeZone::UTC,
+            except: None,
+        };
+        Self(settings.iter().map(|one| Schedule::new(one).unwrap_or_else(|| never(one))).collect())
     }
 
     /// Whether somebody of these groups may pass now; anybody may where there are no schedules.
@@ -58,7 +67,7 @@ impl Schedule {
             from: minutes(&settings.from)?,
             to: minutes(&settings.to)?,
             zone: TimeZone::get(&settings.zone).ok()?,
-            except: dates.ok()?,
+            except: Some(dates.ok()?),
         })
     }
 
@@ -76,11 +85,13 @@ impl Schedule {
             Weekday::Saturday,
             Weekday::Sunday,
         ];
-        self.except.is_empty() && (self.days.is_empty() || all.iter().all(|day| self.days.contains(day)))
+        self.except.as_ref().is_some_and(Vec::is_empty)
+            && (self.days.is_empty() || all.iter().all(|day| self.days.contains(day)))
     }
 
     fn begins_on(&self, date: Date) -> bool {
-        (self.days.is_empty() || self.days.contains(&date.weekday())) && !self.except.contains(&date)
+        (self.days.is_empty() || self.days.contains(&date.weekday()))
+            && self.except.as_ref().is_some_and(|except| !except.contains(&date))
     }
 
     fn holds(&self, now: Timestamp) -> bool {

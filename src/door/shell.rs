@@ -3,6 +3,7 @@
 //! One thread looks and captures, since both take the camera's frames; another one lets time pass. Commands and inputs are taken at any time.
 //! An event is written before the lock is opened for it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -32,6 +33,8 @@ const LOOK: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(2);
 /// How often it is checked whether the clock is synchronized, whether events can be kept, and for old events.
 const CHECKED: Duration = Duration::from_secs(10);
+/// Longest time that an event may take to be written: then the lock stays shut.
+const LONGEST_WRITE: Duration = Duration::from_secs(2);
 /// How late the thread that shuts the lock may be until the service counts as stuck.
 const LATE: Duration = Duration::from_secs(5);
 /// Owner of the door's jobs: no client's.
@@ -65,6 +68,8 @@ pub struct Door {
     outputs: Outputs,
     begun: Instant,
     is_synchronized: AtomicBool,
+    /// Score from which on a claimed person is that person.
+    approved: Mutex<Score>,
     figures: Mutex<Figures>,
     cancel: CancelToken,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -112,7 +117,8 @@ impl Door {
     pub fn start(settings: &settings::Door, parts: Parts) -> Result<Arc<Self>, String> {
         let door = Arc::new(Self {
             controller: Mutex::new(Controller::new(Config::new(settings))),
-            outputs: Outputs::start(settings, &parts.shutdown)?,
+            outputs: Outputs::start(settings)?,
+            approved: Mutex::new(parts.approved),
             settings: settings.clone(),
             changed: Condvar::new(),
             order: Mutex::default(),
@@ -126,14 +132,23 @@ impl Door {
         let inputs = Arc::downgrade(&door);
         watch_inputs(settings, &door.parts.shutdown, move |change| {
             let Some(door) = inputs.upgrade() else { return };
-            door.drive(match change {
-                Change::Contact(is_open) => Input::Contact(is_open),
-                Change::Exit => Input::Exit,
-            });
+            match change {
+                Change::Contact(is_open) => door.drive(Input::Contact(is_open)),
+                Change::Exit => {
+                    // Whoever leaves waits for no disk, and for nobody who does.
+                    door.outputs.open(door.pulse());
+                    door.drive(Input::Exit)
+                }
+            };
         })?;
         let start = |name: &str, work: fn(&Self)| {
             let mine = Arc::clone(&door);
-            let thread = std::thread::Builder::new().name(name.into()).spawn(move || work(&mine));
+            let guarded = move || {
+                if catch_unwind(AssertUnwindSafe(|| work(&mine))).is_err() {
+                    mine.parts.shutdown.fail("a thread of the door has panicked");
+                }
+            };
+            let thread = std::thread::Builder::new().name(name.into()).spawn(guarded);
             thread.map_err(|e| format!("no thread for the door: {e}"))
         };
         let threads = vec![start("door time", Self::pass_time)?, start("door camera", Self::watch)?];
@@ -154,6 +169,15 @@ impl Door {
         }
     }
 
+    /// Sets the score from which on a claimed person is that person.
+    pub fn set_approved(&self, score: Score) {
+        *self.approved.lock().unwrap_or_else(PoisonError::into_inner) = score;
+    }
+
+    fn pulse(&self) -> Duration {
+        Duration::from_millis(self.settings.pulse_ms)
+    }
+
     /// What it has done since the start.
     pub fn figures(&self) -> Figures {
         *self.figures.lock().unwrap_or_else(PoisonError::into_inner)
@@ -171,28 +195,26 @@ impl Door {
 
     /// Takes a claim, by the id of a person or by a credential.
     pub fn claim(&self, person: Option<PersonId>, credential: Option<&str>) -> Result<PersonId, ClaimError> {
-        let (mode, locked) = {
-            let controller = self.controller();
-            (controller.mode(), controller.claims_locked(self.begun.elapsed()))
-        };
-        if !matches!(mode, DoorMode::Claim | DoorMode::ClaimOrIdentify) {
-            return Err(ClaimError::Off);
-        }
-        if let Some(left) = locked {
-            return Err(ClaimError::LockedOut(left));
-        }
         let by_credential = || self.parts.people.by_credential(credential?).ok().flatten();
         let found = match person {
             Some(id) => self.parts.people.get(&id).ok(),
             None => by_credential(),
         };
+        // Looked at and counted under one lock, so that nobody tries many at once.
+        let controller = self.controller();
+        if !matches!(controller.mode(), DoorMode::Claim | DoorMode::ClaimOrIdentify) {
+            return Err(ClaimError::Off);
+        }
+        if let Some(left) = controller.claims_locked(self.begun.elapsed()) {
+            return Err(ClaimError::LockedOut(left));
+        }
         match found {
             Some(profile) => {
-                self.drive(Input::Claimed(profile.id.clone()));
+                self.drive_locked(controller, Input::Claimed(profile.id.clone()));
                 Ok(profile.id.clone())
             }
             None => {
-                self.drive(Input::WrongCredential);
+                self.drive_locked(controller, Input::WrongCredential);
                 Err(ClaimError::Unknown)
             }
         }
@@ -229,7 +251,10 @@ impl Door {
 
     /// Has the controller take an input, and does what it says. The result is why the lock was not opened, if it should have been.
     fn drive(&self, input: Input) -> Option<&'static str> {
-        let mut controller = self.controller();
+        self.drive_locked(self.controller(), input)
+    }
+
+    fn drive_locked(&self, mut controller: MutexGuard<'_, Controller>, input: Input) -> Option<&'static str> {
         let moment = self.moment();
         let mut actions: std::collections::VecDeque<Action> = controller.step(moment, input).into();
         let mut refused = None;
@@ -270,15 +295,18 @@ impl Door {
 
     /// Writes the event and opens the lock. Whoever leaves is let out even if the event can't be written.
     fn open_for(&self, kind: Kind, details: Details, moment: Moment) -> Result<(), &'static str> {
-        match kind {
-            Kind::DoorExit => {
-                self.parts.journal.append(kind, details, moment.now);
-            }
-            _ => {
-                self.parts.journal.append_first(kind, details, moment.now).map_err(|_| "not_recorded")?;
-            }
+        let pulse = self.pulse();
+        if kind == Kind::DoorExit {
+            self.outputs.open(pulse);
+            self.parts.journal.append(kind, details, moment.now);
+            return Ok(());
         }
-        self.outputs.open(Duration::from_millis(self.settings.pulse_ms));
+        self.parts.journal.append_first(kind, details, moment.now).map_err(|_| "not_recorded")?;
+        // Whoever was meant may have left, if the disk took its time.
+        if self.begun.elapsed().saturating_sub(moment.at) > LONGEST_WRITE {
+            return Err("late");
+        }
+        self.outputs.open(pulse);
         Ok(())
     }
 
@@ -308,7 +336,6 @@ impl Door {
     fn check(&self) {
         let is_synchronized = clock::is_synchronized();
         self.is_synchronized.store(is_synchronized, Ordering::Relaxed);
-        self.parts.journal.tidy(Timestamp::now(), is_synchronized);
         let people = self.parts.people.snapshot().err().map(|error| error.to_string());
         self.drive(Input::Fault { part: "people", what: people });
         self.drive(Input::Fault { part: "events", what: self.parts.journal.trouble().map(|error| error.to_string()) });
@@ -325,8 +352,13 @@ impl Door {
             let order = self.order.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(claim) = order {
                 drop(controller);
-                let outcome = self.attempt(claim.as_ref());
+                let (outcome, found) = self.attempt(claim.as_ref());
                 self.drive(Input::Attempted(outcome));
+                if let Some((found, new)) = found
+                    && let Err(why) = self.parts.people.renew(&found, new, Timestamp::now())
+                {
+                    log::warn!("no template of the present models was added: {why}");
+                }
                 continue;
             }
             if !controller.wants_frames() {
@@ -383,10 +415,11 @@ impl Door {
         }
     }
 
-    /// Captures whoever is there, and finds out who it is.
-    fn attempt(&self, claim: Option<&PersonId>) -> Outcome {
+    /// Captures whoever is there, and finds out who it is; with what may become a template of the present models.
+    fn attempt(&self, claim: Option<&PersonId>) -> (Outcome, Option<(Identified, NewTemplate)>) {
         let Parts { capturer, threshold, .. } = &self.parts;
-        let (mode, owner) = (self.settings.liveness, Owner::new(OWN));
+        let mode = self.settings.liveness.max(capturer.settings().liveness_required);
+        let owner = Owner::new(OWN);
         let attempt = Attempt {
             mode,
             threshold: threshold.min(DEFAULT_THRESHOLD),
@@ -397,23 +430,32 @@ impl Door {
         };
         let captured = capturer.capture(&attempt);
         let lock = || capturer.attacks().1.unwrap_or_default();
-        match captured {
+        let outcome = match captured {
             Ok(captured) if captured.capture.live.is_none() => {
                 Outcome::Fault("camera", "liveness was not judged".into())
             }
-            Ok(captured) if captured.is_attack(attempt.threshold) => Outcome::Attack("looks".into(), lock()),
-            Ok(captured) => self.identified(captured.capture.template, claim),
+            Ok(captured) if captured.is_attack(attempt.threshold) => {
+                // Below the usual threshold it is counted by nobody else.
+                if !captured.is_attack(DEFAULT_THRESHOLD) {
+                    capturer.note_attack("the face was judged a presentation attack");
+                }
+                Outcome::Attack("looks".into(), lock())
+            }
+            Ok(captured) => return self.identified(captured.capture.template, claim),
             Err(error) if error.is_attack() => Outcome::Attack(error.reason().unwrap_or("attack").into(), lock()),
             Err(capture::Error::LockedOut(left)) => Outcome::LockedOut(left),
             Err(error) => not_captured(&error),
-        }
+        };
+        (outcome, None)
     }
 
     /// Who a live person is.
-    fn identified(&self, template: Template, claim: Option<&PersonId>) -> Outcome {
+    fn identified(&self, template: Template, claim: Option<&PersonId>) -> (Outcome, Option<(Identified, NewTemplate)>) {
         let (people, now) = (&self.parts.people, Timestamp::now());
         let found = match claim {
-            Some(id) => people.verify(id, &template, self.parts.approved, now),
+            Some(id) => {
+                people.verify(id, &template, *self.approved.lock().unwrap_or_else(PoisonError::into_inner), now)
+            }
             None => people.identify(&template, now),
         };
         let found = match found {
@@ -421,16 +463,13 @@ impl Door {
             // Deleted since it was claimed.
             Err(PeopleError::Unknown) => {
                 let (person, reason, liveness) = (None, Some("unknown"), self.settings.liveness.word());
-                return Outcome::Person(Finding { person, reason, score: 0.0, liveness });
+                return (Outcome::Person(Finding { person, reason, score: 0.0, liveness }), None);
             }
-            Err(error) => return Outcome::Fault("people", error.to_string()),
+            Err(error) => return (Outcome::Fault("people", error.to_string()), None),
         };
         let liveness = self.settings.liveness.word();
         let new = NewTemplate { template, source: Source::Visit, liveness: Some(liveness.to_owned()) };
-        if let Err(why) = people.renew(&found, new, now) {
-            log::warn!("no template of the present models was added: {why}");
-        }
-        let Identified { decision, person, score, reason, .. } = found;
+        let Identified { decision, person, score, reason, .. } = found.clone();
         // Who it might be is not told where it is nobody for certain, but for a person who is known and not valid now.
         let is_certain = decision == Decision::Approved || reason == Some("not_valid");
         let person = person.filter(|_| is_certain).map(|profile| Candidate {
@@ -440,7 +479,8 @@ impl Door {
         });
         let reason = if decision == Decision::Approved { None } else { Some(reason.unwrap_or("unknown")) };
         let hundredths = |score: f64| (score * 100.0).round() / 100.0;
-        Outcome::Person(Finding { person, reason, score: hundredths(score.value()), liveness })
+        let finding = Finding { person, reason, score: hundredths(score.value()), liveness };
+        (Outcome::Person(finding), Some((found, new)))
     }
 }
 

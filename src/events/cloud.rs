@@ -48,6 +48,11 @@ impl Envelope {
         format!("{}-{sequence}", self.journal)
     }
 
+    /// The number of the event with this id; none if it is of another journal.
+    pub fn sequence(&self, id: &str) -> Option<u64> {
+        id.strip_prefix(&*self.journal)?.strip_prefix('-')?.parse().ok()
+    }
+
     /// The event as JSON; `name` is that of its person.
     pub fn json(&self, event: &Event, name: Option<&str>) -> String {
         let person = event.details.person.as_ref().map(crate::people::PersonId::as_str);

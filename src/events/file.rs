@@ -92,34 +92,42 @@ impl EventFile {
         })
     }
 
-    /// Appends an event under the next number, and removes the oldest beyond `most`.
-    pub(super) fn append(&mut self, event: &Event, most: u64) -> Result<u64, JournalError> {
-        let sequence = self.next;
-        let record = serde_json::to_vec(event).map_err(failed)?;
-        let sealed = self.sealer.seal_record(&record, &name(sequence));
-        let record = sealed.as_deref().unwrap_or(&record);
-        let value = [&event.time.as_millisecond().to_le_bytes()[..], record].concat();
+    /// Appends events under the next numbers, and removes the oldest beyond `most`. Returns the first number.
+    pub(super) fn append(&mut self, new: &[Event], most: u64) -> Result<u64, JournalError> {
+        let first = self.next;
+        let count = new.len() as u64;
         guarded(|| {
             let transaction = self.database.begin_write().map_err(failed)?;
             {
                 let mut events = transaction.open_table(EVENTS).map_err(failed)?;
-                events.insert(sequence, &*value).map_err(failed)?;
-                let more = events.len().map_err(failed)?.saturating_sub(most).min(REMOVED_AT_ONCE);
+                for (sequence, event) in (first..).zip(new) {
+                    let record = serde_json::to_vec(event).map_err(failed)?;
+                    let sealed = self.sealer.seal_record(&record, &name(sequence));
+                    let record = sealed.as_deref().unwrap_or(&record);
+                    // A time that can't be believed is no age: such an event is as old as the one before.
+                    let before = events.last().map_err(failed)?.and_then(|(_, value)| time_of(value.value()));
+                    let ms = match event.details.unsynchronized {
+                        true => before.unwrap_or(i64::MAX),
+                        false => event.time.as_millisecond(),
+                    };
+                    events.insert(sequence, &*[&ms.to_le_bytes()[..], record].concat()).map_err(failed)?;
+                }
+                let more = events.len().map_err(failed)?.saturating_sub(most).min(REMOVED_AT_ONCE + count);
                 for _ in 0..more {
                     events.pop_first().map_err(failed)?;
                 }
                 let mut facts = transaction.open_table(FACTS).map_err(failed)?;
-                facts.insert(NEXT, &*(sequence + 1).to_string()).map_err(failed)?;
+                facts.insert(NEXT, &*(first + count).to_string()).map_err(failed)?;
             }
             transaction.commit().map_err(failed)
         })?;
-        self.next += 1;
-        Ok(sequence)
+        self.next += count;
+        Ok(first)
     }
 
     /// Removes events of before this time, in milliseconds; returns whether there may be more.
     pub(super) fn remove_older(&self, than_ms: i64) -> Result<bool, JournalError> {
-        let is_old = |value: &[u8]| value.first_chunk().is_some_and(|ms| i64::from_le_bytes(*ms) < than_ms);
+        let is_old = |value: &[u8]| time_of(value).is_some_and(|ms| ms < than_ms);
         let oldest_is_old = || {
             let events = self.database.begin_read().map_err(failed)?.open_table(EVENTS).map_err(failed)?;
             Ok(events.first().map_err(failed)?.is_some_and(|(_, value)| is_old(value.value())))
@@ -144,14 +152,17 @@ impl EventFile {
         })
     }
 
-    /// Up to `most` events after number `after`. Those that can't be read, since their key is gone, are left out.
-    pub(super) fn after(&self, after: u64, most: usize) -> Result<Vec<Event>, JournalError> {
+    /// Up to `most` events after number `after` and before number `before`. Those that can't be read, since their key is gone, are left out.
+    pub(super) fn between(&self, after: u64, before: u64, most: usize) -> Result<Vec<Event>, JournalError> {
         guarded(|| {
             let events = self.database.begin_read().map_err(failed)?.open_table(EVENTS).map_err(failed)?;
             let mut found = vec![];
-            for entry in events.range(after.saturating_add(1)..).map_err(failed)?.take(most) {
+            for entry in events.range(after.saturating_add(1)..before).map_err(failed)? {
                 let (sequence, value) = entry.map_err(failed)?;
                 found.extend(self.read(sequence.value(), value.value()));
+                if found.len() == most {
+                    break;
+                }
             }
             Ok(found)
         })
@@ -192,6 +203,11 @@ impl EventFile {
             transaction.commit().map_err(failed)
         })
     }
+}
+
+/// The time by which an event ages, in milliseconds.
+fn time_of(value: &[u8]) -> Option<i64> {
+    value.first_chunk().map(|ms| i64::from_le_bytes(*ms))
 }
 
 /// The name that a sealed event is bound to.

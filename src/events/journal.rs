@@ -10,10 +10,12 @@ use super::cloud::Envelope;
 use super::event::{Details, Event, Kind};
 use super::file::{EventFile, JournalError};
 use crate::face::Sealer;
-use crate::ops::settings;
+use crate::ops::{clock, settings};
 
 /// Events that are kept in memory.
 const RECENT: usize = 1000;
+/// How often it is looked for old events, and whether the clock is synchronized.
+const TIDIED: Duration = Duration::from_secs(10);
 /// Shortest time between two tries to open a file that failed.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -39,6 +41,10 @@ struct Inner {
     /// Events of each kind since the start.
     counts: BTreeMap<Kind, u64>,
     file: Option<EventFile>,
+    /// Whether the file was open since the start, if there is to be one: until then numbers are not final, and nobody is told any.
+    is_ready: bool,
+    is_synchronized: bool,
+    tidied: Option<Instant>,
     /// What is wrong with the file, and when it was last tried.
     trouble: Option<(JournalError, Instant)>,
 }
@@ -46,26 +52,26 @@ struct Inner {
 impl Journal {
     /// Opens the journal of this device. A file that can't be opened is told by [`Self::trouble`], and tried again.
     pub fn open(settings: &settings::Events, device: &str, sealer: &Arc<Sealer>) -> Self {
-        let id = format!("{:032x}", crate::ops::random());
+        let inner = Inner {
+            id: format!("{:032x}", crate::ops::random()),
+            next: 1,
+            first: 1,
+            recent: VecDeque::new(),
+            counts: BTreeMap::new(),
+            file: None,
+            is_ready: settings.store.is_none(),
+            is_synchronized: clock::is_synchronized(),
+            tidied: None,
+            trouble: None,
+        };
         let journal = Self {
             settings: settings.clone(),
             sealer: Arc::clone(sealer),
             source: format!("/faceplate/{device}"),
-            inner: Mutex::new(Inner {
-                id,
-                next: 1,
-                first: 1,
-                recent: VecDeque::new(),
-                counts: BTreeMap::new(),
-                file: None,
-                trouble: None,
-            }),
+            inner: Mutex::new(inner),
             changed: Condvar::new(),
         };
-        let mut inner = journal.lock();
-        journal.reopen(&mut inner);
-        inner.first = inner.next;
-        drop(inner);
+        journal.reopen(&mut journal.lock());
         journal
     }
 
@@ -79,78 +85,101 @@ impl Journal {
         self.lock().counts.clone()
     }
 
+    /// Whether numbers are final. While the file could not be opened yet, receivers have to wait.
+    pub fn is_ready(&self) -> bool {
+        self.lock().is_ready
+    }
+
     /// Why events are not kept, if they should be.
     pub fn trouble(&self) -> Option<JournalError> {
         self.lock().trouble.as_ref().map(|(error, _)| error.clone())
     }
 
     /// Adds an event that stands for something to come: unless it is kept, it must not be done, and the event does not exist.
-    pub fn append_first(&self, kind: Kind, details: Details, time: Timestamp) -> Result<u64, JournalError> {
-        self.put(kind, details, time, true)
+    pub fn append_first(&self, kind: Kind, details: Details, time: Timestamp) -> Result<(), JournalError> {
+        self.put(vec![(kind, details)], time, true)
     }
 
     /// Adds an event of something that has happened. If it can't be kept, it is known until the service ends.
-    pub fn append(&self, kind: Kind, details: Details, time: Timestamp) -> u64 {
-        self.put(kind, details, time, false).unwrap_or_default()
+    pub fn append(&self, kind: Kind, details: Details, time: Timestamp) {
+        self.append_all(vec![(kind, details)], time);
     }
 
-    fn put(&self, kind: Kind, details: Details, time: Timestamp, must_be_kept: bool) -> Result<u64, JournalError> {
+    /// The same for several at once.
+    pub fn append_all(&self, events: Vec<(Kind, Details)>, time: Timestamp) {
+        let _told_by_the_log = self.put(events, time, false);
+    }
+
+    fn put(&self, new: Vec<(Kind, Details)>, time: Timestamp, must_be_kept: bool) -> Result<(), JournalError> {
         let mut inner = self.lock();
-        let mut event = Event { sequence: 0, time, kind, details };
-        let kept = self.keep(&mut inner, &event);
+        let unsynchronized = !inner.is_synchronized;
+        let event = |(kind, details)| Event { sequence: 0, time, kind, details: Details { unsynchronized, ..details } };
+        let events: Vec<Event> = new.into_iter().map(event).collect();
+        let kept = self.keep(&mut inner, &events);
         if must_be_kept {
             kept?;
         }
-        event.sequence = inner.next;
-        inner.next += 1;
-        if inner.recent.len() == RECENT {
-            inner.recent.pop_front();
+        for event in events {
+            let sequence = inner.next;
+            inner.next += 1;
+            *inner.counts.entry(event.kind).or_default() += 1;
+            if inner.recent.len() == RECENT {
+                inner.recent.pop_front();
+            }
+            inner.recent.push_back(Arc::new(Event { sequence, ..event }));
         }
-        let sequence = event.sequence;
-        *inner.counts.entry(event.kind).or_default() += 1;
-        inner.recent.push_back(Arc::new(event));
         drop(inner);
         self.changed.notify_all();
-        Ok(sequence)
+        Ok(())
     }
 
-    /// Writes an event to the file, if there is to be one.
-    fn keep(&self, inner: &mut Inner, event: &Event) -> Result<(), JournalError> {
+    /// Writes events to the file, if there is to be one.
+    fn keep(&self, inner: &mut Inner, events: &[Event]) -> Result<(), JournalError> {
         if self.settings.store.is_none() {
             return Ok(());
         }
-        if inner.file.is_none() {
-            if let Some((error, tried)) = &inner.trouble
-                && tried.elapsed() < RETRY
-            {
-                return Err(error.clone());
-            }
-            self.reopen(inner);
-        }
+        self.reopen_in_time(inner);
         let Some(file) = &mut inner.file else {
             return Err(inner.trouble.as_ref().map_or_else(|| JournalError("it is closed".into()), |(e, _)| e.clone()));
         };
         // What was only known in memory has numbers of its own, which are missing in the file.
         file.next = file.next.max(inner.next);
-        match file.append(event, self.settings.most) {
-            Ok(sequence) => {
-                inner.next = sequence;
+        match file.append(events, self.settings.most) {
+            Ok(first) => {
+                inner.next = first;
                 Ok(())
             }
             Err(error) => {
-                log::error!("events are not kept: {error}");
-                (inner.file, inner.trouble) = (None, Some((error.clone(), Instant::now())));
+                inner.fail(error.clone());
                 Err(error)
             }
         }
     }
 
+    fn reopen_in_time(&self, inner: &mut Inner) {
+        let is_due = inner.trouble.as_ref().is_none_or(|(_, tried)| tried.elapsed() >= RETRY);
+        if inner.file.is_none() && is_due {
+            self.reopen(inner);
+        }
+    }
+
     fn reopen(&self, inner: &mut Inner) {
         let Some(path) = &self.settings.store else { return };
-        match EventFile::open(path, &self.sealer) {
+        let opened = EventFile::open(path, &self.sealer).and_then(|mut file| {
+            if !inner.is_ready {
+                // What happened until now gets its final numbers.
+                let waiting: Vec<Event> = inner.recent.iter().map(|event| Event::clone(event)).collect();
+                let first = file.append(&waiting, self.settings.most)?;
+                let numbered = (first..).zip(waiting).map(|(sequence, event)| Arc::new(Event { sequence, ..event }));
+                inner.recent = numbered.collect();
+                (inner.id, inner.first, inner.next, inner.is_ready) = (file.id.clone(), first, file.next, true);
+            }
+            Ok(file)
+        });
+        match opened {
+            // Numbers that were used meanwhile are not used again.
             Ok(file) => {
-                // Numbers that were used meanwhile are not used again.
-                (inner.id, inner.next) = (file.id.clone(), file.next.max(inner.next));
+                inner.next = inner.next.max(file.next);
                 (inner.file, inner.trouble) = (Some(file), None);
             }
             Err(error) => {
@@ -162,38 +191,55 @@ impl Journal {
         }
     }
 
-    /// Removes what is too old. Not while the clock can't be believed: a jump would remove all.
-    pub fn tidy(&self, now: Timestamp, is_synchronized: bool) {
-        let than = now.as_millisecond().saturating_sub_unsigned(self.settings.max_age_s.saturating_mul(1000));
+    /// Has what is due done: a file opened that failed, and what is too old removed. Not while the clock can't be believed: a jump would
+    /// remove all. To be called now and then.
+    pub fn tidy(&self, now: Timestamp) {
         let mut inner = self.lock();
-        if !is_synchronized {
+        if inner.tidied.is_some_and(|tidied| tidied.elapsed() < TIDIED) {
             return;
         }
-        while inner.recent.front().is_some_and(|event| event.time.as_millisecond() < than) {
+        inner.tidied = Some(Instant::now());
+        inner.is_synchronized = clock::is_synchronized();
+        self.reopen_in_time(&mut inner);
+        if !inner.is_synchronized {
+            return;
+        }
+        let than = now.as_millisecond().saturating_sub_unsigned(self.settings.max_age_s.saturating_mul(1000));
+        let is_old = |event: &Arc<Event>| !event.details.unsynchronized && event.time.as_millisecond() < than;
+        while inner.recent.front().is_some_and(is_old) {
             inner.recent.pop_front();
         }
-        if let Some(file) = &inner.file
-            && let Err(error) = file.remove_older(than)
-        {
-            log::error!("old events are not removed: {error}");
-            (inner.file, inner.trouble) = (None, Some((error, Instant::now())));
+        if let Some(Err(error)) = inner.file.as_ref().map(|file| file.remove_older(than)) {
+            inner.fail(error);
         }
     }
 
-    /// Up to `most` events after number `after`, the oldest first.
-    pub fn after(&self, after: Position, most: usize) -> Result<Vec<Arc<Event>>, JournalError> {
-        let inner = self.lock();
-        let is_recent = inner.recent.front().is_some_and(|first| first.sequence <= after.saturating_add(1));
-        let recent = |inner: &Inner| {
-            inner.recent.iter().filter(|event| event.sequence > after).take(most).cloned().collect::<Vec<_>>()
-        };
-        match &inner.file {
-            Some(file) if !is_recent => {
-                let found = file.after(after, most)?;
-                Ok(if found.is_empty() { recent(&inner) } else { found.into_iter().map(Arc::new).collect() })
-            }
-            _ => Ok(recent(&inner)),
+    /// Up to `most` events after number `after`, the oldest first, and how far that is: where there are none, up to the newest of all.
+    pub fn after(&self, after: Position, most: usize) -> Result<(Vec<Arc<Event>>, Position), JournalError> {
+        let mut inner = self.lock();
+        if !inner.is_ready {
+            return Err(inner
+                .trouble
+                .as_ref()
+                .map_or_else(|| JournalError("it is not open".into()), |(e, _)| e.clone()));
         }
+        let front = inner.recent.front().map_or(inner.next, |first| first.sequence);
+        let mut found = vec![];
+        if after.saturating_add(1) < front
+            && let Some(file) = &inner.file
+        {
+            match file.between(after, front, most) {
+                Ok(events) => found.extend(events.into_iter().map(Arc::new)),
+                Err(error) => {
+                    inner.fail(error.clone());
+                    return Err(error);
+                }
+            }
+        }
+        let room = most - found.len();
+        found.extend(inner.recent.iter().filter(|event| event.sequence > after).take(room).cloned());
+        let reached = found.last().map_or_else(|| after.max(inner.next - 1), |event| event.sequence);
+        Ok((found, reached))
     }
 
     /// Number of the newest event; 0 if there is none.
@@ -216,19 +262,148 @@ impl Journal {
 
     /// Keeps how far a receiver has come.
     pub fn keep_position(&self, receiver: &str, position: Position) {
-        if let Some(file) = &self.lock().file
-            && let Err(error) = file.keep_position(receiver, position)
-        {
-            log::warn!("{receiver}: how far it has come is not kept: {error}");
+        let mut inner = self.lock();
+        if let Some(Err(error)) = inner.file.as_ref().map(|file| file.keep_position(receiver, position)) {
+            inner.fail(error);
         }
     }
 
-    /// Closes the file, so that it is as it should be.
+    /// Closes the file, so that it is as it should be. Nothing is kept afterwards.
     pub fn close(&self) {
-        self.lock().file = None;
+        let mut inner = self.lock();
+        // It is not opened again by a late event.
+        (inner.file, inner.trouble) = (None, Some((JournalError("the service ends".into()), Instant::now())));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Closes a file that failed: it is read again before anything else is written.
+    fn fail(&mut self, error: JournalError) {
+        log::error!("events are not kept: {error}");
+        (self.file, self.trouble) = (None, Some((error, Instant::now())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::people::PersonId;
+
+    struct Folder(std::path::PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            let path = std::env::temp_dir().join(format!("faceplate-journal-{}", crate::ops::random()));
+            std::fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn journal(&self, most: u64) -> Journal {
+            let settings =
+                settings::Events { store: Some(self.0.join("events.redb")), most, ..settings::Events::default() };
+            Journal::open(&settings, "door", &Arc::default())
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn numbers(journal: &Journal, after: u64, most: usize) -> Vec<u64> {
+        journal.after(after, most).unwrap().0.iter().map(|event| event.sequence).collect()
+    }
+
+    #[test]
+    fn numbers_go_on_after_a_restart_and_pages_cross_from_the_file_to_memory() {
+        let folder = Folder::new();
+        let first = folder.journal(1000);
+        let id = first.envelope().journal;
+        for _ in 0..5 {
+            first.append(Kind::DoorOpened, Details::default(), at(1));
+        }
+        assert_eq!((numbers(&first, 0, 3), numbers(&first, 3, 9)), (vec![1, 2, 3], vec![4, 5]));
+        drop(first); // as a kill would
+        let again = folder.journal(1000);
+        assert_eq!((again.envelope().journal, again.last()), (id, 5));
+        again.append_all(vec![(Kind::DoorClosed, Details::default()), (Kind::DoorExit, Details::default())], at(2));
+        assert_eq!((numbers(&again, 0, 6), numbers(&again, 4, 9)), ((1..=6).collect(), vec![5, 6, 7]));
+        assert_eq!(again.after(7, 5).unwrap(), (vec![], 7));
+        let (events, _) = again.after(6, 1).unwrap();
+        assert_eq!((events[0].kind, events[0].time), (Kind::DoorExit, at(2)));
+        // A receiver that is new begins with this start, another one where it was.
+        assert_eq!(again.position("new"), 5);
+        again.keep_position("old", 3);
+        assert_eq!(folder_position(&folder, again, "old"), 3);
+    }
+
+    fn folder_position(folder: &Folder, open: Journal, receiver: &str) -> u64 {
+        drop(open);
+        folder.journal(1000).position(receiver)
+    }
+
+    #[test]
+    fn what_happened_before_the_file_could_be_opened_gets_its_number_then() {
+        let folder = Folder::new();
+        let first = folder.journal(1000);
+        (0..3).for_each(|_| first.append(Kind::DoorOpened, Details::default(), at(1)));
+        // The file is in use, as it would be on a medium that is not there yet.
+        let second = folder.journal(1000);
+        assert!(!second.is_ready() && second.after(0, 9).is_err());
+        second.append(Kind::DoorClosed, Details::default(), at(2));
+        assert!(second.append_first(Kind::AccessGranted, Details::default(), at(2)).is_err());
+        drop(first);
+        second.lock().trouble = None;
+        second.append(Kind::DoorExit, Details::default(), at(3));
+        let kinds: Vec<Kind> = second.after(0, 9).unwrap().0.iter().map(|event| event.kind).collect();
+        let opened = Kind::DoorOpened;
+        assert_eq!(kinds, [opened, opened, opened, Kind::DoorClosed, Kind::DoorExit]);
+        assert_eq!(numbers(&second, 0, 9), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn the_oldest_are_removed_beyond_the_most_and_beyond_their_age() {
+        let folder = Folder::new();
+        let journal = folder.journal(1000);
+        for batch in 0..13 {
+            let hundred = vec![(Kind::DoorOpened, Details::default()); 100];
+            journal.lock().is_synchronized = true;
+            journal.append_all(hundred, at(batch * 1_000_000));
+        }
+        drop(journal);
+        let again = folder.journal(1000);
+        assert_eq!(numbers(&again, 0, 1), [301]);
+        let than = at(8_500_000).as_millisecond();
+        while again.lock().file.as_ref().unwrap().remove_older(than).unwrap() {}
+        assert_eq!((numbers(&again, 0, 1), again.last()), (vec![901], 1300));
+    }
+
+    #[test]
+    fn sealed_events_are_opened_with_their_key_alone() {
+        let folder = Folder::new();
+        let keys = folder.0.join("keys");
+        std::fs::write(&keys, format!("{}\n", "01".repeat(32))).unwrap();
+        let templates = settings::Templates { keys: Some(keys), unsealed: false };
+        let sealer = Arc::new(Sealer::load(&templates).unwrap());
+        let settings = settings::Events { store: Some(folder.0.join("events.redb")), ..settings::Events::default() };
+        let journal = Journal::open(&settings, "door", &sealer);
+        journal.append(Kind::AccessGranted, Details::of(&PersonId::new("somebody").unwrap()), at(1));
+        drop(journal);
+        let bytes = std::fs::read(folder.0.join("events.redb")).unwrap();
+        assert!(!bytes.windows(8).any(|eight| eight == b"somebody"));
+        let again = Journal::open(&settings, "door", &sealer);
+        assert_eq!(again.after(0, 9).unwrap().0[0].details.person.as_ref().unwrap().as_str(), "somebody");
+        drop(again);
+        let without = Journal::open(&settings, "door", &Arc::default());
+        assert!(without.after(0, 9).unwrap().0.is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Made by systemd-timesyncd once it has set the clock.
 const BY_NETWORK: &str = "/run/systemd/timesync/synchronized";
@@ -9,10 +10,14 @@ const BY_NETWORK: &str = "/run/systemd/timesync/synchronized";
 /// unit forbids.
 const HARDWARE: &str = "/sys/class/rtc";
 
+/// 2026-11-01, in seconds since 1970: no clock that is before is right, whoever set it. A battery that is empty is no clock.
+const PLAUSIBLE_S: u64 = 1_793_491_200;
+
 /// Whether the clock was set by the network, or by a clock of the hardware at the start of the system. One that is set by other means, as by
 /// chrony on a board without a hardware clock, is not seen: see `door.without_time`.
 pub fn is_synchronized() -> bool {
-    by_files(Path::new(BY_NETWORK), Path::new(HARDWARE))
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() >= PLAUSIBLE_S && by_files(Path::new(BY_NETWORK), Path::new(HARDWARE))
 }
 
 fn by_files(network: &Path, hardware: &Path) -> bool {

@@ -32,6 +32,7 @@ pub(super) fn message(topics: &Topics, has: Has) -> Value {
     let unique = |name: &str| format!("faceplate_{}_{name}", id(topics));
     let mut add = |name: &str, mut component: Value| {
         component["unique_id"] = unique(name).into();
+        component["qos"] = 1.into();
         components.insert(name.into(), component);
     };
     let of_kind = |kind: &Kind| kind.word().trim_start_matches("faceplate.");
@@ -108,8 +109,8 @@ pub(super) fn message(topics: &Topics, has: Has) -> Value {
                     })
                 };
                 let unlocked = "{{ 'ON' if value_json.lock == 'UNLOCKED' else 'OFF' }}";
-                add("lock", sensor("Lock", "lock", unlocked));
-                add("recognition", sensor("Recognition", "running", "{{ value_json.recognition }}"));
+                add("lock_state", sensor("Lock", "lock", unlocked));
+                add("recognition_state", sensor("Recognition", "running", "{{ value_json.recognition }}"));
             }
         }
         if has.contact {
@@ -125,6 +126,14 @@ pub(super) fn message(topics: &Topics, has: Has) -> Value {
             );
         }
     }
+    // A component without more than its platform is removed: those of the other setting of commands.
+    let others = match has.commands {
+        true => [("lock_state", "binary_sensor"), ("recognition_state", "binary_sensor")],
+        false => [("lock", "lock"), ("recognition", "switch")],
+    };
+    for (name, platform) in others {
+        components.insert(name.into(), json!({ "platform": platform }));
+    }
     json!({
         "device": {
             "identifiers": [format!("faceplate_{}", id(topics))],
@@ -136,7 +145,6 @@ pub(super) fn message(topics: &Topics, has: Has) -> Value {
         "origin": { "name": "faceplate", "sw_version": env!("CARGO_PKG_VERSION") },
         "availability": [{ "topic": topics.availability() }],
         "components": components,
-        "qos": 1,
     })
 }
 
@@ -149,16 +157,18 @@ mod tests {
         let topics = Topics { device: "front.door".into() };
         let names = |has| {
             let message = message(&topics, has);
-            message["components"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+            let all = message["components"].as_object().unwrap().clone();
+            all.into_iter().filter(|(_, one)| one.get("unique_id").is_some()).map(|(name, _)| name).collect::<Vec<_>>()
         };
         let none = Has { door: false, contact: false, commands: true };
         assert_eq!(names(none), ["event", "last_person"]);
         let door = Has { door: true, contact: true, commands: false };
-        assert_eq!(names(door), ["contact", "event", "last_person", "lock", "problem", "recognition"]);
+        assert_eq!(names(door), ["contact", "event", "last_person", "lock_state", "problem", "recognition_state"]);
         let read_only = message(&topics, door).to_string();
         assert!(!read_only.contains("command_topic"), "{read_only}");
         let commands = message(&topics, Has { commands: true, ..door });
         assert_eq!(commands["components"]["lock"]["platform"], "lock");
+        assert_eq!(commands["components"]["lock_state"], json!({"platform": "binary_sensor"}));
         assert_eq!(commands["components"]["last_person"]["enabled_by_default"], false);
         assert_eq!(topic("homeassistant", &topics), "homeassistant/device/faceplate-front-door/config");
     }

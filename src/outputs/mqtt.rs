@@ -22,7 +22,7 @@ use super::NameOf;
 use super::discovery::{self, Has};
 use super::topics::{self, Command, Topics};
 use crate::door::Door;
-use crate::events::{Journal, Position};
+use crate::events::{Journal, Kind, Position};
 use crate::ops::Settings;
 use crate::ops::settings::{self, DoorMode};
 use crate::ops::shutdown::Shutdown;
@@ -37,6 +37,10 @@ const KEEP_ALIVE_S: u16 = 30;
 /// Pauses between tries to connect, from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long the end of the service waits for acknowledgments.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// A connection that lasted this long was a good one.
+const STABLE: Duration = Duration::from_secs(60);
 /// Most events that wait for their acknowledgments.
 const IN_FLIGHT: usize = 16;
 /// Most bytes of a packet from the broker: commands are words.
@@ -67,6 +71,7 @@ struct Client {
 /// A connection that the broker has accepted, or is about to.
 struct Session<'a> {
     stream: Box<dyn Stream + 'a>,
+    topics: Topics,
     protocol: mqtt::Connection<mqtt::role::Client>,
     timers: [Option<Instant>; 3],
     /// Events that are not acknowledged: packet, number and when it was sent.
@@ -105,14 +110,18 @@ pub(super) fn start(
 
 impl Client {
     fn run(&self) {
+        while !self.journal.is_ready() && !self.shutdown.requested() {
+            self.shutdown.sleep(FIRST_PAUSE);
+        }
+        let mut position = self.journal.position(RECEIVER);
         let (mut pause, mut is_told) = (FIRST_PAUSE, false);
         while !self.shutdown.requested() {
-            let mut was_accepted = false;
-            let why = self.session(&mut was_accepted).err().unwrap_or_else(|| "the connection ended".into());
+            let begun = Instant::now();
+            let why = self.session(&mut position).err().unwrap_or_else(|| "the connection ended".into());
             if self.shutdown.requested() {
                 return;
             }
-            if was_accepted {
+            if begun.elapsed() > STABLE {
                 (pause, is_told) = (FIRST_PAUSE, false);
             }
             if !is_told {
@@ -125,10 +134,9 @@ impl Client {
     }
 
     /// Connects, and publishes until something fails or the service ends.
-    fn session(&self, was_accepted: &mut bool) -> Result<(), String> {
-        let mut session = Session::open(self.stream()?, self.connect()?)?;
+    fn session(&self, position: &mut Position) -> Result<(), String> {
+        let mut session = Session::open(self.stream()?, self.topics.clone(), self.connect()?)?;
         session.wait_until_accepted()?;
-        *was_accepted = true;
         log::info!("mqtt: connected to {}", self.settings.broker);
         if self.has.commands && self.door.is_some() {
             session.subscribe(&[self.topics.door_command(), self.topics.recognition_command()])?;
@@ -138,8 +146,7 @@ impl Client {
             session.publish(&discovery::topic(&self.settings.discovery, &self.topics), &message, true)?;
         }
         session.publish(&self.topics.availability(), "online", true)?;
-        let mut position = self.journal.position(RECEIVER);
-        let (mut sent, mut shown) = (position, String::new());
+        let (mut sent, mut shown) = (*position, String::new());
         while !self.shutdown.requested() {
             session.turn()?;
             for command in std::mem::take(&mut session.commands) {
@@ -153,12 +160,20 @@ impl Client {
                 }
             }
             self.publish_events(&mut session, &mut sent)?;
-            if session.waiting.is_empty() && position != sent {
-                position = sent;
-                self.journal.keep_position(RECEIVER, position);
+            if session.waiting.is_empty() && *position != sent {
+                *position = sent;
+                self.journal.keep_position(RECEIVER, sent);
             }
         }
         session.publish(&self.topics.availability(), "offline", true)?;
+        // What is acknowledged now is not sent again at the next start.
+        let end = Instant::now() + LAST_WORDS;
+        while !session.waiting.is_empty() && Instant::now() < end {
+            session.turn()?;
+        }
+        if session.waiting.is_empty() {
+            self.journal.keep_position(RECEIVER, sent);
+        }
         session.disconnect()
     }
 
@@ -168,7 +183,8 @@ impl Client {
             return Ok(());
         }
         let envelope = self.journal.envelope();
-        for event in self.journal.after(*sent, room).map_err(|e| e.to_string())? {
+        let (events, reached) = self.journal.after(*sent, room).map_err(|e| e.to_string())?;
+        for event in events {
             let name = if self.settings.names { (self.name_of)(&event) } else { None };
             session.publish_event(
                 &self.topics.event(),
@@ -178,8 +194,12 @@ impl Client {
             if let Some(state) = topics::face_state(&event, name.as_deref()) {
                 session.publish(&self.topics.face_state(), &state.to_string(), true)?;
             }
-            *sent = event.sequence;
+            // The broker keeps no name of somebody who was deleted.
+            if event.kind == Kind::PersonDeleted && self.settings.names {
+                session.publish(&self.topics.face_state(), "", true)?;
+            }
         }
+        *sent = reached;
         Ok(())
     }
 
@@ -247,14 +267,14 @@ impl Client {
 }
 
 impl<'a> Session<'a> {
-    fn open(stream: Box<dyn Stream + 'a>, connect: Connect) -> Result<Self, String> {
+    fn open(stream: Box<dyn Stream + 'a>, topics: Topics, connect: Connect) -> Result<Self, String> {
         let options = mqtt::connection::ConnectionOptions::new().maximum_packet_size_recv(MOST_BYTES);
         let mut protocol = mqtt::Connection::with_options(mqtt::Version::V3_1_1, options);
         protocol.set_auto_pub_response(true);
         protocol.set_pingresp_recv_timeout(u64::try_from(TIME.as_millis()).unwrap_or(u64::MAX));
         let steps = protocol.send(connect.into());
         let (timers, waiting, commands) = Default::default();
-        let mut session = Self { stream, protocol, timers, waiting, accepted: false, refused: None, commands };
+        let mut session = Self { stream, topics, protocol, timers, waiting, accepted: false, refused: None, commands };
         session.perform(steps)?;
         Ok(session)
     }
@@ -343,9 +363,7 @@ impl<'a> Session<'a> {
     }
 
     fn message(&mut self, topic: &str, payload: &[u8]) {
-        let device = topic.strip_prefix("faceplate/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
-        let topics = Topics { device: device.to_owned() };
-        match topics.command(topic, payload) {
+        match self.topics.command(topic, payload) {
             Some(command) => self.commands.push(command),
             None => log::warn!("mqtt: a message that is no command was ignored"),
         }
@@ -425,7 +443,8 @@ impl Write for Replay<'_> {
 pub fn fuzz(bytes: &[u8]) {
     let read = |piece| {
         let connect = Connect::builder().client_id("a").and_then(|builder| builder.build()).ok()?;
-        let mut session = Session::open(Box::new(Replay { left: bytes, piece }), connect).ok()?;
+        let mut session =
+            Session::open(Box::new(Replay { left: bytes, piece }), Topics { device: "a".into() }, connect).ok()?;
         let why = loop {
             if let Err(why) = session.turn() {
                 break why;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use ring::digest::{SHA256, digest};
 use ureq::Agent;
 
 use super::NameOf;
 use super::signature::SigningKey;
-use crate::events::{Event, Journal, MEDIA_TYPE, Position};
+use crate::events::{Event, Journal, MEDIA_TYPE};
+use crate::ops::hex;
 use crate::ops::settings::Webhook;
 use crate::ops::shutdown::{IDLE, Shutdown};
 use crate::ops::tls_client::{TlsFiles, secret};
@@ -84,7 +86,10 @@ fn pause(failures: u32) -> Duration {
 
 impl Target {
     fn run(&self, journal: &Journal, name_of: &NameOf, shutdown: &Shutdown) {
-        let receiver = format!("webhook {}", self.url);
+        while !journal.is_ready() && !shutdown.requested() {
+            shutdown.sleep(IDLE);
+        }
+        let receiver = self.receiver();
         let mut position = journal.position(&receiver);
         while !shutdown.requested() {
             let last = journal.last();
@@ -92,19 +97,19 @@ impl Target {
                 log::warn!("webhook {}: {} events are given up", self.shown, last - BACKLOG - position);
                 position = last - BACKLOG;
             }
-            let events = match journal.after(position, AT_ONCE) {
-                Ok(events) => events,
+            let (events, mut reached) = match journal.after(position, AT_ONCE) {
+                Ok(read) => read,
                 Err(error) => {
                     log::error!("webhook {}: events can't be read: {error}", self.shown);
                     shutdown.sleep(FIRST_PAUSE);
                     continue;
                 }
             };
-            let Some(last) = events.last() else {
+            if events.is_empty() {
+                position = reached;
                 journal.wait(position, IDLE);
                 continue;
-            };
-            let mut reached: Position = last.sequence;
+            }
             for event in events.iter().filter(|event| self.is_wanted(event)) {
                 match self.deliver(journal, event, name_of, shutdown) {
                     Sent::Accepted => {}
@@ -125,6 +130,12 @@ impl Target {
             position = reached;
             journal.keep_position(&receiver, position);
         }
+    }
+
+    /// The name under which its position is kept, without what may be secret in the address.
+    fn receiver(&self) -> String {
+        let whole = digest(&SHA256, format!("{} {}", self.url, self.types.join(" ")).as_bytes());
+        format!("webhook {}", hex::digits(&whole.as_ref()[..16]))
     }
 
     fn is_wanted(&self, event: &Event) -> bool {

@@ -45,7 +45,7 @@ pub struct People {
 }
 
 /// Is told of each change that was made here, once it is durable.
-pub type Observer = Box<dyn Fn(&PersonId, Changed) + Send + Sync>;
+pub type Observer = Box<dyn Fn(&[(PersonId, Changed)]) + Send + Sync>;
 
 /// What was done to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -390,7 +390,7 @@ impl People {
         let told: Vec<_> = people.iter().map(|(id, person)| (id.clone(), changed(person.as_ref()))).collect();
         self.show(people, false);
         if let Some(observer) = self.observer.get() {
-            told.iter().for_each(|(id, what)| observer(id, *what));
+            observer(&told);
         }
         Ok(())
     }

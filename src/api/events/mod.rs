@@ -31,7 +31,7 @@ impl Service {
 
     pub(super) fn list_events(&self, call: &Call) -> Result<Reply, Error> {
         let EventsCall { after, limit, csv } = call.events;
-        let events = self.journal.after(after, limit).map_err(unreadable)?;
+        let (events, last) = self.journal.after(after, limit).map_err(unreadable)?;
         if csv {
             let lines = events.iter().map(|event| Envelope::csv(event, self.name_of(event).as_deref()));
             let text: String = std::iter::once(CSV_HEAD.to_owned()).chain(lines).collect();
@@ -46,7 +46,6 @@ impl Service {
             newest: Position,
         }
         let envelope = self.journal.envelope();
-        let last = events.last().map_or(after, |event| event.sequence);
         let shown = events.iter().map(|event| raw_json(envelope.json(event, self.name_of(event).as_deref())));
         Ok(Reply::json(&Page { events: shown.collect(), last, newest: self.journal.last() }))
     }
@@ -56,18 +55,25 @@ impl Service {
             let detail = format!("{STREAMS} streams of events are running already; try again");
             return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
         };
-        let mut known = call.last_event.unwrap_or_else(|| self.journal.last());
         let envelope = self.journal.envelope();
+        let mut known = match &call.last_event {
+            // Numbers of another journal, as of before a restart without a file, say nothing here.
+            Some(id) => envelope.sequence(id).filter(|number| *number <= self.journal.last()).unwrap_or(0),
+            None => self.journal.last(),
+        };
         let news = move |service: &Self| {
-            let events = service.journal.after(known, AT_ONCE).unwrap_or_default();
-            let Some(last) = events.last() else {
-                service.journal.wait(known, IDLE);
+            let Ok((events, reached)) = service.journal.after(known, AT_ONCE) else {
+                service.shutdown.sleep(IDLE);
                 return None;
             };
-            known = last.sequence;
+            known = reached;
+            if events.is_empty() {
+                service.journal.wait(known, IDLE);
+                return None;
+            }
             let one = |event: &Arc<Event>| {
-                let (id, data) = (event.sequence, envelope.json(event, service.name_of(event).as_deref()));
-                format!("id: {id}\nevent: {}\ndata: {data}\n\n", event.kind.word())
+                let data = envelope.json(event, service.name_of(event).as_deref());
+                format!("id: {}\nevent: {}\ndata: {data}\n\n", envelope.id(event.sequence), event.kind.word())
             };
             Some(events.iter().map(one).collect())
         };

@@ -214,9 +214,9 @@ impl Door {
             .map(|(k, l)| (k, l.as_str()))
     }
 
-    /// Whether there is a door: recognition is on, or a lock is wired.
+    /// Whether there is a door: recognition is on, or something is wired.
     pub fn is_there(&self) -> bool {
-        self.mode != DoorMode::Off || self.relay != "none"
+        self.mode != DoorMode::Off || [&self.relay, &self.contact, &self.exit].into_iter().any(|line| line != "none")
     }
 
     /// What is wrong with it.
@@ -290,6 +290,12 @@ impl Settings {
         }
         if self.door.mode == DoorMode::Off {
             return None;
+        }
+        if self.camera.lock_out_s == 0 {
+            return needs("it needs camera.lock_out_s: who may try as often as they like gets in");
+        }
+        if self.decision.approved < 0.75 {
+            return needs("it needs decision.approved of 0.75 at the least, one impostor in a thousand");
         }
         if self.camera.device == "off" {
             return needs("it needs a camera, and camera.device is off");

@@ -112,6 +112,12 @@ impl Events {
         if self.webhooks.len() > MOST_WEBHOOKS {
             return Some(Error::out_of_range("events.webhooks", format!("there are more than {MOST_WEBHOOKS}")));
         }
+        let is_twice = |(index, hook): (usize, &Webhook)| {
+            self.webhooks[..index].iter().any(|other| (&other.url, &other.types) == (&hook.url, &hook.types))
+        };
+        if self.webhooks.iter().enumerate().any(is_twice) {
+            return Some(Error::new(ErrorKind::Conflict, "events.webhooks", "two have the same url and types"));
+        }
         self.webhooks.iter().find_map(Webhook::wrong).map(|what| Error::out_of_range("events.webhooks", what))
     }
 }
@@ -155,6 +161,14 @@ impl Mqtt {
         }
         if self.certificate.is_some() != self.key.is_some() {
             return conflict("mqtt.certificate", "certificate and key belong together");
+        }
+        let address = self.broker.trim_start_matches("mqtt://");
+        let is_near = ["localhost:", "127.0.0.1:", "[::1]:"].iter().any(|host| address.starts_with(host));
+        let is_guarded = self.broker.starts_with("mqtts://") && (self.password.is_some() || self.certificate.is_some());
+        if self.commands && !is_near && !is_guarded {
+            let what =
+                "commands that open a door need mqtts and a password or a certificate, or a broker on this machine";
+            return conflict("mqtt.commands", what);
         }
         let is_topic = |text: &str| text.split('/').all(is_plain);
         (!is_topic(&self.discovery))
