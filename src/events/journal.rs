@@ -47,6 +47,8 @@ struct Inner {
     tidied: Option<Instant>,
     /// What is wrong with the file, and when it was last tried.
     trouble: Option<(JournalError, Instant)>,
+    /// Whether the last write failed: that the file can be opened again does not mean that it can be written.
+    has_failed: bool,
 }
 
 impl Journal {
@@ -63,6 +65,7 @@ impl Journal {
             is_synchronized: clock::is_synchronized(),
             tidied: None,
             trouble: None,
+            has_failed: false,
         };
         let journal = Self {
             settings: settings.clone(),
@@ -147,6 +150,7 @@ impl Journal {
         match file.append(events, self.settings.most) {
             Ok(first) => {
                 inner.next = first;
+                (inner.trouble, inner.has_failed) = (None, false);
                 Ok(())
             }
             Err(error) => {
@@ -180,7 +184,8 @@ impl Journal {
             // Numbers that were used meanwhile are not used again.
             Ok(file) => {
                 inner.next = inner.next.max(file.next);
-                (inner.file, inner.trouble) = (Some(file), None);
+                inner.file = Some(file);
+                inner.trouble = inner.trouble.take().filter(|_| inner.has_failed);
             }
             Err(error) => {
                 if inner.trouble.is_none() {
@@ -284,7 +289,7 @@ impl Inner {
     /// Closes a file that failed: it is read again before anything else is written.
     fn fail(&mut self, error: JournalError) {
         log::error!("events are not kept: {error}");
-        (self.file, self.trouble) = (None, Some((error, Instant::now())));
+        (self.file, self.trouble, self.has_failed) = (None, Some((error, Instant::now())), true);
     }
 }
 
