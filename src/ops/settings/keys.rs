@@ -13,9 +13,10 @@ use crate::ops::{Limits, nearest};
 /// Prefix of environment variables that are settings: `FACEPLATE__SECTION__KEY`.
 pub(super) const PREFIX: &str = "FACEPLATE__";
 
-/// Variables by which this project's own checks find their data and tools, which are often set for the service as well.
-const OF_CHECKS: [&str; 5] =
-    ["FACEPLATE_CLIPS", "FACEPLATE_DATA", "FACEPLATE_JPEGS", "FACEPLATE_PREFIX", "FACEPLATE_RUNNER"];
+/// Variables that are no settings, and may be set for the service as well: the token of commands that ask it, and those by which this
+/// project's own checks find their data and tools.
+const OTHERS: [&str; 6] =
+    ["FACEPLATE_TOKEN", "FACEPLATE_CLIPS", "FACEPLATE_DATA", "FACEPLATE_JPEGS", "FACEPLATE_PREFIX", "FACEPLATE_RUNNER"];
 
 /// Whether an environment variable is meant as a setting, valid or not.
 ///
@@ -27,7 +28,7 @@ pub(super) fn is_meant(name: &str) -> bool {
         let rest = format!("_{rest}");
         rest.ends_with("_PORT") || ["_PORT_", "_SERVICE_HOST", "_SERVICE_PORT"].iter().any(|part| rest.contains(part))
     };
-    rest.starts_with('_') || !(OF_CHECKS.contains(&name) || of_service())
+    rest.starts_with('_') || !(OTHERS.contains(&name) || of_service())
 }
 
 /// All sections.

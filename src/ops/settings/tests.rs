@@ -112,6 +112,7 @@ fn variables_that_are_no_settings_are_refused() {
     for name in [
         "FACEPLATES",
         "FACEPLATE_DATA",
+        "FACEPLATE_TOKEN",
         "FACEPLATE_PORT",
         "FACEPLATE_PORT_8080_TCP_ADDR",
         "FACEPLATE_SERVICE_HOST",
