@@ -105,8 +105,8 @@ pub enum Input {
         /// What is wrong; none if it works.
         what: Option<String>,
     },
-    /// The lock was not opened, for this reason.
-    NotOpened(&'static str),
+    /// The lock was not opened for whom it should have been, for this reason.
+    NotOpened(Option<Method>, &'static str),
 }
 
 /// How an attempt ended.
@@ -306,16 +306,16 @@ impl Controller {
             Input::Mode(mode) => self.switched(moment, mode, &mut actions),
             Input::Contact(is_open) => self.contact(moment, is_open, &mut actions),
             Input::Fault { part, what } => self.fault(moment, part, what, &mut actions),
-            Input::NotOpened(reason) => {
+            Input::NotOpened(method, reason) => {
                 self.open_until = self.open_until_before.take();
-                let details = Details { reason: Some(reason.into()), ..self.details(moment) };
-                // A command that was not obeyed changes nothing for whoever stands there.
-                match matches!(self.state, State::Granted(_)) && self.granted.take().is_some() {
-                    true => self.refuse(moment, Kind::AccessDenied, details, &mut actions),
-                    false => {
-                        let method = Some(Method::Command);
-                        actions.push(Action::Record(Kind::AccessDenied, Details { method, ..details }));
+                let details = Details { method, reason: Some(reason.into()), ..self.details(moment) };
+                match method {
+                    Some(Method::Face | Method::Claim) => {
+                        self.granted = None;
+                        self.refuse(moment, Kind::AccessDenied, details, &mut actions);
                     }
+                    // A command that was not obeyed changes nothing for whoever stands there.
+                    _ => actions.push(Action::Record(Kind::AccessDenied, details)),
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! The inputs of a door: its contact and the exit button.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use crate::ops::shutdown::{IDLE, Shutdown};
 
 /// Time in which a switch bounces.
 const DEBOUNCE: Duration = Duration::from_millis(30);
+/// Age up to which a press counts.
+const FRESH: Duration = Duration::from_secs(1);
 /// After how long a line that can't be read is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -44,12 +47,17 @@ pub(super) fn watch_inputs(
         builder.as_input().with_bias(bias).with_edge_detection(EdgeDetection::BothEdges).with_debounce_period(DEBOUNCE);
         let request = builder.request().map_err(|e| format!("{text}: {e}"))?;
         let (told, shutdown) = (Arc::clone(&told), shutdown.clone());
+        let end = shutdown.clone();
         let work = move || {
-            watch(&request, (offset, is_contact), &shutdown, |is_active| match is_contact {
+            let changed = |is_active| match is_contact {
                 true => told(Change::Contact(is_active)),
                 false if is_active => told(Change::Exit),
                 false => {}
-            })
+            };
+            let watched = AssertUnwindSafe(|| watch(&request, (offset, is_contact), &shutdown, changed));
+            if catch_unwind(watched).is_err() {
+                end.fail("a thread of the door's inputs has panicked");
+            }
         };
         let thread = std::thread::Builder::new().name("door input".into()).spawn(work);
         thread.map_err(|e| format!("no thread for an input of the door: {e}"))?;
@@ -82,12 +90,16 @@ fn watch(request: &Request, (offset, tells_first): (u32, bool), shutdown: &Shutd
         match request.wait_edge_event(IDLE) {
             Ok(true) => {
                 // A press that is over before the level is read is a press nevertheless.
-                let edge = request.read_edge_event().map(|event| event.kind == EdgeKind::Rising);
-                if let Ok(is_active) = edge
-                    && last != Some(is_active)
-                {
-                    last = Some(is_active);
-                    changed(is_active);
+                // One that waited for long, while this thread did, is none: nobody stands there any more.
+                let now = u64::try_from(crate::ops::clock::monotonic().as_nanos()).unwrap_or(u64::MAX);
+                let edge = request.read_edge_event().ok();
+                let is_fresh = |at: u64| Duration::from_nanos(now.saturating_sub(at)) < FRESH;
+                if let Some(event) = edge.filter(|event| is_fresh(event.timestamp_ns)) {
+                    let is_active = event.kind == EdgeKind::Rising;
+                    if last != Some(is_active) {
+                        last = Some(is_active);
+                        changed(is_active);
+                    }
                 }
             }
             Ok(false) => {}

@@ -201,6 +201,7 @@ impl Door {
             None => by_credential(),
         };
         // Looked at and counted under one lock, so that nobody tries many at once.
+        let asked = self.begun.elapsed();
         let controller = self.controller();
         if !matches!(controller.mode(), DoorMode::Claim | DoorMode::ClaimOrIdentify) {
             return Err(ClaimError::Off);
@@ -210,11 +211,11 @@ impl Door {
         }
         match found {
             Some(profile) => {
-                self.drive_locked(controller, Input::Claimed(profile.id.clone()));
+                self.drive_locked(controller, asked, Input::Claimed(profile.id.clone()));
                 Ok(profile.id.clone())
             }
             None => {
-                self.drive_locked(controller, Input::WrongCredential);
+                self.drive_locked(controller, asked, Input::WrongCredential);
                 Err(ClaimError::Unknown)
             }
         }
@@ -251,10 +252,17 @@ impl Door {
 
     /// Has the controller take an input, and does what it says. The result is why the lock was not opened, if it should have been.
     fn drive(&self, input: Input) -> Option<&'static str> {
-        self.drive_locked(self.controller(), input)
+        let asked = self.begun.elapsed();
+        self.drive_locked(self.controller(), asked, input)
     }
 
-    fn drive_locked(&self, mut controller: MutexGuard<'_, Controller>, input: Input) -> Option<&'static str> {
+    /// The same for an input of that time, which may have waited.
+    fn drive_locked(
+        &self,
+        mut controller: MutexGuard<'_, Controller>,
+        asked: Duration,
+        input: Input,
+    ) -> Option<&'static str> {
         let moment = self.moment();
         let mut actions: std::collections::VecDeque<Action> = controller.step(moment, input).into();
         let mut refused = None;
@@ -269,11 +277,11 @@ impl Door {
                 Action::Refuse => self.outputs.buzz(),
                 Action::Open(kind, details) => {
                     let (method, latency) = (details.method, details.latency_ms);
-                    match self.open_for(kind, details, moment) {
+                    match self.open_for(kind, details, moment, asked) {
                         Ok(()) => self.count(method, latency),
                         Err(reason) => {
                             refused = Some(reason);
-                            actions.extend(controller.step(moment, Input::NotOpened(reason)));
+                            actions.extend(controller.step(moment, Input::NotOpened(method, reason)));
                         }
                     }
                 }
@@ -294,19 +302,18 @@ impl Door {
     }
 
     /// Writes the event and opens the lock. Whoever leaves is let out even if the event can't be written.
-    fn open_for(&self, kind: Kind, details: Details, moment: Moment) -> Result<(), &'static str> {
-        let pulse = self.pulse();
+    fn open_for(&self, kind: Kind, details: Details, moment: Moment, asked: Duration) -> Result<(), &'static str> {
+        // The lock was opened when the button was pressed.
         if kind == Kind::DoorExit {
-            self.outputs.open(pulse);
             self.parts.journal.append(kind, details, moment.now);
             return Ok(());
         }
         self.parts.journal.append_first(kind, details, moment.now).map_err(|_| "not_recorded")?;
         // Whoever was meant may have left, if the disk took its time.
-        if self.begun.elapsed().saturating_sub(moment.at) > LONGEST_WRITE {
+        if self.begun.elapsed().saturating_sub(asked) > LONGEST_WRITE {
             return Err("late");
         }
-        self.outputs.open(pulse);
+        self.outputs.open(self.pulse());
         Ok(())
     }
 

@@ -145,7 +145,7 @@ impl World {
                 assert_eq!(permitted, Some((kind, details.person.clone())), "nobody may open now: {moment:?}");
                 if self.disk_is_full && kind != Kind::DoorExit {
                     let moment = Moment { ..moment };
-                    for action in self.controller.step(moment, Input::NotOpened("not_recorded")) {
+                    for action in self.controller.step(moment, Input::NotOpened(details.method, "not_recorded")) {
                         self.perform(moment, action);
                     }
                     assert_eq!(self.controller.is_unlocked(self.at), self.relay.is_some());
@@ -340,7 +340,7 @@ proptest! {
                 7 => Input::Claimed(id(2)),
                 8 => Input::Contact(ms % 2 == 0),
                 9 => Input::Mode(DoorMode::Claim),
-                10 => Input::NotOpened("relay"),
+                10 => Input::NotOpened(Some(Method::Face), "relay"),
                 _ => Input::Attempted(found(None, Some("ambiguous"))),
             };
             let may_open = which == 3;

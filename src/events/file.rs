@@ -21,6 +21,8 @@ const ID: &str = "id";
 const NEXT: &str = "next";
 /// Memory for pages that were read, in bytes.
 const CACHE_BYTES: usize = 1 << 20;
+/// The time of the first events of a file whose clock could not be believed: they go with the first that comes after them.
+const UNDATED: i64 = i64::MAX;
 /// Most events that one transaction removes, so that none takes long.
 const REMOVED_AT_ONCE: u64 = 256;
 
@@ -107,7 +109,7 @@ impl EventFile {
                     // A time that can't be believed is no age: such an event is as old as the one before.
                     let before = events.last().map_err(failed)?.and_then(|(_, value)| time_of(value.value()));
                     let ms = match event.details.unsynchronized {
-                        true => before.unwrap_or(i64::MAX),
+                        true => before.unwrap_or(UNDATED),
                         false => event.time.as_millisecond(),
                     };
                     events.insert(sequence, &*[&ms.to_le_bytes()[..], record].concat()).map_err(failed)?;
@@ -127,22 +129,27 @@ impl EventFile {
 
     /// Removes events of before this time, in milliseconds; returns whether there may be more.
     pub(super) fn remove_older(&self, than_ms: i64) -> Result<bool, JournalError> {
-        let is_old = |value: &[u8]| time_of(value).is_some_and(|ms| ms < than_ms);
-        let oldest_is_old = || {
-            let events = self.database.begin_read().map_err(failed)?.open_table(EVENTS).map_err(failed)?;
-            Ok(events.first().map_err(failed)?.is_some_and(|(_, value)| is_old(value.value())))
-        };
         guarded(|| {
-            if !oldest_is_old()? {
-                return Ok(false);
-            }
+            let old = {
+                let events = self.database.begin_read().map_err(failed)?.open_table(EVENTS).map_err(failed)?;
+                let mut last = None;
+                for entry in events.iter().map_err(failed)?.take(REMOVED_AT_ONCE as usize) {
+                    let (sequence, value) = entry.map_err(failed)?;
+                    match time_of(value.value()) {
+                        // Of themselves these are not known to be old.
+                        Some(UNDATED) => {}
+                        Some(ms) if ms >= than_ms => break,
+                        _ => last = Some(sequence.value()),
+                    }
+                }
+                last
+            };
+            let Some(last) = old else { return Ok(false) };
             let transaction = self.database.begin_write().map_err(failed)?;
             let mut removed = 0;
             {
                 let mut events = transaction.open_table(EVENTS).map_err(failed)?;
-                while removed < REMOVED_AT_ONCE
-                    && events.first().map_err(failed)?.is_some_and(|(_, value)| is_old(value.value()))
-                {
+                while events.first().map_err(failed)?.is_some_and(|(first, _)| first.value() <= last) {
                     events.pop_first().map_err(failed)?;
                     removed += 1;
                 }

@@ -10,6 +10,7 @@ use super::cloud::Envelope;
 use super::event::{Details, Event, Kind};
 use super::file::{EventFile, JournalError};
 use crate::face::Sealer;
+use crate::ops::shutdown::Shutdown;
 use crate::ops::{clock, settings};
 
 /// Events that are kept in memory.
@@ -142,9 +143,7 @@ impl Journal {
             return Ok(());
         }
         self.reopen_in_time(inner);
-        let Some(file) = &mut inner.file else {
-            return Err(inner.trouble.as_ref().map_or_else(|| JournalError("it is closed".into()), |(e, _)| e.clone()));
-        };
+        let Some(file) = &mut inner.file else { return Err(inner.reason()) };
         // What was only known in memory has numbers of its own, which are missing in the file.
         file.next = file.next.max(inner.next);
         match file.append(events, self.settings.most) {
@@ -206,13 +205,22 @@ impl Journal {
         inner.tidied = Some(Instant::now());
         inner.is_synchronized = clock::is_synchronized();
         self.reopen_in_time(&mut inner);
+        // Whether there is room again is not left to whoever comes next.
+        if inner.has_failed {
+            let _told_by_the_log = self.keep(&mut inner, &[]);
+        }
         if !inner.is_synchronized {
             return;
         }
         let than = now.as_millisecond().saturating_sub_unsigned(self.settings.max_age_s.saturating_mul(1000));
-        let is_old = |event: &Arc<Event>| !event.details.unsynchronized && event.time.as_millisecond() < than;
-        while inner.recent.front().is_some_and(is_old) {
-            inner.recent.pop_front();
+        // Those of a clock that could not be believed are as old as the first that comes after them.
+        let dated = inner.recent.iter().position(|event| !event.details.unsynchronized);
+        let is_old = |inner: &Inner| {
+            let event = inner.recent.iter().find(|event| !event.details.unsynchronized);
+            event.is_some_and(|event| event.time.as_millisecond() < than)
+        };
+        while dated.is_some() && is_old(&inner) {
+            while inner.recent.pop_front().is_some_and(|event| event.details.unsynchronized) {}
         }
         if let Some(Err(error)) = inner.file.as_ref().map(|file| file.remove_older(than)) {
             inner.fail(error);
@@ -230,9 +238,10 @@ impl Journal {
         }
         let front = inner.recent.front().map_or(inner.next, |first| first.sequence);
         let mut found = vec![];
-        if after.saturating_add(1) < front
-            && let Some(file) = &inner.file
-        {
+        if after.saturating_add(1) < front && self.settings.store.is_some() {
+            // Whoever goes on without the file would never see what is in it.
+            self.reopen_in_time(&mut inner);
+            let file = inner.file.as_ref().ok_or_else(|| inner.reason())?;
             match file.between(after, front, most) {
                 Ok(events) => found.extend(events.into_iter().map(Arc::new)),
                 Err(error) => {
@@ -259,10 +268,28 @@ impl Journal {
     }
 
     /// How far a receiver has come; where that is not known, it begins with this start.
-    pub fn position(&self, receiver: &str) -> Position {
+    pub fn position(&self, receiver: &str) -> Result<Position, JournalError> {
         let inner = self.lock();
-        let kept = inner.file.as_ref().and_then(|file| file.position(receiver).ok().flatten());
-        kept.filter(|kept| *kept < inner.next).unwrap_or(inner.first - 1)
+        if !inner.is_ready {
+            return Err(inner.reason());
+        }
+        let kept = match (&inner.file, &self.settings.store) {
+            (Some(file), _) => file.position(receiver)?,
+            (None, Some(_)) => return Err(inner.reason()),
+            (None, None) => None,
+        };
+        Ok(kept.filter(|kept| *kept < inner.next).unwrap_or(inner.first - 1))
+    }
+
+    /// The same, once it can be read; none if the service ends before.
+    pub fn wait_for_position(&self, receiver: &str, shutdown: &Shutdown) -> Option<Position> {
+        loop {
+            match self.position(receiver) {
+                Ok(position) => return Some(position),
+                Err(_) if shutdown.requested() => return None,
+                Err(_) => shutdown.sleep(RETRY),
+            }
+        }
     }
 
     /// Keeps how far a receiver has come.
@@ -286,6 +313,11 @@ impl Journal {
 }
 
 impl Inner {
+    /// Why there is no file.
+    fn reason(&self) -> JournalError {
+        self.trouble.as_ref().map_or_else(|| JournalError("it is not open".into()), |(error, _)| error.clone())
+    }
+
     /// Closes a file that failed: it is read again before anything else is written.
     fn fail(&mut self, error: JournalError) {
         log::error!("events are not kept: {error}");
@@ -346,14 +378,14 @@ mod tests {
         let (events, _) = again.after(6, 1).unwrap();
         assert_eq!((events[0].kind, events[0].time), (Kind::DoorExit, at(2)));
         // A receiver that is new begins with this start, another one where it was.
-        assert_eq!(again.position("new"), 5);
+        assert_eq!(again.position("new"), Ok(5));
         again.keep_position("old", 3);
         assert_eq!(folder_position(&folder, again, "old"), 3);
     }
 
     fn folder_position(folder: &Folder, open: Journal, receiver: &str) -> u64 {
         drop(open);
-        folder.journal(1000).position(receiver)
+        folder.journal(1000).position(receiver).unwrap()
     }
 
     #[test]
@@ -390,6 +422,25 @@ mod tests {
         let than = at(8_500_000).as_millisecond();
         while again.lock().file.as_ref().unwrap().remove_older(than).unwrap() {}
         assert_eq!((numbers(&again, 0, 1), again.last()), (vec![901], 1300));
+    }
+
+    #[test]
+    fn events_of_a_clock_that_could_not_be_believed_go_with_the_first_after_them() {
+        let folder = Folder::new();
+        let journal = folder.journal(1000);
+        for (is_synchronized, second) in [(false, 5), (false, 9), (true, 1_000), (false, 3), (true, 2_000)] {
+            journal.lock().is_synchronized = is_synchronized;
+            journal.append(Kind::DoorOpened, Details::default(), at(second));
+        }
+        drop(journal);
+        let again = folder.journal(1000);
+        let removed = |than: i64| {
+            let than = at(than).as_millisecond();
+            while again.lock().file.as_ref().unwrap().remove_older(than).unwrap() {}
+            numbers(&again, 0, 9)
+        };
+        assert_eq!(removed(1_000), [1, 2, 3, 4, 5]);
+        assert_eq!(removed(1_001), [5], "the fourth is as old as the third");
     }
 
     #[test]

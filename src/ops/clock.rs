@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// Made by systemd-timesyncd once it has set the clock.
 const BY_NETWORK: &str = "/run/systemd/timesync/synchronized";
@@ -18,6 +20,12 @@ const PLAUSIBLE_S: u64 = 1_793_491_200;
 pub fn is_synchronized() -> bool {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_secs() >= PLAUSIBLE_S && by_files(Path::new(BY_NETWORK), Path::new(HARDWARE))
+}
+
+/// The clock by which the kernel dates edges of lines.
+pub fn monotonic() -> Duration {
+    let time = clock_gettime(ClockId::Monotonic);
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
 }
 
 fn by_files(network: &Path, hardware: &Path) -> bool {

@@ -110,10 +110,7 @@ pub(super) fn start(
 
 impl Client {
     fn run(&self) {
-        while !self.journal.is_ready() && !self.shutdown.requested() {
-            self.shutdown.sleep(FIRST_PAUSE);
-        }
-        let mut position = self.journal.position(RECEIVER);
+        let Some(mut position) = self.journal.wait_for_position(RECEIVER, &self.shutdown) else { return };
         let (mut pause, mut is_told) = (FIRST_PAUSE, false);
         while !self.shutdown.requested() {
             let begun = Instant::now();
@@ -183,7 +180,8 @@ impl Client {
             return Ok(());
         }
         let envelope = self.journal.envelope();
-        let (events, reached) = self.journal.after(*sent, room).map_err(|e| e.to_string())?;
+        // What can't be read now is read later.
+        let Ok((events, reached)) = self.journal.after(*sent, room) else { return Ok(()) };
         for event in events {
             let name = if self.settings.names { (self.name_of)(&event) } else { None };
             session.publish_event(

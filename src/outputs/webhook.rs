@@ -86,11 +86,8 @@ fn pause(failures: u32) -> Duration {
 
 impl Target {
     fn run(&self, journal: &Journal, name_of: &NameOf, shutdown: &Shutdown) {
-        while !journal.is_ready() && !shutdown.requested() {
-            shutdown.sleep(IDLE);
-        }
         let receiver = self.receiver();
-        let mut position = journal.position(&receiver);
+        let Some(mut position) = journal.wait_for_position(&receiver, shutdown) else { return };
         while !shutdown.requested() {
             let last = journal.last();
             if last.saturating_sub(position) > BACKLOG {

@@ -55,6 +55,8 @@ impl Service {
             let detail = format!("{STREAMS} streams of events are running already; try again");
             return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
         };
+        // Until then neither numbers nor ids are final.
+        self.journal.after(Position::MAX, 1).map_err(unreadable)?;
         let envelope = self.journal.envelope();
         let mut known = match &call.last_event {
             // Numbers of another journal, as of before a restart without a file, say nothing here.
