@@ -112,9 +112,9 @@ async function main() {
         assert.equal((await denied.response.json()).code, ErrorCode.BPE_007002);
     }
     assert.equal((await events.listEvents({ limit: 1 })).events[0].type, "faceplate.device.started");
-    const stream = (await events.streamEventsRaw({ lastEventID: "none" })).raw.body!.getReader();
-    assert.match(new TextDecoder().decode((await stream.read()).value), /retry/);
-    await stream.cancel();
+    const told = (await events.streamEventsRaw({ lastEventID: "none" })).raw.body!.getReader();
+    assert.match(new TextDecoder().decode((await told.read()).value), /retry/);
+    await told.cancel();
 
     const plain = (name: string) => name !== "constructor" && !name.endsWith("RequestOpts") && !name.endsWith("Raw");
     const methods = kinds.flatMap((kind) => Object.getOwnPropertyNames(kind.prototype)).filter(plain);
