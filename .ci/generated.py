@@ -114,6 +114,11 @@ for command in (door.open_door, lambda: door.switch_door(generated.DoorSwitch(mo
         assert error.data.code == generated.ErrorCode.BPE_007002, error
 page = events.list_events(limit=1000)
 assert page.events[0].type == "faceplate.device.started" and page.newest >= len(page.events)
+try:
+    events.get_event_picture(1)
+    raise AssertionError("there is a picture of an event")
+except generated.exceptions.NotFoundException as error:
+    assert error.data.code == generated.ErrorCode.BPE_007008, error
 stream = events.stream_events_without_preload_content(last_event_id="none")
 assert b"faceplate.device.started" in stream.read(2000)
 stream.close()

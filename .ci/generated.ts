@@ -112,6 +112,8 @@ async function main() {
         assert.equal((await denied.response.json()).code, ErrorCode.BPE_007002);
     }
     assert.equal((await events.listEvents({ limit: 1 })).events[0].type, "faceplate.device.started");
+    const none = await events.getEventPicture({ number: 1 }).catch((error) => error);
+    assert.equal((await none.response.json()).code, ErrorCode.BPE_007008);
     const told = (await events.streamEventsRaw({ lastEventID: "none" })).raw.body!.getReader();
     assert.match(new TextDecoder().decode((await told.read()).value), /retry/);
     await told.cancel();

@@ -116,6 +116,38 @@ fn a_known_person_opens_the_door_and_a_stranger_does_not() {
 }
 
 #[test]
+fn pictures_are_kept_sealed_and_only_where_that_is_set() {
+    let keys = Folder::new("door-pictures-keys");
+    let (code, key, _) = command(&["key", "new"]);
+    assert_eq!(code, Some(0));
+    let file = keys.write("keys", &key);
+    let store = keys.path().to_owned() + "/events.redb";
+    let more = format!(
+        "mode = \"identify\"\n[templates]\nkeys = \"{file}\"\n[events]\nstore = \"{store}\"\npictures = \"refused\""
+    );
+    let door = Terminal::start("door-pictures", &more);
+    let unknown = door.wait_for("access.unknown");
+    assert_eq!(unknown["data"]["picture"], true, "{unknown}");
+    let number: u64 = unknown["sequence"].as_str().unwrap().parse().unwrap();
+    // It is kept just after the event.
+    let end = Instant::now() + Duration::from_secs(10);
+    let picture = loop {
+        let reply = door.get(&format!("/v1/events/{number}/picture"));
+        if reply.status == 200 || Instant::now() > end {
+            break reply;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!((picture.status, picture.header("Content-Type")), (200, Some("image/jpeg")));
+    assert!(picture.body.starts_with(&[0xFF, 0xD8]));
+    let bytes = std::fs::read(&store).unwrap();
+    assert!(!bytes.windows(64).any(|some| some == &picture.body[64..128]), "it is sealed");
+    for missing in ["1", "0", "x", "99999"] {
+        assert_eq!(door.get(&format!("/v1/events/{missing}/picture")).code(), "BPE-007008", "{missing}");
+    }
+}
+
+#[test]
 fn whoever_has_no_time_now_is_denied_with_the_reason() {
     let schedule = "mode = \"identify\"\nwithout_time = \"allow\"\n[[door.schedules]]\ngroups = [\"nobody\"]";
     let door = Terminal::start("door-schedule", schedule);

@@ -37,7 +37,7 @@ impl Service {
         let ask = CameraQuery::new(self.capturer.settings(), &self.liveness, &self.limits);
         let events = match route.parameters().filter(|_| route.is_of_events()) {
             None => EventsCall::default(),
-            Some(known) => parse_events(query(&head.target), known)
+            Some(known) => parse_events(&route.values(&head.target), query(&head.target), known)
                 .map_err(|what| Error::new(route.family(), Kind::Parameter, what))?,
         };
         let ask = match route.parameters() {

@@ -32,6 +32,7 @@ impl Service {
             Route::DoorClaim => self.claim(body),
             Route::Events => self.list_events(call),
             Route::EventStream => self.stream_events(call),
+            Route::EventPicture => self.event_picture(call),
             Route::CameraChallenge => self.challenge(call),
             Route::CameraFrame => self.camera_frame(call),
             Route::CameraStream => self.camera_stream(call),

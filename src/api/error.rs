@@ -130,6 +130,8 @@ pub enum DoorKind {
     LockedOut,
     /// Service: the events that are kept can't be read.
     Events,
+    /// Client: no picture of such an event is kept.
+    NoPicture,
 }
 
 /// Why the gate rejected a request.
@@ -344,6 +346,7 @@ impl DoorKind {
             Self::Unknown => (404, "BPE-007005", "Unknown credential or person"),
             Self::LockedOut => (429, "BPE-007006", "Claims are locked"),
             Self::Events => (503, "BPE-007007", "The stored events can't be read"),
+            Self::NoPicture => (404, "BPE-007008", "No picture of the event"),
         }
     }
 }

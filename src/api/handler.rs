@@ -130,7 +130,7 @@ impl Route {
             Self::Door | Self::DoorOpen | Self::DoorMode | Self::DoorClaim => Class::Probe,
             // A stream holds its thread for long, as those of the camera do.
             Self::EventStream => Class::Camera,
-            Self::Events | Self::Credentials => Class::Inference,
+            Self::Events | Self::EventPicture | Self::Credentials => Class::Inference,
             Self::Identify | Self::TemplateAdd => Class::Inference,
             // They take little of the processor, but may wait for a disk.
             Self::People | Self::PersonCreate | Self::PeopleExport | Self::PeopleImport => Class::Inference,

@@ -94,6 +94,8 @@ pub enum Route {
     Events,
     /// `GET /v1/events/stream`
     EventStream,
+    /// `GET /v1/events/{number}/picture`
+    EventPicture,
 }
 
 /// The content types that a route accepts.
@@ -121,7 +123,7 @@ pub(super) enum Accepts {
 
 impl Route {
     /// All routes.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::Version,
         Self::OpenApi,
         Self::Alive,
@@ -166,6 +168,7 @@ impl Route {
         Self::DoorClaim,
         Self::Events,
         Self::EventStream,
+        Self::EventPicture,
     ];
 
     /// Its path. What stands in braces is any text without a slash.
@@ -212,6 +215,7 @@ impl Route {
             Self::DoorClaim => "/v1/door/claim",
             Self::Events => "/v1/events",
             Self::EventStream => "/v1/events/stream",
+            Self::EventPicture => "/v1/events/{number}/picture",
         }
     }
 
@@ -242,7 +246,7 @@ impl Route {
             Self::Alive | Self::Ready | Self::Metrics => Accepts::Nothing,
             Self::Camera | Self::CameraChallenge | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
             Self::People | Self::PeopleExport | Self::Person | Self::Deletion => Accepts::Nothing,
-            Self::Door | Self::Events | Self::EventStream => Accepts::Nothing,
+            Self::Door | Self::Events | Self::EventStream | Self::EventPicture => Accepts::Nothing,
             Self::DoorOpen => Accepts::NoSample,
             Self::DoorMode | Self::DoorClaim | Self::Credentials => Accepts::Json,
             Self::CameraExtract | Self::CameraLight | Self::CameraIdentify => Accepts::NoSample,
@@ -274,7 +278,9 @@ impl Route {
             Self::CameraFrame | Self::CameraLight => Some(&["deadline_ms"]),
             Self::CameraStream | Self::CameraChallenge => Some(&[]),
             Self::Events => Some(&["after", "limit", "format"]),
-            Self::EventStream | Self::Door | Self::DoorOpen | Self::DoorMode | Self::DoorClaim => Some(&[]),
+            Self::EventStream | Self::EventPicture | Self::Door | Self::DoorOpen | Self::DoorMode | Self::DoorClaim => {
+                Some(&[])
+            }
             Self::People => Some(&["after", "limit", "group", "text"]),
             Self::PeopleExport => Some(&["id"]),
             Self::PeopleImport => Some(&["replace"]),

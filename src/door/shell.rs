@@ -17,11 +17,11 @@ use super::inputs::{Change, watch_inputs};
 use super::relay::Outputs;
 use crate::camera::Lease;
 use crate::capture::{self, Attempt, Capturer, DEFAULT_THRESHOLD, TakenFrame};
-use crate::events::{Details, Journal, Kind, Method};
+use crate::events::{Details, Journal, Kind, Method, Position};
 use crate::face::{self, Decision, Extractor, Score, Template};
 use crate::ops::settings::{self, DoorMode};
 use crate::ops::shutdown::{IDLE, Shutdown};
-use crate::ops::{Histogram, Stop, clock};
+use crate::ops::{Histogram, SecretBytes, Stop, clock};
 use crate::people::{Identified, NewTemplate, People, PeopleError, PersonId, Source};
 use crate::work::{CancelToken, Deadline, Owner, WaitLimit, block_on};
 
@@ -63,6 +63,8 @@ pub struct Door {
     controller: Mutex<Controller>,
     /// Something changed that a thread of the door waits for.
     changed: Condvar,
+    /// A picture of whoever was captured last, until the event of it is written.
+    picture: Mutex<Option<SecretBytes>>,
     /// Who is to be captured next: the claimed person, or anybody.
     order: Mutex<Option<Option<PersonId>>>,
     outputs: Outputs,
@@ -121,6 +123,7 @@ impl Door {
             approved: Mutex::new(parts.approved),
             settings: settings.clone(),
             changed: Condvar::new(),
+            picture: Mutex::default(),
             order: Mutex::default(),
             begun: Instant::now(),
             is_synchronized: AtomicBool::new(clock::is_synchronized()),
@@ -272,7 +275,9 @@ impl Door {
                     *self.order.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim);
                 }
                 Action::Record(kind, details) => {
-                    self.parts.journal.append(kind, details, moment.now);
+                    let (details, picture) = self.pictured(kind, details);
+                    let number = self.parts.journal.append(kind, details, moment.now);
+                    self.keep_picture(number, picture, moment);
                 }
                 Action::Refuse => self.outputs.buzz(),
                 Action::Open(kind, details) => {
@@ -308,13 +313,33 @@ impl Door {
             self.parts.journal.append(kind, details, moment.now);
             return Ok(());
         }
-        self.parts.journal.append_first(kind, details, moment.now).map_err(|_| "not_recorded")?;
+        let (details, picture) = self.pictured(kind, details);
+        let number = self.parts.journal.append_first(kind, details, moment.now).map_err(|_| "not_recorded")?;
         // Whoever was meant may have left, if the disk took its time.
         if self.begun.elapsed().saturating_sub(asked) > LONGEST_WRITE {
             return Err("late");
         }
         self.outputs.open(self.pulse());
+        self.keep_picture(number, picture, moment);
         Ok(())
+    }
+
+    /// The details of an event, with the picture that is kept of it.
+    fn pictured(&self, kind: Kind, details: Details) -> (Details, Option<SecretBytes>) {
+        // That of whoever was captured, and of no event that comes in between.
+        let is_of_attempt = details.latency_ms.is_some() && self.parts.journal.wants_picture(kind);
+        let taken = is_of_attempt.then(|| self.picture().take()).flatten();
+        (Details { picture: taken.is_some(), ..details }, taken)
+    }
+
+    fn keep_picture(&self, number: Position, picture: Option<SecretBytes>, moment: Moment) {
+        if let Some(jpeg) = picture {
+            self.parts.journal.keep_picture(number, &jpeg, moment.now);
+        }
+    }
+
+    fn picture(&self) -> MutexGuard<'_, Option<SecretBytes>> {
+        self.picture.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The thread that lets time pass.
@@ -361,6 +386,7 @@ impl Door {
                 drop(controller);
                 let (outcome, found) = self.attempt(claim.as_ref());
                 self.drive(Input::Attempted(outcome));
+                *self.picture() = None;
                 if let Some((found, new)) = found
                     && let Err(why) = self.parts.people.renew(&found, new, Timestamp::now())
                 {
@@ -430,12 +456,15 @@ impl Door {
         let attempt = Attempt {
             mode,
             threshold: threshold.min(DEFAULT_THRESHOLD),
-            best_shot: false,
+            best_shot: self.parts.journal.wants_pictures(),
             wait: PATIENCE,
             owner: &owner,
             cancel: &self.cancel,
         };
-        let captured = capturer.capture(&attempt);
+        let mut captured = capturer.capture(&attempt);
+        if let Ok(captured) = &mut captured {
+            *self.picture() = captured.capture.live.as_mut().and_then(|live| live.best_shot.take());
+        }
         let lock = || capturer.attacks().1.unwrap_or_default();
         let outcome = match captured {
             Ok(captured) if captured.capture.live.is_none() => {

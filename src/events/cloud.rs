@@ -74,7 +74,7 @@ impl Envelope {
 
     /// The event as a line of CSV (RFC 4180) with the columns of [`CSV_HEAD`].
     pub fn csv(event: &Event, name: Option<&str>) -> String {
-        let Details { person, method, reason, score, liveness, latency_ms, seconds, part, unsynchronized } =
+        let Details { person, method, reason, score, liveness, latency_ms, seconds, part, picture: _, unsynchronized } =
             &event.details;
         let number = |number: &Option<u64>| number.map_or_else(String::new, |number| number.to_string());
         let text = |text: &Option<String>| text.clone().unwrap_or_default();

@@ -128,6 +128,9 @@ pub struct Details {
     /// What a fault is of: `camera`, `relay`, `lines`, `people`, `events` or `clock`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
+    /// Whether a picture was kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub picture: bool,
     /// Whether the clock was not synchronized, so that the time may be wrong.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsynchronized: bool,

@@ -13,8 +13,10 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Tab
 
 use super::event::Event;
 use crate::face::Sealer;
+use crate::ops::SecretBytes;
 
 const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
+const PICTURES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pictures");
 const FACTS: TableDefinition<'_, &str, &str> = TableDefinition::new("facts");
 /// Names of facts.
 const ID: &str = "id";
@@ -23,6 +25,8 @@ const NEXT: &str = "next";
 const CACHE_BYTES: usize = 1 << 20;
 /// The time of the first events of a file whose clock could not be believed: they go with the first that comes after them.
 const UNDATED: i64 = i64::MAX;
+/// Most pictures that are kept: some 60 MB.
+const MOST_PICTURES: u64 = 1000;
 /// Most events that one transaction removes, so that none takes long.
 const REMOVED_AT_ONCE: u64 = 256;
 
@@ -73,6 +77,7 @@ impl EventFile {
             let transaction = database.begin_write().map_err(failed)?;
             let (id, next) = {
                 let events = transaction.open_table(EVENTS).map_err(failed)?;
+                transaction.open_table(PICTURES).map_err(failed)?;
                 let mut facts = transaction.open_table(FACTS).map_err(failed)?;
                 let fact = |facts: &redb::Table<'_, &str, &str>, name| {
                     facts.get(name).map_err(failed).map(|fact| fact.map(|fact| fact.value().to_owned()))
@@ -175,6 +180,62 @@ impl EventFile {
         })
     }
 
+    /// Keeps the picture of an event, sealed and bound to its number, and removes the oldest where there are too many.
+    pub(super) fn keep_picture(&self, sequence: u64, jpeg: &[u8], now_ms: i64) -> Result<(), JournalError> {
+        let sealed = self.sealer.seal_record(jpeg, &picture_name(sequence));
+        let sealed = sealed.ok_or_else(|| JournalError("there is no key for pictures".into()))?;
+        guarded(|| {
+            let transaction = self.database.begin_write().map_err(failed)?;
+            {
+                let mut pictures = transaction.open_table(PICTURES).map_err(failed)?;
+                pictures.insert(sequence, &*[&now_ms.to_le_bytes()[..], &sealed].concat()).map_err(failed)?;
+                let more = pictures.len().map_err(failed)?.saturating_sub(MOST_PICTURES);
+                for _ in 0..more {
+                    pictures.pop_first().map_err(failed)?;
+                }
+            }
+            transaction.commit().map_err(failed)
+        })
+    }
+
+    /// The picture of an event.
+    pub(super) fn picture(&self, sequence: u64) -> Result<Option<SecretBytes>, JournalError> {
+        guarded(|| {
+            let pictures = self.database.begin_read().map_err(failed)?.open_table(PICTURES).map_err(failed)?;
+            let value = pictures.get(sequence).map_err(failed)?;
+            let sealed = value.as_ref().and_then(|value| value.value().get(8..));
+            Ok(sealed.and_then(|sealed| self.sealer.open_record(sealed, &picture_name(sequence)).ok()))
+        })
+    }
+
+    /// Removes pictures for which this is true, by their number and time.
+    pub(super) fn remove_pictures(&self, is_unwanted: impl Fn(u64, i64) -> bool) -> Result<(), JournalError> {
+        guarded(|| {
+            let unwanted = {
+                let pictures = self.database.begin_read().map_err(failed)?.open_table(PICTURES).map_err(failed)?;
+                let mut unwanted = vec![];
+                for entry in pictures.iter().map_err(failed)? {
+                    let (sequence, value) = entry.map_err(failed)?;
+                    if is_unwanted(sequence.value(), time_of(value.value()).unwrap_or(i64::MIN)) {
+                        unwanted.push(sequence.value());
+                    }
+                }
+                unwanted
+            };
+            if unwanted.is_empty() {
+                return Ok(());
+            }
+            let transaction = self.database.begin_write().map_err(failed)?;
+            {
+                let mut pictures = transaction.open_table(PICTURES).map_err(failed)?;
+                for sequence in unwanted {
+                    pictures.remove(sequence).map_err(failed)?;
+                }
+            }
+            transaction.commit().map_err(failed)
+        })
+    }
+
     fn read(&self, sequence: u64, value: &[u8]) -> Option<Event> {
         let record = value.get(8..)?;
         let opened;
@@ -220,6 +281,10 @@ fn time_of(value: &[u8]) -> Option<i64> {
 /// The name that a sealed event is bound to.
 fn name(sequence: u64) -> String {
     format!("event {sequence}")
+}
+
+fn picture_name(sequence: u64) -> String {
+    format!("picture of event {sequence}")
 }
 
 fn at(receiver: &str) -> String {

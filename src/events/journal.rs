@@ -10,8 +10,10 @@ use super::cloud::Envelope;
 use super::event::{Details, Event, Kind};
 use super::file::{EventFile, JournalError};
 use crate::face::Sealer;
+use crate::ops::settings::Pictures;
 use crate::ops::shutdown::Shutdown;
-use crate::ops::{clock, settings};
+use crate::ops::{SecretBytes, clock, settings};
+use crate::people::PersonId;
 
 /// Events that are kept in memory.
 const RECENT: usize = 1000;
@@ -100,21 +102,28 @@ impl Journal {
     }
 
     /// Adds an event that stands for something to come: unless it is kept, it must not be done, and the event does not exist.
-    pub fn append_first(&self, kind: Kind, details: Details, time: Timestamp) -> Result<(), JournalError> {
+    pub fn append_first(&self, kind: Kind, details: Details, time: Timestamp) -> Result<Position, JournalError> {
         self.put(vec![(kind, details)], time, true)
     }
 
     /// Adds an event of something that has happened. If it can't be kept, it is known until the service ends.
-    pub fn append(&self, kind: Kind, details: Details, time: Timestamp) {
-        self.append_all(vec![(kind, details)], time);
+    pub fn append(&self, kind: Kind, details: Details, time: Timestamp) -> Position {
+        self.append_all(vec![(kind, details)], time)
     }
 
-    /// The same for several at once.
-    pub fn append_all(&self, events: Vec<(Kind, Details)>, time: Timestamp) {
-        let _told_by_the_log = self.put(events, time, false);
+    /// The same for several at once; returns the number of the first.
+    pub fn append_all(&self, events: Vec<(Kind, Details)>, time: Timestamp) -> Position {
+        let deleted =
+            |(kind, details): &(Kind, Details)| details.person.clone().filter(|_| *kind == Kind::PersonDeleted);
+        let deleted: Vec<PersonId> = events.iter().filter_map(deleted).collect();
+        let first = self.put(events, time, false).unwrap_or_default();
+        if !deleted.is_empty() && self.settings.pictures != Pictures::None {
+            self.remove_pictures_of(&deleted);
+        }
+        first
     }
 
-    fn put(&self, new: Vec<(Kind, Details)>, time: Timestamp, must_be_kept: bool) -> Result<(), JournalError> {
+    fn put(&self, new: Vec<(Kind, Details)>, time: Timestamp, must_be_kept: bool) -> Result<Position, JournalError> {
         let mut inner = self.lock();
         let unsynchronized = !inner.is_synchronized;
         let event = |(kind, details)| Event { sequence: 0, time, kind, details: Details { unsynchronized, ..details } };
@@ -123,6 +132,7 @@ impl Journal {
         if must_be_kept {
             kept?;
         }
+        let first = inner.next;
         for event in events {
             let sequence = inner.next;
             inner.next += 1;
@@ -134,7 +144,50 @@ impl Journal {
         }
         drop(inner);
         self.changed.notify_all();
-        Ok(())
+        Ok(first)
+    }
+
+    /// Whether a picture of an event of this kind is kept.
+    pub fn wants_picture(&self, kind: Kind) -> bool {
+        match self.settings.pictures {
+            Pictures::None => false,
+            Pictures::Refused => kind.is_access() && kind != Kind::AccessGranted,
+            Pictures::All => kind.is_access(),
+        }
+    }
+
+    /// Whether pictures of any events are kept.
+    pub fn wants_pictures(&self) -> bool {
+        self.settings.pictures != Pictures::None
+    }
+
+    /// Keeps the picture of an event.
+    pub fn keep_picture(&self, sequence: Position, jpeg: &[u8], now: Timestamp) {
+        let mut inner = self.lock();
+        if let Some(Err(error)) =
+            inner.file.as_ref().map(|file| file.keep_picture(sequence, jpeg, now.as_millisecond()))
+        {
+            inner.fail(error);
+        }
+    }
+
+    /// The picture of an event, if there is one.
+    pub fn picture(&self, sequence: Position) -> Result<Option<SecretBytes>, JournalError> {
+        self.lock().file.as_ref().map_or(Ok(None), |file| file.picture(sequence))
+    }
+
+    /// Removes the pictures of people who were deleted.
+    fn remove_pictures_of(&self, people: &[PersonId]) {
+        let mut inner = self.lock();
+        let Some(file) = &inner.file else { return };
+        let is_theirs = |sequence: u64, _| {
+            let event = file.between(sequence - 1, sequence + 1, 1).unwrap_or_default().pop();
+            // Whose a picture is that has lost its event is not known.
+            event.is_none_or(|event| event.details.person.is_some_and(|person| people.contains(&person)))
+        };
+        if let Err(error) = file.remove_pictures(is_theirs) {
+            inner.fail(error);
+        }
     }
 
     /// Writes events to the file, if there is to be one.
@@ -222,7 +275,13 @@ impl Journal {
         while dated.is_some() && is_old(&inner) {
             while inner.recent.pop_front().is_some_and(|event| event.details.unsynchronized) {}
         }
-        if let Some(Err(error)) = inner.file.as_ref().map(|file| file.remove_older(than)) {
+        let pictures_than =
+            now.as_millisecond().saturating_sub_unsigned(self.settings.pictures_max_age_s.saturating_mul(1000));
+        let removed = inner.file.as_ref().map(|file| {
+            file.remove_older(than)?;
+            file.remove_pictures(|_, ms| ms < pictures_than)
+        });
+        if let Some(Err(error)) = removed {
             inner.fail(error);
         }
     }
@@ -328,7 +387,6 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::people::PersonId;
 
     struct Folder(std::path::PathBuf);
 
@@ -392,7 +450,7 @@ mod tests {
     fn what_happened_before_the_file_could_be_opened_gets_its_number_then() {
         let folder = Folder::new();
         let first = folder.journal(1000);
-        (0..3).for_each(|_| first.append(Kind::DoorOpened, Details::default(), at(1)));
+        (0..3).for_each(|_| _ = first.append(Kind::DoorOpened, Details::default(), at(1)));
         // The file is in use, as it would be on a medium that is not there yet.
         let second = folder.journal(1000);
         assert!(!second.is_ready() && second.after(0, 9).is_err());
@@ -450,9 +508,21 @@ mod tests {
         std::fs::write(&keys, format!("{}\n", "01".repeat(32))).unwrap();
         let templates = settings::Templates { keys: Some(keys), unsealed: false };
         let sealer = Arc::new(Sealer::load(&templates).unwrap());
-        let settings = settings::Events { store: Some(folder.0.join("events.redb")), ..settings::Events::default() };
+        let settings = settings::Events {
+            store: Some(folder.0.join("events.redb")),
+            pictures: Pictures::All,
+            ..settings::Events::default()
+        };
         let journal = Journal::open(&settings, "door", &sealer);
-        journal.append(Kind::AccessGranted, Details::of(&PersonId::new("somebody").unwrap()), at(1));
+        let person = PersonId::new("somebody").unwrap();
+        let number = journal.append(Kind::AccessGranted, Details::of(&person), at(1));
+        let other = journal.append(Kind::AccessUnknown, Details::default(), at(1));
+        journal.keep_picture(number, b"a JPEG of somebody", at(1));
+        journal.keep_picture(other, b"a JPEG of a stranger", at(1));
+        assert_eq!(journal.picture(number).unwrap().as_deref(), Some(&b"a JPEG of somebody"[..]));
+        journal.append(Kind::PersonDeleted, Details::of(&person), at(2));
+        assert_eq!(journal.picture(number).unwrap(), None, "it goes with the person");
+        assert!(journal.picture(other).unwrap().is_some());
         drop(journal);
         let bytes = std::fs::read(folder.0.join("events.redb")).unwrap();
         assert!(!bytes.windows(8).any(|eight| eight == b"somebody"));

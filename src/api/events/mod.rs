@@ -30,7 +30,7 @@ impl Service {
     }
 
     pub(super) fn list_events(&self, call: &Call) -> Result<Reply, Error> {
-        let EventsCall { after, limit, csv } = call.events;
+        let EventsCall { after, limit, csv, .. } = call.events;
         let (events, last) = self.journal.after(after, limit).map_err(unreadable)?;
         if csv {
             let lines = events.iter().map(|event| Envelope::csv(event, self.name_of(event).as_deref()));
@@ -48,6 +48,15 @@ impl Service {
         let envelope = self.journal.envelope();
         let shown = events.iter().map(|event| raw_json(envelope.json(event, self.name_of(event).as_deref())));
         Ok(Reply::json(&Page { events: shown.collect(), last, newest: self.journal.last() }))
+    }
+
+    pub(super) fn event_picture(&self, call: &Call) -> Result<Reply, Error> {
+        let found = call.events.number.map_or(Ok(None), |number| self.journal.picture(number)).map_err(unreadable)?;
+        let none = || {
+            let detail = "none was kept, or it is gone";
+            Error::new(Family::Pattern, Kind::Door(DoorKind::NoPicture), detail)
+        };
+        Ok(Reply::ok("image/jpeg", found.ok_or_else(none)?).with("Cache-Control", "no-store"))
     }
 
     pub(super) fn stream_events(self: &Arc<Self>, call: &Call) -> Result<Reply, Error> {

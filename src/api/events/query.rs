@@ -12,6 +12,8 @@ pub(in crate::api) struct EventsCall {
     pub(in crate::api) limit: usize,
     /// Whether as CSV.
     pub(in crate::api) csv: bool,
+    /// The number in the path.
+    pub(in crate::api) number: Option<Position>,
 }
 
 /// Events on a page, and the most that a request may ask for.
@@ -20,13 +22,15 @@ const MOST: usize = 1000;
 
 impl Default for EventsCall {
     fn default() -> Self {
-        Self { after: 0, limit: LIMIT, csv: false }
+        Self { after: 0, limit: LIMIT, csv: false, number: None }
     }
 }
 
-/// Reads a query, of which `known` are the parameters. The error says what is wrong.
-pub(in crate::api) fn parse(query: &str, known: &[&str]) -> Result<EventsCall, String> {
-    let mut call = EventsCall::default();
+/// Reads what a request says: the values in its path, and its query, of which `known` are the parameters. The error says what is wrong.
+pub(in crate::api) fn parse(path: &[&str], query: &str, known: &[&str]) -> Result<EventsCall, String> {
+    // No event has a number that is none.
+    let number = path.first().and_then(|number| number.parse().ok()).filter(|number| *number > 0);
+    let mut call = EventsCall { number, ..EventsCall::default() };
     for (name, value) in parameters(query, known)? {
         let wrong = |must: &str| wrong(name, value, must);
         match name {
@@ -52,7 +56,7 @@ pub(in crate::api) fn parse(query: &str, known: &[&str]) -> Result<EventsCall, S
 
 /// Reads any text as the query of a request for events.
 pub fn fuzz(query: &str) {
-    if let Ok(call) = parse(query, &["after", "limit", "format"]) {
+    if let Ok(call) = parse(&[query], query, &["after", "limit", "format"]) {
         assert!((1..=MOST).contains(&call.limit));
     }
 }
@@ -65,9 +69,9 @@ mod tests {
 
     #[test]
     fn queries_are_read_or_refused_with_a_reason() {
-        let read = |query| parse(query, &["after", "limit", "format"]);
+        let read = |query| parse(&[], query, &["after", "limit", "format"]);
         assert_eq!(read(""), Ok(EventsCall::default()));
-        assert_eq!(read("after=7&limit=2&format=csv"), Ok(EventsCall { after: 7, limit: 2, csv: true }));
+        assert_eq!(read("after=7&limit=2&format=csv"), Ok(EventsCall { after: 7, limit: 2, csv: true, number: None }));
         for (query, told) in [
             ("after=-1", "after"),
             ("limit=0", "1 to 1000"),

@@ -17,11 +17,28 @@ pub struct Events {
     pub most: u64,
     /// Age at which events are removed from the file, in seconds.
     pub max_age_s: u64,
+    /// Of which events a picture of whoever stood there is kept; sealed.
+    pub pictures: Pictures,
+    /// Age at which pictures are removed, in seconds.
+    pub pictures_max_age_s: u64,
     /// Name of this device in events; empty is that of `people.door`, or of the machine.
     pub device: String,
     /// Where events are sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub webhooks: Vec<Webhook>,
+}
+
+/// Of which events a picture is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pictures {
+    /// Of none.
+    #[default]
+    None,
+    /// Of those in which somebody was not let in.
+    Refused,
+    /// Of all in which somebody wanted in.
+    All,
 }
 
 /// `[[events.webhooks]]`
@@ -69,8 +86,9 @@ const MOST_WEBHOOKS: usize = 8;
 
 impl Default for Events {
     fn default() -> Self {
-        let (store, device, webhooks) = Default::default();
-        Self { store, most: 100_000, max_age_s: 30 * 86_400, device, webhooks }
+        let (store, device, webhooks, pictures) = Default::default();
+        let (max_age_s, pictures_max_age_s) = (30 * 86_400, 7 * 86_400);
+        Self { store, most: 100_000, max_age_s, pictures, pictures_max_age_s, device, webhooks }
     }
 }
 
@@ -104,6 +122,10 @@ impl Events {
         if !(3600..=315_360_000).contains(&self.max_age_s) {
             let what = format!("{} is not in 3600..=315360000", self.max_age_s);
             return Some(Error::out_of_range("events.max_age_s", what));
+        }
+        if !(3600..=315_360_000).contains(&self.pictures_max_age_s) {
+            let what = format!("{} is not in 3600..=315360000", self.pictures_max_age_s);
+            return Some(Error::out_of_range("events.pictures_max_age_s", what));
         }
         if !is_plain(&self.device) {
             let what = "it has more than 64 characters, or others than letters, digits, '-', '_' and '.'";
@@ -177,6 +199,14 @@ impl Mqtt {
 }
 
 impl Settings {
+    /// What is wrong with pictures that would not be sealed, or have no place.
+    pub(super) fn unsealed_pictures(&self) -> Option<Error> {
+        let is_off = self.events.pictures == Pictures::None;
+        let is_good = self.events.store.is_some() && self.templates.keys.is_some();
+        let what = "it needs events.store, and templates.keys: pictures are sealed";
+        (!is_off && !is_good).then(|| Error::new(ErrorKind::Conflict, "events.pictures", what))
+    }
+
     /// The name of this device in events and topics.
     pub fn device(&self) -> String {
         let named =

@@ -27,7 +27,7 @@ pub use self::access::{Access, Scope, Templates, Tls, Token};
 pub use self::camera::{Camera, Control, ControlName, LivenessMode};
 pub use self::door::{Day, Door, DoorMode, Level, Schedule, WithoutTime, line, minutes};
 pub use self::error::{Error, ErrorKind, Origin};
-pub use self::events::{Events, Mqtt, Webhook};
+pub use self::events::{Events, Mqtt, Pictures, Webhook};
 pub use self::judging::{Face, GestureMode, Liveness};
 pub use self::layers::Flag;
 use self::layers::Layers;
@@ -244,6 +244,7 @@ impl Settings {
             .or_else(|| self.people.out_of_range())
             .or_else(|| self.unsealed_site())
             .or_else(|| self.events.out_of_range())
+            .or_else(|| self.unsealed_pictures())
             .or_else(|| self.mqtt.out_of_range())
             .or_else(|| self.door.out_of_range())
             .or_else(|| self.unfit_door())
