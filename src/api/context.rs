@@ -27,7 +27,7 @@ use crate::ops::settings::DoorMode;
 use crate::ops::shutdown::Shutdown;
 use crate::ops::{Limits, Settings, counted, heap, settings};
 use crate::outputs::{self, NameOf};
-use crate::people::{Changed, People, Previous};
+use crate::people::{People, Previous};
 use crate::work::{Owner, Pool, WaitLimit};
 
 /// The API on top of the models. Shared by all threads that serve requests.
@@ -177,20 +177,7 @@ impl Service {
         }
         let pool = Arc::new(start_workers(&faces, settings.workers(), 2 * most_requests));
         let capturer = Arc::new(Capturer::start(&settings.camera, &settings.limits, &pool));
-        let journal = Arc::new(Journal::open(&settings.events, &settings.device(), &seals));
-        if let Some(people) = &people {
-            let journal = Arc::clone(&journal);
-            people.observe(Box::new(move |changes| {
-                let kind = |changed: &Changed| match changed {
-                    Changed::Enrolled => events::Kind::PersonEnrolled,
-                    Changed::Updated => events::Kind::PersonChanged,
-                    Changed::Deleted => events::Kind::PersonDeleted,
-                };
-                let events = changes.iter().map(|(id, changed)| (kind(changed), events::Details::of(id)));
-                journal.append_all(events.collect(), jiff::Timestamp::now());
-            }));
-        }
-        journal.append(events::Kind::DeviceStarted, events::Details::default(), jiff::Timestamp::now());
+        let journal = super::events::start(settings, &seals, people.as_ref());
         let parts = people.clone().map(|people| Parts {
             capturer: Arc::clone(&capturer),
             people,
@@ -199,9 +186,7 @@ impl Service {
             approved: Score::new(settings.decision.approved),
             threshold: settings.liveness.most_threshold,
         });
-        let door = parts.filter(|_| settings.door.is_there()).map(|parts| Door::start(&settings.door, parts));
-        let door =
-            door.transpose().map_err(|why| engine::Error::models(format!("the door can't be started: {why}")))?;
+        let door = super::door::start(settings, parts, verdict.is_ok()).map_err(engine::Error::models)?;
         let named = people.clone();
         let name_of: NameOf = Arc::new(move |event| name_of(named.as_deref(), event));
         let started = outputs::start(settings, &journal, door.as_ref(), &name_of, &shutdown);

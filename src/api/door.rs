@@ -1,5 +1,7 @@
 //! Implements the methods of the door: what it is doing, opening it, switching recognition, and claims.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::json;
 
@@ -7,7 +9,8 @@ use super::camera::no_body;
 use super::context::{Call, Service};
 use super::error::{DoorKind, Error, Family, Kind};
 use super::reply::Reply;
-use crate::door::{ClaimError, Door, GOOD_FOR};
+use crate::door::{ClaimError, Door, GOOD_FOR, Parts};
+use crate::ops::Settings;
 use crate::ops::settings::DoorMode;
 use crate::people::PersonId;
 
@@ -33,6 +36,20 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8], want: &str) -> Result<T, Error> 
     let is_object = body.trim_ascii_start().first() == Some(&b'{');
     let read = serde_json::from_slice(body).ok().filter(|_| is_object);
     read.ok_or_else(|| Error::new(Family::Pattern, Kind::Parameter, format!("the body must be {want}")))
+}
+
+/// Starts the door of the settings, if there is one. Models that failed their self-test recognize nobody.
+pub(super) fn start(
+    settings: &Settings,
+    parts: Option<Parts>,
+    models_are_good: bool,
+) -> Result<Option<Arc<Door>>, String> {
+    let mut door = settings.door.clone();
+    let Some(parts) = parts.filter(|_| door.is_there()) else { return Ok(None) };
+    if !models_are_good {
+        door.mode = DoorMode::Off;
+    }
+    Door::start(&door, parts).map(Some).map_err(|why| format!("the door can't be started: {why}"))
 }
 
 impl Service {
@@ -76,10 +93,10 @@ impl Service {
         let mode = DoorMode::of_word(&mode)
             .ok_or_else(|| Error::new(Family::Pattern, Kind::Parameter, format!("the body must be {want}")))?;
         let door = self.guarded_door()?;
-        if mode != DoorMode::Off && !self.door_can_recognize() {
+        if mode != DoorMode::Off && !(self.door_can_recognize() && self.ready()) {
             return Err(refused(
                 DoorKind::Off,
-                "recognition needs door.mode in the settings, where what it needs is checked",
+                "recognition needs door.mode in the settings, where what it needs is checked, and models that pass their self-test",
             ));
         }
         door.switch(mode);

@@ -11,9 +11,12 @@ mod schedule;
 mod shell;
 #[cfg(test)]
 mod simulation;
+mod step;
+mod watch;
 
 pub use claims::{Claims, GOOD_FOR};
-pub use controller::{Action, Candidate, Config, Controller, Finding, Input, Moment, Outcome, State};
+pub use controller::{Config, Controller, State};
 pub use lines::release;
 pub use schedule::Schedules;
 pub use shell::{ClaimError, Door, Figures, Parts, Status};
+pub use step::{Action, Candidate, Finding, Input, Moment, Outcome};

@@ -4,23 +4,46 @@ mod query;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 pub(super) use self::query::{EventsCall, parse};
 use super::context::{Call, Service, name_of};
-use super::error::{DoorKind, Error, Family, Kind};
+use super::error::{DoorKind, Error, Family, Kind as ErrorKind};
 use super::reply::Reply;
 use super::sse::{STREAMS, stream};
 use super::text::raw_json;
-use crate::events::{CSV_HEAD, Envelope, Event, JournalError, Position};
+use crate::events::{CSV_HEAD, Details, Envelope, Event, Journal, JournalError, Kind, Position};
+use crate::face::Sealer;
+use crate::ops::Settings;
 use crate::ops::shutdown::IDLE;
+use crate::people::{Changed, People};
 pub use query::fuzz as fuzz_events_query;
 
 /// Most events that are read at once for a stream.
 const AT_ONCE: usize = 64;
 
+/// Opens the journal, which from then on has what is changed of people.
+pub(super) fn start(settings: &Settings, seals: &Arc<Sealer>, people: Option<&Arc<People>>) -> Arc<Journal> {
+    let journal = Arc::new(Journal::open(&settings.events, &settings.device(), seals));
+    if let Some(people) = people {
+        let journal = Arc::clone(&journal);
+        people.observe(Box::new(move |changes| {
+            let kind = |changed: &Changed| match changed {
+                Changed::Enrolled => Kind::PersonEnrolled,
+                Changed::Updated => Kind::PersonChanged,
+                Changed::Deleted => Kind::PersonDeleted,
+            };
+            let events = changes.iter().map(|(id, changed)| (kind(changed), Details::of(id)));
+            journal.append_all(events.collect(), Timestamp::now());
+        }));
+    }
+    journal.append(Kind::DeviceStarted, Details::default(), Timestamp::now());
+    journal
+}
+
 fn unreadable(error: JournalError) -> Error {
-    Error::new(Family::Pattern, Kind::Door(DoorKind::Events), error.to_string())
+    Error::new(Family::Pattern, ErrorKind::Door(DoorKind::Events), error.to_string())
 }
 
 impl Service {
@@ -54,7 +77,7 @@ impl Service {
         let found = call.events.number.map_or(Ok(None), |number| self.journal.picture(number)).map_err(unreadable)?;
         let none = || {
             let detail = "none was kept, or it is gone";
-            Error::new(Family::Pattern, Kind::Door(DoorKind::NoPicture), detail)
+            Error::new(Family::Pattern, ErrorKind::Door(DoorKind::NoPicture), detail)
         };
         Ok(Reply::ok("image/jpeg", found.ok_or_else(none)?).with("Cache-Control", "no-store"))
     }
@@ -62,7 +85,7 @@ impl Service {
     pub(super) fn stream_events(self: &Arc<Self>, call: &Call) -> Result<Reply, Error> {
         let Some(running) = self.journal_streams.begin(STREAMS) else {
             let detail = format!("{STREAMS} streams of events are running already; try again");
-            return Err(Error::new(call.route.family(), Kind::Overloaded, detail));
+            return Err(Error::new(call.route.family(), ErrorKind::Overloaded, detail));
         };
         // Until then neither numbers nor ids are final.
         self.journal.after(Position::MAX, 1).map_err(unreadable)?;
