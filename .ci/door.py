@@ -6,7 +6,6 @@ PyPI), through a receiver that refuses and is away; a broker (mosquitto) with TL
 (paho-mqtt); discovery checked against the schemas of Home Assistant (set HOME_ASSISTANT to a Python that has it). CPU of an idle door.
 """
 
-import atexit
 import contextlib
 import http.client
 import http.server
@@ -22,31 +21,14 @@ import tempfile
 import threading
 import time
 
+from support import begin, check, free_port
+
 BINARY = str(pathlib.Path(sys.argv[1]).resolve())
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HOME_ASSISTANT = os.environ.get("HOME_ASSISTANT")
 PARTS = os.environ.get("PARTS", "killed full webhooks broker discovery idle").split()
 PICTURE = ROOT / "tests/pictures/collins.jpg"
-skipped, processes = [], []
-atexit.register(lambda: [process.kill() for process in processes])
-
-
-def begin(words, **more):
-    """A process that does not outlive this one."""
-    processes.append(subprocess.Popen(words, **more))
-    return processes[-1]
-
-
-def check(what, is_good):
-    print(f"{'ok  ' if is_good else 'MISS'} {what}", flush=True)
-    if not is_good:
-        sys.exit(1)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+skipped = []
 
 
 def until(what, found, seconds=60):

@@ -6,7 +6,6 @@ come from elsewhere. Several doors: two services and one etcd, then three member
 (etcd, and `cryptography` of PyPI, by which records are sealed here a second time, after docs/ref/template.md and docs/ref/people.md).
 """
 
-import atexit
 import base64
 import contextlib
 import hashlib
@@ -27,31 +26,13 @@ import threading
 import time
 import zlib
 
+from support import begin, check, free_port
+
 BINARY, KILLS = sys.argv[1], int(os.environ.get("KILLS", 200))
 KEY, OTHER = "01" * 32, "02" * 32
 noise, skipped = random.Random(5), []
 LOGS = pathlib.Path(tempfile.mkdtemp())
 PARTS = os.environ.get("PARTS", "killed moved disks doors absent users members").split()
-processes = []
-atexit.register(lambda: [process.kill() for process in processes])
-
-
-def begin(words, **more):
-    """A process that does not outlive this one."""
-    processes.append(subprocess.Popen(words, **more))
-    return processes[-1]
-
-
-def check(what, is_good):
-    print(f"{'ok  ' if is_good else 'MISS'} {what}", flush=True)
-    if not is_good:
-        sys.exit(1)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def template(seed):

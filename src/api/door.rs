@@ -8,6 +8,7 @@ use serde_json::json;
 use super::camera::no_body;
 use super::context::{Call, Service};
 use super::error::{DoorKind, Error, Family, Kind};
+use super::json::object;
 use super::reply::Reply;
 use crate::door::{ClaimError, Door, GOOD_FOR, Parts};
 use crate::ops::Settings;
@@ -33,9 +34,7 @@ fn refused(kind: DoorKind, detail: impl Into<String>) -> Error {
 
 /// Reads a small object. What is wrong is told without what was sent.
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8], want: &str) -> Result<T, Error> {
-    let is_object = body.trim_ascii_start().first() == Some(&b'{');
-    let read = serde_json::from_slice(body).ok().filter(|_| is_object);
-    read.ok_or_else(|| Error::new(Family::Pattern, Kind::Parameter, format!("the body must be {want}")))
+    object(body).ok_or_else(|| Error::new(Family::Pattern, Kind::Parameter, format!("the body must be {want}")))
 }
 
 /// Starts the door of the settings, if there is one. Models that failed their self-test recognize nobody.

@@ -21,6 +21,7 @@ mod form;
 mod gauges;
 mod handler;
 mod health;
+mod json;
 pub mod liveness;
 mod metrics;
 pub mod multipart;

@@ -200,19 +200,19 @@ impl Controller {
             Input::Claimed(person) => self.claimed(moment, person),
             Input::WrongCredential => self.wrong_credential(moment, &mut actions),
             Input::Open => {
-                let details = Details { method: Some(Method::Command), ..self.details(moment) };
+                let details = Details { method: Some(Method::Command), ..Details::default() };
                 self.open(moment, Kind::AccessGranted, details, &mut actions);
             }
             Input::Exit => {
-                let details = self.details(moment);
+                let details = Details::default();
                 self.open(moment, Kind::DoorExit, details, &mut actions);
             }
             Input::Mode(mode) => self.switched(moment, mode, &mut actions),
             Input::Contact(is_open) => self.contact(moment, is_open, &mut actions),
-            Input::Fault { part, what } => self.fault(moment, part, what, &mut actions),
+            Input::Fault { part, what } => self.fault(part, what, &mut actions),
             Input::NotOpened(method, reason) => {
                 self.open_until = self.open_until_before.take();
-                let details = Details { method, reason: Some(reason.into()), ..self.details(moment) };
+                let details = Details { method, reason: Some(reason.into()), ..Details::default() };
                 match method {
                     Some(Method::Face | Method::Claim) => {
                         self.granted = None;
@@ -224,11 +224,6 @@ impl Controller {
             }
         }
         actions
-    }
-
-    /// What all events of this moment tell.
-    fn details(&self, moment: Moment) -> Details {
-        Details { unsynchronized: !moment.is_synchronized, ..Details::default() }
     }
 
     /// The state in which nothing happens.
@@ -255,7 +250,7 @@ impl Controller {
         {
             *is_told = true;
             let seconds = Some((at - *since).as_secs());
-            actions.push(Action::Record(Kind::DoorHeldOpen, Details { seconds, ..self.details(moment) }));
+            actions.push(Action::Record(Kind::DoorHeldOpen, Details { seconds, ..Details::default() }));
         }
         if self.state.until().is_some_and(|until| until <= at) {
             self.state = match self.state {
@@ -299,7 +294,7 @@ impl Controller {
         let at = moment.at;
         self.seen = Some(at);
         let latency_ms = u64::try_from((at.saturating_sub(since)).as_millis()).ok();
-        let details = Details { latency_ms, ..self.details(moment) };
+        let details = Details { latency_ms, ..Details::default() };
         match outcome {
             Outcome::Person(finding) => self.found(moment, finding, claim, details, actions),
             Outcome::Attack(reason, lock) => {
@@ -319,7 +314,7 @@ impl Controller {
             }
             Outcome::Fault(part, what) => {
                 self.state = State::Denied(at + REFUSED_FOR);
-                self.fault(moment, part, Some(what), actions);
+                self.fault(part, Some(what), actions);
             }
         }
     }
@@ -402,7 +397,7 @@ impl Controller {
 
     fn lock_out(&mut self, moment: Moment, time: Duration, reason: &str, actions: &mut Vec<Action>) {
         let details =
-            Details { reason: Some(reason.into()), seconds: Some(time.as_secs().max(1)), ..self.details(moment) };
+            Details { reason: Some(reason.into()), seconds: Some(time.as_secs().max(1)), ..Details::default() };
         actions.push(Action::Record(Kind::AccessLockedOut, details));
         self.state = State::LockedOut(moment.at + time);
     }
@@ -417,7 +412,7 @@ impl Controller {
 
     fn wrong_credential(&mut self, moment: Moment, actions: &mut Vec<Action>) {
         let reason = Some("credential".to_owned());
-        actions.push(Action::Record(Kind::AccessDenied, Details { reason, ..self.details(moment) }));
+        actions.push(Action::Record(Kind::AccessDenied, Details { reason, ..Details::default() }));
         self.count_wrong(moment, "credential", actions);
     }
 
@@ -425,7 +420,7 @@ impl Controller {
     fn count_wrong(&mut self, moment: Moment, reason: &str, actions: &mut Vec<Action>) {
         if let Some(lock) = self.claims.wrong(moment.at) {
             let (reason, seconds) = (Some(reason.to_owned()), Some(lock.as_secs()));
-            actions.push(Action::Record(Kind::AccessLockedOut, Details { reason, seconds, ..self.details(moment) }));
+            actions.push(Action::Record(Kind::AccessLockedOut, Details { reason, seconds, ..Details::default() }));
         }
     }
 
@@ -436,7 +431,7 @@ impl Controller {
         self.mode = mode;
         self.claims.clear();
         let reason = Some(mode.word().to_owned());
-        actions.push(Action::Record(Kind::DoorMode, Details { reason, ..self.details(moment) }));
+        actions.push(Action::Record(Kind::DoorMode, Details { reason, ..Details::default() }));
         // What attacks have locked stays locked.
         if !matches!(self.state, State::LockedOut(_)) {
             self.state = self.resting(moment.at);
@@ -444,7 +439,7 @@ impl Controller {
     }
 
     fn contact(&mut self, moment: Moment, is_open: bool, actions: &mut Vec<Action>) {
-        let details = self.details(moment);
+        let details = Details::default();
         match (is_open, self.door_open) {
             (true, None) => {
                 self.door_open = Some((moment.at, false));
@@ -461,9 +456,9 @@ impl Controller {
         }
     }
 
-    fn fault(&mut self, moment: Moment, part: &'static str, what: Option<String>, actions: &mut Vec<Action>) {
+    fn fault(&mut self, part: &'static str, what: Option<String>, actions: &mut Vec<Action>) {
         let is_known = self.faults.contains(&part);
-        let details = Details { part: Some(part.into()), ..self.details(moment) };
+        let details = Details { part: Some(part.into()), ..Details::default() };
         match what {
             Some(what) if !is_known => {
                 self.faults.push(part);

@@ -1,6 +1,5 @@
 //! The inputs of a door: its contact and the exit button.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,8 @@ use gpiocdev::Request;
 use gpiocdev::line::{Bias, EdgeDetection, EdgeKind, Value};
 
 use super::lines::claim;
+use super::thread::spawn;
+use crate::ops::clock;
 use crate::ops::settings::{self, Level};
 use crate::ops::shutdown::{IDLE, Shutdown};
 
@@ -46,21 +47,13 @@ pub(super) fn watch_inputs(
         let bias = if is_high_without_a_wire { Bias::PullUp } else { Bias::PullDown };
         builder.as_input().with_bias(bias).with_edge_detection(EdgeDetection::BothEdges).with_debounce_period(DEBOUNCE);
         let request = builder.request().map_err(|e| format!("{text}: {e}"))?;
-        let (told, shutdown) = (Arc::clone(&told), shutdown.clone());
-        let end = shutdown.clone();
-        let work = move || {
-            let changed = |is_active| match is_contact {
-                true => told(Change::Contact(is_active)),
-                false if is_active => told(Change::Exit),
-                false => {}
-            };
-            let watched = AssertUnwindSafe(|| watch(&request, (offset, is_contact), &shutdown, changed));
-            if catch_unwind(watched).is_err() {
-                end.fail("a thread of the door's inputs has panicked");
-            }
+        let (told, watched) = (Arc::clone(&told), shutdown.clone());
+        let changed = move |is_active| match is_contact {
+            true => told(Change::Contact(is_active)),
+            false if is_active => told(Change::Exit),
+            false => {}
         };
-        let thread = std::thread::Builder::new().name("door input".into()).spawn(work);
-        thread.map_err(|e| format!("no thread for an input of the door: {e}"))?;
+        spawn("door input", shutdown, move || watch(&request, (offset, is_contact), &watched, changed))?;
     }
     Ok(())
 }
@@ -91,7 +84,7 @@ fn watch(request: &Request, (offset, tells_first): (u32, bool), shutdown: &Shutd
             Ok(true) => {
                 // A press that is over before the level is read is a press nevertheless.
                 // One that waited for long, while this thread did, is none: nobody stands there any more.
-                let now = u64::try_from(crate::ops::clock::monotonic().as_nanos()).unwrap_or(u64::MAX);
+                let now = u64::try_from(clock::monotonic().as_nanos()).unwrap_or(u64::MAX);
                 let edge = request.read_edge_event().ok();
                 let is_fresh = |at: u64| Duration::from_nanos(now.saturating_sub(at)) < FRESH;
                 if let Some(event) = edge.filter(|event| is_fresh(event.timestamp_ns)) {

@@ -12,6 +12,7 @@ mod shell;
 #[cfg(test)]
 mod simulation;
 mod step;
+mod thread;
 mod watch;
 
 pub use claims::{Claims, GOOD_FOR};

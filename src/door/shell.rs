@@ -1,9 +1,8 @@
-//! The shell of a door: gives the controller time, frames and inputs, and does what it says.
+//! The shell of a door: gives the controller time and inputs, and does what it says.
 //!
-//! One thread looks and captures, since both take the camera's frames; another one lets time pass. Commands and inputs are taken at any time.
+//! One thread looks and captures, since both take the camera's frames (`watch`); another one lets time pass. Commands and inputs are taken at any time.
 //! An event is written before the lock is opened for it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -15,6 +14,7 @@ use super::controller::{Config, Controller};
 use super::inputs::{Change, watch_inputs};
 use super::relay::Outputs;
 use super::step::{Action, Input, Moment};
+use super::thread::spawn;
 use crate::capture::Capturer;
 use crate::events::{Details, Journal, Kind, Method, Position};
 use crate::face::Score;
@@ -24,7 +24,7 @@ use crate::ops::{Histogram, SecretBytes, clock};
 use crate::people::{People, PersonId};
 use crate::work::CancelToken;
 
-/// How often it is checked whether the clock is synchronized, whether events can be kept, and for old events.
+/// How often it is checked whether the clock is synchronized, and whether people, events and the lock can be used.
 const CHECKED: Duration = Duration::from_secs(10);
 /// Longest time that an event may take to be written: then the lock stays shut.
 const LONGEST_WRITE: Duration = Duration::from_secs(2);
@@ -135,15 +135,9 @@ impl Door {
                 }
             };
         })?;
-        let start = |name: &str, work: fn(&Self)| {
+        let start = |name, work: fn(&Self)| {
             let mine = Arc::clone(&door);
-            let guarded = move || {
-                if catch_unwind(AssertUnwindSafe(|| work(&mine))).is_err() {
-                    mine.parts.shutdown.fail("a thread of the door has panicked");
-                }
-            };
-            let thread = std::thread::Builder::new().name(name.into()).spawn(guarded);
-            thread.map_err(|e| format!("no thread for the door: {e}"))
+            spawn(name, &door.parts.shutdown, move || work(&mine))
         };
         let threads = vec![start("door time", Self::pass_time)?, start("door camera", Self::watch)?];
         *door.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
@@ -343,15 +337,12 @@ impl Door {
             }
             let controller = self.controller();
             let wait = controller.due().map_or(IDLE, |due| due.saturating_sub(self.begun.elapsed()).min(IDLE));
-            let is_due = wait.is_zero();
-            if !is_due {
-                let (controller, _timed_out) =
-                    self.changed.wait_timeout(controller, wait).unwrap_or_else(PoisonError::into_inner);
+            if wait.is_zero() {
                 drop(controller);
-                continue;
+                self.drive(Input::Tick);
+            } else {
+                drop(self.changed.wait_timeout(controller, wait).unwrap_or_else(PoisonError::into_inner));
             }
-            drop(controller);
-            self.drive(Input::Tick);
         }
     }
 

@@ -125,7 +125,7 @@ pub struct Details {
     /// For how many seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
-    /// What a fault is of: `camera`, `relay`, `lines`, `people`, `events` or `clock`.
+    /// What a fault is of: `camera`, `people`, `events` or `relay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
     /// Whether a picture was kept.

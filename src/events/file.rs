@@ -9,7 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use redb::backends::FileBackend;
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{
+    Database, Key, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, Value,
+    WriteTransaction,
+};
 
 use super::event::Event;
 use crate::face::Sealer;
@@ -99,34 +102,49 @@ impl EventFile {
         })
     }
 
+    /// A table, as it is now.
+    fn reading<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<ReadOnlyTable<K, V>, JournalError> {
+        self.database.begin_read().map_err(failed)?.open_table(table).map_err(failed)
+    }
+
+    /// Makes a change durable, all of it or nothing.
+    fn writing<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T, JournalError>) -> Result<T, JournalError> {
+        guarded(|| {
+            let transaction = self.database.begin_write().map_err(failed)?;
+            let done = change(&transaction)?;
+            transaction.commit().map_err(failed)?;
+            Ok(done)
+        })
+    }
+
     /// Appends events under the next numbers, and removes the oldest beyond `most`. Returns the first number.
     pub(super) fn append(&mut self, new: &[Event], most: u64) -> Result<u64, JournalError> {
         let first = self.next;
         let count = new.len() as u64;
-        guarded(|| {
-            let transaction = self.database.begin_write().map_err(failed)?;
-            {
-                let mut events = transaction.open_table(EVENTS).map_err(failed)?;
-                for (sequence, event) in (first..).zip(new) {
-                    let record = serde_json::to_vec(event).map_err(failed)?;
-                    let sealed = self.sealer.seal_record(&record, &name(sequence));
-                    let record = sealed.as_deref().unwrap_or(&record);
-                    // A time that can't be believed is no age: such an event is as old as the one before.
-                    let before = events.last().map_err(failed)?.and_then(|(_, value)| time_of(value.value()));
-                    let ms = match event.details.unsynchronized {
-                        true => before.unwrap_or(UNDATED),
-                        false => event.time.as_millisecond(),
-                    };
-                    events.insert(sequence, &*[&ms.to_le_bytes()[..], record].concat()).map_err(failed)?;
-                }
-                let more = events.len().map_err(failed)?.saturating_sub(most).min(REMOVED_AT_ONCE + count);
-                for _ in 0..more {
-                    events.pop_first().map_err(failed)?;
-                }
-                let mut facts = transaction.open_table(FACTS).map_err(failed)?;
-                facts.insert(NEXT, &*(first + count).to_string()).map_err(failed)?;
+        self.writing(|transaction| {
+            let mut events = transaction.open_table(EVENTS).map_err(failed)?;
+            for (sequence, event) in (first..).zip(new) {
+                let record = serde_json::to_vec(event).map_err(failed)?;
+                let sealed = self.sealer.seal_record(&record, &name(sequence));
+                let record = sealed.as_deref().unwrap_or(&record);
+                // A time that can't be believed is no age: such an event is as old as the one before.
+                let before = events.last().map_err(failed)?.and_then(|(_, value)| time_of(value.value()));
+                let ms = match event.details.unsynchronized {
+                    true => before.unwrap_or(UNDATED),
+                    false => event.time.as_millisecond(),
+                };
+                events.insert(sequence, &*[&ms.to_le_bytes()[..], record].concat()).map_err(failed)?;
             }
-            transaction.commit().map_err(failed)
+            let more = events.len().map_err(failed)?.saturating_sub(most).min(REMOVED_AT_ONCE + count);
+            for _ in 0..more {
+                events.pop_first().map_err(failed)?;
+            }
+            let mut facts = transaction.open_table(FACTS).map_err(failed)?;
+            facts.insert(NEXT, &*(first + count).to_string()).map_err(failed)?;
+            Ok(())
         })?;
         self.next += count;
         Ok(first)
@@ -134,40 +152,39 @@ impl EventFile {
 
     /// Removes events of before this time, in milliseconds; returns whether there may be more.
     pub(super) fn remove_older(&self, than_ms: i64) -> Result<bool, JournalError> {
-        guarded(|| {
-            let old = {
-                let events = self.database.begin_read().map_err(failed)?.open_table(EVENTS).map_err(failed)?;
-                let mut last = None;
-                for entry in events.iter().map_err(failed)?.take(REMOVED_AT_ONCE as usize) {
-                    let (sequence, value) = entry.map_err(failed)?;
-                    match time_of(value.value()) {
-                        // Of themselves these are not known to be old.
-                        Some(UNDATED) => {}
-                        Some(ms) if ms >= than_ms => break,
-                        _ => last = Some(sequence.value()),
-                    }
-                }
-                last
-            };
-            let Some(last) = old else { return Ok(false) };
-            let transaction = self.database.begin_write().map_err(failed)?;
+        let Some(last) = self.last_older(than_ms)? else { return Ok(false) };
+        self.writing(|transaction| {
+            let mut events = transaction.open_table(EVENTS).map_err(failed)?;
             let mut removed = 0;
-            {
-                let mut events = transaction.open_table(EVENTS).map_err(failed)?;
-                while events.first().map_err(failed)?.is_some_and(|(first, _)| first.value() <= last) {
-                    events.pop_first().map_err(failed)?;
-                    removed += 1;
+            while events.first().map_err(failed)?.is_some_and(|(first, _)| first.value() <= last) {
+                events.pop_first().map_err(failed)?;
+                removed += 1;
+            }
+            Ok(removed == REMOVED_AT_ONCE)
+        })
+    }
+
+    /// Number of the last of the oldest events that is of before this time; no more than can be removed at once are looked at.
+    fn last_older(&self, than_ms: i64) -> Result<Option<u64>, JournalError> {
+        guarded(|| {
+            let mut last = None;
+            for entry in self.reading(EVENTS)?.iter().map_err(failed)?.take(REMOVED_AT_ONCE as usize) {
+                let (sequence, value) = entry.map_err(failed)?;
+                match time_of(value.value()) {
+                    // Of themselves these are not known to be old.
+                    Some(UNDATED) => {}
+                    Some(ms) if ms >= than_ms => break,
+                    _ => last = Some(sequence.value()),
                 }
             }
-            transaction.commit().map_err(failed)?;
-            Ok(removed == REMOVED_AT_ONCE)
+            Ok(last)
         })
     }
 
     /// Up to `most` events after number `after` and before number `before`. Those that can't be read, since their key is gone, are left out.
     pub(super) fn between(&self, after: u64, before: u64, most: usize) -> Result<Vec<Event>, JournalError> {
         guarded(|| {
-            let events = self.database.begin_read().map_err(failed)?.open_table(EVENTS).map_err(failed)?;
+            let events = self.reading(EVENTS)?;
             let mut found = vec![];
             for entry in events.range(after.saturating_add(1)..before).map_err(failed)? {
                 let (sequence, value) = entry.map_err(failed)?;
@@ -184,24 +201,21 @@ impl EventFile {
     pub(super) fn keep_picture(&self, sequence: u64, jpeg: &[u8], now_ms: i64) -> Result<(), JournalError> {
         let sealed = self.sealer.seal_record(jpeg, &picture_name(sequence));
         let sealed = sealed.ok_or_else(|| JournalError("there is no key for pictures".into()))?;
-        guarded(|| {
-            let transaction = self.database.begin_write().map_err(failed)?;
-            {
-                let mut pictures = transaction.open_table(PICTURES).map_err(failed)?;
-                pictures.insert(sequence, &*[&now_ms.to_le_bytes()[..], &sealed].concat()).map_err(failed)?;
-                let more = pictures.len().map_err(failed)?.saturating_sub(MOST_PICTURES);
-                for _ in 0..more {
-                    pictures.pop_first().map_err(failed)?;
-                }
+        self.writing(|transaction| {
+            let mut pictures = transaction.open_table(PICTURES).map_err(failed)?;
+            pictures.insert(sequence, &*[&now_ms.to_le_bytes()[..], &sealed].concat()).map_err(failed)?;
+            let more = pictures.len().map_err(failed)?.saturating_sub(MOST_PICTURES);
+            for _ in 0..more {
+                pictures.pop_first().map_err(failed)?;
             }
-            transaction.commit().map_err(failed)
+            Ok(())
         })
     }
 
     /// The picture of an event.
     pub(super) fn picture(&self, sequence: u64) -> Result<Option<SecretBytes>, JournalError> {
         guarded(|| {
-            let pictures = self.database.begin_read().map_err(failed)?.open_table(PICTURES).map_err(failed)?;
+            let pictures = self.reading(PICTURES)?;
             let value = pictures.get(sequence).map_err(failed)?;
             let sealed = value.as_ref().and_then(|value| value.value().get(8..));
             Ok(sealed.and_then(|sealed| self.sealer.open_record(sealed, &picture_name(sequence)).ok()))
@@ -210,29 +224,25 @@ impl EventFile {
 
     /// Removes pictures for which this is true, by their number and time.
     pub(super) fn remove_pictures(&self, is_unwanted: impl Fn(u64, i64) -> bool) -> Result<(), JournalError> {
-        guarded(|| {
-            let unwanted = {
-                let pictures = self.database.begin_read().map_err(failed)?.open_table(PICTURES).map_err(failed)?;
-                let mut unwanted = vec![];
-                for entry in pictures.iter().map_err(failed)? {
-                    let (sequence, value) = entry.map_err(failed)?;
-                    if is_unwanted(sequence.value(), time_of(value.value()).unwrap_or(i64::MIN)) {
-                        unwanted.push(sequence.value());
-                    }
-                }
-                unwanted
-            };
-            if unwanted.is_empty() {
-                return Ok(());
-            }
-            let transaction = self.database.begin_write().map_err(failed)?;
-            {
-                let mut pictures = transaction.open_table(PICTURES).map_err(failed)?;
-                for sequence in unwanted {
-                    pictures.remove(sequence).map_err(failed)?;
+        let unwanted = guarded(|| {
+            let mut unwanted = vec![];
+            for entry in self.reading(PICTURES)?.iter().map_err(failed)? {
+                let (sequence, value) = entry.map_err(failed)?;
+                if is_unwanted(sequence.value(), time_of(value.value()).unwrap_or(i64::MIN)) {
+                    unwanted.push(sequence.value());
                 }
             }
-            transaction.commit().map_err(failed)
+            Ok(unwanted)
+        })?;
+        if unwanted.is_empty() {
+            return Ok(());
+        }
+        self.writing(|transaction| {
+            let mut pictures = transaction.open_table(PICTURES).map_err(failed)?;
+            for sequence in unwanted {
+                pictures.remove(sequence).map_err(failed)?;
+            }
+            Ok(())
         })
     }
 
@@ -254,7 +264,7 @@ impl EventFile {
     /// How far a receiver has come.
     pub(super) fn position(&self, receiver: &str) -> Result<Option<u64>, JournalError> {
         guarded(|| {
-            let facts = self.database.begin_read().map_err(failed)?.open_table(FACTS).map_err(failed)?;
+            let facts = self.reading(FACTS)?;
             let fact = facts.get(&*at(receiver)).map_err(failed)?;
             Ok(fact.and_then(|fact| fact.value().parse().ok()))
         })
@@ -262,13 +272,10 @@ impl EventFile {
 
     /// Keeps how far a receiver has come.
     pub(super) fn keep_position(&self, receiver: &str, sequence: u64) -> Result<(), JournalError> {
-        guarded(|| {
-            let transaction = self.database.begin_write().map_err(failed)?;
-            {
-                let mut facts = transaction.open_table(FACTS).map_err(failed)?;
-                facts.insert(&*at(receiver), &*sequence.to_string()).map_err(failed)?;
-            }
-            transaction.commit().map_err(failed)
+        self.writing(|transaction| {
+            let mut facts = transaction.open_table(FACTS).map_err(failed)?;
+            facts.insert(&*at(receiver), &*sequence.to_string()).map_err(failed)?;
+            Ok(())
         })
     }
 }

@@ -91,11 +91,6 @@ impl Journal {
         self.lock().counts.clone()
     }
 
-    /// Whether numbers are final. While the file could not be opened yet, receivers have to wait.
-    pub fn is_ready(&self) -> bool {
-        self.lock().is_ready
-    }
-
     /// Why events are not kept, if they should be.
     pub fn trouble(&self) -> Option<JournalError> {
         self.lock().trouble.as_ref().map(|(error, _)| error.clone())
@@ -117,7 +112,7 @@ impl Journal {
             |(kind, details): &(Kind, Details)| details.person.clone().filter(|_| *kind == Kind::PersonDeleted);
         let deleted: Vec<PersonId> = events.iter().filter_map(deleted).collect();
         let first = self.put(events, time, false).unwrap_or_default();
-        if !deleted.is_empty() && self.settings.pictures != Pictures::None {
+        if !deleted.is_empty() && self.wants_pictures() {
             self.remove_pictures_of(&deleted);
         }
         first
@@ -163,12 +158,7 @@ impl Journal {
 
     /// Keeps the picture of an event.
     pub fn keep_picture(&self, sequence: Position, jpeg: &[u8], now: Timestamp) {
-        let mut inner = self.lock();
-        if let Some(Err(error)) =
-            inner.file.as_ref().map(|file| file.keep_picture(sequence, jpeg, now.as_millisecond()))
-        {
-            inner.fail(error);
-        }
+        self.lock().use_file(|file| file.keep_picture(sequence, jpeg, now.as_millisecond()));
     }
 
     /// The picture of an event, if there is one.
@@ -178,16 +168,13 @@ impl Journal {
 
     /// Removes the pictures of people who were deleted.
     fn remove_pictures_of(&self, people: &[PersonId]) {
-        let mut inner = self.lock();
-        let Some(file) = &inner.file else { return };
-        let is_theirs = |sequence: u64, _| {
-            let event = file.between(sequence - 1, sequence + 1, 1).unwrap_or_default().pop();
-            // Whose a picture is that has lost its event is not known.
-            event.is_none_or(|event| event.details.person.is_some_and(|person| people.contains(&person)))
-        };
-        if let Err(error) = file.remove_pictures(is_theirs) {
-            inner.fail(error);
-        }
+        self.lock().use_file(|file| {
+            file.remove_pictures(|sequence, _| {
+                let event = file.between(sequence - 1, sequence + 1, 1).unwrap_or_default().pop();
+                // Whose a picture is that has lost its event is not known.
+                event.is_none_or(|event| event.details.person.is_some_and(|person| people.contains(&person)))
+            })
+        });
     }
 
     /// Writes events to the file, if there is to be one.
@@ -267,33 +254,24 @@ impl Journal {
         }
         let than = now.as_millisecond().saturating_sub_unsigned(self.settings.max_age_s.saturating_mul(1000));
         // Those of a clock that could not be believed are as old as the first that comes after them.
-        let dated = inner.recent.iter().position(|event| !event.details.unsynchronized);
-        let is_old = |inner: &Inner| {
-            let event = inner.recent.iter().find(|event| !event.details.unsynchronized);
-            event.is_some_and(|event| event.time.as_millisecond() < than)
-        };
-        while dated.is_some() && is_old(&inner) {
-            while inner.recent.pop_front().is_some_and(|event| event.details.unsynchronized) {}
+        while let Some(dated) = inner.recent.iter().position(|event| !event.details.unsynchronized)
+            && inner.recent[dated].time.as_millisecond() < than
+        {
+            inner.recent.drain(..=dated);
         }
         let pictures_than =
             now.as_millisecond().saturating_sub_unsigned(self.settings.pictures_max_age_s.saturating_mul(1000));
-        let removed = inner.file.as_ref().map(|file| {
+        inner.use_file(|file| {
             file.remove_older(than)?;
             file.remove_pictures(|_, ms| ms < pictures_than)
         });
-        if let Some(Err(error)) = removed {
-            inner.fail(error);
-        }
     }
 
     /// Up to `most` events after number `after`, the oldest first, and how far that is: where there are none, up to the newest of all.
     pub fn after(&self, after: Position, most: usize) -> Result<(Vec<Arc<Event>>, Position), JournalError> {
         let mut inner = self.lock();
         if !inner.is_ready {
-            return Err(inner
-                .trouble
-                .as_ref()
-                .map_or_else(|| JournalError("it is not open".into()), |(e, _)| e.clone()));
+            return Err(inner.reason());
         }
         let front = inner.recent.front().map_or(inner.next, |first| first.sequence);
         let mut found = vec![];
@@ -353,10 +331,7 @@ impl Journal {
 
     /// Keeps how far a receiver has come.
     pub fn keep_position(&self, receiver: &str, position: Position) {
-        let mut inner = self.lock();
-        if let Some(Err(error)) = inner.file.as_ref().map(|file| file.keep_position(receiver, position)) {
-            inner.fail(error);
-        }
+        self.lock().use_file(|file| file.keep_position(receiver, position));
     }
 
     /// Closes the file, so that it is as it should be. Nothing is kept afterwards.
@@ -375,6 +350,13 @@ impl Inner {
     /// Why there is no file.
     fn reason(&self) -> JournalError {
         self.trouble.as_ref().map_or_else(|| JournalError("it is not open".into()), |(error, _)| error.clone())
+    }
+
+    /// Does something with the file, if it is open.
+    fn use_file(&mut self, work: impl FnOnce(&EventFile) -> Result<(), JournalError>) {
+        if let Some(Err(error)) = self.file.as_ref().map(work) {
+            self.fail(error);
+        }
     }
 
     /// Closes a file that failed: it is read again before anything else is written.

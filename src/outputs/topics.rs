@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::door::Status;
-use crate::events::{Envelope, Event};
+use crate::events::Event;
 use crate::ops::settings::DoorMode;
 
 /// The topics of a device.
@@ -86,11 +86,6 @@ pub(super) fn face_state(event: &Event, name: Option<&str>) -> Option<Value> {
             "time": format!("{:.3}", event.time),
         })
     })
-}
-
-/// What `event` tells: the event in its envelope.
-pub(super) fn event(envelope: &Envelope, event: &Event, name: Option<&str>) -> String {
-    envelope.json(event, name)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use serde::Serialize;
 pub(super) use self::transfer::LINES;
 use super::context::{Call, Service};
 use super::error::{Error, Family, Kind, PeopleKind};
+use super::json::object;
 use super::reply::Reply;
 use crate::face::Template;
 use crate::people::{CREDENTIALS, Credential, Draft, People, PeopleError, PersonId, Profile, StoreError, TemplateInfo};
@@ -120,9 +121,7 @@ impl Service {
             credentials: Vec<String>,
         }
         let people = self.people()?;
-        let is_object = body.trim_ascii_start().first() == Some(&b'{');
-        let given = serde_json::from_slice::<Given>(body).ok().filter(|_| is_object);
-        let kept = given
+        let kept = object::<Given>(body)
             .filter(|given| given.credentials.len() <= CREDENTIALS)
             .and_then(|given| given.credentials.iter().map(|text| Credential::new(text)).collect::<Option<Vec<_>>>());
         let wrong = || {

@@ -67,7 +67,7 @@ fn what_happened_before_the_file_could_be_opened_gets_its_number_then() {
     (0..3).for_each(|_| _ = first.append(Kind::DoorOpened, Details::default(), at(1)));
     // The file is in use, as it would be on a medium that is not there yet.
     let second = folder.journal(1000);
-    assert!(!second.is_ready() && second.after(0, 9).is_err());
+    assert!(!second.lock().is_ready && second.after(0, 9).is_err());
     second.append(Kind::DoorClosed, Details::default(), at(2));
     assert!(second.append_first(Kind::AccessGranted, Details::default(), at(2)).is_err());
     drop(first);

@@ -163,11 +163,7 @@ impl Client {
         let Ok((events, reached)) = self.journal.after(*sent, room) else { return Ok(()) };
         for event in events {
             let name = if self.settings.names { (self.name_of)(&event) } else { None };
-            session.publish_event(
-                &self.topics.event(),
-                &topics::event(&envelope, &event, name.as_deref()),
-                event.sequence,
-            )?;
+            session.publish_event(&self.topics.event(), &envelope.json(&event, name.as_deref()))?;
             if let Some(state) = topics::face_state(&event, name.as_deref()) {
                 session.publish(&self.topics.face_state(), &state.to_string(), true)?;
             }
@@ -206,23 +202,33 @@ impl Client {
                     stream.set_nodelay(true).map_err(told)?;
                     stream.set_read_timeout(Some(TIME)).map_err(told)?;
                     stream.set_write_timeout(Some(TIME)).map_err(told)?;
-                    let Some(tls) = &self.tls else {
-                        stream.set_read_timeout(Some(TURN)).map_err(told)?;
-                        return Ok(Box::new(stream));
-                    };
-                    let name = ServerName::try_from(host).map_err(|e| e.to_string())?;
-                    let mut connection = ClientConnection::new(Arc::clone(tls), name).map_err(|e| e.to_string())?;
                     // All of the handshake now: later a read may end without anything.
-                    while connection.is_handshaking() {
-                        connection.complete_io(&mut stream).map_err(told)?;
-                    }
+                    let secured = self.tls.as_ref().map(|tls| self.handshake(tls, host, &mut stream)).transpose()?;
                     stream.set_read_timeout(Some(TURN)).map_err(told)?;
-                    return Ok(Box::new(StreamOwned::new(connection, stream)));
+                    return Ok(match secured {
+                        Some(connection) => Box::new(StreamOwned::new(connection, stream)),
+                        None => Box::new(stream),
+                    });
                 }
                 Err(error) => last = error,
             }
         }
         Err(told(last))
+    }
+
+    /// Makes the stream to this host a secure one.
+    fn handshake(
+        &self,
+        tls: &Arc<ClientConfig>,
+        host: String,
+        stream: &mut TcpStream,
+    ) -> Result<ClientConnection, String> {
+        let name = ServerName::try_from(host).map_err(|e| e.to_string())?;
+        let mut connection = ClientConnection::new(Arc::clone(tls), name).map_err(|e| e.to_string())?;
+        while connection.is_handshaking() {
+            connection.complete_io(stream).map_err(|e| format!("{}: {e}", self.settings.broker))?;
+        }
+        Ok(connection)
     }
 
     /// The first packet, with the will.

@@ -12,7 +12,6 @@ use mqtt_protocol_core::mqtt::result_code::{ConnectReturnCode, SubackReturnCode}
 
 use super::super::topics::{Command, Topics};
 use super::TIME;
-use crate::events::Position;
 
 /// Most bytes of a packet from the broker: commands are words.
 const MOST_BYTES: u32 = 4096;
@@ -29,10 +28,9 @@ pub(super) struct Session<'a> {
     topics: Topics,
     protocol: mqtt::Connection<mqtt::role::Client>,
     timers: [Option<Instant>; 3],
-    /// Events that are not acknowledged: packet, number and when it was sent.
-    pub(super) waiting: BTreeMap<u16, (Position, Instant)>,
+    /// Events that are not acknowledged: by packet, when it was sent.
+    pub(super) waiting: BTreeMap<u16, Instant>,
     accepted: bool,
-    refused: Option<String>,
     pub(super) commands: Vec<Command>,
 }
 
@@ -44,7 +42,7 @@ impl<'a> Session<'a> {
         protocol.set_pingresp_recv_timeout(u64::try_from(TIME.as_millis()).unwrap_or(u64::MAX));
         let steps = protocol.send(connect.into());
         let (timers, waiting, commands) = Default::default();
-        let mut session = Self { stream, topics, protocol, timers, waiting, accepted: false, refused: None, commands };
+        let mut session = Self { stream, topics, protocol, timers, waiting, accepted: false, commands };
         session.perform(steps)?;
         Ok(session)
     }
@@ -84,7 +82,7 @@ impl<'a> Session<'a> {
                 self.perform(steps)?;
             }
         }
-        if self.waiting.values().any(|(_, sent)| sent.elapsed() > ACKNOWLEDGED) {
+        if self.waiting.values().any(|sent| sent.elapsed() > ACKNOWLEDGED) {
             return Err("the broker does not acknowledge".into());
         }
         Ok(())
@@ -106,9 +104,7 @@ impl<'a> Session<'a> {
                 }
                 Step::RequestTimerCancel(kind) => self.timers[timer(kind)] = None,
                 Step::NotifyError(error) => return Err(format!("the broker breaks the protocol: {error:?}")),
-                Step::RequestClose => {
-                    return Err(self.refused.take().unwrap_or_else(|| "the connection has to be closed".into()));
-                }
+                Step::RequestClose => return Err("the connection has to be closed".into()),
             }
         }
         Ok(())
@@ -154,9 +150,9 @@ impl<'a> Session<'a> {
         self.publish_packet(topic, payload, retain).map(|_| ())
     }
 
-    pub(super) fn publish_event(&mut self, topic: &str, payload: &str, sequence: Position) -> Result<(), String> {
+    pub(super) fn publish_event(&mut self, topic: &str, payload: &str) -> Result<(), String> {
         let id = self.publish_packet(topic, payload, false)?;
-        self.waiting.insert(id, (sequence, Instant::now()));
+        self.waiting.insert(id, Instant::now());
         Ok(())
     }
 
