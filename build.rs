@@ -1,4 +1,5 @@
-//! Deflates the models for the binary that embeds them: weights of eight bits lose a fifth of their size that way.
+//! Prepares what the binary embeds: models, deflated (weights of eight bits lose a fifth of their size that way), and the console with its
+//! guides.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,6 +7,9 @@ use std::{env, fs};
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
+
+#[path = "console/embed.rs"]
+mod embed;
 
 const FOLDER: &str = "models-quantized";
 
@@ -18,6 +22,7 @@ fn main() {
             deflate(&path, &to);
         }
     }
+    embed::console(&to);
 }
 
 fn deflate(path: &Path, to: &Path) {

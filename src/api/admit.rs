@@ -2,6 +2,7 @@
 
 use super::camera::Language;
 use super::camera_query::CameraQuery;
+use super::console::PageCall;
 use super::content_type::ContentType;
 use super::context::{Call, Service};
 use super::error::{Error, Family, Kind};
@@ -107,6 +108,7 @@ impl Service {
             accepts_events,
             events,
             last_event,
+            page: PageCall::of(head, route),
         })
     }
 

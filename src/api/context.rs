@@ -1,13 +1,14 @@
 //! Holds what all methods share: models, workers, camera, settings in force, counters; and a request whose head was accepted.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
 use super::body::Body;
 use super::budget::Budget;
 use super::camera::Language;
 use super::camera_query::CameraQuery;
+use super::console::PageCall;
 use super::error::{Error, Family, Kind};
 use super::events::EventsCall;
 use super::health::Health;
@@ -21,7 +22,7 @@ use crate::door::{Door, Parts};
 use crate::engine::{self, Decoding, ModelInfo};
 use crate::events::{self, Journal};
 use crate::face::{Comparator, Extractor, FacePipeline, Score, Sealer, Thresholds, start_workers};
-use crate::gate::{Gauges, InFlightRequest};
+use crate::gate::{Gate, Gauges, InFlightRequest, Sessions};
 use crate::ops::memory::Reserved;
 use crate::ops::settings::DoorMode;
 use crate::ops::shutdown::Shutdown;
@@ -50,7 +51,11 @@ pub struct Service {
     pub(super) journal: Arc<Journal>,
     pub(super) door: Option<Arc<Door>>,
     door_mode: DoorMode,
-    has_tokens: AtomicBool,
+    /// Access as it is in force, with the tokens of the store. Locked while it is changed.
+    access: Mutex<settings::Access>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) gate: OnceLock<Weak<Gate>>,
+    pub(super) device: String,
     pub(super) budget: Budget,
     pub(super) metrics: Metrics,
     pub(super) gauges: Arc<Gauges>,
@@ -108,6 +113,8 @@ pub struct Call {
     pub(super) events: EventsCall,
     /// The last event that it has got.
     pub(super) last_event: Option<String>,
+    /// What it says of a page.
+    pub(super) page: PageCall,
 }
 
 /// Owner of a self-test's job: the service itself.
@@ -201,7 +208,10 @@ impl Service {
             journal,
             door,
             door_mode: settings.door.mode,
-            has_tokens: AtomicBool::new(!settings.access.tokens.is_empty()),
+            access: Mutex::new(settings.access.clone()),
+            sessions: Arc::default(),
+            gate: OnceLock::new(),
+            device: settings.device(),
             liveness: settings.liveness.clone(),
             streams: Streams::default(),
             event_streams: Streams::default(),
@@ -231,12 +241,16 @@ impl Service {
         if let Some(door) = &self.door {
             door.set_approved(Score::new(settings.decision.approved));
         }
-        self.has_tokens.store(!settings.access.tokens.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Access as it is in force. Whoever changes it keeps it locked until the gate has been told, so that no change undoes another.
+    pub fn access(&self) -> MutexGuard<'_, settings::Access> {
+        self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether clients need a token.
     pub(super) fn has_tokens(&self) -> bool {
-        self.has_tokens.load(Ordering::Relaxed)
+        self.access().has_tokens()
     }
 
     /// Whether the door may recognize people: what that needs was checked with the settings.

@@ -72,6 +72,7 @@ impl Service {
         Ok(Reply::json(&json!({
             "mode": status.mode.word(),
             "state": status.state,
+            "reason": status.reason,
             "unlocked": status.is_unlocked,
             "open": status.is_open,
             "faults": status.faults,

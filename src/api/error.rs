@@ -52,6 +52,8 @@ pub enum Kind {
     People(PeopleKind),
     /// The door, and what happened at it.
     Door(DoorKind),
+    /// The tokens.
+    Token(TokenKind),
     /// Client: rejected by the gate.
     Gate(GateKind),
     /// Policy: too much load.
@@ -132,6 +134,21 @@ pub enum DoorKind {
     Events,
     /// Client: no picture of such an event is kept.
     NoPicture,
+}
+
+/// Why tokens were not changed: our own codes as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// Policy: there is no file for them.
+    Off,
+    /// Service: the file can't be written.
+    Unwritable,
+    /// Client: there is no such token.
+    Unknown,
+    /// Client: there is one of this name, or it must stay.
+    Conflict,
+    /// Policy: the first one has to be made on the machine.
+    First,
 }
 
 /// Why the gate rejected a request.
@@ -246,6 +263,7 @@ impl Error {
             Kind::UnknownPath => 404,
             Kind::People(kind) => kind.status(),
             Kind::Door(kind) => kind.entry().0,
+            Kind::Token(kind) => kind.entry().0,
             Kind::BodyTooLarge { .. } => 413,
             Kind::ContentEncoding => 415,
             Kind::Internal => 500,
@@ -301,6 +319,7 @@ impl Error {
             (_, Kind::Gate(kind)) => kind.entry(self.family),
             (_, Kind::People(kind)) => kind.entry(),
             (_, Kind::Door(kind)) => (kind.entry().1, kind.entry().2),
+            (_, Kind::Token(kind)) => (kind.entry().1, kind.entry().2),
             (Pattern, Kind::UnknownPath | Kind::Parameter | Kind::ContentEncoding) => ("BPE-002006", "Invalid request"),
             (Pattern, Kind::Unusable) => ("BPE-003001", "Failed to retrieve the biometric template"),
             (Pattern, Kind::NoFace) => ("BPE-003002", "The biometric sample is missing face"),
@@ -347,6 +366,19 @@ impl DoorKind {
             Self::LockedOut => (429, "BPE-007006", "Claims are locked"),
             Self::Events => (503, "BPE-007007", "The stored events can't be read"),
             Self::NoPicture => (404, "BPE-007008", "No picture of the event"),
+        }
+    }
+}
+
+impl TokenKind {
+    /// The status, the code and the wording.
+    fn entry(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::Off => (404, "BPE-008001", "Tokens are not kept here"),
+            Self::Unwritable => (503, "BPE-008002", "The tokens were not stored"),
+            Self::Unknown => (404, "BPE-008003", "Unknown token"),
+            Self::Conflict => (409, "BPE-008004", "The tokens stay as they are"),
+            Self::First => (403, "BPE-008005", "The first token is made on the machine itself"),
         }
     }
 }

@@ -17,12 +17,16 @@ impl From<Reply> for LocalReply {
 }
 
 impl Handler for Service {
-    fn scope(&self, head: &Head) -> Option<Scope> {
+    fn scopes(&self, head: &Head) -> &'static [Scope] {
         match Route::at(&head.method, &head.target) {
-            Some(route) => route.scope(),
+            Some(route) => route.scopes(),
             // A client without a token does not learn which paths exist.
-            None => Some(Scope::Pattern),
+            None => &[Scope::Pattern],
         }
+    }
+
+    fn may_be_linked(&self, head: &Head) -> bool {
+        Route::at(&head.method, &head.target) == Some(Route::Console)
     }
 
     fn admit(&self, head: &Head) -> Result<Admitted, LocalReply> {
@@ -131,8 +135,10 @@ impl Route {
             // A stream holds its thread for long, as those of the camera do.
             Self::EventStream => Class::Camera,
             Self::Events | Self::EventPicture | Self::Credentials => Class::Inference,
+            Self::Session | Self::SessionBegin | Self::SessionEnd | Self::Tokens | Self::Console => Class::Probe,
             Self::Identify | Self::TemplateAdd => Class::Inference,
             // They take little of the processor, but may wait for a disk.
+            Self::TokenCreate | Self::TokenRevoke => Class::Inference,
             Self::People | Self::PersonCreate | Self::PeopleExport | Self::PeopleImport => Class::Inference,
             Self::Person | Self::PersonUpdate | Self::PersonDelete | Self::TemplateDelete | Self::Deletion => {
                 Class::Inference
@@ -152,21 +158,29 @@ impl Route {
         }
     }
 
-    /// The scope that a token needs; none where no token is needed.
-    pub(super) fn scope(self) -> Option<Scope> {
+    /// The scopes of which a token needs one; none where no token is needed.
+    pub(super) fn scopes(self) -> &'static [Scope] {
         match self {
-            Self::Version | Self::OpenApi | Self::Alive | Self::Ready => None,
-            Self::PatternHealth | Self::LivenessHealth => None,
-            Self::Metrics => Some(Scope::Metrics),
-            Self::LivenessDetect => Some(Scope::Liveness),
-            Self::Compare | Self::CompareN => Some(Scope::Compare),
-            Self::CameraIdentify => Some(Scope::People),
-            Self::DoorClaim => Some(Scope::Claim),
-            _ if self.path().starts_with("/v1/door") => Some(Scope::Door),
-            _ if self.is_of_events() => Some(Scope::Events),
-            _ if self.path().starts_with("/v1/camera") => Some(Scope::Camera),
-            _ if self.is_of_people() => Some(Scope::People),
-            _ => Some(Scope::Pattern),
+            Self::Version | Self::OpenApi | Self::Alive | Self::Ready => &[],
+            Self::PatternHealth | Self::LivenessHealth => &[],
+            Self::Console | Self::Session | Self::SessionEnd => &[],
+            // Whatever a token is good for, it can be exchanged.
+            Self::SessionBegin => &Scope::ALL,
+            Self::Tokens | Self::TokenCreate | Self::TokenRevoke => &[Scope::Admin],
+            Self::Metrics => &[Scope::Metrics],
+            Self::LivenessDetect => &[Scope::Liveness],
+            Self::Compare | Self::CompareN => &[Scope::Compare],
+            Self::CameraIdentify => &[Scope::People],
+            Self::Camera | Self::CameraChallenge | Self::CameraFrame | Self::CameraStream => {
+                &[Scope::Camera, Scope::Kiosk]
+            }
+            Self::Door => &[Scope::Door, Scope::Kiosk],
+            Self::DoorClaim => &[Scope::Claim],
+            _ if self.path().starts_with("/v1/door") => &[Scope::Door],
+            _ if self.is_of_events() => &[Scope::Events],
+            _ if self.path().starts_with("/v1/camera") => &[Scope::Camera],
+            _ if self.is_of_people() => &[Scope::People],
+            _ => &[Scope::Pattern],
         }
     }
 }

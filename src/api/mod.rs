@@ -8,6 +8,7 @@ mod body;
 mod budget;
 pub mod camera;
 mod camera_query;
+mod console;
 mod content_type;
 mod context;
 #[cfg(test)]
@@ -32,15 +33,17 @@ mod query;
 mod reply;
 mod route;
 mod server;
+mod session;
 mod sse;
 mod text;
+mod tokens;
 
 pub use camera::fuzz_language;
 pub use camera_query::fuzz as fuzz_query;
 pub use content_type::ContentType;
 pub use context::Service;
 pub use encoding::{decode_base64, encode_base64, fuzz as fuzz_base64};
-pub use error::{CameraKind, DoorKind, Error, Family, GateKind, Kind, PeopleKind};
+pub use error::{CameraKind, DoorKind, Error, Family, GateKind, Kind, PeopleKind, TokenKind};
 pub use events::fuzz_events_query;
 pub use people::{fuzz_people_lines, fuzz_people_query};
 pub use probe::{Unwell, probe};

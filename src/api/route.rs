@@ -1,5 +1,6 @@
 //! Maps a request line to its route.
 
+use super::console;
 use super::error::{Error, Family, Kind};
 use super::form::{Field, Form};
 
@@ -96,6 +97,20 @@ pub enum Route {
     EventStream,
     /// `GET /v1/events/{number}/picture`
     EventPicture,
+    /// `GET /v1/session`
+    Session,
+    /// `POST /v1/session`
+    SessionBegin,
+    /// `DELETE /v1/session`
+    SessionEnd,
+    /// `GET /v1/tokens`
+    Tokens,
+    /// `POST /v1/tokens`
+    TokenCreate,
+    /// `DELETE /v1/tokens/{id}`
+    TokenRevoke,
+    /// The console's pages and what they are made of: no method, so it is in no list of them.
+    Console,
 }
 
 /// The content types that a route accepts.
@@ -122,8 +137,8 @@ pub(super) enum Accepts {
 }
 
 impl Route {
-    /// All routes.
-    pub const ALL: [Self; 45] = [
+    /// All methods.
+    pub const ALL: [Self; 51] = [
         Self::Version,
         Self::OpenApi,
         Self::Alive,
@@ -169,6 +184,12 @@ impl Route {
         Self::Events,
         Self::EventStream,
         Self::EventPicture,
+        Self::Session,
+        Self::SessionBegin,
+        Self::SessionEnd,
+        Self::Tokens,
+        Self::TokenCreate,
+        Self::TokenRevoke,
     ];
 
     /// Its path. What stands in braces is any text without a slash.
@@ -216,6 +237,10 @@ impl Route {
             Self::Events => "/v1/events",
             Self::EventStream => "/v1/events/stream",
             Self::EventPicture => "/v1/events/{number}/picture",
+            Self::Session | Self::SessionBegin | Self::SessionEnd => "/v1/session",
+            Self::Tokens | Self::TokenCreate => "/v1/tokens",
+            Self::TokenRevoke => "/v1/tokens/{id}",
+            Self::Console => "/",
         }
     }
 
@@ -223,7 +248,7 @@ impl Route {
     pub fn method(self) -> &'static str {
         match self {
             Self::PersonUpdate | Self::Credentials => "PUT",
-            Self::PersonDelete | Self::TemplateDelete => "DELETE",
+            Self::PersonDelete | Self::TemplateDelete | Self::SessionEnd | Self::TokenRevoke => "DELETE",
             _ if self.accepts() == Accepts::Nothing => "GET",
             _ => "POST",
         }
@@ -232,7 +257,8 @@ impl Route {
     /// The verbs with which its path is called, as the header `Allow` has them.
     fn allowed(self) -> &'static str {
         match self {
-            Self::People | Self::PersonCreate => "GET, HEAD, POST",
+            Self::People | Self::PersonCreate | Self::Tokens | Self::TokenCreate => "GET, HEAD, POST",
+            Self::Session | Self::SessionBegin | Self::SessionEnd => "GET, HEAD, POST, DELETE",
             Self::Person | Self::PersonUpdate | Self::PersonDelete => "GET, HEAD, PUT, DELETE",
             other => other.method(),
         }
@@ -247,8 +273,9 @@ impl Route {
             Self::Camera | Self::CameraChallenge | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
             Self::People | Self::PeopleExport | Self::Person | Self::Deletion => Accepts::Nothing,
             Self::Door | Self::Events | Self::EventStream | Self::EventPicture => Accepts::Nothing,
-            Self::DoorOpen => Accepts::NoSample,
-            Self::DoorMode | Self::DoorClaim | Self::Credentials => Accepts::Json,
+            Self::Session | Self::Tokens | Self::Console => Accepts::Nothing,
+            Self::DoorOpen | Self::SessionBegin | Self::SessionEnd | Self::TokenRevoke => Accepts::NoSample,
+            Self::DoorMode | Self::DoorClaim | Self::Credentials | Self::TokenCreate => Accepts::Json,
             Self::CameraExtract | Self::CameraLight | Self::CameraIdentify => Accepts::NoSample,
             Self::PersonDelete | Self::TemplateDelete => Accepts::NoSample,
             Self::PersonCreate | Self::PersonUpdate => Accepts::Json,
@@ -281,6 +308,8 @@ impl Route {
             Self::EventStream | Self::EventPicture | Self::Door | Self::DoorOpen | Self::DoorMode | Self::DoorClaim => {
                 Some(&[])
             }
+            Self::Session | Self::SessionBegin | Self::SessionEnd => Some(&[]),
+            Self::Tokens | Self::TokenCreate | Self::TokenRevoke => Some(&[]),
             Self::People => Some(&["after", "limit", "group", "text"]),
             Self::PeopleExport => Some(&["id"]),
             Self::PeopleImport => Some(&["replace"]),
@@ -309,7 +338,7 @@ impl Route {
     pub fn at(method: &str, target: &str) -> Option<Self> {
         let path = path(target);
         let mut all = Self::ALL.into_iter().filter(|route| values(route.path(), path).is_some());
-        let first = all.next()?;
+        let Some(first) = all.next() else { return console::asset(path).map(|_| Self::Console) };
         // What is named comes before what may be any text.
         let same = all.take_while(|route| route.path() == first.path());
         Some(std::iter::once(first).chain(same).find(|route| route.is_called_with(method)).unwrap_or(first))
@@ -409,7 +438,8 @@ mod tests {
     fn unknown_paths_have_no_route() {
         for target in [
             "",
-            "/",
+            "/console",
+            "/console/../kiosk",
             "*",
             "version",
             "/version/",

@@ -91,9 +91,12 @@ impl Server {
             tls,
             limits,
             slots,
+            sessions: Arc::clone(&service.sessions),
             gauges: Arc::clone(&service.gauges),
         };
         let (gate, listener) = Gate::open(listeners, config)?;
+        let gate = Arc::new(gate);
+        let _only_one_server_is_started = service.gate.set(Arc::downgrade(&gate));
         let http = Arc::new(tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?);
         let start = |number| {
             let (http, service, shutdown) = (Arc::clone(&http), Arc::clone(service), shutdown.clone());
@@ -114,7 +117,7 @@ impl Server {
         let threads = (0..slots.all()).map(start).collect::<io::Result<_>>().map_err(no_thread)?;
         gate.wait_until_listening(START_TIME, || shutdown.requested())?;
         let wait_limit = settings.limits.request_time() + LAST_WORDS;
-        Ok(Self { gate: Arc::new(gate), http, threads, wait_limit, shutdown: shutdown.clone() })
+        Ok(Self { gate, http, threads, wait_limit, shutdown: shutdown.clone() })
     }
 
     /// The gate of this server.
@@ -237,7 +240,9 @@ fn send(request: Request, reply: Reply, id: &str) -> io::Result<()> {
         header("Date", &http_date(SystemTime::now()))?,
     ];
     for (name, value) in PROTECTION {
-        headers.push(header(name, value)?);
+        if !reply.headers.iter().any(|(own, _)| *own == name) {
+            headers.push(header(name, value)?);
+        }
     }
     for (name, value) in &reply.headers {
         headers.push(header(name, value)?);

@@ -260,6 +260,9 @@ pub(super) enum Token {
         /// Append the settings lines to this file instead
         #[arg(long, value_name = "FILE")]
         write: Option<PathBuf>,
+        /// Also print a link and its QR code that sign a browser in at the console of this address, such as http://10.0.0.5:8080
+        #[arg(long, value_name = "URL")]
+        qr: Option<String>,
     },
     /// List the tokens in the settings
     List,

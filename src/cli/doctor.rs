@@ -49,7 +49,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
         (counted(l.templates, "template", "templates"), counted(l.samples, "picture", "pictures"));
     println!("           {templates} and {pictures} a request, {} ms", l.request_ms);
     println!("listen     {}", settings.server.listen);
-    let tokens: Vec<&str> = settings.access.tokens.iter().map(|token| &*token.name).collect();
+    let tokens: Vec<&str> = settings.access.all().map(|token| &*token.name).collect();
     let who = if tokens.is_empty() { "every client that reaches it".to_owned() } else { tokens.join(", ") };
     let tls = match (&settings.tls.certificate, &settings.tls.clients) {
         (None, _) => "not encrypted",

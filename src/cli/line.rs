@@ -175,6 +175,7 @@ mod tests {
                     name: "door".into(),
                     scopes: vec![Scope::Camera],
                     write: Some("a.toml".into()),
+                    qr: None,
                 }),
             ),
             ("key new", Command::Key(Key::New)),

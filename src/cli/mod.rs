@@ -86,7 +86,9 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::Template(Template::Join { files, out }) => template::join(&settings, files, out.as_deref())?,
         Command::Calibrate(Calibrate::Light) => calibrate::light(&settings)?,
         Command::Calibrate(Calibrate::Site { root }) => calibrate::site(&settings, root)?,
-        Command::Token(Token::New { name, scopes, write }) => token::new(name, scopes, write.as_deref())?,
+        Command::Token(Token::New { name, scopes, write, qr }) => {
+            token::new(name, scopes, write.as_deref(), qr.as_deref())?
+        }
         Command::Token(Token::List) => token::list(&settings),
         Command::Token(Token::Revoke { name, write }) => token::revoke(name, write)?,
         Command::People(command) => return people::run(&settings, command),

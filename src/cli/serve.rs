@@ -33,7 +33,7 @@ pub(super) fn run(
     let tls = Tls::load(&settings.tls)?;
     let seals = Arc::new(Sealer::load(&settings.templates)?);
     let is_plain = tls.is_none();
-    if settings.access.tokens.is_empty() && settings.access.open {
+    if !settings.access.has_tokens() && settings.access.open {
         log::warn!("every client that reaches it may use it: access.open is set and there are no tokens");
     }
     let most_requests = slots(settings).all();
@@ -52,7 +52,7 @@ pub(super) fn run(
     server.join(|| {
         service.tidy();
         if hangup.swap(false, Ordering::Relaxed) {
-            reload(again(), given, &open_addresses, &service, &gate);
+            reload(&again, given, &open_addresses, &service, &gate);
         }
     });
     service_manager::stopping();
@@ -94,13 +94,15 @@ fn self_probe(gate: &Gate, time: Duration) -> Result<(), Unwell> {
 
 /// Applies what can be changed while the service runs, or nothing at all if anything in the settings is wrong.
 fn reload(
-    again: Result<Settings, settings::Error>,
+    again: impl Fn() -> Result<Settings, settings::Error>,
     before: &Settings,
     open: &[ListenAddr],
     service: &Service,
     gate: &Gate,
 ) {
-    let read = again.map_err(Box::<dyn Error>::from).and_then(|new| Ok((Tls::load(&new.tls)?, new)));
+    // From the reading on: a token that is made meanwhile must not be lost.
+    let mut access = service.access();
+    let read = again().map_err(Box::<dyn Error>::from).and_then(|new| Ok((Tls::load(&new.tls)?, new)));
     let (tls, new) = match read {
         Ok(read) => read,
         Err(why) => return log::error!("the settings stay as they were: {why}"),
@@ -109,7 +111,7 @@ fn reload(
     if let Some(why) = open.iter().find_map(|place| new.may_listen(place).err()) {
         return log::error!("the settings stay as they were: {why}");
     }
-    if new.access.tokens.is_empty() && gate.has_tokens() && !new.access.open {
+    if !new.access.has_tokens() && gate.has_tokens() && !new.access.open {
         return log::error!(
             "the settings stay as they were: there are no tokens any more, so that every client could use it; set access.open = true if \
              that is meant"
@@ -119,6 +121,8 @@ fn reload(
         return log::error!("the settings stay as they were: TLS is switched on or off by a restart alone");
     }
     gate.reload(Access::new(&new.access), tls);
+    access.clone_from(&new.access);
+    drop(access);
     service.reload(&new);
     let same =
         Settings { access: before.access.clone(), tls: before.tls.clone(), decision: before.decision.clone(), ..new };

@@ -1,21 +1,20 @@
 //! Creates, lists and revokes the tokens of clients (`token`). A token is printed once; the settings hold its hash.
 
-use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::chown;
 use std::path::Path;
 
+use qrcodegen::{QrCode, QrCodeEcc};
+
 use crate::gate::new_token;
-use crate::ops::Settings;
 use crate::ops::settings::{Scope, Token};
+use crate::ops::{Settings, replace};
 
 /// What to do after a settings file was changed.
 const RELOAD: &str = "It counts once the service has read its settings again: systemctl reload faceplate";
 
 /// Prints a token to standard error, so that it gets into no file by accident. The settings that accept it go to standard output or to
 /// the end of `file`.
-pub(super) fn new(name: &str, scopes: &[Scope], file: Option<&Path>) -> Result<(), String> {
+pub(super) fn new(name: &str, scopes: &[Scope], file: Option<&Path>, console: Option<&str>) -> Result<(), String> {
+    let console = console.map(address).transpose()?;
     let (token, stored) = new_token(name, scopes);
     let lines = lines(&stored);
     match file {
@@ -24,19 +23,52 @@ pub(super) fn new(name: &str, scopes: &[Scope], file: Option<&Path>) -> Result<(
     }
     eprintln!("For the client, which sends it with each request. It is shown only now:");
     eprintln!("Authorization: Bearer {token}");
+    if let Some(address) = console {
+        let link = format!("{address}/#token={token}");
+        eprintln!("For the console, by link or QR code:\n{link}\n{}", qr(&link)?);
+    }
     if file.is_some() {
         eprintln!("{RELOAD}");
     }
     Ok(())
 }
 
+/// An address of the console without a slash at its end.
+fn address(url: &str) -> Result<&str, String> {
+    let rest =
+        url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).map(|rest| rest.trim_end_matches('/'));
+    match rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' '])) {
+        true => Ok(url.trim_end_matches('/')),
+        false => Err(format!("{url} is no address of a console, such as http://10.0.0.5:8080")),
+    }
+}
+
+/// A QR code (ISO/IEC 18004) of half blocks, two modules a character, with the quiet zone that readers need. Light modules are drawn, so
+/// that it can be read on a dark terminal; phones read it inverted on a light one.
+fn qr(text: &str) -> Result<String, String> {
+    const QUIET: i32 = 2;
+    let code = QrCode::encode_text(text, QrCodeEcc::Low).map_err(|e| format!("no QR code: {e}"))?;
+    let is_light = |x: i32, y: i32| !code.get_module(x, y);
+    let ends = -QUIET..code.size() + QUIET;
+    let line = |y: i32| {
+        let half = |x: i32| match (is_light(x, y), is_light(x, y + 1)) {
+            (true, true) => '█',
+            (true, false) => '▀',
+            (false, true) => '▄',
+            (false, false) => ' ',
+        };
+        ends.clone().map(half).collect::<String>()
+    };
+    Ok(ends.clone().step_by(2).map(|y| line(y) + "\n").collect())
+}
+
 /// Prints the tokens of the settings, one line each.
 pub(super) fn list(settings: &Settings) {
-    for token in &settings.access.tokens {
+    for token in settings.access.all() {
         let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.name()).collect();
         println!("{:<20} {}", token.name.escape_debug().to_string(), scopes.join(" "));
     }
-    if settings.access.tokens.is_empty() {
+    if !settings.access.has_tokens() {
         eprintln!("there are no tokens in these settings (--settings FILE names others)");
     }
 }
@@ -117,28 +149,6 @@ fn own_lines(table: &str) -> usize {
     length
 }
 
-/// Replaces a file's text atomically, keeping its owner and mode.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    let file = if file.exists() { file.canonicalize()? } else { file.to_owned() };
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = file.with_file_name(name);
-    let written = File::create(&new).and_then(|mut to| {
-        if let Ok(old) = file.metadata() {
-            chown(&new, Some(old.uid()), Some(old.gid()))?;
-            to.set_permissions(old.permissions())?;
-        }
-        to.write_all(text.as_bytes())?;
-        to.sync_all()?;
-        std::fs::rename(&new, &file)
-    });
-    if written.is_err() {
-        // A file that can't be removed does no harm.
-        let _ = std::fs::remove_file(&new);
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +158,26 @@ mod tests {
         let table = |name: &str| lines(&new_token(name, &[Scope::Pattern]).1);
         let (door, desk) = (table("door"), table("desk"));
         (format!("# mine\n[log]\nlevel = \"warn\"\n\n# the door\n{door}\n# the desk\n{desk}"), door, desk)
+    }
+
+    #[test]
+    fn the_console_is_called_by_an_address_alone() {
+        for (url, is_good) in [
+            ("http://10.0.0.5:8080", true),
+            ("https://door.example.com/", true),
+            ("http://[fe80::1]:8080", true),
+            ("10.0.0.5:8080", false),
+            ("http://", false),
+            ("https://a/b", false),
+            ("http://user@a", false),
+            ("javascript:x", false),
+        ] {
+            assert_eq!(address(url).is_ok(), is_good, "{url}");
+        }
+        let code = qr(&format!("http://10.0.0.5:8080/#token={}", "f".repeat(74))).unwrap();
+        let widths: Vec<usize> = code.lines().map(|line| line.chars().count()).collect();
+        assert!(widths.windows(2).all(|pair| pair[0] == pair[1]) && widths[0] < 80, "{widths:?}");
+        assert!(code.lines().next().unwrap().chars().all(|c| c == '█'), "the quiet zone is light");
     }
 
     #[test]

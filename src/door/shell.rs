@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::controller::{Config, Controller};
+use super::controller::{Config, Controller, State};
 use super::inputs::{Change, watch_inputs};
 use super::relay::Outputs;
 use super::step::{Action, Input, Moment};
@@ -64,6 +64,8 @@ pub struct Door {
     /// Score from which on a claimed person is that person.
     pub(super) approved: Mutex<Score>,
     figures: Mutex<Figures>,
+    /// Why whoever was refused last was.
+    refusal: Mutex<Option<String>>,
     pub(super) cancel: CancelToken,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -75,6 +77,8 @@ pub struct Status {
     pub mode: DoorMode,
     /// What it is doing, as a word.
     pub state: &'static str,
+    /// Why somebody was refused, as a word, while that is the state.
+    pub reason: Option<String>,
     /// Whether the lock is open.
     pub is_unlocked: bool,
     /// Whether the door stands open; none without a contact.
@@ -119,6 +123,7 @@ impl Door {
             begun: Instant::now(),
             is_synchronized: AtomicBool::new(clock::is_synchronized()),
             figures: Mutex::default(),
+            refusal: Mutex::default(),
             cancel: CancelToken::default(),
             threads: Mutex::default(),
             parts,
@@ -150,6 +155,12 @@ impl Door {
         Status {
             mode: controller.mode(),
             state: controller.state().word(),
+            reason: match controller.state() {
+                State::Denied(_) | State::Attack(_) => {
+                    self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+                }
+                _ => None,
+            },
             is_unlocked: controller.is_unlocked(self.begun.elapsed()),
             is_open: (self.settings.contact != "none").then(|| controller.is_open()),
             faults: controller.faults().to_vec(),
@@ -260,6 +271,10 @@ impl Door {
                     *self.order.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim);
                 }
                 Action::Record(kind, details) => {
+                    if [Kind::AccessDenied, Kind::AccessUnknown, Kind::AccessAttack].contains(&kind) {
+                        let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+                        refusal.clone_from(&details.reason);
+                    }
                     let (details, picture) = self.pictured(kind, details);
                     let number = self.parts.journal.append(kind, details, moment.now);
                     self.keep_picture(number, picture, moment);

@@ -1,10 +1,13 @@
 //! Access control: bearer tokens, known by their hashes alone, and the checks of `Host` and `Origin` where there are none.
 
+use std::time::Instant;
+
 use ring::digest::{SHA256, digest};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::head::{Head, Page};
 use super::origins::Origins;
+use super::session::{SessionId, Sessions};
 use super::{RejectReason, Tls};
 use crate::ops::hex;
 use crate::ops::settings::{self, Scope};
@@ -30,8 +33,10 @@ pub(super) type Token = [u8; 32];
 pub struct Pass {
     /// The scope that it needed, if any.
     pub(super) scope: Option<Scope>,
-    /// The token that it came with, which has that scope.
+    /// The token that it came with, which has that scope, or that of its session.
     pub(super) token: Option<Token>,
+    /// The session that it belongs to.
+    pub(super) session: Option<SessionId>,
 }
 
 /// Prefix of all tokens, so that a leaked one is recognized.
@@ -44,11 +49,18 @@ pub fn new_token(name: &str, scopes: &[Scope]) -> (String, settings::Token) {
     (token, settings::Token { name: name.to_owned(), sha256, scopes: scopes.to_vec() })
 }
 
+impl Pass {
+    /// Whether the request belongs to a browser's session.
+    pub fn is_of_session(&self) -> bool {
+        self.session.is_some()
+    }
+}
+
 impl Access {
     /// Access by the settings, whose hashes are known to be valid.
     pub fn new(settings: &settings::Access) -> Self {
         let hash = |token: &settings::Token| hex::bytes(&token.sha256).expect("the settings were validated");
-        let tokens = settings.tokens.iter().map(|t| (t.name.clone(), hash(t), t.scopes.clone())).collect();
+        let tokens = settings.all().map(|t| (t.name.clone(), hash(t), t.scopes.clone())).collect();
         let own = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
         let names = [format!("{own}.local"), own].into_iter().filter(|name| !name.starts_with('.') && !name.is_empty());
         let given = settings.hosts.iter().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
@@ -71,30 +83,64 @@ impl Access {
         self.tokens.is_empty()
     }
 
-    /// Whether the request's token has `scope`; returns the grant.
-    pub fn check(&self, head: &Head, scope: Option<Scope>) -> Result<Pass, RejectReason> {
-        let Some(wanted) = scope.filter(|_| !self.is_open()) else { return Ok(Pass { scope, token: None }) };
-        let Some(given) = &head.authorization else { return Err(RejectReason::NoToken) };
+    /// Whether the request's token, or that of its session, has one of the scopes that are `wanted`; returns the grant. Where none is wanted
+    /// the grant only tells whose session it is.
+    pub fn check(
+        &self,
+        head: &Head,
+        wanted: &[Scope],
+        sessions: &Sessions,
+        now: Instant,
+    ) -> Result<Pass, RejectReason> {
+        if self.is_open() {
+            return Ok(Pass { scope: wanted.first().copied(), ..Pass::default() });
+        }
+        let session = || sessions.find(head.session.as_deref()?, now);
+        if wanted.is_empty() {
+            // Any page may ask for what is public; it is then nobody's.
+            let found = session().filter(|_| self.may_use_session(head));
+            return Ok(Pass { scope: None, token: found.map(|(_, token)| token), session: found.map(|(id, _)| id) });
+        }
+        if head.authorization.is_some() {
+            return self.check_token(head, wanted);
+        }
+        let Some((id, token)) = session() else { return Err(RejectReason::NoToken) };
+        let held = self.tokens.iter().find(|(_, stored, _)| *stored == token);
+        let Some((_, _, scopes)) = held else { return Err(RejectReason::NoToken) };
+        if !self.may_use_session(head) {
+            return Err(RejectReason::OtherSite);
+        }
+        match wanted.iter().find(|scope| scopes.contains(scope)) {
+            Some(scope) => Ok(Pass { scope: Some(*scope), token: Some(token), session: Some(id) }),
+            None => Err(RejectReason::WrongScope),
+        }
+    }
+
+    fn check_token(&self, head: &Head, wanted: &[Scope]) -> Result<Pass, RejectReason> {
+        let given = head.authorization.as_deref().unwrap_or_default();
         let bearer = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
         let Some((_, token)) = bearer else { return Err(RejectReason::NoToken) };
         let hash = digest(&SHA256, token.trim().as_bytes());
         // All are compared, in the same time whichever matches.
-        let (mut known, mut good) = (Choice::from(0), Choice::from(0));
+        let (mut known, mut scope) = (Choice::from(0), None);
         for (_, stored, scopes) in &self.tokens {
             let is_it = hash.as_ref().ct_eq(&stored[..]);
             known |= is_it;
-            good |= is_it & Choice::from(u8::from(scopes.contains(&wanted)));
+            if bool::from(is_it) {
+                scope = wanted.iter().find(|scope| scopes.contains(scope)).copied();
+            }
         }
-        match (bool::from(known), bool::from(good)) {
-            (true, true) => Ok(Pass { scope, token: hash.as_ref().try_into().ok() }),
-            (true, false) => Err(RejectReason::WrongScope),
+        match (bool::from(known), scope) {
+            (true, Some(_)) => Ok(Pass { scope, token: hash.as_ref().try_into().ok(), session: None }),
+            (true, None) => Err(RejectReason::WrongScope),
             (false, _) => Err(RejectReason::WrongToken),
         }
     }
 
     /// Whether a request admitted under `pass` would still be admitted.
     pub(super) fn admits(&self, pass: &Pass) -> bool {
-        let Some(scope) = pass.scope.filter(|_| !self.is_open()) else { return true };
+        // A request that changes the tokens is answered, whatever it has changed.
+        let Some(scope) = pass.scope.filter(|scope| !self.is_open() && *scope != Scope::Admin) else { return true };
         let is_good =
             |(_, stored, scopes): &(String, Token, Vec<Scope>)| Some(*stored) == pass.token && scopes.contains(&scope);
         self.tokens.iter().any(is_good)
@@ -120,12 +166,12 @@ impl Access {
     /// Where tokens are needed, the page has none; where clients need a certificate, a browser has checked the service's own before it
     /// shows one. Where access is open to all, two kinds of request pass under any name: those that no page can have sent (browsers name
     /// the origin of whatever posts), and those that need no token anyway.
-    pub(super) fn host_is_allowed(&self, head: &Head, scope: Option<Scope>) -> bool {
+    pub(super) fn host_is_allowed(&self, head: &Head, wanted: &[Scope]) -> bool {
         let is_guarded = !self.is_open() || self.tls.as_ref().is_some_and(Tls::asks_for_certificates);
         let Page { origin, site, referer, .. } = &head.page;
         let is_of_page = origin.is_some() || site.is_some() || referer.is_some();
         let names_its_page = ["POST", "PUT", "DELETE"].contains(&&*head.method);
-        let may_be_called_anything = self.open && (scope.is_none() || names_its_page && !is_of_page);
+        let may_be_called_anything = self.open && (wanted.is_empty() || names_its_page && !is_of_page);
         is_guarded || may_be_called_anything || self.is_own_name(head.host.as_deref())
     }
 
@@ -145,7 +191,20 @@ impl Access {
     /// Whether the request was not sent on behalf of a page of another site. Where no token is needed, such a page could have pictures
     /// compared or the camera switched on, though it could not read the reply. Only headers that browsers send are checked.
     pub fn is_own_page(&self, head: &Head) -> bool {
-        if !self.is_open() || self.origins.allowed(head).is_some() {
+        !self.is_open() || self.is_same_site(head)
+    }
+
+    /// Whether a request may use the browser's session: it comes from a page of the service itself, and says so if it changes anything. The
+    /// browser sends no cookie for pages of other sites (`SameSite=Strict`), but takes another port of this machine for the same site.
+    fn may_use_session(&self, head: &Head) -> bool {
+        let Page { origin, site, .. } = &head.page;
+        let is_safe = ["GET", "HEAD"].contains(&&*head.method);
+        self.is_same_site(head) && (is_safe || origin.is_some() || site.is_some())
+    }
+
+    /// Whether the request was sent by a page of this service, by one that may ask, or by no page at all, as far as its browser says.
+    fn is_same_site(&self, head: &Head) -> bool {
+        if self.origins.allowed(head).is_some() {
             return true;
         }
         let is_same = |url: &str| {
@@ -171,7 +230,7 @@ mod tests {
     /// A request for `host` that would need a token.
     fn host_is_allowed(access: &Access, host: &str) -> bool {
         let host = Head { host: Some(host.to_owned()), ..head("A: b") };
-        access.host_is_allowed(&host, Some(Scope::Pattern))
+        access.host_is_allowed(&host, &[Scope::Pattern])
     }
 
     fn guarded(tokens: Vec<settings::Token>) -> Access {
@@ -184,7 +243,9 @@ mod tests {
         let (other, _) = new_token("other", &[Scope::Pattern]);
         assert!(token.len() == 74 && !stored.sha256.contains(&token[10..20]));
         let access = guarded(vec![stored.clone()]);
-        let ask = |authorization: &str, scope| access.check(&head(authorization), scope);
+        let ask = |authorization: &str, scope: Option<Scope>| {
+            access.check(&head(authorization), scope.as_slice(), &Sessions::default(), Instant::now())
+        };
         let bearer = format!("Authorization: bearer  {token}");
         let pass = ask(&bearer, Some(Scope::Camera)).unwrap();
         assert!(pass.token.is_some() && access.admits(&pass));
@@ -200,7 +261,8 @@ mod tests {
             );
         }
         assert_eq!(ask(&format!("Authorization: Basic {token}"), Some(Scope::Pattern)), Err(RejectReason::NoToken));
-        let open = Access::default().check(&head("A: b"), Some(Scope::Pattern)).unwrap();
+        let open =
+            Access::default().check(&head("A: b"), &[Scope::Pattern], &Sessions::default(), Instant::now()).unwrap();
         assert!(open.token.is_none() && Access::default().admits(&open));
         // A request admitted before the settings changed.
         let fewer = guarded(vec![settings::Token { scopes: vec![Scope::Pattern], ..stored }]);
@@ -226,7 +288,7 @@ mod tests {
         ] {
             assert!(host_is_allowed(&open, &name.to_ascii_lowercase()), "{name}");
         }
-        assert!(open.host_is_allowed(&Head { host: None, ..head("A: b") }, Some(Scope::Pattern)));
+        assert!(open.host_is_allowed(&Head { host: None, ..head("A: b") }, &[Scope::Pattern]));
         for name in [
             "",
             ".",
@@ -255,8 +317,8 @@ mod tests {
     #[test]
     fn where_everybody_may_come_in_any_name_will_do_but_for_what_a_page_can_send() {
         let open = Access::new(&settings::Access { open: true, ..settings::Access::default() });
-        let asked = |method: &str, lines: &str, scope| {
-            open.host_is_allowed(&Head { method: method.into(), ..head(lines) }, scope)
+        let asked = |method: &str, lines: &str, scope: Option<Scope>| {
+            open.host_is_allowed(&Head { method: method.into(), ..head(lines) }, scope.as_slice())
         };
         let scope = Some(Scope::Pattern);
         assert!(asked("POST", "A: b", scope) && asked("GET", "A: b", None));
@@ -265,7 +327,7 @@ mod tests {
         {
             assert!(!asked("POST", lines, scope), "{lines}");
         }
-        assert!(!Access::default().host_is_allowed(&Head { method: "POST".into(), ..head("A: b") }, scope));
+        assert!(!Access::default().host_is_allowed(&Head { method: "POST".into(), ..head("A: b") }, scope.as_slice()));
     }
 
     #[test]
@@ -336,11 +398,57 @@ mod tests {
         let (pattern, first) = new_token("a", &[Scope::Pattern]);
         let (camera, second) = new_token("b", &[Scope::Camera]);
         let access = guarded(vec![first, second]);
-        let ask = |token: &str, scope| access.check(&head(&format!("Authorization: Bearer {token}")), Some(scope));
+        let ask = |token: &str, scope| {
+            let head = head(&format!("Authorization: Bearer {token}"));
+            access.check(&head, &[scope], &Sessions::default(), Instant::now())
+        };
         assert_eq!(ask(&pattern, Scope::Camera), Err(RejectReason::WrongScope));
         assert_eq!(ask(&camera, Scope::Pattern), Err(RejectReason::WrongScope));
         assert!(ask(&pattern, Scope::Pattern).is_ok() && ask(&camera, Scope::Camera).is_ok());
         let pass = ask(&pattern, Scope::Pattern).unwrap();
         assert!(!access.admits(&Pass { scope: Some(Scope::Camera), ..pass }));
+    }
+
+    #[test]
+    fn a_session_has_what_its_token_has_for_pages_of_the_service_alone() {
+        let (token, stored) = new_token("desk", &[Scope::Camera, Scope::People]);
+        let (access, sessions, now) = (guarded(vec![stored]), Sessions::default(), Instant::now());
+        let bearer = head(&format!("Authorization: Bearer {token}"));
+        let pass = access.check(&bearer, &Scope::ALL, &sessions, now).unwrap();
+        let cookie = sessions.begin(&pass, false, now).unwrap();
+        let cookie = format!("Cookie: {}", cookie.split(';').next().unwrap());
+        let ask = |method: &str, lines: &str, wanted: &[Scope]| {
+            let head = Head { method: method.into(), ..head(&format!("{cookie}\r\n{lines}")) };
+            access.check(&head, wanted, &sessions, now).map(|pass| pass.scope)
+        };
+        let (own, people) = ("Origin: http://h:8080", [Scope::Kiosk, Scope::People]);
+        assert_eq!(ask("GET", "A: b", &people), Ok(Some(Scope::People)));
+        assert_eq!(ask("PUT", own, &people), Ok(Some(Scope::People)));
+        assert_eq!(ask("DELETE", "Sec-Fetch-Site: same-origin", &people), Ok(Some(Scope::People)));
+        assert_eq!(ask("GET", "A: b", &[Scope::Door]), Err(RejectReason::WrongScope));
+        for (method, lines) in [
+            ("POST", "A: b"),
+            ("POST", "Origin: http://h:3000"),
+            ("POST", "Origin: null"),
+            ("GET", "Sec-Fetch-Site: same-site"),
+            ("GET", "Sec-Fetch-Site: cross-site"),
+            ("GET", "Referer: http://evil.example/"),
+        ] {
+            assert_eq!(ask(method, lines, &people), Err(RejectReason::OtherSite), "{method} {lines}");
+        }
+        // Another page may ask for what is public, and learns nothing of the session.
+        let public = |lines: &str| access.check(&head(&format!("{cookie}\r\n{lines}")), &[], &sessions, now).unwrap();
+        assert_eq!(access.scopes(&public("A: b")), [Scope::Camera, Scope::People]);
+        assert_eq!(public("Sec-Fetch-Site: same-site"), Pass::default());
+        // A token counts before a session; a cookie of no session is no wrong token.
+        let wrong = "Authorization: Bearer faceplate_x";
+        assert_eq!(ask("GET", wrong, &people), Err(RejectReason::WrongToken));
+        let stale = head("Cookie: faceplate_session=00");
+        assert_eq!(access.check(&stale, &people, &sessions, now), Err(RejectReason::NoToken));
+        // Without its token it is nobody's.
+        let others = guarded(vec![new_token("b", &[Scope::People]).1]);
+        assert_eq!(others.check(&head(&cookie), &people, &sessions, now), Err(RejectReason::NoToken));
+        assert!(others.scopes(&public("A: b")).is_empty());
+        assert!(sessions.begin(&Pass::default(), false, now).is_none());
     }
 }

@@ -13,7 +13,7 @@ use super::head::Head;
 use super::origins;
 use super::peers::{Peer, Peers};
 use super::price::{Holder, Prices};
-use super::{Class, Handler, LocalReply, RejectReason};
+use super::{Class, Handler, LocalReply, RejectReason, Sessions};
 use crate::ops::Limits;
 use crate::ops::settings::Scope;
 
@@ -21,6 +21,7 @@ use crate::ops::settings::Scope;
 pub(super) struct Admission {
     pub(super) handler: Arc<dyn Handler>,
     pub(super) access: Access,
+    sessions: Arc<Sessions>,
     pub(super) peers: Peers,
     /// Requests of each class that are answered at once.
     slots: SlotLimits,
@@ -84,10 +85,17 @@ const SMALL_PART: usize = 8;
 const OTHERS_PART: usize = 4;
 
 impl Admission {
-    pub(super) fn new(handler: Arc<dyn Handler>, access: Access, slots: SlotLimits, limits: &Limits) -> Self {
+    pub(super) fn new(
+        handler: Arc<dyn Handler>,
+        access: Access,
+        sessions: Arc<Sessions>,
+        slots: SlotLimits,
+        limits: &Limits,
+    ) -> Self {
         Self {
             handler,
             access,
+            sessions,
             peers: Peers::default(),
             slots,
             taken: SlotLimits::default(),
@@ -200,21 +208,21 @@ pub(super) struct PeerAdmission<'a> {
 
 impl PeerAdmission<'_> {
     /// Whether the request is meant for this service, by a page that may ask if by any.
-    fn is_meant_for_us(&self, head: &Head, scope: Option<Scope>) -> Result<(), RejectReason> {
+    fn is_meant_for_us(&self, head: &Head, wanted: &[Scope]) -> Result<(), RejectReason> {
         if self.admission.is_ending {
             return Err(RejectReason::Ending);
         }
-        if !self.admission.access.host_is_allowed(head, scope) {
+        if !self.admission.access.host_is_allowed(head, wanted) {
             return Err(RejectReason::WrongHost);
         }
-        if !self.admission.access.is_own_page(head) {
+        if !self.admission.access.is_own_page(head) && !self.admission.handler.may_be_linked(head) {
             return Err(RejectReason::OtherSite);
         }
         Ok(())
     }
 
-    fn check_token(&mut self, head: &Head, scope: Option<Scope>) -> Result<Pass, RejectReason> {
-        let verdict = self.admission.access.check(head, scope);
+    fn check_token(&mut self, head: &Head, wanted: &[Scope]) -> Result<Pass, RejectReason> {
+        let verdict = self.admission.access.check(head, wanted, &self.admission.sessions, self.now);
         if verdict == Err(RejectReason::WrongToken) {
             // A good token is good whatever others at the same address try.
             if let Some(seconds) = self.admission.peers.locked_out(self.peer, self.now) {
@@ -233,13 +241,13 @@ impl Rules for PeerAdmission<'_> {
         let handler = Arc::clone(&self.admission.handler);
         let refused =
             |why: RejectReason, spared| Rejected { reply: handler.refuse(&head.target, why), why: why.name(), spared };
-        let scope = handler.scope(head);
-        self.is_meant_for_us(head, scope).map_err(|why| refused(why, UNTRUSTED_BYTES))?;
+        let wanted = handler.scopes(head);
+        self.is_meant_for_us(head, wanted).map_err(|why| refused(why, UNTRUSTED_BYTES))?;
         // A browser sends no token before it knows that the page may ask.
         if self.admission.access.origins().is_preflight(head) {
             return Ok((Admitted { class: Class::Gate, body_bytes: 0, data: None }, Pass::default()));
         }
-        let pass = self.check_token(head, scope).map_err(|why| refused(why, UNTRUSTED_BYTES))?;
+        let pass = self.check_token(head, wanted).map_err(|why| refused(why, UNTRUSTED_BYTES))?;
         let admitted =
             handler.admit(head).map_err(|reply| Rejected { reply, why: "contract", spared: DISCARDED_BYTES })?;
         // A client that is rejected now need not send its body in vain.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Instant;
 
-use super::Handler;
 use super::access::Access;
 use super::admission::SlotLimits;
 use super::tls::Tls;
+use super::{Handler, Sessions};
 use crate::ops::Limits;
 
 /// What a gate needs to open.
@@ -17,6 +17,8 @@ pub struct GateConfig {
     pub handler: Arc<dyn Handler>,
     /// Access rules.
     pub access: Access,
+    /// Sessions of browsers, which the handler begins and ends.
+    pub sessions: Arc<Sessions>,
     /// TLS of connections over TCP, if they are encrypted.
     pub tls: Option<Tls>,
     /// Caps on what peers send.
@@ -44,6 +46,8 @@ pub struct Gauges {
 pub(super) enum Command {
     /// Replaces the access rules and the TLS configuration.
     Reload(Box<Access>, Option<Tls>),
+    /// Replaces the access rules alone.
+    Access(Box<Access>),
     /// Adds a connection from within the process.
     AddConnection(UnixStream),
     /// Takes no more requests; in-flight ones have until this instant.

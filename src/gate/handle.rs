@@ -95,6 +95,12 @@ impl Gate {
         self.send(Command::Reload(Box::new(access), tls));
     }
 
+    /// Replaces the access rules alone, as [`Self::reload`] does.
+    pub fn set_access(&self, access: Access) {
+        self.guarded.store(!access.is_open(), Ordering::Relaxed);
+        self.send(Command::Access(Box::new(access)));
+    }
+
     /// A connection from within the process, which passes every check of a peer's connection except the accepting.
     pub fn connect(&self) -> io::Result<UnixStream> {
         let (ours, theirs) = UnixStream::pair()?;
@@ -133,7 +139,8 @@ mod tests {
     /// A gate without listeners, and the socket at which tiny_http would listen.
     fn gate() -> (Gate, UnixListener) {
         let (handler, gauges, limits) = (Arc::new(Everything), Arc::default(), Limits::default());
-        let config = GateConfig { handler, access: Access::default(), tls: None, limits, slots: SLOTS, gauges };
+        let (access, sessions) = Default::default();
+        let config = GateConfig { handler, access, sessions, tls: None, limits, slots: SLOTS, gauges };
         Gate::open(vec![], config).unwrap()
     }
 

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::session;
+
 /// A request's head, reduced to what is needed of it. Verb and target alone are passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -28,6 +30,8 @@ pub struct Head {
     pub keep_alive: bool,
     /// The `Authorization` header.
     pub authorization: Option<String>,
+    /// The secret of the browser's session, in its cookies.
+    pub session: Option<String>,
     /// The headers that are kept, as far as they are present, once each, as (name, value).
     pub headers: Vec<(&'static str, String)>,
 }
@@ -70,11 +74,12 @@ impl fmt::Display for Malformed {
 }
 
 /// The headers that are kept: the handler judges by them, and the id is that of the log.
-pub(super) const KEPT: [&str; 7] = [
+pub(super) const KEPT: [&str; 8] = [
     "Content-Type",
     "Content-Encoding",
     "Content-Transfer-Encoding",
     "If-Match",
+    "If-None-Match",
     "Last-Event-ID",
     "X-Request-ID",
     "X-Subject",
@@ -82,7 +87,7 @@ pub(super) const KEPT: [&str; 7] = [
 
 /// Lists that are kept as well: what a client prefers to get. They may be there several times, which is as if they were joined (RFC 9110,
 /// section 5.3), and nothing that matters for admission is in them.
-const KEPT_LISTS: [&str; 2] = ["Accept", "Accept-Language"];
+const KEPT_LISTS: [&str; 3] = ["Accept", "Accept-Encoding", "Accept-Language"];
 
 /// Header lines of one request: clients send some ten, browsers some twenty.
 const MOST_HEADERS: usize = 64;
@@ -171,6 +176,7 @@ impl Head {
             // Not in HTTP/1.0, where it was never specified.
             keep_alive: is_11 && !headers.says("Connection", "close"),
             authorization: text("Authorization")?,
+            session: headers.all("Cookie").find_map(session::secret).map(str::to_owned),
             headers: vec![],
         };
         // The connection stays HTTP. Some servers take what follows for the other protocol, so nothing may follow.

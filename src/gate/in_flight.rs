@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::HandlerData;
+use super::{HandlerData, Pass};
 use crate::ops::settings::Scope;
 use crate::work::{CancelToken, Owner};
 
@@ -22,6 +22,8 @@ pub struct InFlightRequest {
     pub owner: Owner,
     /// Account for rate limits: the same number for all requests with one token, or from one address where there are no tokens.
     pub account: u64,
+    /// Under what it was admitted.
+    pub pass: Pass,
     /// The scopes of its token; all where no token is needed.
     pub scopes: Vec<Scope>,
     /// What the handler made of its head; nothing for the gate's own health checks.

@@ -25,6 +25,7 @@ mod pace;
 mod peers;
 mod price;
 mod round_robin;
+mod session;
 mod tls;
 mod transport;
 mod upstream;
@@ -38,6 +39,7 @@ pub use handle::Gate;
 pub use head::{Framing, Head, Malformed, Page};
 pub use in_flight::{InFlightRequest, InFlightRequests, PROBE_ID, REQUEST_NUMBER};
 pub use listener::{Listener, open};
+pub use session::Sessions;
 pub use tls::Tls;
 
 use std::any::Any;
@@ -64,8 +66,10 @@ pub fn http_date(now: SystemTime) -> String {
 
 /// The service behind the gate, which knows what requests mean.
 pub trait Handler: Send + Sync {
-    /// The scope that a token needs for this request; none if it needs no token.
-    fn scope(&self, head: &Head) -> Option<Scope>;
+    /// The scopes of which a token needs one for this request; none if it needs no token.
+    fn scopes(&self, head: &Head) -> &'static [Scope];
+    /// Whether a page of another site may lead to it by a link.
+    fn may_be_linked(&self, head: &Head) -> bool;
     /// Judges a request by its head.
     fn admit(&self, head: &Head) -> Result<Admitted, LocalReply>;
     /// The reply to an admitted request of [`Class::Gate`].

@@ -17,6 +17,7 @@ mod log_writer;
 pub mod memory;
 mod nearest;
 mod random;
+mod replace;
 mod secret_bytes;
 pub mod service_manager;
 pub mod settings;
@@ -35,6 +36,7 @@ pub use log_writer::flush as flush_log;
 pub use memory::Memory;
 pub use nearest::nearest;
 pub use random::{random, random_word};
+pub use replace::replace;
 pub use secret_bytes::{Content, SecretBytes};
 pub use settings::Settings;
 

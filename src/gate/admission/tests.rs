@@ -9,8 +9,12 @@ use crate::ops::settings;
 pub(in crate::gate) struct Everything;
 
 impl Handler for Everything {
-    fn scope(&self, _: &Head) -> Option<Scope> {
-        Some(Scope::Pattern)
+    fn scopes(&self, _: &Head) -> &'static [Scope] {
+        &[Scope::Pattern]
+    }
+
+    fn may_be_linked(&self, _: &Head) -> bool {
+        false
     }
 
     fn admit(&self, _: &Head) -> Result<Admitted, LocalReply> {
@@ -34,8 +38,12 @@ impl Handler for Everything {
 struct Nothing;
 
 impl Handler for Nothing {
-    fn scope(&self, _: &Head) -> Option<Scope> {
-        Some(Scope::Pattern)
+    fn scopes(&self, _: &Head) -> &'static [Scope] {
+        &[Scope::Pattern]
+    }
+
+    fn may_be_linked(&self, _: &Head) -> bool {
+        false
     }
 
     fn admit(&self, _: &Head) -> Result<Admitted, LocalReply> {
@@ -62,7 +70,7 @@ fn peer(number: u8) -> Peer {
 }
 
 fn admission(access: Access, limits: &Limits) -> Admission {
-    Admission::new(Arc::new(Everything), access, SLOTS, limits)
+    Admission::new(Arc::new(Everything), access, Arc::default(), SLOTS, limits)
 }
 
 fn head(lines: &str) -> Head {
@@ -133,7 +141,7 @@ fn holder(number: u8) -> Holder {
 }
 
 fn with_slots(slots: SlotLimits) -> Admission {
-    Admission::new(Arc::new(Everything), Access::default(), slots, &Limits::default())
+    Admission::new(Arc::new(Everything), Access::default(), Arc::default(), slots, &Limits::default())
 }
 
 /// Why a request with these header lines is refused, and how much of its body is read on.
@@ -214,7 +222,7 @@ const WRONG: &str = "Authorization: Bearer x\r\n";
 #[test]
 fn contract_errors_are_sent_only_to_clients_with_a_token() {
     let (access, good) = guarded();
-    let mut admission = Admission::new(Arc::new(Nothing), access, SLOTS, &Limits::default());
+    let mut admission = Admission::new(Arc::new(Nothing), access, Arc::default(), SLOTS, &Limits::default());
     assert_eq!(refusal(&mut admission, ""), Some((RejectReason::NoToken.name(), UNTRUSTED_BYTES)));
     assert_eq!(refusal(&mut admission, WRONG), Some((RejectReason::WrongToken.name(), UNTRUSTED_BYTES)));
     assert_eq!(refusal(&mut admission, &good), Some(("contract", DISCARDED_BYTES)));

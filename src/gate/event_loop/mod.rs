@@ -136,6 +136,7 @@ impl EventLoop {
             admission: Admission::new(
                 config.handler,
                 config.access.behind(config.tls.as_ref()),
+                config.sessions,
                 config.slots,
                 &config.limits,
             ),
@@ -313,6 +314,7 @@ impl EventLoop {
         while let Ok(command) = self.command_rx.try_recv() {
             match command {
                 Command::Reload(access, tls) => self.reload(*access, tls),
+                Command::Access(access) => self.reload(*access, self.tls.clone()),
                 Command::AddConnection(stream) => {
                     self.enter(Socket::Unix(mio::net::UnixStream::from_std(stream)), Peer::Own)
                 }

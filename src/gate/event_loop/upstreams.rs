@@ -49,7 +49,7 @@ impl EventLoop {
         let owner = Owner::new(self.admission.number(&holder));
         let (cancel, data) = (CancelToken::default(), request.data.take());
         let scopes = self.admission.access.scopes(&request.pass);
-        let in_flight = InFlightRequest { cancel, owner: owner.clone(), account, scopes, data };
+        let in_flight = InFlightRequest { cancel, owner: owner.clone(), account, pass: request.pass, scopes, data };
         self.in_flight_requests.enter(request_id, in_flight);
         if let Some(client) = self.client(i) {
             client.in_flight = Some(InFlight { class, holder, begun, owner, request_id, upstream: None });

@@ -22,6 +22,23 @@ pub struct Access {
     /// Tokens. Once there is one, access needs a token, even from this machine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<Token>,
+    /// File of the tokens that are made while the service runs, which may not write its settings.
+    pub store: Option<PathBuf>,
+    /// The tokens in that file.
+    #[serde(skip)]
+    pub stored: Vec<Token>,
+}
+
+impl Access {
+    /// The tokens of the settings and those of the store.
+    pub fn all(&self) -> impl Iterator<Item = &Token> {
+        self.tokens.iter().chain(&self.stored)
+    }
+
+    /// Whether there are any.
+    pub fn has_tokens(&self) -> bool {
+        self.all().next().is_some()
+    }
 }
 
 /// `[[access.tokens]]`: what `faceplate token new` prints.
@@ -58,11 +75,15 @@ pub enum Scope {
     Events,
     /// `/metrics`
     Metrics,
+    /// What a screen before the camera shows: the picture, the challenge, and what the door is doing
+    Kiosk,
+    /// `/v1/tokens`, `/v1/settings` and `/v1/doctor`
+    Admin,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Pattern,
         Self::Compare,
         Self::Liveness,
@@ -72,6 +93,8 @@ impl Scope {
         Self::Claim,
         Self::Events,
         Self::Metrics,
+        Self::Kiosk,
+        Self::Admin,
     ];
 
     /// Its name in the settings.
@@ -86,6 +109,8 @@ impl Scope {
             Self::Claim => "claim",
             Self::Events => "events",
             Self::Metrics => "metrics",
+            Self::Kiosk => "kiosk",
+            Self::Admin => "admin",
         }
     }
 }
@@ -129,14 +154,13 @@ impl Settings {
         if self.server.listen.0.is_empty() {
             return Some(Error::out_of_range("server.listen", "no address"));
         }
-        let tokens = &self.access.tokens;
-        for token in tokens {
+        for token in self.access.all() {
             if hex::bytes(&token.sha256).is_none() {
                 let what = format!("sha256 of \"{}\" is not 64 hexadecimal digits", token.name.escape_debug());
                 return Some(Error::out_of_range("access.tokens", what));
             }
         }
-        let mut names: Vec<&str> = tokens.iter().map(|token| &*token.name).collect();
+        let mut names: Vec<&str> = self.access.all().map(|token| &*token.name).collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             let what = format!("two are called \"{}\"", pair[0].escape_debug());
@@ -165,7 +189,7 @@ impl Settings {
             ListenAddr::Tcp(address) => address.ip().is_loopback(),
             ListenAddr::Unix(_) => true,
         };
-        if is_local || self.access.open || !self.access.tokens.is_empty() {
+        if is_local || self.access.open || self.access.has_tokens() {
             return Ok(());
         }
         let what = format!(

@@ -132,15 +132,18 @@ impl Layers {
         Ok(())
     }
 
-    /// Merges all layers into valid settings; also returns where their values were written.
-    pub(super) fn merged(self) -> Result<(Settings, BTreeMap<String, Origin>), Error> {
+    /// Merges all layers into valid settings, to which `complete` adds what is elsewhere; also returns where their values were written.
+    pub(super) fn merged(
+        self,
+        complete: impl FnOnce(Settings) -> Result<Settings, Error>,
+    ) -> Result<(Settings, BTreeMap<String, Origin>), Error> {
         let read = Settings::deserialize(Value::Table(self.table));
         // Each value is valid by itself: what is left is a missing key of [site].
         let read = read.map_err(|e| {
             let what = format!("{}; run faceplate calibrate site", without_serde(e.message()));
             Error::new(ErrorKind::Type, "site", what).because(e)
         });
-        let settings = read.and_then(Settings::validated).map_err(|error| {
+        let settings = read.and_then(complete).and_then(Settings::validated).map_err(|error| {
             match self.origins.iter().find(|(key, _)| error.is_about(key)) {
                 Some((_, origin)) => error.at(origin.clone()),
                 None => error,
@@ -205,7 +208,7 @@ mod tests {
     fn wrong(text: &str) -> String {
         let mut layers = Layers::default();
         let put = layers.text(text, "faceplate.toml");
-        put.and_then(|()| layers.merged()).unwrap_err().to_string()
+        put.and_then(|()| layers.merged(Ok)).unwrap_err().to_string()
     }
 
     #[test]

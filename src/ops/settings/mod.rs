@@ -14,6 +14,7 @@ mod listen;
 mod people;
 mod printed;
 mod site;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ use self::layers::Layers;
 pub use self::listen::{Listen, ListenAddr};
 pub use self::people::People;
 pub use self::site::Site;
+pub use self::stored::write_tokens;
 use super::{Limits, log_level};
 
 /// All settings. `docs/ref/settings.md` lists each key.
@@ -181,14 +183,14 @@ impl Settings {
         for flag in flags {
             layers.flag(flag)?;
         }
-        layers.merged()
+        layers.merged(Self::with_stored_tokens)
     }
 
     /// The settings in the text of a settings file; errors call the file `name`.
     pub fn of_text(text: &str, name: &str) -> Result<Self, Error> {
         let mut layers = Layers::default();
         layers.text(text, name)?;
-        layers.merged().map(|(settings, _)| settings)
+        layers.merged(Ok).map(|(settings, _)| settings)
     }
 
     /// The number of inference workers that `inference.workers` asks for.

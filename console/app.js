@@ -1,0 +1,163 @@
+// The console: signs in, shows one view at a time by the hash of the address, and tells when the service does not answer.
+
+import { call, get, onState } from "/console/api.js";
+import { button, chip, code, empty, field, h, icon } from "/console/dom.js";
+import { speak, t, tongue } from "/console/words.js";
+
+const VIEWS = ["start", "live", "try", "people", "events", "system"];
+const main = document.getElementById("main");
+const notice = document.getElementById("notice");
+
+let session = { guarded: true, session: false, scopes: [], has: null };
+let leave = [];
+let turn = 0;
+
+/** What a view gets of the console. */
+const context = {
+  get session() {
+    return session;
+  },
+  may: (scope) => session.scopes.includes(scope),
+  has: (part) => Boolean(session.has && session.has[part]),
+  /** Calls `work` when the view is left. */
+  leaving: (work) => leave.push(work),
+  /** Tells something until the next view, or until it is replaced. */
+  tell(kind, text) {
+    empty(notice, text && h("div", { class: `note ${kind}` }, icon({ good: "yes", bad: "no" }[kind] || "warn"), h("span", { class: "grow" }, text)));
+  },
+  go(hash) {
+    location.hash = hash;
+  },
+  /** Tells what went wrong; true if it was an end that the person wanted. */
+  wrong(error) {
+    if (error.name === "AbortError") return true;
+    const text = error.status === 0 ? t("offline") : error.status === 403 ? `${t("not_allowed")} ${error.message}` : error.message || t("failed");
+    if (error.status !== 401) this.tell("bad", text);
+    return false;
+  },
+  refresh,
+};
+
+async function refresh() {
+  session = await get("/v1/session");
+  return session;
+}
+
+function quit() {
+  leave.splice(0).forEach((work) => work());
+}
+
+function frame() {
+  document.getElementById("skip").textContent = t("skip");
+  const nav = document.getElementById("nav");
+  nav.setAttribute("aria-label", t("views"));
+  const here = location.hash.slice(1).split("/")[0] || "start";
+  const signed = !session.guarded || session.scopes.length > 0;
+  empty(nav, signed && VIEWS.map((name) =>
+    h("a", { href: `#${name}`, "aria-current": name === here && "page" }, icon(name), h("span", {}, t(name)))));
+  nav.hidden = !signed;
+  empty(document.getElementById("tools"),
+    button(t("other_language"), () => {
+      speak(tongue() === "en" ? "de" : "en");
+      show();
+    }, { class: "plain", lang: tongue() === "en" ? "de" : "en" }),
+    session.session && button(t("signout"), async () => {
+      await call("DELETE", "/v1/session").catch(() => {});
+      await refresh().catch(() => {});
+      location.hash = "start";
+      show();
+    }, { class: "plain" }));
+}
+
+/** Shows the view that the address names. */
+async function show() {
+  const mine = ++turn;
+  quit();
+  context.tell("", null);
+  frame();
+  const [name, ...rest] = location.hash.slice(1).split("/");
+  if (session.guarded && session.scopes.length === 0) return signin();
+  const view = VIEWS.includes(name) ? name : "start";
+  document.title = `${t(view)} - ${session.device || "Faceplate"}`;
+  empty(main, h("p", { class: "soft" }, t("loading")));
+  try {
+    const module = await import(view === "people" && rest.length ? "/console/person.js" : `/console/${view}.js`);
+    if (mine !== turn) return;
+    const root = h("div", {});
+    empty(main, root);
+    await module.view(root, context, rest.map(decodeURIComponent));
+    if (mine === turn && document.activeElement === document.body) main.focus({ preventScroll: true });
+  } catch (error) {
+    if (mine !== turn) return;
+    context.wrong(error);
+    empty(main, h("h1", {}, t(view)), button(t("back"), () => context.go("start")));
+  }
+}
+
+/** Exchanges a token for a session; false if it is not known. */
+async function exchange(token) {
+  try {
+    session = await call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` } });
+    return true;
+  } catch (error) {
+    context.tell("bad", error.status === 401 ? t("wrong_token") : error.message || t("offline"));
+    return false;
+  }
+}
+
+function signin() {
+  document.title = `${t("signin")} - Faceplate`;
+  const input = h("input", { type: "password", autocomplete: "current-password", required: true, spellcheck: "false", maxlength: "200" });
+  const form = h("form", {
+    onsubmit: async (event) => {
+      event.preventDefault();
+      if (await exchange(input.value.trim())) show();
+    },
+  }, field(t("token"), input), h("button", { class: "main" }, icon("key"), t("signin")));
+  empty(main, h("section", { class: "card signin" }, h("h1", {}, t("signin")), form,
+    h("p", { class: "soft" }, t("signin_hint")), code(`faceplate token new console admin camera people events door pattern liveness compare metrics \\\n  --write /etc/faceplate/faceplate.toml --qr ${location.origin}`, t("signin_hint"))));
+  input.focus();
+}
+
+async function begin() {
+  // A link with a token, as a QR code has it: the token leaves the address at once.
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token) {
+    history.replaceState(null, "", "/");
+    await exchange(token);
+  }
+  try {
+    if (!session.session) await refresh();
+  } catch (error) {
+    context.wrong(error);
+    main.replaceChildren(h("p", {}, chip("bad", t("offline"))));
+    setTimeout(begin, 2000);
+    return;
+  }
+  show();
+}
+
+onState(async (state) => {
+  if (state === "offline") return context.tell("bad", t("offline"));
+  if (state === "online") return context.tell("", null);
+  // The session has ended, or the token was revoked.
+  const had = session.scopes.length > 0;
+  await refresh().catch(() => {});
+  if (session.guarded && session.scopes.length === 0) {
+    show();
+    if (had) context.tell("warn", t("signed_out"));
+  }
+});
+
+// While nothing answers, it is asked until something does.
+setInterval(() => {
+  if (notice.textContent === t("offline") && !document.hidden) get("/v1/session").then((now) => {
+    const other = now.scopes.join() !== session.scopes.join() || now.guarded !== session.guarded;
+    session = now;
+    context.tell("", null);
+    if (other) show();
+  }).catch(() => {});
+}, 2000);
+
+addEventListener("hashchange", show);
+begin();

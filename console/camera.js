@@ -1,0 +1,110 @@
+// The camera's picture with what is found in it, and the challenge as it runs.
+
+import { every, follow, get } from "/console/api.js";
+import { empty, h, icon, s } from "/console/dom.js";
+import { t, t_or, tongue } from "/console/words.js";
+
+/** The service ends a stream after ten minutes; it is opened anew before. */
+const RENEWED_MS = 540_000;
+
+/** Box, landmarks and, for the chosen face, its color, over a picture of that size. */
+export function outlined(found) {
+  const line = Math.max(found.width, found.height) / 250;
+  return s("svg", { class: "over", viewBox: `0 0 ${found.width} ${found.height}`, "aria-hidden": "true" },
+    found.faces.map((face) => s("g", { class: face.chosen ? "chosen" : "", "stroke-width": line },
+      s("rect", { x: face.box.x, y: face.box.y, width: face.box.width, height: face.box.height, rx: line * 3 }),
+      face.landmarks.map(([x, y]) => s("circle", { cx: x, cy: y, r: line * 1.5, "stroke-width": line / 3 })))));
+}
+
+/** What a person is told about a face, in its words. */
+export function advised(found) {
+  if (found.usable) return t("good_face");
+  return t_or(`r_${found.reason}`, found.advice || t("nobody"));
+}
+
+const ARROWS = { turn_left: 0, look_up: 90, turn_right: 180, look_down: 270 };
+
+/** An arrow for a prompt, as it is right in a mirror; none for others. */
+export function arrow(prompt) {
+  if (!(prompt in ARROWS)) return null;
+  const shown = icon("left");
+  shown.style.transform = `rotate(${ARROWS[prompt]}deg)`;
+  return shown;
+}
+
+/** The words of a prompt. */
+export const prompted = (told) => (told.language === tongue() && told.text ? told.text : t_or(`prompt_${told.prompt}`, told.text));
+
+/**
+ * The picture of the camera as an element, with `stop`. `context.tell` is not used: what is wrong is told in its place.
+ * `onfaces` gets what is found in each frame that is looked at, `onchallenge` each step of a challenge.
+ */
+export function watch({ mirror = false, faces = true, onfaces, onchallenge } = {}) {
+  const image = h("img", { alt: t("picture"), hidden: true });
+  const message = h("p", {}, t("loading"));
+  const prompt = h("div", { class: "prompt", role: "status", hidden: true });
+  const element = h("div", { class: mirror ? "picture mirror" : "picture" }, image, message, prompt);
+  const stops = [];
+  let renewed = 0, stopped = false, retry = 0;
+  const open = () => {
+    if (stopped) return;
+    image.src = `/v1/camera/stream#${++renewed}`;
+  };
+  const tell = (text) => {
+    image.hidden = true;
+    message.hidden = false;
+    message.textContent = text;
+  };
+  image.onload = () => {
+    image.hidden = false;
+    message.hidden = true;
+    if (image.naturalWidth) element.style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
+  };
+  image.onerror = async () => {
+    if (stopped) return;
+    const state = await get("/v1/camera").catch(() => null);
+    tell(!state ? t("offline") : !state.preview ? t("no_preview") : state.fault ? state.fault.message : t("loading"));
+    clearTimeout(retry);
+    retry = setTimeout(open, 2000);
+  };
+  open();
+  const renew = setInterval(open, RENEWED_MS);
+  if (faces) {
+    const look = every(250, async () => {
+      try {
+        const found = await get("/v1/camera/faces?deadline_ms=2000");
+        const lines = outlined(found);
+        element.querySelector("svg.over")?.remove();
+        element.insertBefore(lines, prompt);
+        onfaces?.(found);
+      } catch (error) {
+        element.querySelector("svg.over")?.remove();
+        onfaces?.({ faces: [], usable: false, reason: null, advice: error.message, quality: null });
+        await new Promise((done) => setTimeout(done, 1000));
+      }
+    });
+    stops.push(look.stop);
+  }
+  const challenge = follow("/v1/camera/challenge", "challenge", (event) => {
+    const told = JSON.parse(event.data);
+    prompt.hidden = !told.running;
+    if (told.running) {
+      empty(prompt, mirror && arrow(told.prompt), h("span", {}, prompted(told)),
+        told.steps && h("small", {}, t("step_of", { n: told.step, m: told.steps })));
+    }
+    onchallenge?.(told);
+  });
+  stops.push(challenge.stop);
+  return {
+    element,
+    stop() {
+      stopped = true;
+      clearInterval(renew);
+      clearTimeout(retry);
+      stops.forEach((stop) => stop());
+      image.onerror = null;
+      // An empty source ends the request.
+      image.removeAttribute("src");
+    },
+  };
+}

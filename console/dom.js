@@ -1,0 +1,96 @@
+// Builds elements. Text becomes text nodes: nothing that a person or a server wrote is ever parsed as markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function append(element, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(child instanceof Node ? child : String(child));
+  }
+  return element;
+}
+
+/** An element: `h("p", {class: "note", onclick: f}, "text", child)`. */
+export function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (["value", "checked", "disabled", "hidden"].includes(name)) element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  return append(element, children);
+}
+
+/** The same for SVG. */
+export function s(tag, props = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(props)) element.setAttribute(name, value);
+  return append(element, children);
+}
+
+const PATHS = {
+  start: "M3 11l9-8 9 8M5 9.5V21h14V9.5M10 21v-6h4v6",
+  live: "M2 7h13v10H2zM15 11l7-4v10l-7-4",
+  try: "M4 4h7v9H4zM13 11h7v9h-7zM15 4l5 3M4 17l5 3",
+  people: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8M2 21c0-4 3-7 7-7s7 3 7 7M16 3.5a4 4 0 0 1 0 7M18 14.5c2.5.8 4 3.300 4 6.500",
+  events: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M12 7v5l3 3",
+  system: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",
+  kiosk: "M4 3h16v14H4zM8 21h8M12 17v4",
+  yes: "M4 12.500l5 5L20 6.500",
+  no: "M6 6l12 12M18 6L6 18",
+  warn: "M12 4l9.500 16h-19zM12 10v4M12 17v.5",
+  info: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M12 11v5M12 8v.3",
+  door: "M6 21V3h12v18M3 21h18M14 12v.5",
+  key: "M14 10a4 4 0 1 0-4 4 4 4 0 0 0 4-4M13 13l8 8M18 18l2-2",
+  shield: "M12 3l8 3v6c0 5-3.500 8-8 9-4.500-1-8-4-8-9V6z",
+  left: "M20 12H5M11 5l-7 7 7 7",
+};
+
+/** An icon, which says nothing to screen readers: words stand beside it. */
+export function icon(name) {
+  const path = s("path", { d: PATHS[name] || PATHS.info });
+  return s("svg", { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true", focusable: "false" }, path);
+}
+
+/** A state as word, icon and color. `kind` is good, warn, bad or idle. */
+export function chip(kind, text) {
+  const shown = { good: "yes", warn: "warn", bad: "no", idle: "info" }[kind];
+  return h("span", { class: `chip ${kind}` }, icon(shown), text);
+}
+
+export function card(title, ...children) {
+  return h("section", { class: "card" }, title && h("h2", {}, title), children);
+}
+
+/** A labeled control. */
+export function field(label, control, hint) {
+  return h("label", { class: "field" }, h("span", {}, label), control, hint && h("small", {}, hint));
+}
+
+export function button(text, onclick, props = {}) {
+  return h("button", { type: "button", onclick, ...props }, props.icon && icon(props.icon), text);
+}
+
+/** Runs `work` while the button of the event is switched off. */
+export async function busy(event, work) {
+  const control = event.currentTarget;
+  control.disabled = true;
+  control.setAttribute("aria-busy", "true");
+  try {
+    return await work();
+  } finally {
+    control.disabled = false;
+    control.removeAttribute("aria-busy");
+  }
+}
+
+export function empty(element, ...children) {
+  element.replaceChildren();
+  return append(element, children);
+}
+
+/** Text that can be copied, such as a command. */
+export function code(text, label) {
+  return h("pre", { tabindex: "0", "aria-label": label }, h("code", {}, text));
+}

@@ -1,0 +1,100 @@
+// Events: what happened, by day and kind, and as it happens.
+
+import { fetched, follow, get, save } from "/console/api.js";
+import { button, card, chip, empty, field, h } from "/console/dom.js";
+import { number, t, t_or, time } from "/console/words.js";
+
+export const KINDS = "access.granted access.denied access.unknown access.attack access.locked_out door.opened door.closed door.held_open door.forced door.exit door.mode people.enrolled people.changed people.deleted device.started device.stopped device.fault device.recovered"
+  .split(" ").map((kind) => `faceplate.${kind}`);
+
+const FIRST = "before=9007199254740991";
+const KIND = { "access.granted": "good", "access.denied": "warn", "access.unknown": "warn", "access.attack": "bad", "access.locked_out": "bad", "door.forced": "bad", "door.held_open": "warn", "device.fault": "bad", "device.recovered": "good" };
+
+/** An event as an entry of a list. */
+export function line(event) {
+  const kind = event.type.replace(/^faceplate\./, "");
+  const data = event.data || {};
+  const details = [data.reason && t_or(`x_${data.reason}`, data.reason), data.part, data.score !== undefined && data.score !== null && `${t("score")} ${number(data.score, 3)}`];
+  const who = data.name || data.person;
+  return h("li", {}, chip(KIND[kind] || "idle", t_or(`e_${kind}`, kind)),
+    who ? h("b", {}, h("a", { href: `#people/${encodeURIComponent(data.person)}` }, who)) : null,
+    h("span", { class: "soft grow" }, details.filter(Boolean).join(", ")),
+    data.picture && h("a", { href: `/v1/events/${Number(event.sequence)}/picture`, target: "_blank", rel: "noopener" }, t("picture_of")),
+    h("time", { class: "soft", datetime: event.time }, time(event.time, { timeStyle: "medium" })));
+}
+
+export async function view(root, context) {
+  const day = h("input", { type: "date", onchange: () => load() });
+  const kind = h("select", { onchange: () => load() }, h("option", { value: "" }, t("all")),
+    ["access", "door", "people", "device"].map((name) => [h("option", { value: name }, t(`k_${name}`)),
+      KINDS.map((each) => each.slice(10)).filter((each) => each.startsWith(`${name}.`)).map((each) => h("option", { value: each }, `– ${t_or(`e_${each}`, each)}`))]));
+  const person = h("input", { type: "search", maxlength: "64", onchange: () => load() });
+  const live = h("input", { type: "checkbox", checked: true });
+  const list = h("ol", { class: "list" });
+  const older = button(t("older"), () => load(true));
+  const state = h("p", { class: "soft", role: "status" });
+  let before = FIRST, turn = 0;
+  const query = () => {
+    const asked = new URLSearchParams();
+    if (day.value) {
+      const start = new Date(`${day.value}T00:00:00`);
+      const end = new Date(start);
+      end.setDate(end.getDate() + 1);
+      asked.set("from", start.toISOString());
+      asked.set("until", end.toISOString());
+    }
+    if (kind.value) asked.set("type", kind.value);
+    if (person.value.trim()) asked.set("person", person.value.trim());
+    return asked;
+  };
+  async function load(more = false) {
+    const mine = ++turn;
+    if (!more) before = FIRST;
+    try {
+      const asked = query().toString();
+      const page = await get(`/v1/events?${before}&limit=50${asked && `&${asked}`}`);
+      if (mine !== turn) return;
+      if (!more) empty(list);
+      list.append(...page.events.reverse().map(line));
+      before = `before=${page.first}`;
+      older.hidden = !page.older;
+      state.textContent = list.children.length ? "" : t("no_events");
+    } catch (error) {
+      context.wrong(error);
+    }
+  }
+  const csv = button(t("csv"), async () => {
+    try {
+      const parts = [];
+      for (let after = 0, rows = 1000; rows === 1000;) {
+        const asked = query();
+        asked.set("after", after);
+        asked.set("limit", 1000);
+        asked.set("format", "csv");
+        const text = await (await fetched("GET", `/v1/events?${asked}`)).text();
+        const lines = text.trimEnd().split("\r\n");
+        rows = lines.length - 1;
+        after = Number.parseInt(lines.at(-1), 10) || after;
+        parts.push(parts.length ? lines.slice(1).join("\r\n") : lines.join("\r\n"), "\r\n");
+      }
+      save(`events-${day.value || "all"}.csv`, new Blob(parts, { type: "text/csv" }));
+    } catch (error) {
+      context.wrong(error);
+    }
+  });
+  root.append(h("div", { class: "head" }, h("h1", {}, t("events")), csv),
+    card(null, h("div", { class: "tiles" }, field(t("day"), day), field(t("kind"), kind), field(t("person"), person),
+      h("label", { class: "check" }, live, t("live_events"))), state, list, h("div", { class: "row end" }, older)));
+  await load();
+  const stream = follow("/v1/events/stream", KINDS, (message) => {
+    const event = JSON.parse(message.data);
+    const word = event.type.slice(10);
+    const fits = (!kind.value || word === kind.value || word.startsWith(`${kind.value}.`)) &&
+      (!person.value.trim() || event.data?.person === person.value.trim()) && (!day.value || day.value === new Date(event.time).toLocaleDateString("sv"));
+    if (!live.checked || !fits) return;
+    state.textContent = "";
+    list.prepend(line(event));
+  });
+  context.leaving(stream.stop);
+}
+

@@ -1,0 +1,108 @@
+// Live: what the camera sees, what is found in it, and what the door does.
+
+import { call, every, fetched, follow, get, send } from "/console/api.js";
+import { advised, watch } from "/console/camera.js";
+import { busy, button, card, chip, empty, h } from "/console/dom.js";
+import { KINDS, line } from "/console/events.js";
+import { decision, scored, witnesses } from "/console/score.js";
+import { number, t, t_or } from "/console/words.js";
+
+const MEASURES = [["eye_distance", 200], ["brightness", 255], ["contrast", 100], ["sharpness", 100], ["yaw_percent", 100]];
+const NAMES = { yaw_percent: "turned" };
+
+function measured(quality) {
+  return MEASURES.filter(([name]) => quality && name in quality).map(([name, most]) => {
+    const label = t(NAMES[name] || name);
+    return h("div", { class: "measure" }, h("span", {}, label),
+      h("meter", { max: most, value: Math.min(Math.abs(quality[name]), most), "aria-label": label }), h("span", { class: "number" }, number(quality[name])));
+  });
+}
+
+/** The result of a request to the camera that looks for liveness. */
+async function ask(path, options) {
+  const reply = await fetched("POST", path, options);
+  const said = reply.headers.get("X-Liveness");
+  return { told: await reply.json(), liveness: said && said !== "null" ? JSON.parse(said) : null };
+}
+
+function liveness(context) {
+  const result = h("div", { role: "status", "aria-live": "polite" });
+  const run = (work) => (event) => busy(event, async () => {
+    empty(result, h("p", { class: "soft" }, t("reading")));
+    try {
+      empty(result, await work());
+    } catch (error) {
+      empty(result, h("p", {}, chip(error.code.endsWith("004004") ? "bad" : "warn", error.code.endsWith("004004") ? t("is_attack") : t("failed"))), h("p", {}, error.message));
+    }
+  });
+  const check = (mode) => run(async () => {
+    const { told, liveness } = await ask(`/v1/camera/liveness/detect?liveness=${mode}`);
+    return [h("p", {}, chip(told.passed ? "good" : "bad", told.passed ? t("is_live") : t("is_attack"))), witnesses(liveness)];
+  });
+  const who = run(async () => {
+    const { told } = await ask("/v1/camera/identify");
+    return [h("p", {}, decision(told.decision), " ", told.person ? told.person.name || told.person.id : t_or(`r_${told.reason}`, told.reason)), scored(told.score)];
+  });
+  return card(t("liveness"), h("div", { class: "row" },
+    button(t("check_live"), check("required")), button(t("check_challenge"), check("challenge")),
+    context.has("light") && button(t("check_light"), check("challenge+light")),
+    context.has("people") && context.may("people") && button(t("identify"), who)), result);
+}
+
+function door(context) {
+  const state = h("div", { role: "status" });
+  const section = card(t("door"), state);
+  const act = (work) => (event) => busy(event, () => work().then(update).catch((error) => context.wrong(error)));
+  const open = button(t("open_once"), act(async () => {
+    await call("POST", "/v1/door/open");
+    context.tell("good", t("opened"));
+  }), { icon: "door", class: "main" });
+  let mode = "", usual = "";
+  const toggle = button("", act(() => send("POST", "/v1/door/mode", { mode: mode === "off" ? usual || "identify" : "off" })));
+  const may = context.session.guarded && context.may("door");
+  section.append(may ? h("div", { class: "row" }, open, toggle) : h("p", { class: "soft" }, t("door_needs_token")));
+  async function update() {
+    const now = await get("/v1/door");
+    if (now.mode !== "off") usual = now.mode;
+    mode = now.mode;
+    toggle.textContent = `${t("recognition")}: ${mode === "off" ? t("switch_on") : t("switch_off")}`;
+    const kind = { granted: "good", cool_down: "good", denied: "warn", attack: "bad", locked_out: "bad" }[now.state] || "idle";
+    empty(state, h("p", { class: "row" }, chip(kind, t_or(`door_${now.state}`, now.state)), chip(now.unlocked ? "warn" : "idle", `${t("lock")}: ${now.unlocked ? t("unlocked") : t("locked")}`),
+      now.faults.length > 0 && chip("bad", `${t("faults")}: ${now.faults.join(", ")}`)));
+  }
+  context.leaving(every(1000, update).stop);
+  return section;
+}
+
+async function events(context) {
+  const list = h("ol", { class: "list" });
+  const page = await get("/v1/events?before=9007199254740991&limit=8");
+  const put = (event) => {
+    list.prepend(line(event));
+    while (list.children.length > 8) list.lastChild.remove();
+  };
+  page.events.forEach(put);
+  context.leaving(follow("/v1/events/stream", KINDS, (event) => put(JSON.parse(event.data))).stop);
+  return card(t("last_events"), list);
+}
+
+export async function view(root, context) {
+  const advice = h("p", { role: "status", "aria-live": "polite", class: "row" });
+  const quality = h("div", {});
+  const side = h("div", {});
+  let said = "";
+  const shown = context.may("camera") && watch({
+    onfaces(found) {
+      const words = advised(found);
+      if (words !== said) empty(advice, chip(found.usable ? "good" : found.faces.length ? "warn" : "idle", words));
+      said = words;
+      empty(quality, measured(found.quality));
+    },
+  });
+  if (shown) context.leaving(shown.stop);
+  root.append(h("h1", {}, t("live")), h("div", { class: "grid two" },
+    h("div", {}, shown ? card(null, shown.element, h("h3", {}, t("advice")), advice, quality) : card(null, t("not_allowed"))), side));
+  if (context.has("door") && context.may("door")) side.append(door(context));
+  if (shown) side.append(liveness(context));
+  if (context.may("events")) side.append(await events(context));
+}
