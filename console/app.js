@@ -1,7 +1,7 @@
 // The console: signs in, shows one view at a time by the hash of the address, and tells when the service does not answer.
 
 import { call, get, onState } from "/console/api.js";
-import { button, chip, code, empty, field, h, icon } from "/console/dom.js";
+import { act, button, chip, code, empty, field, h, icon, onWrong } from "/console/dom.js";
 import { speak, t, tongue } from "/console/words.js";
 
 const VIEWS = ["start", "live", "try", "people", "events", "system"];
@@ -28,12 +28,10 @@ const context = {
   go(hash) {
     location.hash = hash;
   },
-  /** Tells what went wrong; true if it was an end that the person wanted. */
+  /** Tells what went wrong. */
   wrong(error) {
-    if (error.name === "AbortError") return true;
     const text = error.status === 0 ? t("offline") : error.status === 403 ? `${t("not_allowed")} ${error.message}` : error.message || t("failed");
-    if (error.status !== 401) this.tell("bad", text);
-    return false;
+    if (error.status !== 401) context.tell("bad", text);
   },
   refresh,
 };
@@ -108,12 +106,10 @@ async function exchange(token) {
 function signin() {
   document.title = `${t("signin")} - Faceplate`;
   const input = h("input", { type: "password", autocomplete: "current-password", required: true, spellcheck: "false", maxlength: "200" });
-  const form = h("form", {
-    onsubmit: async (event) => {
-      event.preventDefault();
-      if (await exchange(input.value.trim())) show();
-    },
-  }, field(t("token"), input), h("button", { class: "main" }, icon("key"), t("signin")));
+  const form = h("form", { onsubmit: (event) => {
+    event.preventDefault();
+    act(input, async () => (await exchange(input.value.trim())) && show());
+  } }, field(t("token"), input), h("button", { class: "main" }, icon("key"), t("signin")));
   empty(main, h("section", { class: "card signin" }, h("h1", {}, t("signin")), form,
     h("p", { class: "soft" }, t("signin_hint")), code(`faceplate token new console admin camera people events door pattern liveness compare metrics \\\n  --write /etc/faceplate/faceplate.toml --qr ${location.origin}`, t("signin_hint"))));
   input.focus();
@@ -159,5 +155,6 @@ setInterval(() => {
   }).catch(() => {});
 }, 2000);
 
+onWrong(context.wrong);
 addEventListener("hashchange", show);
 begin();

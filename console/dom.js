@@ -68,22 +68,30 @@ export function field(label, control, hint) {
   return h("label", { class: "field" }, h("span", {}, label), control, hint && h("small", {}, hint));
 }
 
-export function button(text, onclick, props = {}) {
-  return h("button", { type: "button", onclick, ...props }, props.icon && icon(props.icon), text);
-}
+let wrong = () => {};
 
-/** Runs `work` while the button of the event is switched off. */
-export async function busy(event, work) {
-  const control = event.currentTarget;
+/** `listener` gets the errors of all that buttons, forms and files begin. */
+export const onWrong = (listener) => (wrong = listener);
+
+/** Runs `work` while `control` is switched off. */
+export async function act(control, work) {
   control.disabled = true;
-  control.setAttribute("aria-busy", "true");
   try {
-    return await work();
+    await work();
+  } catch (error) {
+    wrong(error);
   } finally {
     control.disabled = false;
-    control.removeAttribute("aria-busy");
   }
 }
+
+export function button(text, work, props = {}) {
+  const control = h("button", { type: "button", onclick: () => act(control, work), ...props }, props.icon && icon(props.icon), text);
+  return control;
+}
+
+/** A place whose changes are told to screen readers. */
+export const status = (props, ...children) => h("div", { role: "status", ...props }, children);
 
 export function empty(element, ...children) {
   element.replaceChildren();

@@ -1,7 +1,7 @@
 // Events: what happened, by day and kind, and as it happens.
 
 import { fetched, follow, get, save } from "/console/api.js";
-import { button, card, chip, empty, field, h } from "/console/dom.js";
+import { button, card, chip, empty, field, h, status } from "/console/dom.js";
 import { number, t, t_or, time } from "/console/words.js";
 
 export const KINDS = "access.granted access.denied access.unknown access.attack access.locked_out door.opened door.closed door.held_open door.forced door.exit door.mode people.enrolled people.changed people.deleted device.started device.stopped device.fault device.recovered"
@@ -24,16 +24,17 @@ export function line(event) {
 }
 
 export async function view(root, context) {
-  const day = h("input", { type: "date", onchange: () => load() });
-  const kind = h("select", { onchange: () => load() }, h("option", { value: "" }, t("all")),
+  let before = FIRST, turn = 0;
+  const again = () => load().catch(context.wrong);
+  const day = h("input", { type: "date", onchange: again });
+  const kind = h("select", { onchange: again }, h("option", { value: "" }, t("all")),
     ["access", "door", "people", "device"].map((name) => [h("option", { value: name }, t(`k_${name}`)),
       KINDS.map((each) => each.slice(10)).filter((each) => each.startsWith(`${name}.`)).map((each) => h("option", { value: each }, `– ${t_or(`e_${each}`, each)}`))]));
-  const person = h("input", { type: "search", maxlength: "64", onchange: () => load() });
+  const person = h("input", { type: "search", maxlength: "64", onchange: again });
   const live = h("input", { type: "checkbox", checked: true });
   const list = h("ol", { class: "list" });
   const older = button(t("older"), () => load(true));
-  const state = h("p", { class: "soft", role: "status" });
-  let before = FIRST, turn = 0;
+  const state = status({ class: "soft" });
   const query = () => {
     const asked = new URLSearchParams();
     if (day.value) {
@@ -50,37 +51,29 @@ export async function view(root, context) {
   async function load(more = false) {
     const mine = ++turn;
     if (!more) before = FIRST;
-    try {
-      const asked = query().toString();
-      const page = await get(`/v1/events?${before}&limit=50${asked && `&${asked}`}`);
-      if (mine !== turn) return;
-      if (!more) empty(list);
-      list.append(...page.events.reverse().map(line));
-      before = `before=${page.first}`;
-      older.hidden = !page.older;
-      state.textContent = list.children.length ? "" : t("no_events");
-    } catch (error) {
-      context.wrong(error);
-    }
+    const asked = query().toString();
+    const page = await get(`/v1/events?${before}&limit=50${asked && `&${asked}`}`);
+    if (mine !== turn) return;
+    if (!more) empty(list);
+    list.append(...page.events.reverse().map(line));
+    before = `before=${page.first}`;
+    older.hidden = !page.older;
+    state.textContent = list.children.length ? "" : t("no_events");
   }
   const csv = button(t("csv"), async () => {
-    try {
-      const parts = [];
-      for (let after = 0, rows = 1000; rows === 1000;) {
-        const asked = query();
-        asked.set("after", after);
-        asked.set("limit", 1000);
-        asked.set("format", "csv");
-        const text = await (await fetched("GET", `/v1/events?${asked}`)).text();
-        const lines = text.trimEnd().split("\r\n");
-        rows = lines.length - 1;
-        after = Number.parseInt(lines.at(-1), 10) || after;
-        parts.push(parts.length ? lines.slice(1).join("\r\n") : lines.join("\r\n"), "\r\n");
-      }
-      save(`events-${day.value || "all"}.csv`, new Blob(parts, { type: "text/csv" }));
-    } catch (error) {
-      context.wrong(error);
+    const parts = [];
+    for (let after = 0, rows = 1000; rows === 1000;) {
+      const asked = query();
+      asked.set("after", after);
+      asked.set("limit", 1000);
+      asked.set("format", "csv");
+      const text = await (await fetched("GET", `/v1/events?${asked}`)).text();
+      const lines = text.trimEnd().split("\r\n");
+      rows = lines.length - 1;
+      after = Number.parseInt(lines.at(-1), 10) || after;
+      parts.push(parts.length ? lines.slice(1).join("\r\n") : lines.join("\r\n"), "\r\n");
     }
+    save(`events-${day.value || "all"}.csv`, new Blob(parts, { type: "text/csv" }));
   });
   root.append(h("div", { class: "head" }, h("h1", {}, t("events")), csv),
     card(null, h("div", { class: "tiles" }, field(t("day"), day), field(t("kind"), kind), field(t("person"), person),

@@ -91,20 +91,37 @@ function flash(light) {
   step();
 }
 
+let session = null;
+
 async function look() {
   try {
-    door = await get("/v1/door");
-    if (door.mode === "off") door.state = "off";
-    if (door.faults.includes("camera")) door.state = "fault";
-  } catch (error) {
-    // Without a door the challenges that programs ask for are shown all the same.
-    const signed = error.status !== 401;
-    door = { state: error.status === 404 ? "idle" : signed ? "fault" : "signin" };
-    if (error.status === 404) {
-      const camera = await get("/v1/camera").catch(() => null);
-      if (!camera || camera.state === "failing") door.state = "fault";
+    session ||= await signin();
+    if (!session.has) {
+      session = null;
+      door = { state: "signin" };
+    } else if (session.has.door) {
+      door = await get("/v1/door");
+      if (door.mode === "off") door.state = "off";
+      if (door.faults.includes("camera")) door.state = "fault";
+    } else {
+      // Without a door the challenges that programs ask for are shown all the same.
+      door = { state: (await get("/v1/camera")).state === "failing" ? "fault" : "idle" };
     }
-    if (!signed) await signin();
+  } catch (error) {
+    if ([401, 403].includes(error.status)) session = null;
+    door = { state: session ? "fault" : "signin" };
+  }
+  show();
+}
+
+/** Whose session it is; with the token of the address a new one where there is none. */
+async function signin() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  const now = await get("/v1/session");
+  return now.has || !token ? now : call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` } });
+}
+
+await signin();
   }
   show();
 }
@@ -114,7 +131,6 @@ async function signin() {
   if (token) await call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` } }).catch(() => {});
 }
 
-await signin();
 every(500, look);
 let lit = "";
 follow("/v1/camera/challenge", "challenge", (event) => {

@@ -2,7 +2,7 @@
 
 import { call, every, fetched, follow, get, send } from "/console/api.js";
 import { advised, watch } from "/console/camera.js";
-import { busy, button, card, chip, empty, h } from "/console/dom.js";
+import { button, card, chip, empty, h, status } from "/console/dom.js";
 import { KINDS, line } from "/console/events.js";
 import { decision, scored, witnesses } from "/console/score.js";
 import { number, t, t_or } from "/console/words.js";
@@ -26,15 +26,16 @@ async function ask(path, options) {
 }
 
 function liveness(context) {
-  const result = h("div", { role: "status", "aria-live": "polite" });
-  const run = (work) => (event) => busy(event, async () => {
-    empty(result, h("p", { class: "soft" }, t("reading")));
+  const result = status();
+  const run = (work) => async () => {
+    empty(result, t("reading"));
     try {
       empty(result, await work());
     } catch (error) {
-      empty(result, h("p", {}, chip(error.code.endsWith("004004") ? "bad" : "warn", error.code.endsWith("004004") ? t("is_attack") : t("failed"))), h("p", {}, error.message));
+      const is_attack = error.code?.endsWith("004004");
+      empty(result, h("p", {}, chip(is_attack ? "bad" : "warn", t(is_attack ? "is_attack" : "failed"))), h("p", {}, error.message));
     }
-  });
+  };
   const check = (mode) => run(async () => {
     const { told, liveness } = await ask(`/v1/camera/liveness/detect?liveness=${mode}`);
     return [h("p", {}, chip(told.passed ? "good" : "bad", told.passed ? t("is_live") : t("is_attack"))), witnesses(liveness)];
@@ -50,15 +51,15 @@ function liveness(context) {
 }
 
 function door(context) {
-  const state = h("div", { role: "status" });
+  const state = status();
   const section = card(t("door"), state);
-  const act = (work) => (event) => busy(event, () => work().then(update).catch((error) => context.wrong(error)));
-  const open = button(t("open_once"), act(async () => {
+  const open = button(t("open_once"), async () => {
     await call("POST", "/v1/door/open");
     context.tell("good", t("opened"));
-  }), { icon: "door", class: "main" });
+    await update();
+  }, { icon: "door", class: "main" });
   let mode = "", usual = "";
-  const toggle = button("", act(() => send("POST", "/v1/door/mode", { mode: mode === "off" ? usual || "identify" : "off" })));
+  const toggle = button("", () => send("POST", "/v1/door/mode", { mode: mode === "off" ? usual || "identify" : "off" }).then(update));
   const may = context.session.guarded && context.may("door");
   section.append(may ? h("div", { class: "row" }, open, toggle) : h("p", { class: "soft" }, t("door_needs_token")));
   async function update() {
@@ -87,7 +88,7 @@ async function events(context) {
 }
 
 export async function view(root, context) {
-  const advice = h("p", { role: "status", "aria-live": "polite", class: "row" });
+  const advice = status({ class: "row" });
   const quality = h("div", {});
   const side = h("div", {});
   let said = "";

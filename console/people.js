@@ -1,7 +1,7 @@
 // People: who is enrolled, found by name or id and by group.
 
 import { get } from "/console/api.js";
-import { button, card, chip, empty, field, h } from "/console/dom.js";
+import { button, card, chip, empty, field, h, status } from "/console/dom.js";
 import { t } from "/console/words.js";
 
 /** The flags of a person, as words, icons and colors. */
@@ -20,12 +20,12 @@ export async function view(root, context) {
   const text = h("input", { type: "search", maxlength: "128", oninput: () => soon() });
   const group = h("input", { type: "search", maxlength: "64", placeholder: t("all_groups"), oninput: () => soon() });
   const list = h("ul", { class: "list" });
-  const state = h("p", { class: "soft", role: "status" });
+  const state = status({ class: "soft" });
   const more = button(t("more"), () => load(true), { hidden: true });
   let next = null, turn = 0, timer = 0;
   const soon = () => {
     clearTimeout(timer);
-    timer = setTimeout(load, 200);
+    timer = setTimeout(() => load().catch(context.wrong), 200);
   };
   async function load(again) {
     const mine = ++turn;
@@ -33,18 +33,14 @@ export async function view(root, context) {
     if (text.value.trim()) asked.set("text", text.value.trim());
     if (group.value.trim()) asked.set("group", group.value.trim());
     if (again === true) asked.set("after", next);
-    try {
-      const page = await get(`/v1/people?${asked}`);
-      if (mine !== turn) return;
-      if (again !== true) empty(list);
-      list.append(...page.people.map((person) => h("li", {}, h("a", { class: "whole", href: `#people/${encodeURIComponent(person.id)}` },
+    const page = await get(`/v1/people?${asked}`);
+    if (mine !== turn) return;
+    if (again !== true) empty(list);
+    list.append(...page.people.map((person) => h("li", {}, h("a", { class: "whole", href: `#people/${encodeURIComponent(person.id)}` },
         h("b", {}, h("bdi", {}, person.name || person.id)), h("span", { class: "soft grow" }, h("bdi", {}, [person.id, ...person.groups].join(" · "))), flags(person)))));
-      next = page.next;
-      more.hidden = !next;
-      state.textContent = list.children.length ? "" : t("nobody_found");
-    } catch (error) {
-      context.wrong(error);
-    }
+    next = page.next;
+    more.hidden = !next;
+    state.textContent = list.children.length ? "" : t("nobody_found");
   }
   root.append(h("div", { class: "head" }, h("h1", {}, t("people")), h("a", { class: "button main", href: "#people/+" }, t("new_person"))),
     card(null, h("div", { class: "tiles" }, field(t("search"), text), field(t("groups"), group)), state, list, more));

@@ -2,87 +2,84 @@
 
 import { call, fetched, get, jpegOf, save, send } from "/console/api.js";
 import { advised, watch } from "/console/camera.js";
-import { busy, button, card, chip, empty, field, h } from "/console/dom.js";
+import { act, button, card, chip, empty, field, h, status } from "/console/dom.js";
 import { flags } from "/console/people.js";
 import { scored } from "/console/score.js";
-import { number, t, time } from "/console/words.js";
+import { t, time } from "/console/words.js";
 
 const BELONGS = "BPE-006008";
 const local = (text) => (text ? new Date(new Date(text) - new Date(text).getTimezoneOffset() * 60_000).toISOString().slice(0, 16) : "");
 const instant = (input) => (input.value ? new Date(input.value).toISOString() : null);
 
-/** The form of a person's details. `done` gets the person that was stored. */
+/** The form of a person's details. `done` gets the person that was stored, or nothing if it has to be loaded again. */
 function details(context, person, done) {
-  const name = h("input", { value: person?.name || "", maxlength: "256", autocomplete: "off" });
-  const id = h("input", { maxlength: "64", pattern: "[A-Za-z0-9._\\-]*", autocomplete: "off" });
-  const groups = h("input", { value: person?.groups.join(", ") || "", autocomplete: "off" });
-  const from = h("input", { type: "datetime-local", value: local(person?.valid_from) });
-  const until = h("input", { type: "datetime-local", value: local(person?.valid_until) });
-  return h("form", { onsubmit: async (event) => {
-    event.preventDefault();
+  const input = (props) => h("input", { autocomplete: "off", ...props });
+  const name = input({ value: person?.name || "", maxlength: "256" });
+  const id = input({ maxlength: "64", pattern: "[A-Za-z0-9._\\-]*" });
+  const groups = input({ value: person?.groups.join(", ") || "" });
+  const from = input({ type: "datetime-local", value: local(person?.valid_from) });
+  const until = input({ type: "datetime-local", value: local(person?.valid_until) });
+  const save = h("button", { class: "main" }, t("save"));
+  const store = async () => {
     const stored = { name: name.value, groups: groups.value.split(",").map((group) => group.trim()).filter(Boolean),
       valid_from: instant(from), valid_until: instant(until), external_id: person?.external_id || null };
+    if (!person && id.value.trim()) stored.id = id.value.trim();
     try {
-      if (person) {
-        done(await send("PUT", `/v1/people/${person.id}`, stored, { "If-Match": person.etag }));
-      } else {
-        if (id.value.trim()) stored.id = id.value.trim();
-        done(await send("POST", "/v1/people", stored));
-      }
+      await done(await (person ? send("PUT", `/v1/people/${person.id}`, stored, { "If-Match": person.etag }) : send("POST", "/v1/people", stored)));
     } catch (error) {
-      if (error.status !== 412) return context.wrong(error);
-      await done(null);
+      if (error.status !== 412) throw error;
+      await done();
       context.tell("warn", t("changed_meanwhile"));
     }
+  };
+  return h("form", { onsubmit: (event) => {
+    event.preventDefault();
+    act(save, store);
   } }, field(t("name"), name), !person && field(t("id"), id, t("id_hint")), field(t("groups"), groups, t("groups_hint")),
-  field(t("valid_from"), from), field(t("valid_until"), until), h("button", { class: "main" }, t("save")));
+  field(t("valid_from"), from), field(t("valid_until"), until), save);
 }
 
 /** Adds a template, and asks before a face is added that is another person's. */
-async function enroll(context, path, options, result, update) {
-  const put = async (query) => {
-    const told = await call("POST", `${path}${query}`, options);
-    const last = told.templates.at(-1);
+async function enroll(context, person, query, options, result, update) {
+  const put = async (more) => {
+    const told = await call("POST", `/v1/people/${person.id}/templates?${new URLSearchParams({ ...query, ...more })}`, options);
+    const { number, quality } = told.templates.at(-1);
     await update();
-    context.tell("good", t("added", { n: last.number, q: last.quality }));
+    context.tell("good", t("added", { n: number, q: quality }));
   };
-  const query = options ? "" : path.includes("?") ? "" : "";
   try {
-    await put(query);
+    await put();
   } catch (error) {
-    if (error.code !== BELONGS) return empty(result, chip("warn", error.message));
-    empty(result, h("p", {}, t("belongs")), h("p", { class: "soft" }, error.message),
-      button(t("force"), (event) => busy(event, () => put(path.includes("?") ? "&force=true" : "?force=true").catch((error) => context.wrong(error))), { class: "danger" }));
+    empty(result, h("p", {}, chip("warn", error.code === BELONGS ? t("belongs") : t("failed"))), h("p", {}, error.message),
+      error.code === BELONGS && button(t("force"), () => put({ force: true }), { class: "danger" }));
   }
 }
 
 function atCamera(context, person, update) {
-  const area = h("div", {});
+  const area = h("div");
+  const result = status();
   const challenge = h("input", { type: "checkbox", checked: true });
   let shown = null;
   const end = () => {
     shown?.stop();
-    shown = null;
     empty(area);
   };
   context.leaving(end);
-  return h("div", {}, h("label", { class: "check" }, challenge, t("with_challenge")), button(t("add_camera"), (event) => busy(event, async () => {
+  return h("div", {}, h("label", { class: "check" }, challenge, t("with_challenge")), button(t("add_camera"), async () => {
     end();
-    const advice = h("p", { role: "status" });
-    const result = h("div", { role: "status" });
+    empty(result);
+    const advice = status();
     shown = watch({ mirror: true, onfaces: (found) => empty(advice, chip(found.usable ? "good" : "idle", advised(found))) });
     area.append(shown.element, advice);
-    await enroll(context, `/v1/people/${person.id}/templates?source=camera${challenge.checked ? "&liveness=challenge" : ""}`, undefined, result, update);
+    await enroll(context, person, { source: "camera", ...(challenge.checked && { liveness: "challenge" }) }, undefined, result, update);
     end();
-    area.append(result);
-  }), { icon: "live" }), area);
+  }, { icon: "live" }), area, result);
 }
 
 function files(label, capture, work) {
-  const result = h("div", { role: "status" });
+  const result = status();
   const input = h("input", { type: "file", accept: "image/*", capture, onchange: async () => {
     const [file] = input.files;
-    input.value = "";
     if (!file) return;
     empty(result, t("reading"));
     try {
@@ -90,8 +87,9 @@ function files(label, capture, work) {
       empty(result);
       await work(picture, result);
     } catch (error) {
-      empty(result, chip("bad", error.message || t("unreadable")));
+      empty(result, chip("bad", error.status ? error.message : t("unreadable")));
     }
+    input.value = "";
   } });
   return h("div", {}, field(label, input), result);
 }
@@ -99,17 +97,13 @@ function files(label, capture, work) {
 function removal(context, person) {
   const word = person.name || person.id;
   const typed = h("input", { autocomplete: "off", oninput: () => (sure.disabled = typed.value.trim() !== word.trim()) });
-  const sure = button(t("delete"), (event) => busy(event, async () => {
-    try {
-      await call("DELETE", `/v1/people/${person.id}`);
-      dialog.close();
-      context.go("people");
-      setTimeout(() => context.tell("good", t("deleted", { name: word })), 300);
-    } catch (error) {
-      dialog.close();
-      context.wrong(error);
-    }
-  }), { class: "danger", disabled: true });
+  const sure = button(t("delete"), async () => {
+    dialog.close();
+    await call("DELETE", `/v1/people/${person.id}`);
+    context.go("people");
+    setTimeout(() => context.tell("good", t("deleted", { name: word })), 300);
+  }, { class: "danger" });
+  sure.disabled = true;
   const dialog = h("dialog", { "aria-label": t("delete_person"), onclose: () => dialog.remove() }, h("h2", {}, t("delete_person")),
     field(t("delete_text", { word }), typed), h("div", { class: "row end" }, button(t("cancel"), () => dialog.close()), sure));
   document.body.append(dialog);
@@ -128,10 +122,7 @@ export async function view(root, context, [id]) {
     draw(person);
   }
   function draw(person) {
-    const remove = (number) => async () => {
-      await call("DELETE", `/v1/people/${person.id}/templates/${number}`).catch((error) => context.wrong(error));
-      update();
-    };
+    const remove = (number) => () => call("DELETE", `/v1/people/${person.id}/templates/${number}`).then(update);
     const rows = person.templates.map((each) => h("tr", {}, h("td", { class: "number" }, each.number), h("td", {}, each.quality), h("td", {}, time(each.created)),
       h("td", {}, each.source, each.liveness ? ` (${each.liveness})` : "", each.current ? "" : ` ${t("previous_model")}`),
       h("td", {}, button("×", remove(each.number), { class: "plain", "aria-label": t("delete_template", { n: each.number }) }))));
@@ -140,7 +131,7 @@ export async function view(root, context, [id]) {
         h("div", {}, card(t("templates"),
           rows.length ? h("div", { class: "wide" }, h("table", {}, h("thead", {}, h("tr", {}, ["#", t("quality"), t("date"), t("source"), ""].map((name) => h(name ? "th" : "td", name ? { scope: "col" } : {}, name)))), h("tbody", {}, rows))) : h("p", {}, t("no_templates")),
           atCamera(context, person, update),
-          files(t("add_picture"), "user", (picture, result) => enroll(context, `/v1/people/${person.id}/templates`, { body: picture, type: picture.type }, result, update))),
+          files(t("add_picture"), "user", (picture, result) => enroll(context, person, {}, { body: picture, type: picture.type }, result, update))),
         rows.length > 0 && context.may("pattern") && card(t("match"), files(t("first_picture"), null, async (picture, result) => {
           const body = new FormData();
           body.append("sample", picture, "1");
@@ -151,13 +142,7 @@ export async function view(root, context, [id]) {
         }))),
         h("div", {}, card(t("edit"), details(context, person, update)),
           card(null, h("div", { class: "row" },
-            button(t("export"), async () => {
-              try {
-                save(`${person.id}.jsonl`, await (await fetched("GET", `/v1/people/export?id=${person.id}`)).blob());
-              } catch (error) {
-                context.wrong(error);
-              }
-            }),
+            button(t("export"), async () => save(`${person.id}.jsonl`, await (await fetched("GET", `/v1/people/export?id=${person.id}`)).blob())),
             button(t("delete_person"), () => removal(context, person), { class: "danger" }))))));
   }
   await update();

@@ -1,7 +1,7 @@
 // System: what works and what does not, settings, tokens, backup, figures, documents.
 
 import { call, every, fetched, get, save, send } from "/console/api.js";
-import { busy, button, card, chip, code, empty, field, h, s } from "/console/dom.js";
+import { act, button, card, chip, code, empty, field, h, s, status } from "/console/dom.js";
 import { number, t } from "/console/words.js";
 
 const SCOPES = ["pattern", "compare", "liveness", "camera", "people", "door", "claim", "events", "metrics", "kiosk", "admin"];
@@ -28,32 +28,30 @@ async function settings() {
 
 function tokens(context) {
   const list = h("ul", { class: "list" });
-  const made = h("div", { role: "status" });
+  const made = status();
   const name = h("input", { required: true, maxlength: "64", autocomplete: "off" });
   const boxes = SCOPES.map((scope) => [scope, h("input", { type: "checkbox", checked: !context.session.guarded && scope !== "claim" && scope !== "kiosk" })]);
-  const form = h("form", { hidden: !context.has("tokens"), onsubmit: async (event) => {
-    event.preventDefault();
+  const submit = h("button", { class: "main" }, t("make_token"));
+  const make = async () => {
     const scopes = boxes.filter(([, box]) => box.checked).map(([scope]) => scope);
-    try {
-      const told = await send("POST", "/v1/tokens", { name: name.value.trim(), scopes });
-      const first = !context.session.guarded;
-      // With the first token everybody needs one, this browser too.
-      if (first) await call("POST", "/v1/session", { headers: { Authorization: `Bearer ${told.token}` } });
-      await context.refresh();
-      form.reset();
-      empty(made, h("div", { class: "note good" }, h("div", { class: "grow" }, h("p", {}, t("token_once")), code(told.token, t("token")))));
-      await update();
-    } catch (error) {
-      context.wrong(error);
-    }
-  } }, field(t("token_name"), name), h("fieldset", {}, h("legend", {}, t("scopes")), h("div", { class: "checks" }, boxes.map(([scope, box]) => h("label", { class: "check" }, box, scope)))),
-  h("button", { class: "main" }, t("make_token")));
+    const told = await send("POST", "/v1/tokens", { name: name.value.trim(), scopes });
+    // With the first token everybody needs one, this browser too.
+    if (!context.session.guarded) await call("POST", "/v1/session", { headers: { Authorization: `Bearer ${told.token}` } });
+    await context.refresh();
+    form.reset();
+    empty(made, h("div", { class: "note good" }, h("div", { class: "grow" }, h("p", {}, t("token_once")), code(told.token, t("token")))));
+    await update();
+  };
+  const form = h("form", { hidden: !context.has("tokens"), onsubmit: (event) => {
+    event.preventDefault();
+    act(submit, make);
+  } }, field(t("token_name"), name), h("fieldset", {}, h("legend", {}, t("scopes")), h("div", { class: "checks" }, boxes.map(([scope, box]) => h("label", { class: "check" }, box, scope)))), submit);
   const revoke = (token) => {
     const dialog = h("dialog", { "aria-label": t("revoke"), onclose: () => dialog.remove() }, h("p", {}, t("revoke_sure", { name: token.name })),
       h("div", { class: "row end" }, button(t("cancel"), () => dialog.close()), button(t("revoke"), async () => {
         dialog.close();
-        await call("DELETE", `/v1/tokens/${token.id}`).catch((error) => context.wrong(error));
-        update().catch(() => {});
+        await call("DELETE", `/v1/tokens/${token.id}`);
+        await update();
       }, { class: "danger" })));
     document.body.append(dialog);
     dialog.showModal();
@@ -74,15 +72,14 @@ function tokens(context) {
 function backup(context) {
   const replace = h("input", { type: "checkbox" });
   const file = h("input", { type: "file", accept: ".jsonl,application/x-ndjson" });
-  const work = (run) => (event) => busy(event, () => run().catch((error) => context.wrong(error)));
   return card(t("backup"), h("p", { class: "soft" }, t("backup_text")),
-    button(t("export"), work(async () => save("people.jsonl", await (await fetched("GET", "/v1/people/export")).blob()))),
+    button(t("export"), async () => save("people.jsonl", await (await fetched("GET", "/v1/people/export")).blob())),
     h("h3", {}, t("restore")), field(t("restore_text"), file), h("label", { class: "check" }, replace, t("replace")),
-    button(t("restore"), work(async () => {
+    button(t("restore"), async () => {
       if (!file.files[0]) return;
       const told = await call("POST", `/v1/people/import?replace=${replace.checked}`, { body: file.files[0], type: "application/x-ndjson" });
       context.tell("good", t("restored", { n: told.imported }));
-    })));
+    }));
 }
 
 /** Sums of metrics by name. */

@@ -2,7 +2,7 @@
 
 import { call, jpegOf } from "/console/api.js";
 import { advised, outlined } from "/console/camera.js";
-import { busy, button, card, chip, code, empty, field, h } from "/console/dom.js";
+import { button, card, chip, code, empty, field, h, status } from "/console/dom.js";
 import { scored } from "/console/score.js";
 import { number, t } from "/console/words.js";
 
@@ -10,13 +10,13 @@ const token = (context) => (context.session.guarded ? ' -H "Authorization: Beare
 
 /** A control for a picture, which is shown with what is found in it. */
 function chosen(context, label) {
-  const shown = h("div", {});
+  const shown = status();
   const state = { file: null, found: null };
   const input = h("input", { type: "file", accept: "image/*", onchange: async () => {
     const [file] = input.files;
     state.file = null;
     if (!file) return empty(shown);
-    empty(shown, h("p", { class: "soft" }, t("reading")));
+    empty(shown, t("reading"));
     try {
       state.file = await jpegOf(file);
     } catch {
@@ -28,7 +28,7 @@ function chosen(context, label) {
       image.onload = () => URL.revokeObjectURL(image.src);
       const frame = h("div", { class: "picture" }, image, outlined(found));
       frame.style.aspectRatio = `${found.width} / ${found.height}`;
-      empty(shown, frame, h("p", { class: "row", role: "status" }, chip(found.usable ? "good" : "warn", advised(found)),
+      empty(shown, frame, h("p", { class: "row" }, chip(found.usable ? "good" : "warn", advised(found)),
         h("span", { class: "soft" }, `${t("faces")}: ${found.faces.length}${found.quality ? `, ${t("quality")} ${found.quality.score}` : ""}`)),
       found.quality && h("dl", { class: "pairs" }, ["eye_distance", "brightness", "sharpness"].map((name) => [h("dt", {}, t(name)), h("dd", {}, number(found.quality[name]))])));
     } catch (error) {
@@ -46,24 +46,24 @@ function judged(told) {
     data && h("dl", { class: "pairs" }, h("dt", {}, t("confidence")), h("dd", {}, number(data.confidence_spoofing)))];
 }
 
-function asked(context, work) {
-  const result = h("div", { role: "status", "aria-live": "polite" });
-  return { result, run: (event) => busy(event, async () => {
-    empty(result, h("p", { class: "soft" }, t("reading")));
+function asked(work) {
+  const result = status();
+  return { result, run: async () => {
+    empty(result, t("reading"));
     try {
       empty(result, await work());
     } catch (error) {
       if (error.message) empty(result, h("p", {}, chip("warn", t("failed"))), h("p", {}, error.message));
       else empty(result);
     }
-  }) };
+  } };
 }
 
 function pictures(context) {
   const first = chosen(context, t("first_picture"));
   const second = chosen(context, t("second_picture"));
   const shell = (path, form) => code(`curl ${form}${token(context)} \\\n  ${location.origin}${path}`, t("curl"));
-  const compare = asked(context, async () => {
+  const compare = asked(async () => {
     if (!first.state.file || !second.state.file) throw new Error("");
     const body = new FormData();
     body.append("sample_1", first.state.file, "1");
@@ -72,7 +72,7 @@ function pictures(context) {
     const told = await call("POST", path, { body });
     return [scored(told.score, told.decision), h("h3", {}, t("curl")), shell(path, "-F sample_1=@1.jpg -F sample_2=@2.jpg")];
   });
-  const judge = asked(context, async () => {
+  const judge = asked(async () => {
     if (!first.state.file) throw new Error("");
     const path = "/v1/face/liveness/detect";
     const told = await call("POST", path, { body: first.state.file, type: first.state.file.type });
@@ -86,7 +86,7 @@ function pictures(context) {
 
 function clip(context) {
   const input = h("input", { type: "file", accept: "video/*,.mkv,.zip" });
-  const judge = asked(context, async () => {
+  const judge = asked(async () => {
     const [file] = input.files;
     if (!file) throw new Error("");
     const body = new FormData();
@@ -98,7 +98,7 @@ function clip(context) {
 }
 
 export async function view(root, context) {
-  const body = h("div", { class: "stack" });
+  const body = h("div");
   const modes = { pictures, clip };
   const tabs = Object.keys(modes).map((name) => button(t(name), () => pick(name)));
   const pick = (name) => {
