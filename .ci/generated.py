@@ -116,6 +116,8 @@ page = events.list_events(limit=1000)
 assert page.events[0].type == "faceplate.device.started" and page.newest >= len(page.events)
 try:
     events.get_event_picture(1)
+page = events.list_events(before=page.newest + 1, type="device", limit=1)
+assert len(page.events) == 1 and page.older is (page.first > 1)
     raise AssertionError("there is a picture of an event")
 except generated.exceptions.NotFoundException as error:
     assert error.data.code == generated.ErrorCode.BPE_007008, error

@@ -114,6 +114,8 @@ async function main() {
     assert.equal((await events.listEvents({ limit: 1 })).events[0].type, "faceplate.device.started");
     const none = await events.getEventPicture({ number: 1 }).catch((error) => error);
     assert.equal((await none.response.json()).code, ErrorCode.BPE_007008);
+    const page = await events.listEvents({ before: 2, type: "device" });
+    assert.deepEqual([page.events.length, page.first, page.older], [1, 1, false]);
     const told = (await events.streamEventsRaw({ lastEventID: "none" })).raw.body!.getReader();
     assert.match(new TextDecoder().decode((await told.read()).value), /retry/);
     await told.cancel();

@@ -277,7 +277,7 @@ impl Route {
             Self::CameraDetect => Some(&["liveness", "deadline_ms"]),
             Self::CameraFrame | Self::CameraLight => Some(&["deadline_ms"]),
             Self::CameraStream | Self::CameraChallenge => Some(&[]),
-            Self::Events => Some(&["after", "limit", "format"]),
+            Self::Events => Some(&["after", "before", "from", "until", "type", "person", "limit", "format"]),
             Self::EventStream | Self::EventPicture | Self::Door | Self::DoorOpen | Self::DoorMode | Self::DoorClaim => {
                 Some(&[])
             }
