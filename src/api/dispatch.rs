@@ -33,6 +33,8 @@ impl Service {
             Route::Events => self.list_events(call),
             Route::EventStream => self.stream_events(call),
             Route::EventPicture => self.event_picture(call),
+            Route::Doctor => Ok(self.doctor()),
+            Route::Settings => Ok(self.list_settings()),
             Route::CameraChallenge => self.challenge(call),
             Route::CameraFrame => self.camera_frame(call),
             Route::CameraStream => self.camera_stream(call),

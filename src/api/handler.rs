@@ -120,7 +120,7 @@ impl Route {
     pub(super) fn class(self) -> Class {
         match self {
             Self::Alive => Class::Gate,
-            Self::Version | Self::OpenApi | Self::Ready | Self::Metrics | Self::Camera => Class::Probe,
+            Self::Version | Self::OpenApi | Self::Ready | Self::Metrics | Self::Camera | Self::Settings => Class::Probe,
             Self::PatternHealth | Self::LivenessHealth => Class::Probe,
             Self::CameraFrame | Self::CameraStream | Self::CameraDetect | Self::CameraChallenge => Class::Camera,
             Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN | Self::CameraLight => Class::Camera,
@@ -131,6 +131,8 @@ impl Route {
             // A stream holds its thread for long, as those of the camera do.
             Self::EventStream => Class::Camera,
             Self::Events | Self::EventPicture | Self::Credentials => Class::Inference,
+            // It looks at files.
+            Self::Doctor => Class::Inference,
             Self::Identify | Self::TemplateAdd => Class::Inference,
             // They take little of the processor, but may wait for a disk.
             Self::People | Self::PersonCreate | Self::PeopleExport | Self::PeopleImport => Class::Inference,
@@ -158,6 +160,7 @@ impl Route {
             Self::Version | Self::OpenApi | Self::Alive | Self::Ready => None,
             Self::PatternHealth | Self::LivenessHealth => None,
             Self::Metrics => Some(Scope::Metrics),
+            Self::Doctor | Self::Settings => Some(Scope::Admin),
             Self::LivenessDetect => Some(Scope::Liveness),
             Self::Compare | Self::CompareN => Some(Scope::Compare),
             Self::CameraIdentify => Some(Scope::People),

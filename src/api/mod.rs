@@ -13,6 +13,7 @@ mod context;
 #[cfg(test)]
 mod described;
 mod dispatch;
+mod doctor;
 mod door;
 mod encoding;
 mod error;
@@ -21,6 +22,7 @@ mod form;
 mod gauges;
 mod handler;
 mod health;
+mod in_force;
 mod json;
 pub mod liveness;
 mod metrics;
@@ -33,6 +35,7 @@ mod reply;
 mod route;
 mod server;
 mod sse;
+pub mod surroundings;
 mod text;
 
 pub use camera::fuzz_language;

@@ -96,6 +96,10 @@ pub enum Route {
     EventStream,
     /// `GET /v1/events/{number}/picture`
     EventPicture,
+    /// `GET /v1/doctor`
+    Doctor,
+    /// `GET /v1/settings`
+    Settings,
 }
 
 /// The content types that a route accepts.
@@ -123,7 +127,7 @@ pub(super) enum Accepts {
 
 impl Route {
     /// All routes.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 47] = [
         Self::Version,
         Self::OpenApi,
         Self::Alive,
@@ -169,6 +173,8 @@ impl Route {
         Self::Events,
         Self::EventStream,
         Self::EventPicture,
+        Self::Doctor,
+        Self::Settings,
     ];
 
     /// Its path. What stands in braces is any text without a slash.
@@ -216,6 +222,8 @@ impl Route {
             Self::Events => "/v1/events",
             Self::EventStream => "/v1/events/stream",
             Self::EventPicture => "/v1/events/{number}/picture",
+            Self::Doctor => "/v1/doctor",
+            Self::Settings => "/v1/settings",
         }
     }
 
@@ -243,7 +251,7 @@ impl Route {
         let form = |one: &'static [(&'static str, Field)], many| Accepts::Form(Form { one, many });
         match self {
             Self::Version | Self::OpenApi | Self::PatternHealth | Self::LivenessHealth => Accepts::Nothing,
-            Self::Alive | Self::Ready | Self::Metrics => Accepts::Nothing,
+            Self::Alive | Self::Ready | Self::Metrics | Self::Doctor | Self::Settings => Accepts::Nothing,
             Self::Camera | Self::CameraChallenge | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
             Self::People | Self::PeopleExport | Self::Person | Self::Deletion => Accepts::Nothing,
             Self::Door | Self::Events | Self::EventStream | Self::EventPicture => Accepts::Nothing,
@@ -281,6 +289,7 @@ impl Route {
             Self::EventStream | Self::EventPicture | Self::Door | Self::DoorOpen | Self::DoorMode | Self::DoorClaim => {
                 Some(&[])
             }
+            Self::Doctor | Self::Settings => Some(&[]),
             Self::People => Some(&["after", "limit", "group", "text"]),
             Self::PeopleExport => Some(&["id"]),
             Self::PeopleImport => Some(&["replace"]),

@@ -58,11 +58,13 @@ pub enum Scope {
     Events,
     /// `/metrics`
     Metrics,
+    /// `/v1/doctor`, `/v1/settings` and tokens
+    Admin,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Pattern,
         Self::Compare,
         Self::Liveness,
@@ -72,6 +74,7 @@ impl Scope {
         Self::Claim,
         Self::Events,
         Self::Metrics,
+        Self::Admin,
     ];
 
     /// Its name in the settings.
@@ -86,6 +89,7 @@ impl Scope {
             Self::Claim => "claim",
             Self::Events => "events",
             Self::Metrics => "metrics",
+            Self::Admin => "admin",
         }
     }
 }

@@ -2,14 +2,13 @@
 //!
 //! Each value is parsed by itself as soon as it is added, so that an error names where it was written.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::error::{Error, ErrorKind, Origin};
+use super::error::{Error, ErrorKind, Origin, Origins};
 use super::{Settings, keys};
 
 /// A setting that was given on the command line.
@@ -27,7 +26,7 @@ pub struct Flag {
 #[derive(Debug, Default)]
 pub(super) struct Layers {
     table: Table,
-    origins: BTreeMap<String, Origin>,
+    origins: Origins,
 }
 
 impl Layers {
@@ -133,7 +132,7 @@ impl Layers {
     }
 
     /// Merges all layers into valid settings; also returns where their values were written.
-    pub(super) fn merged(self) -> Result<(Settings, BTreeMap<String, Origin>), Error> {
+    pub(super) fn merged(self) -> Result<(Settings, Origins), Error> {
         let read = Settings::deserialize(Value::Table(self.table));
         // Each value is valid by itself: what is left is a missing key of [site].
         let read = read.map_err(|e| {
