@@ -43,6 +43,8 @@ assert service.get_alive().alive and service.get_ready().ready
 # Generated clients read JSON, not YAML.
 assert service.get_description_without_preload_content().read().startswith(b"openapi: 3")
 assert "faceplate_ready 1" in service.get_metrics()
+assert "models" in [finding.about for finding in service.get_doctor().findings]
+assert service.list_settings().settings[0].key == "server.listen"
 assert pattern.get_pattern_health().status == 0 and liveness.get_liveness_health().status == 0
 
 template = pattern.extract(collins)
@@ -114,6 +116,8 @@ for command in (door.open_door, lambda: door.switch_door(generated.DoorSwitch(mo
         assert error.data.code == generated.ErrorCode.BPE_007002, error
 page = events.list_events(limit=1000)
 assert page.events[0].type == "faceplate.device.started" and page.newest >= len(page.events)
+page = events.list_events(before=page.newest + 1, type="device", limit=1)
+assert len(page.events) == 1 and page.older is (page.first > 1)
 try:
     events.get_event_picture(1)
     raise AssertionError("there is a picture of an event")

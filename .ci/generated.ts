@@ -41,6 +41,8 @@ async function main() {
     // These clients read JSON, not YAML.
     assert.match(await (await service.getDescriptionRaw()).raw.text(), /^openapi: 3/);
     assert.match(await service.getMetrics(), /faceplate_ready 1/);
+    assert.equal((await service.getDoctor()).findings[0].about, "models");
+    assert.equal((await service.listSettings()).settings[0].key, "server.listen");
     assert.equal((await pattern.getPatternHealth()).status, 0);
     assert.equal((await liveness.getLivenessHealth()).status, 0);
 
@@ -112,6 +114,8 @@ async function main() {
         assert.equal((await denied.response.json()).code, ErrorCode.BPE_007002);
     }
     assert.equal((await events.listEvents({ limit: 1 })).events[0].type, "faceplate.device.started");
+    const page = await events.listEvents({ before: 2, type: "device" });
+    assert.deepEqual([page.events.length, page.first, page.older], [1, 1, false]);
     const none = await events.getEventPicture({ number: 1 }).catch((error) => error);
     assert.equal((await none.response.json()).code, ErrorCode.BPE_007008);
     const told = (await events.streamEventsRaw({ lastEventID: "none" })).raw.body!.getReader();

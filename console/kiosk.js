@@ -121,16 +121,6 @@ async function signin() {
   return now.has || !token ? now : call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` } });
 }
 
-await signin();
-  }
-  show();
-}
-
-async function signin() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token) await call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` } }).catch(() => {});
-}
-
 every(500, look);
 let lit = "";
 follow("/v1/camera/challenge", "challenge", (event) => {

@@ -93,6 +93,57 @@ fn a_token_permits_its_scopes_and_sighup_reloads_settings() {
 }
 
 #[test]
+fn an_administrator_sees_what_works_and_the_settings_in_force() {
+    let folder = Folder::new("admin");
+    let ((admin, admin_lines), (door, door_lines)) = (token("admin", &["admin"]), token("door", &["door", "metrics"]));
+    folder.write("people.redb", "this is no store");
+    let path = folder.path();
+    let fixed = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[people]\nstore = \"{path}/people.redb\"\n[door]\nrelay = \"simulated\"\n[decision]\n"
+    );
+    let tokens = format!("{admin_lines}{door_lines}");
+    let file = folder.write("faceplate.toml", &format!("{fixed}approved = 0.9\n{tokens}"));
+    let serve = ["serve", "--settings", &file, "--workers", "1", "--set", "camera.device=off"];
+    let service = Service::spawn_command(binary().args(serve).env("FACEPLATE__LIMITS__SAMPLES", "7"));
+    for path in ["/v1/doctor", "/v1/settings"] {
+        assert_eq!((service.get(path).status, get_with(&service, path, &door).status), (401, 403), "{path}");
+        assert_eq!(get_with(&service, &format!("{path}?all=1"), &admin).status, 400, "nothing is ignored");
+    }
+
+    let report = get_with(&service, "/v1/doctor", &admin).json();
+    let findings = report["findings"].as_array().unwrap();
+    let about: Vec<&str> = findings.iter().map(|finding| finding["about"].as_str().unwrap()).collect();
+    let all = "models certificate template_keys people events door camera clock memory_controller descriptors";
+    assert_eq!(about, all.split(' ').collect::<Vec<_>>());
+    let found = |about: &str| findings.iter().find(|finding| finding["about"] == about).unwrap();
+    assert_eq!((&found("models")["ok"], &found("camera")["found"]), (&true.into(), &"off".into()));
+    assert_eq!((&report["ok"], &found("people")["ok"]), (&false.into(), &false.into()), "{report}");
+    // The door's own watch finds that a moment later.
+    until(|| get_with(&service, "/v1/doctor", &admin).json()["findings"][5]["found"] == "what does not work: people");
+
+    let setting = |key: &str| {
+        let reply = get_with(&service, "/v1/settings", &admin).json();
+        let told = reply["settings"].as_array().unwrap();
+        let found = told.iter().find(|setting| setting["key"] == key).cloned();
+        found.map(|setting| (setting["value"].clone(), setting["origin"].clone()))
+    };
+    assert_eq!(setting("access.tokens"), None);
+    assert_eq!(setting("limits.samples"), Some((7.into(), "FACEPLATE__LIMITS__SAMPLES".into())));
+    assert_eq!(setting("camera.device"), Some(("off".into(), "--set".into())));
+    assert_eq!(setting("inference.workers"), Some((1.into(), "--workers".into())));
+    assert_eq!(setting("tls.certificate"), Some((serde_json::Value::Null, serde_json::Value::Null)));
+    assert_eq!(setting("decision.approved"), Some((0.9.into(), format!("{file}:8").into())));
+    assert_eq!(setting("door.relay"), Some(("simulated".into(), format!("{file}:6").into())));
+    // What needs a restart is told as it is in force.
+    let new = fixed.replace("simulated", "none");
+    folder.write("faceplate.toml", &format!("{new}\napproved = 0.8\n{tokens}"));
+    reload(&service);
+    until(|| setting("decision.approved") == Some((0.8.into(), format!("{file}:9").into())));
+    assert_eq!(setting("door.relay"), Some(("simulated".into(), format!("{file}:6").into())));
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
 fn tokens_are_added_listed_and_revoked_in_a_file() {
     let folder = Folder::new("revoked");
     let file = folder.write("faceplate.toml", "# ours\n[log]\nlevel = \"warn\"\n");

@@ -242,6 +242,24 @@ fn events_are_there_after_a_restart_and_streamed_from_where_a_reader_was() {
     assert_eq!(events["events"].as_array().unwrap()[..2], before["events"].as_array().unwrap()[..]);
     let kinds: Vec<&str> = events["events"].as_array().unwrap().iter().map(|e| e["type"].as_str().unwrap()).collect();
     assert_eq!(kinds[2..], ["faceplate.device.stopped", "faceplate.device.started"]);
+    // Pages back begin with the newest; filters choose, and nothing that is asked is ignored.
+    let numbers = |query: &str| {
+        let page = again.get(&format!("/v1/events?{query}")).json();
+        let events = page["events"].as_array().unwrap().iter();
+        let numbers: Vec<u64> = events.map(|e| e["sequence"].as_str().unwrap().parse().unwrap()).collect();
+        (numbers, [page["first"].clone(), page["last"].clone(), page["older"].clone()])
+    };
+    assert_eq!(numbers("before=9&limit=3"), (vec![2, 3, 4], [json!(2), json!(4), json!(true)]));
+    assert_eq!(numbers("before=2"), (vec![1], [json!(1), json!(1), json!(false)]));
+    assert_eq!(numbers("type=device.started"), (vec![1, 4], [json!(1), json!(4), json!(false)]));
+    assert_eq!(numbers("person=ann&type=people&from=2026-01-01T00:00:00%2B01:00").0, [2]);
+    assert_eq!(numbers("until=2026-01-01T00:00:00Z"), (vec![], [json!(1), json!(4), json!(false)]));
+    let csv = again.get("/v1/events?format=csv&before=9&type=device&limit=1").text();
+    assert_eq!(csv.lines().skip(1).map(|line| &line[..2]).collect::<Vec<_>>(), ["4,"]);
+    for query in ["after=1&before=3", "type=devices", "person=a%20b", "from=today"] {
+        let refused = again.get(&format!("/v1/events?{query}"));
+        assert_eq!((refused.status, &*refused.code()), (400, "BPE-002006"), "{query}");
+    }
     let mut stream = again.connect();
     let second = before["events"][1]["id"].as_str().unwrap();
     write!(stream, "GET /v1/events/stream HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {second}\r\n\r\n").unwrap();

@@ -1681,7 +1681,7 @@ _faceplate() {
             return 0
             ;;
         faceplate__subcmd__token__subcmd__new)
-            opts="-h --write --help pattern compare liveness camera people door claim events metrics"
+            opts="-h --write --help pattern compare liveness camera people door claim events metrics admin"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

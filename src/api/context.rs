@@ -24,7 +24,7 @@ use crate::events::{self, Journal};
 use crate::face::{Comparator, Extractor, FacePipeline, Score, Sealer, Thresholds, start_workers};
 use crate::gate::{Gate, Gauges, InFlightRequest, Sessions};
 use crate::ops::memory::Reserved;
-use crate::ops::settings::DoorMode;
+use crate::ops::settings::{DoorMode, InForce, Origins};
 use crate::ops::shutdown::Shutdown;
 use crate::ops::{Limits, Settings, counted, heap, settings};
 use crate::outputs::{self, NameOf};
@@ -61,7 +61,8 @@ pub struct Service {
     pub(super) gauges: Arc<Gauges>,
     faces: Arc<FacePipeline>,
     trims: Mutex<heap::TrimSchedule>,
-    health: Health,
+    pub(super) health: Health,
+    pub(super) in_force: RwLock<Arc<InForce>>,
 }
 
 /// Number of running streams of one kind.
@@ -149,10 +150,12 @@ impl Call {
 
 impl Service {
     /// Starts the inference workers and runs the first self-test. The queue holds two jobs for each of `most_requests` threads, which
-    /// is the most that can be waiting: a request submits at most two at a time. LiveBody replies end at `shutdown`.
+    /// is the most that can be waiting: a request submits at most two at a time. LiveBody replies end at `shutdown`. The `origins` of the
+    /// settings are told.
     pub fn start(
         faces: FacePipeline,
         settings: &Settings,
+        origins: &Origins,
         seals: Arc<Sealer>,
         most_requests: usize,
         shutdown: Shutdown,
@@ -225,6 +228,7 @@ impl Service {
             gauges: Arc::default(),
             trims: Mutex::new(heap::TrimSchedule::new(Instant::now())),
             health: Health::new(verdict),
+            in_force: RwLock::new(InForce::new(settings, origins)),
             pool,
             faces,
         })
@@ -236,7 +240,10 @@ impl Service {
     }
 
     /// Applies the settings that can change while the service runs: the score thresholds.
-    pub fn reload(&self, settings: &Settings) {
+    pub fn reload(&self, settings: &Settings, origins: &Origins) {
+        let mut in_force = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
+        *in_force = in_force.reloaded(settings, origins);
+        drop(in_force);
         *self.thresholds.write().unwrap_or_else(PoisonError::into_inner) = thresholds(settings);
         if let Some(door) = &self.door {
             door.set_approved(Score::new(settings.decision.approved));

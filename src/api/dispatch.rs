@@ -40,6 +40,8 @@ impl Service {
             Route::TokenCreate => self.create_token(body),
             Route::TokenRevoke => self.revoke_token(call),
             Route::Console => Ok(Self::console(call)),
+            Route::Doctor => Ok(self.doctor()),
+            Route::Settings => Ok(self.list_settings()),
             Route::CameraChallenge => self.challenge(call),
             Route::CameraFrame => self.camera_frame(call),
             Route::CameraStream => self.camera_stream(call),

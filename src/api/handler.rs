@@ -124,7 +124,7 @@ impl Route {
     pub(super) fn class(self) -> Class {
         match self {
             Self::Alive => Class::Gate,
-            Self::Version | Self::OpenApi | Self::Ready | Self::Metrics | Self::Camera => Class::Probe,
+            Self::Version | Self::OpenApi | Self::Ready | Self::Metrics | Self::Camera | Self::Settings => Class::Probe,
             Self::PatternHealth | Self::LivenessHealth => Class::Probe,
             Self::CameraFrame | Self::CameraStream | Self::CameraDetect | Self::CameraChallenge => Class::Camera,
             Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN | Self::CameraLight => Class::Camera,
@@ -136,6 +136,8 @@ impl Route {
             Self::EventStream => Class::Camera,
             Self::Events | Self::EventPicture | Self::Credentials => Class::Inference,
             Self::Session | Self::SessionBegin | Self::SessionEnd | Self::Tokens | Self::Console => Class::Probe,
+            // It looks at files.
+            Self::Doctor => Class::Inference,
             Self::Identify | Self::TemplateAdd => Class::Inference,
             // They take little of the processor, but may wait for a disk.
             Self::TokenCreate | Self::TokenRevoke => Class::Inference,
@@ -166,7 +168,7 @@ impl Route {
             Self::Console | Self::Session | Self::SessionEnd => &[],
             // Whatever a token is good for, it can be exchanged.
             Self::SessionBegin => &Scope::ALL,
-            Self::Tokens | Self::TokenCreate | Self::TokenRevoke => &[Scope::Admin],
+            Self::Tokens | Self::TokenCreate | Self::TokenRevoke | Self::Doctor | Self::Settings => &[Scope::Admin],
             Self::Metrics => &[Scope::Metrics],
             Self::LivenessDetect => &[Scope::Liveness],
             Self::Compare | Self::CompareN => &[Scope::Compare],

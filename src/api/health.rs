@@ -41,6 +41,11 @@ impl Health {
         self.ready.load(Ordering::Relaxed)
     }
 
+    /// The result of the last self-test of which somebody asked.
+    pub(super) fn verdict(&self) -> Result<(), String> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).verdict.clone()
+    }
+
     /// The result of the last self-test that ended, and its age in seconds (RFC 9111, 5.1). Lets `test` start another if it is not fresh,
     /// without waiting for it: health calls need no token, and workers may have long jobs. `test` starts none if they are too busy.
     pub(super) fn tell(&self, test: impl FnOnce() -> Option<JobHandle<Result<(), engine::Error>>>) -> Reply {

@@ -14,6 +14,7 @@ mod context;
 #[cfg(test)]
 mod described;
 mod dispatch;
+mod doctor;
 mod door;
 mod encoding;
 mod error;
@@ -22,6 +23,7 @@ mod form;
 mod gauges;
 mod handler;
 mod health;
+mod in_force;
 mod json;
 pub mod liveness;
 mod metrics;
@@ -35,6 +37,7 @@ mod route;
 mod server;
 mod session;
 mod sse;
+pub mod surroundings;
 mod text;
 mod tokens;
 

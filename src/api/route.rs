@@ -109,6 +109,10 @@ pub enum Route {
     TokenCreate,
     /// `DELETE /v1/tokens/{id}`
     TokenRevoke,
+    /// `GET /v1/doctor`
+    Doctor,
+    /// `GET /v1/settings`
+    Settings,
     /// The console's pages and what they are made of: no method, so it is in no list of them.
     Console,
 }
@@ -138,7 +142,7 @@ pub(super) enum Accepts {
 
 impl Route {
     /// All methods.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 53] = [
         Self::Version,
         Self::OpenApi,
         Self::Alive,
@@ -190,6 +194,8 @@ impl Route {
         Self::Tokens,
         Self::TokenCreate,
         Self::TokenRevoke,
+        Self::Doctor,
+        Self::Settings,
     ];
 
     /// Its path. What stands in braces is any text without a slash.
@@ -241,6 +247,8 @@ impl Route {
             Self::Tokens | Self::TokenCreate => "/v1/tokens",
             Self::TokenRevoke => "/v1/tokens/{id}",
             Self::Console => "/",
+            Self::Doctor => "/v1/doctor",
+            Self::Settings => "/v1/settings",
         }
     }
 
@@ -269,7 +277,7 @@ impl Route {
         let form = |one: &'static [(&'static str, Field)], many| Accepts::Form(Form { one, many });
         match self {
             Self::Version | Self::OpenApi | Self::PatternHealth | Self::LivenessHealth => Accepts::Nothing,
-            Self::Alive | Self::Ready | Self::Metrics => Accepts::Nothing,
+            Self::Alive | Self::Ready | Self::Metrics | Self::Doctor | Self::Settings => Accepts::Nothing,
             Self::Camera | Self::CameraChallenge | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
             Self::People | Self::PeopleExport | Self::Person | Self::Deletion => Accepts::Nothing,
             Self::Door | Self::Events | Self::EventStream | Self::EventPicture => Accepts::Nothing,
@@ -304,12 +312,13 @@ impl Route {
             Self::CameraDetect => Some(&["liveness", "deadline_ms"]),
             Self::CameraFrame | Self::CameraLight => Some(&["deadline_ms"]),
             Self::CameraStream | Self::CameraChallenge => Some(&[]),
-            Self::Events => Some(&["after", "limit", "format"]),
+            Self::Events => Some(&["after", "before", "from", "until", "type", "person", "limit", "format"]),
             Self::EventStream | Self::EventPicture | Self::Door | Self::DoorOpen | Self::DoorMode | Self::DoorClaim => {
                 Some(&[])
             }
             Self::Session | Self::SessionBegin | Self::SessionEnd => Some(&[]),
             Self::Tokens | Self::TokenCreate | Self::TokenRevoke => Some(&[]),
+            Self::Doctor | Self::Settings => Some(&[]),
             Self::People => Some(&["after", "limit", "group", "text"]),
             Self::PeopleExport => Some(&["id"]),
             Self::PeopleImport => Some(&["replace"]),

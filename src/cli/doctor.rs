@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use super::surroundings::{self, Check};
+use crate::api::surroundings::{self, Check};
 use crate::camera;
 use crate::engine::{Isa, Role};
 use crate::ops::{Settings, counted, settings};
@@ -69,25 +69,17 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Box<dyn Error>> {
             Err(why) => println!("{about}: FAILED: {why}"),
         }
     }
-    let is_good = verdict.is_ok() && findings.iter().all(|finding| finding.found.is_ok());
+    let is_good = verdict.is_ok() && surroundings::is_good(&findings);
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// For programs: `version`, `ok`, and `findings`, each with `about`, `ok` and `found`.
+/// For programs.
 pub(super) fn print_json(settings: &Settings) -> ExitCode {
     let models = super::faces(settings).and_then(|faces| faces.self_test()).map_err(|e| e.to_string());
     let mut findings = vec![Check { about: "models", found: models.map(|()| "the self-test passed".into()) }];
     findings.extend(surroundings::look(settings));
-    let is_good = findings.iter().all(|finding| finding.found.is_ok());
-    let findings: Vec<serde_json::Value> = findings
-        .iter()
-        .map(|Check { about, found }| {
-            let text = found.as_ref().unwrap_or_else(|why| why);
-            serde_json::json!({ "about": about, "ok": found.is_ok(), "found": text })
-        })
-        .collect();
-    println!("{}", serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "ok": is_good, "findings": findings }));
-    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{}", surroundings::json(&findings));
+    if surroundings::is_good(&findings) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn role(role: Role) -> &'static str {

@@ -1,6 +1,5 @@
 //! Parses the command line: a command, and settings before and after it. It executes nothing.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -8,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, value_parser};
 
 use super::args::{Cli, Command, Serve, Template};
-use crate::ops::settings::{Flag, Origin};
+use crate::ops::settings::{Flag, Origins};
 use crate::ops::{Settings, settings};
 
 /// Short options of common settings: the option, the key, the placeholder of its value, the help text.
@@ -66,13 +65,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// The settings of this line, the environment and the file.
-    pub(super) fn settings(&self) -> Result<Settings, settings::Error> {
-        self.settings_with_origins().map(|(settings, _)| settings)
-    }
-
-    /// The same, with the origin of each `section.key` that is not a default.
-    pub(super) fn settings_with_origins(&self) -> Result<(Settings, BTreeMap<String, Origin>), settings::Error> {
+    /// The settings of this line, the environment and the file, with the origin of each `section.key` that is not a default.
+    pub(super) fn settings_with_origins(&self) -> Result<(Settings, Origins), settings::Error> {
         let environment = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         Settings::load_with_origins(self.settings_file.as_deref(), environment, &self.flags)
     }

@@ -12,7 +12,6 @@ mod healthcheck;
 mod line;
 mod people;
 mod serve;
-mod surroundings;
 mod template;
 mod token;
 
@@ -23,6 +22,7 @@ use std::time::Duration;
 use args::{Bench, Calibrate, Command, Eval, Key, Serve, Template, Token};
 use line::Line;
 
+use crate::api::surroundings;
 use crate::engine::{self, Arithmetic, Isa, ModelSet};
 use crate::face::new_key;
 use crate::face::{Comparator, FacePipeline, SecondPerson};
@@ -71,7 +71,7 @@ fn dispatch(line: &Line) -> Result<ExitCode, Box<dyn Error>> {
         Command::Serve(Serve { check: true, .. }) => check(&settings)?,
         Command::Serve(Serve { print_settings: true, origin: false, .. }) => print!("{}", settings.to_toml()),
         Command::Serve(Serve { print_settings: true, .. }) => print!("{}", settings.to_toml_with_origins(&origins)),
-        Command::Serve(_) => serve::run(&settings, || line.settings())?,
+        Command::Serve(_) => serve::run(&settings, &origins, || line.settings_with_origins())?,
         Command::Doctor { json: false } => return doctor::run(&settings),
         Command::Doctor { json: true } => return Ok(doctor::print_json(&settings)),
         Command::Healthcheck => {

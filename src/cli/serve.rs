@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use crate::api::{Server, Service, Unwell, probe, slots};
 use crate::face::Sealer;
 use crate::gate::{self, Access, Gate, Listener, Tls};
-use crate::ops::settings::ListenAddr;
+use crate::ops::settings::{ListenAddr, Origins};
 use crate::ops::shutdown::Shutdown;
 use crate::ops::{self, Settings, counted, service_manager, settings};
 
-/// Serves under `settings`; `again` rereads them on SIGHUP.
+/// Serves under `settings`, of which `origins` tells where they were written; `again` rereads them on SIGHUP.
 pub(super) fn run(
     settings: &Settings,
-    again: impl Fn() -> Result<Settings, settings::Error>,
+    origins: &Origins,
+    again: impl Fn() -> Result<(Settings, Origins), settings::Error>,
 ) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let given = settings;
@@ -37,7 +38,8 @@ pub(super) fn run(
         log::warn!("every client that reaches it may use it: access.open is set and there are no tokens");
     }
     let most_requests = slots(settings).all();
-    let service = Arc::new(Service::start(super::faces(settings)?, settings, seals, most_requests, shutdown.clone())?);
+    let faces = super::faces(settings)?;
+    let service = Arc::new(Service::start(faces, settings, origins, seals, most_requests, shutdown.clone())?);
     let server = Server::start(listeners, &service, settings, tls, descriptors, &shutdown)?;
     let addresses = addresses(&open_addresses, is_plain);
     let ms = start.elapsed().as_millis();
@@ -94,7 +96,7 @@ fn self_probe(gate: &Gate, time: Duration) -> Result<(), Unwell> {
 
 /// Applies what can be changed while the service runs, or nothing at all if anything in the settings is wrong.
 fn reload(
-    again: impl Fn() -> Result<Settings, settings::Error>,
+    again: impl Fn() -> Result<(Settings, Origins), settings::Error>,
     before: &Settings,
     open: &[ListenAddr],
     service: &Service,
@@ -102,8 +104,8 @@ fn reload(
 ) {
     // From the reading on: a token that is made meanwhile must not be lost.
     let mut access = service.access();
-    let read = again().map_err(Box::<dyn Error>::from).and_then(|new| Ok((Tls::load(&new.tls)?, new)));
-    let (tls, new) = match read {
+    let read = again().map_err(Box::<dyn Error>::from).and_then(|new| Ok((Tls::load(&new.0.tls)?, new)));
+    let (tls, (new, origins)) = match read {
         Ok(read) => read,
         Err(why) => return log::error!("the settings stay as they were: {why}"),
     };
@@ -123,10 +125,8 @@ fn reload(
     gate.reload(Access::new(&new.access), tls);
     access.clone_from(&new.access);
     drop(access);
-    service.reload(&new);
-    let same =
-        Settings { access: before.access.clone(), tls: before.tls.clone(), decision: before.decision.clone(), ..new };
-    match same == *before {
+    service.reload(&new, &origins);
+    match before.reloaded(&new) == new {
         true => log::info!("settings were read again"),
         false => log::warn!("settings were read again; changes outside of access, tls and decision wait for a restart"),
     }

@@ -83,6 +83,15 @@ kinds! {
 }
 
 impl Kind {
+    /// Those of this name: a type without its leading `faceplate.`, or the first part of that.
+    pub fn named(name: &str) -> Vec<Self> {
+        let has = |kind: &Self| {
+            let whole = kind.word().trim_start_matches("faceplate.");
+            whole == name || whole.split('.').next() == Some(name)
+        };
+        Self::ALL.iter().copied().filter(has).collect()
+    }
+
     /// Whether it is about somebody who wants in.
     pub fn is_access(self) -> bool {
         self.word().starts_with("faceplate.access.")
@@ -151,6 +160,16 @@ impl Details {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_are_found_by_their_type_or_its_first_part() {
+        assert_eq!(Kind::named("access.denied"), [Kind::AccessDenied]);
+        assert_eq!(Kind::named("device").len(), 4);
+        assert!(Kind::ALL.iter().all(|kind| Kind::named(&kind.word()["faceplate.".len()..]) == [*kind]));
+        for none in ["", "faceplate", "faceplate.access", "access.", "denied", "ACCESS"] {
+            assert_eq!(Kind::named(none), [], "{none}");
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_again() {

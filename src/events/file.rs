@@ -3,6 +3,7 @@
 //! Beside the events it has the journal's id, the next number, and how far each receiver has come.
 
 use std::fs::{File, OpenOptions};
+use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -44,6 +45,17 @@ impl std::fmt::Display for JournalError {
 }
 
 impl std::error::Error for JournalError {}
+
+/// Events that were looked at in one go.
+#[derive(Default)]
+pub(super) struct Stretch {
+    /// Those that could be read.
+    pub(super) events: Vec<Event>,
+    /// How many were looked at.
+    pub(super) looked: usize,
+    /// Number of the last of them.
+    pub(super) reached: Option<u64>,
+}
 
 /// A file of events that is open.
 pub(super) struct EventFile {
@@ -194,6 +206,29 @@ impl EventFile {
                 }
             }
             Ok(found)
+        })
+    }
+
+    /// Number of the oldest event, if there is any.
+    pub(super) fn first(&self) -> Result<Option<u64>, JournalError> {
+        guarded(|| Ok(self.reading(EVENTS)?.first().map_err(failed)?.map(|(first, _)| first.value())))
+    }
+
+    /// Looks at `most` events of these numbers, the oldest or the newest first; also those that can't be read are counted.
+    pub(super) fn stretch(&self, numbers: Range<u64>, is_back: bool, most: usize) -> Result<Stretch, JournalError> {
+        guarded(|| {
+            let events = self.reading(EVENTS)?;
+            let mut entries = events.range(numbers).map_err(failed)?;
+            let mut next = || if is_back { entries.next_back() } else { entries.next() };
+            let mut stretch = Stretch::default();
+            while stretch.looked < most
+                && let Some(entry) = next()
+            {
+                let (sequence, value) = entry.map_err(failed)?;
+                stretch.events.extend(self.read(sequence.value(), value.value()));
+                (stretch.looked, stretch.reached) = (stretch.looked + 1, Some(sequence.value()));
+            }
+            Ok(stretch)
         })
     }
 

@@ -1,11 +1,14 @@
 //! The journal: numbers events, keeps them in memory and in a file if there is one, and wakes whoever waits for the next.
 
+mod search;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+pub use self::search::{Filter, Found, Place, Search};
 use super::cloud::Envelope;
 use super::event::{Details, Event, Kind};
 use super::file::{EventFile, JournalError};
@@ -267,32 +270,6 @@ impl Journal {
         });
     }
 
-    /// Up to `most` events after number `after`, the oldest first, and how far that is: where there are none, up to the newest of all.
-    pub fn after(&self, after: Position, most: usize) -> Result<(Vec<Arc<Event>>, Position), JournalError> {
-        let mut inner = self.lock();
-        if !inner.is_ready {
-            return Err(inner.reason());
-        }
-        let front = inner.recent.front().map_or(inner.next, |first| first.sequence);
-        let mut found = vec![];
-        if after.saturating_add(1) < front && self.settings.store.is_some() {
-            // Whoever goes on without the file would never see what is in it.
-            self.reopen_in_time(&mut inner);
-            let file = inner.file.as_ref().ok_or_else(|| inner.reason())?;
-            match file.between(after, front, most) {
-                Ok(events) => found.extend(events.into_iter().map(Arc::new)),
-                Err(error) => {
-                    inner.fail(error.clone());
-                    return Err(error);
-                }
-            }
-        }
-        let room = most - found.len();
-        found.extend(inner.recent.iter().filter(|event| event.sequence > after).take(room).cloned());
-        let reached = found.last().map_or_else(|| after.max(inner.next - 1), |event| event.sequence);
-        Ok((found, reached))
-    }
-
     /// Number of the newest event; 0 if there is none.
     pub fn last(&self) -> Position {
         self.lock().next - 1
@@ -347,6 +324,11 @@ impl Journal {
 }
 
 impl Inner {
+    /// Number of the oldest event in memory; that of the next one if there is none.
+    fn front(&self) -> Position {
+        self.recent.front().map_or(self.next, |first| first.sequence)
+    }
+
     /// Why there is no file.
     fn reason(&self) -> JournalError {
         self.trouble.as_ref().map_or_else(|| JournalError("it is not open".into()), |(error, _)| error.clone())

@@ -10,4 +10,4 @@ mod journal;
 pub use cloud::{CSV_HEAD, Envelope, MEDIA_TYPE};
 pub use event::{Details, Event, Kind, Method};
 pub use file::JournalError;
-pub use journal::{Journal, Position};
+pub use journal::{Filter, Found, Journal, Place, Position, Search};

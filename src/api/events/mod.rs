@@ -13,7 +13,7 @@ use super::error::{DoorKind, Error, Family, Kind as ErrorKind};
 use super::reply::Reply;
 use super::sse::{STREAMS, stream};
 use super::text::raw_json;
-use crate::events::{CSV_HEAD, Details, Envelope, Event, Journal, JournalError, Kind, Position};
+use crate::events::{CSV_HEAD, Details, Envelope, Event, Found, Journal, JournalError, Kind, Position};
 use crate::face::Sealer;
 use crate::ops::Settings;
 use crate::ops::shutdown::IDLE;
@@ -53,9 +53,8 @@ impl Service {
     }
 
     pub(super) fn list_events(&self, call: &Call) -> Result<Reply, Error> {
-        let EventsCall { after, limit, csv, .. } = call.events;
-        let (events, last) = self.journal.after(after, limit).map_err(unreadable)?;
-        if csv {
+        let Found { events, first, last, older } = self.journal.search(&call.events.search).map_err(unreadable)?;
+        if call.events.csv {
             let lines = events.iter().map(|event| Envelope::csv(event, self.name_of(event).as_deref()));
             let text: String = std::iter::once(CSV_HEAD.to_owned()).chain(lines).collect();
             return Ok(Reply::ok("text/csv; charset=utf-8", text.into_bytes()));
@@ -63,14 +62,18 @@ impl Service {
         #[derive(serde::Serialize)]
         struct Page {
             events: Vec<Box<RawValue>>,
-            /// Number of the newest event here; what `after` is set to for the next page.
+            /// Number of the oldest event that was looked at; what `before` is set to for the page before.
+            first: Position,
+            /// Number of the newest one; what `after` is set to for the next page.
             last: Position,
+            /// Whether there may be older ones.
+            older: bool,
             /// Number of the newest event of all.
             newest: Position,
         }
         let envelope = self.journal.envelope();
         let shown = events.iter().map(|event| raw_json(envelope.json(event, self.name_of(event).as_deref())));
-        Ok(Reply::json(&Page { events: shown.collect(), last, newest: self.journal.last() }))
+        Ok(Reply::json(&Page { events: shown.collect(), first, last, older, newest: self.journal.last() }))
     }
 
     pub(super) fn event_picture(&self, call: &Call) -> Result<Reply, Error> {

@@ -1,5 +1,6 @@
 //! Why settings are invalid, and where a value was written.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -18,6 +19,9 @@ pub enum Origin {
     /// A flag.
     Flag(String),
 }
+
+/// Where each `section.key` was written that is not a default.
+pub type Origins = BTreeMap<String, Origin>;
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -60,7 +60,7 @@ pub(super) fn of(section: &str) -> &'static [&'static str] {
 }
 
 /// All keys, each as `section.key`.
-fn all() -> Vec<String> {
+pub(super) fn all() -> Vec<String> {
     sections().iter().flat_map(|section| of(section).iter().map(move |key| format!("{section}.{key}"))).collect()
 }
 

@@ -2,14 +2,13 @@
 //!
 //! Each value is parsed by itself as soon as it is added, so that an error names where it was written.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::error::{Error, ErrorKind, Origin};
+use super::error::{Error, ErrorKind, Origin, Origins};
 use super::{Settings, keys};
 
 /// A setting that was given on the command line.
@@ -27,7 +26,7 @@ pub struct Flag {
 #[derive(Debug, Default)]
 pub(super) struct Layers {
     table: Table,
-    origins: BTreeMap<String, Origin>,
+    origins: Origins,
 }
 
 impl Layers {
@@ -136,7 +135,7 @@ impl Layers {
     pub(super) fn merged(
         self,
         complete: impl FnOnce(Settings) -> Result<Settings, Error>,
-    ) -> Result<(Settings, BTreeMap<String, Origin>), Error> {
+    ) -> Result<(Settings, Origins), Error> {
         let read = Settings::deserialize(Value::Table(self.table));
         // Each value is valid by itself: what is left is a missing key of [site].
         let read = read.map_err(|e| {

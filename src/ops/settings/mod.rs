@@ -7,6 +7,7 @@ mod camera;
 mod door;
 mod error;
 mod events;
+mod in_force;
 mod judging;
 mod keys;
 mod layers;
@@ -18,7 +19,6 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -27,13 +27,15 @@ use serde::{Deserialize, Serialize};
 pub use self::access::{Access, Scope, Templates, Tls, Token};
 pub use self::camera::{Camera, Control, ControlName, LivenessMode};
 pub use self::door::{Day, Door, DoorMode, Level, Schedule, WithoutTime, line, minutes};
-pub use self::error::{Error, ErrorKind, Origin};
+pub use self::error::{Error, ErrorKind, Origin, Origins};
 pub use self::events::{Events, Mqtt, Pictures, Webhook};
+pub use self::in_force::InForce;
 pub use self::judging::{Face, GestureMode, Liveness};
 pub use self::layers::Flag;
 use self::layers::Layers;
 pub use self::listen::{Listen, ListenAddr};
 pub use self::people::People;
+pub use self::printed::Entry;
 pub use self::site::Site;
 pub use self::stored::write_tokens;
 use super::{Limits, log_level};
@@ -166,7 +168,7 @@ impl Settings {
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
         flags: &[Flag],
-    ) -> Result<(Self, BTreeMap<String, Origin>), Error> {
+    ) -> Result<(Self, Origins), Error> {
         let mut layers = Layers::default();
         if let Some(path) = file {
             layers.file(path)?;

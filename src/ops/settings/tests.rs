@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 
+use serde_json::Value;
+
 use super::*;
 
 fn load(env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, Error> {
@@ -158,16 +160,26 @@ fn text_may_look_like_a_number() {
     assert_eq!(load(&[], &[("inference.models", "2024")]).unwrap().inference.models, Some("2024".into()));
 }
 
-/// The settings file in the packages names every key, each with its default.
-#[test]
-fn the_shipped_file_shows_the_defaults() {
-    let shipped = include_str!("../../../systemd/faceplate.toml");
-    let is_key = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+/// The settings file in the packages.
+const SHIPPED: &str = include_str!("../../../systemd/faceplate.toml");
+
+fn is_key(line: &str) -> bool {
+    line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+}
+
+/// The settings that are in it if what is commented out counts.
+fn with_all() -> Settings {
     let uncommented = |line: &str| match line.strip_prefix('#') {
         Some(rest) if is_key(rest) => format!("{rest}\n"),
         _ => format!("{line}\n"),
     };
-    let with_all: Settings = toml::from_str(&shipped.lines().map(uncommented).collect::<String>()).unwrap();
+    toml::from_str(&SHIPPED.lines().map(uncommented).collect::<String>()).unwrap()
+}
+
+/// The settings file in the packages names every key, each with its default.
+#[test]
+fn the_shipped_file_shows_the_defaults() {
+    let with_all = with_all();
     // Paths that are unset by default.
     let models = with_all.inference.models.clone();
     let inference = Inference { models, ..Inference::default() };
@@ -192,12 +204,39 @@ fn the_shipped_file_shows_the_defaults() {
     let tls = with_all.tls.clone();
     assert!(inference.models.is_some() && templates.keys.is_some() && tls.clients.is_some());
     assert_eq!(with_all, Settings { inference, templates, people, events, mqtt, tls, ..Settings::default() });
-    assert_eq!(toml::from_str::<Settings>(shipped).unwrap(), Settings::default());
+    assert_eq!(toml::from_str::<Settings>(SHIPPED).unwrap(), Settings::default());
     let keys = |text: &str| {
         let keys = text.lines().map(|l| l.trim_start_matches('#')).filter(|l| is_key(l));
         keys.map(|l| l.split(' ').next().unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>()
     };
-    assert_eq!(keys(shipped), keys(&with_all.to_toml()));
+    assert_eq!(keys(SHIPPED), keys(&with_all.to_toml()));
+}
+
+#[test]
+fn entries_are_all_settings_in_the_order_in_which_they_are_printed() {
+    let settings = with_all();
+    let (mut section, mut printed) = ("", vec![]);
+    let whole = settings.to_toml();
+    for line in whole.lines() {
+        match (line.strip_prefix('['), line.split_once(" = ")) {
+            (Some(head), _) => section = head.trim_end_matches(']'),
+            (None, Some((key, _))) => printed.push(format!("{section}.{key}")),
+            _ => {}
+        }
+    }
+    let entries = settings.entries(&Origins::new());
+    let told: Vec<&str> =
+        entries.iter().map(|entry| &*entry.key).filter(|key| printed.iter().any(|p| p == key)).collect();
+    assert_eq!(told, printed);
+    // Nothing is missing: what is told is the settings again.
+    let mut tables = serde_json::Map::new();
+    for Entry { key, value, .. } in Settings::default().entries(&Origins::new()) {
+        let (section, name) = key.split_once('.').unwrap();
+        if section != "site" {
+            tables.entry(section).or_insert_with(|| Value::Object(serde_json::Map::new()))[name] = value;
+        }
+    }
+    assert_eq!(serde_json::from_value::<Settings>(Value::Object(tables)).unwrap(), Settings::default());
 }
 
 #[test]

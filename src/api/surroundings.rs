@@ -1,4 +1,4 @@
-//! Checks what the service needs of its machine, for `--check` and `doctor`.
+//! Checks what the service needs of its machine: before a start for `--check` and `doctor`, and while it runs for `/v1/doctor`.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -7,21 +7,22 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, getrlimit};
+use serde_json::{Value, json};
 
 use crate::camera::{self, Fault};
 use crate::face::Sealer;
 use crate::gate::Tls;
 use crate::ops::Settings;
 use crate::ops::date::timestamp;
-use crate::ops::settings::{ListenAddr, line};
+use crate::ops::settings::{DoorMode, ListenAddr, line};
 
 /// The result of one check.
 #[derive(Debug)]
-pub(super) struct Check {
+pub struct Check {
     /// What was checked, as a stable word.
-    pub(super) about: &'static str,
+    pub about: &'static str,
     /// `Err` if the service can't work like this.
-    pub(super) found: Result<String, String>,
+    pub found: Result<String, String>,
 }
 
 /// Least number of descriptors that the service starts with.
@@ -29,21 +30,49 @@ const LEAST_DESCRIPTORS: u64 = 80;
 /// 2024-01-01 in seconds: a clock before that was never set.
 const PLAUSIBLE: u64 = 1_704_067_200;
 
-/// Runs all checks; changes nothing.
-pub(super) fn look(settings: &Settings) -> Vec<Check> {
-    let mut findings = vec![
-        Check { about: "certificate", found: certificate(settings) },
-        Check { about: "template_keys", found: keys(settings) },
+/// Runs all checks before a start; changes nothing.
+pub fn look(settings: &Settings) -> Vec<Check> {
+    let parts = vec![
         Check { about: "people", found: people(settings) },
         Check { about: "door", found: door(settings) },
         Check { about: "camera", found: camera(settings) },
-        Check { about: "clock", found: Ok(clock(SystemTime::now())) },
-        Check { about: "memory_controller", found: Ok(memory_controller()) },
-        Check { about: "descriptors", found: descriptors(getrlimit(Resource::Nofile).maximum) },
     ];
+    let mut findings = around(settings, parts);
     let places = settings.server.listen.0.iter();
     findings.extend(places.map(|place| Check { about: "listen", found: listen(place) }));
     findings
+}
+
+/// The checks of files and of the system, with those of the service's parts between them.
+pub(super) fn around(settings: &Settings, parts: Vec<Check>) -> Vec<Check> {
+    let mut findings = vec![
+        Check { about: "certificate", found: certificate(settings) },
+        Check { about: "template_keys", found: keys(settings) },
+    ];
+    findings.extend(parts);
+    findings.extend([
+        Check { about: "clock", found: Ok(clock(SystemTime::now())) },
+        Check { about: "memory_controller", found: Ok(memory_controller()) },
+        Check { about: "descriptors", found: descriptors(getrlimit(Resource::Nofile).maximum) },
+    ]);
+    findings
+}
+
+/// Whether nothing is wrong.
+pub fn is_good(findings: &[Check]) -> bool {
+    findings.iter().all(|finding| finding.found.is_ok())
+}
+
+/// For programs: `version`, `ok`, and `findings`, each with `about`, `ok` and `found`.
+pub fn json(findings: &[Check]) -> Value {
+    let told: Vec<Value> = findings
+        .iter()
+        .map(|Check { about, found }| {
+            let text = found.as_ref().unwrap_or_else(|why| why);
+            json!({ "about": about, "ok": found.is_ok(), "found": text })
+        })
+        .collect();
+    json!({ "version": env!("CARGO_PKG_VERSION"), "ok": is_good(findings), "findings": told })
 }
 
 fn certificate(settings: &Settings) -> Result<String, String> {
@@ -81,19 +110,31 @@ fn door(settings: &Settings) -> Result<String, String> {
         let chip = line(text).map(|(chip, _)| format!("/dev/{chip}")).unwrap_or_default();
         std::fs::metadata(&chip).map_err(|e| format!("{key} = {text}: {chip}: {e}"))?;
     }
+    Ok(shown_door(settings, settings.door.mode))
+}
+
+/// What a door is that works.
+pub(super) fn shown_door(settings: &Settings, mode: DoorMode) -> String {
     let kept = if settings.events.store.is_some() { "kept" } else { "lost at each start (events.store)" };
-    Ok(format!("mode {}, relay {}; events are {kept}", settings.door.mode.word(), settings.door.relay))
+    format!("mode {}, relay {}; events are {kept}", mode.word(), settings.door.relay)
 }
 
 fn camera(settings: &Settings) -> Result<String, String> {
     match camera::try_open(&settings.camera, &settings.limits) {
         Ok(identity) => Ok(format!("{} ({}) opens", identity.place, identity.name)),
-        Err(Fault::Off) => Ok("off".into()),
-        // One may be plugged in later.
-        Err(Fault::Absent(what)) if settings.camera.device == "auto" => Ok(format!("none is there: {what}")),
         // The service may be running and using it.
         Err(Fault::Busy) => Ok("in use by another program".into()),
-        Err(fault) => Err(format!("{}: {fault}", settings.camera.device)),
+        Err(fault) => without_camera(settings, &fault),
+    }
+}
+
+/// Whether the service can work though its camera has this fault.
+pub(super) fn without_camera(settings: &Settings, fault: &Fault) -> Result<String, String> {
+    match fault {
+        Fault::Off => Ok("off".into()),
+        // One may be plugged in later.
+        Fault::Absent(what) if settings.camera.device == "auto" => Ok(format!("none is there: {what}")),
+        fault => Err(format!("{}: {fault}", settings.camera.device)),
     }
 }
 
