@@ -60,6 +60,8 @@ assert pattern.verify_n(collins, templates_n=[template]).results[0].decision == 
 assert [r.filename for r in pattern.extract_and_compare_n(collins, samples_n=[hopper, collins]).results] == ["hopper.jpg", "collins.jpg"]
 other = pattern.extract((pictures / "collins_dim.png").read_bytes(), _content_type="image/png")
 assert len(pattern.join([template, other])) == 148
+faces = pattern.get_faces(collins)
+assert faces.usable and faces.reason is None and faces.faces[faces.chosen].box.width > 100 and faces.quality.score == 100
 
 analysis = generated.AskedAnalysis(type="quality", source_media=["media_key1"], extract_best_shot=True)
 folder = liveness.detect(media_key1=collins, payload=generated.Payload(analyses=[analysis]))
@@ -68,6 +70,7 @@ assert base64.b64decode(folder.analyses[0].output_images[0].image_b64).startswit
 
 assert camera.get_camera().state == "on"
 assert camera.get_camera_frame().startswith(b"\xff\xd8")
+assert camera.get_camera_faces(deadline_ms=10000).usable
 stream = camera.get_camera_stream_without_preload_content()
 assert b"image/jpeg" in stream.read(100)
 stream.close()

@@ -60,6 +60,8 @@ async function main() {
     assert.deepEqual(pair.results.map((r) => r.decision), ["declined", "approved"]);
     const other = await pattern.extract({ body: read("collins_dim.png", "image/png") });
     assert.equal((await pattern.join({ templatesN: [template, other] })).size, 148);
+    const faces = await pattern.getFaces({ body: collins });
+    assert.deepEqual([faces.usable, faces.chosen, faces.quality?.score], [true, 0, 100]);
 
     const analyses = [{ type: "quality", sourceMedia: ["media_key1"], extractBestShot: true }];
     const folder = await liveness.detect({ mediaKey1: collins, payload: { analyses } });
@@ -68,6 +70,7 @@ async function main() {
 
     assert.equal((await camera.getCamera()).state, "on");
     assert.ok((await camera.getCameraFrame()).size > 1000);
+    assert.ok((await camera.getCameraFaces({ deadlineMs: 10000 })).usable);
     const stream = (await camera.getCameraStreamRaw()).raw.body!.getReader();
     assert.match(new TextDecoder("latin1").decode((await stream.read()).value), /^--faceplate-frame/);
     await stream.cancel();

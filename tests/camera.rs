@@ -456,7 +456,7 @@ fn a_stream_sends_frame_after_frame_and_the_number_of_streams_is_limited() {
 #[test]
 fn the_preview_can_be_switched_off() {
     let service = service(&pictures("collins.jpg"), &["camera.preview=false"]);
-    for path in ["/v1/camera/frame", "/v1/camera/stream"] {
+    for path in ["/v1/camera/frame", "/v1/camera/stream", "/v1/camera/faces"] {
         assert_refused(&service.get(path), 403, "BPE-004005");
     }
     assert_eq!(state(&service)["preview"], false);
@@ -477,6 +477,7 @@ fn invalid_queries_are_refused_without_opening_the_camera() {
     assert_refused(&service.send("POST", EXTRACT, &[], b"liveness=required"), 400, "BPE-002006");
     assert_refused(&post(&service, "/v1/camera/pattern/extract#?liveness=required"), 400, "BPE-002006");
     assert_refused(&service.get("/v1/camera/stream?fps=3"), 400, "BPE-002006");
+    assert_refused(&service.get("/v1/camera/faces?liveness=required"), 400, "BPE-002006");
     assert_refused(&post(&service, "/v1/camera/liveness/detect?threshold_spoofing=1"), 400, "LDE-002006");
     assert_eq!(state(&service)["opened"], 0, "no camera is opened for such a request");
 }

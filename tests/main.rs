@@ -9,6 +9,7 @@ mod contract;
 mod crowd;
 mod data;
 mod door;
+mod faces;
 mod gate;
 mod hostile;
 mod join;

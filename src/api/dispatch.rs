@@ -51,6 +51,8 @@ impl Service {
             }
             Route::LivenessDetect => self.detect(call, body),
             Route::Extract => self.extract(call, body),
+            Route::Faces => self.faces(call, body),
+            Route::CameraFaces => self.camera_faces(call),
             Route::Compare => self.parts(call, body).and_then(|found| self.compare(call, &found)),
             Route::Verify => self.parts(call, body).and_then(|found| self.verify(call, &found)),
             Route::ExtractAndCompare => self.parts(call, body).and_then(|found| self.extract_and_compare(call, &found)),

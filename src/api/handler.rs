@@ -129,8 +129,8 @@ impl Route {
             Self::CameraFrame | Self::CameraStream | Self::CameraDetect | Self::CameraChallenge => Class::Camera,
             Self::CameraExtract | Self::CameraVerify | Self::CameraVerifyN | Self::CameraLight => Class::Camera,
             Self::Extract | Self::Compare | Self::Verify | Self::ExtractAndCompare => Class::Inference,
-            Self::CompareN | Self::VerifyN | Self::ExtractAndCompareN | Self::Join => Class::Inference,
-            Self::CameraIdentify => Class::Camera,
+            Self::CompareN | Self::VerifyN | Self::ExtractAndCompareN | Self::Join | Self::Faces => Class::Inference,
+            Self::CameraIdentify | Self::CameraFaces => Class::Camera,
             Self::Door | Self::DoorOpen | Self::DoorMode | Self::DoorClaim => Class::Probe,
             // A stream holds its thread for long, as those of the camera do.
             Self::EventStream => Class::Camera,

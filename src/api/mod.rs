@@ -19,6 +19,7 @@ mod door;
 mod encoding;
 mod error;
 mod events;
+mod faces;
 mod form;
 mod gauges;
 mod handler;

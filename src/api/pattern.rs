@@ -7,6 +7,7 @@ use embassy_futures::select::{Either, select};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::body::BodySlice;
 use super::context::{Call, Service};
 use super::encoding::{decode_base64, encode_base64_wiped};
 use super::error::{Error, Family, GateKind, Kind};
@@ -234,11 +235,15 @@ impl Service {
         refused.map_or(Ok(templates), Err)
     }
 
+    /// The bytes of a picture, to be passed to a worker. One over the limit is refused by its decoder, which gets only as many bytes as it
+    /// needs to detect that.
+    pub(super) fn picture_of(&self, call: &Call, sample: &Content<'_>) -> BodySlice {
+        call.body.share(sample).first(self.limits.picture_bytes + 1)
+    }
+
     /// Queues one picture: for its template, or only to be decoded without `look`.
     fn submit(&self, call: &Call, sample: &Content<'_>, look: bool) -> Result<Answer, Error> {
-        let limit = self.limits.picture_bytes;
-        // A picture over the limit is refused by its decoder, which gets only as many bytes as it needs to detect that.
-        let bytes = call.body.share(sample).first(limit + 1);
+        let bytes = self.picture_of(call, sample);
         let job = move |extractor: &mut Extractor, unwanted: &Stop<'_>| match look {
             true => extractor.extract(&bytes, unwanted).map(Some),
             false => extractor.decode(&bytes, unwanted).map(|_| None),

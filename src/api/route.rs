@@ -35,6 +35,8 @@ pub enum Route {
     ExtractAndCompareN,
     /// `POST /v1/face/pattern/join`
     Join,
+    /// `POST /v1/face/pattern/faces`
+    Faces,
     /// `GET /v1/face/liveness/health`
     LivenessHealth,
     /// `POST /v1/face/liveness/detect`
@@ -47,6 +49,8 @@ pub enum Route {
     CameraLight,
     /// `GET /v1/camera/frame`
     CameraFrame,
+    /// `GET /v1/camera/faces`
+    CameraFaces,
     /// `GET /v1/camera/stream`
     CameraStream,
     /// `POST /v1/camera/liveness/detect`
@@ -142,7 +146,7 @@ pub(super) enum Accepts {
 
 impl Route {
     /// All methods.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 55] = [
         Self::Version,
         Self::OpenApi,
         Self::Alive,
@@ -157,12 +161,14 @@ impl Route {
         Self::VerifyN,
         Self::ExtractAndCompareN,
         Self::Join,
+        Self::Faces,
         Self::LivenessHealth,
         Self::LivenessDetect,
         Self::Camera,
         Self::CameraChallenge,
         Self::CameraLight,
         Self::CameraFrame,
+        Self::CameraFaces,
         Self::CameraStream,
         Self::CameraDetect,
         Self::CameraExtract,
@@ -215,12 +221,14 @@ impl Route {
             Self::VerifyN => "/v1/face/pattern/verify_n",
             Self::ExtractAndCompareN => "/v1/face/pattern/extract_and_compare_n",
             Self::Join => "/v1/face/pattern/join",
+            Self::Faces => "/v1/face/pattern/faces",
             Self::LivenessHealth => "/v1/face/liveness/health",
             Self::LivenessDetect => "/v1/face/liveness/detect",
             Self::Camera => "/v1/camera",
             Self::CameraChallenge => "/v1/camera/challenge",
             Self::CameraLight => "/v1/camera/light",
             Self::CameraFrame => "/v1/camera/frame",
+            Self::CameraFaces => "/v1/camera/faces",
             Self::CameraStream => "/v1/camera/stream",
             Self::CameraDetect => "/v1/camera/liveness/detect",
             Self::CameraExtract => "/v1/camera/pattern/extract",
@@ -279,6 +287,7 @@ impl Route {
             Self::Version | Self::OpenApi | Self::PatternHealth | Self::LivenessHealth => Accepts::Nothing,
             Self::Alive | Self::Ready | Self::Metrics | Self::Doctor | Self::Settings => Accepts::Nothing,
             Self::Camera | Self::CameraChallenge | Self::CameraFrame | Self::CameraStream => Accepts::Nothing,
+            Self::CameraFaces => Accepts::Nothing,
             Self::People | Self::PeopleExport | Self::Person | Self::Deletion => Accepts::Nothing,
             Self::Door | Self::Events | Self::EventStream | Self::EventPicture => Accepts::Nothing,
             Self::Session | Self::Tokens | Self::Console => Accepts::Nothing,
@@ -292,7 +301,7 @@ impl Route {
             Self::CameraDetect => Accepts::Payload,
             Self::CameraVerify => form(&[("bio_template", Template)], None),
             Self::CameraVerifyN | Self::Join => form(&[], Some(("templates_n", Template))),
-            Self::Extract | Self::Identify => Accepts::Picture,
+            Self::Extract | Self::Faces | Self::Identify => Accepts::Picture,
             Self::LivenessDetect => Accepts::PictureOrForm,
             Self::Compare => form(&[("bio_feature", Template), ("bio_template", Template)], None),
             Self::Verify => form(&[("sample", Sample), ("bio_template", Template)], None),
@@ -310,7 +319,7 @@ impl Route {
                 Some(&["liveness", "threshold_spoofing", "deadline_ms"])
             }
             Self::CameraDetect => Some(&["liveness", "deadline_ms"]),
-            Self::CameraFrame | Self::CameraLight => Some(&["deadline_ms"]),
+            Self::CameraFrame | Self::CameraFaces | Self::CameraLight => Some(&["deadline_ms"]),
             Self::CameraStream | Self::CameraChallenge => Some(&[]),
             Self::Events => Some(&["after", "before", "from", "until", "type", "person", "limit", "format"]),
             Self::EventStream | Self::EventPicture | Self::Door | Self::DoorOpen | Self::DoorMode | Self::DoorClaim => {

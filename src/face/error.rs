@@ -36,6 +36,18 @@ pub enum Error {
     Engine(engine::Error),
 }
 
+impl Error {
+    /// The word for what is wrong with whom the picture shows; none for errors of another kind.
+    pub fn word(&self) -> Option<&'static str> {
+        match self {
+            Self::NoFace => Some("no_face"),
+            Self::SeveralFaces(_) => Some("several_people"),
+            Self::Unusable(defect) => Some(defect.word()),
+            _ => None,
+        }
+    }
+}
+
 impl From<engine::Error> for Error {
     fn from(error: engine::Error) -> Self {
         Self::Engine(error)

@@ -8,6 +8,7 @@ use super::detect::Detector;
 use super::embed::{Embedder, Embedding};
 use super::error::{Error, on_time};
 use super::found::Face;
+use super::inspect::chosen;
 use super::light::lit;
 use super::mesh::{Landmarks, Mesh};
 use super::pad_model::PadModel;
@@ -251,11 +252,8 @@ impl Extractor {
     pub fn extract(&mut self, bytes: &[u8], stop: &Stop<'_>) -> Result<Template, Error> {
         let frame = self.decode(bytes, stop)?;
         on_time(stop)?;
-        match choose(&self.detector.find(&frame)?, &frame, self.second_person.submitted) {
-            Choice::None => Err(Error::NoFace),
-            Choice::Several(n) => Err(Error::SeveralFaces(n)),
-            Choice::One(face) => self.template(&frame, face, stop),
-        }
+        let face = chosen(&self.detector.find(&frame)?, &frame, self.second_person.submitted)?;
+        self.template(&frame, face, stop)
     }
 
     /// Waits for memory for something other than a picture file, but for no more than there is.
@@ -330,16 +328,7 @@ impl Extractor {
     }
 
     fn template(&mut self, frame: &Frame, face: Face, stop: &Stop<'_>) -> Result<Template, Error> {
-        on_time(stop)?;
-        let face = self.confirmed(frame, &face)?;
-        on_time(stop)?;
-        let crop = align(frame, &face.points, &self.team);
-        let quality = Quality::measure(&face, &crop);
-        if let Some(defect) = quality.defect() {
-            return Err(Error::Unusable(defect));
-        }
-        on_time(stop)?;
-        self.embed(&crop, &quality)
+        self.examine(frame, &face, stop)?.template.map_err(Error::Unusable)
     }
 
     /// The face as the second detection finds it, or why there is none.
@@ -363,16 +352,6 @@ impl Extractor {
     pub(super) fn embedding_of(&mut self, frame: &Frame, face: &Face) -> Result<Embedding, engine::Error> {
         let crop = align(frame, &face.points, &self.team);
         self.embedding(&crop, &Quality::measure(face, &crop))
-    }
-
-    /// The template of an aligned face, unless the embedder finds too little of a face in it.
-    pub(super) fn embed(&mut self, crop: &[u8], quality: &Quality) -> Result<Template, Error> {
-        let embedding = self.embedding(crop, quality)?;
-        if let Some(defect) = quality.defect_of_embedding(embedding.norm) {
-            return Err(Error::Unusable(defect));
-        }
-        let previous = self.previous_vector(crop, quality)?;
-        Ok(self.template_of(&embedding.vector, previous.as_deref(), quality.score(embedding.norm))?)
     }
 
     /// The embedding of an aligned face by the model of before, if that runs as well.

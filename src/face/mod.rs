@@ -18,6 +18,7 @@ mod extractor;
 mod found;
 mod geometry;
 mod glasses;
+mod inspect;
 mod join;
 mod light;
 mod liveness;
@@ -41,6 +42,7 @@ pub use error::Error;
 pub use extractor::{Extractor, FacePipeline, Stages};
 pub use found::Face;
 pub use geometry::{Point, Rect, SUB};
+pub use inspect::Inspection;
 pub use join::Unjoined;
 pub use liveness::{
     Capture, CaptureSession, ChallengeView, Direction, Effort, Ending, Gesture, LightRecording, LightSession,

@@ -117,6 +117,23 @@ const REACH: usize = 3;
 const DIRECTIONS: [usize; 4] = [1, SIDE, SIDE + 1, SIDE - 1];
 
 impl QualityDefect {
+    /// Its word in replies, which stays the same.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Small { .. } => "too_small",
+            Self::Blurred => "too_blurred",
+            Self::Dark => "too_dark",
+            Self::Bright => "overexposed",
+            Self::Flat => "no_contrast",
+            Self::Turned => "turned_away",
+            Self::Sunglasses => "sunglasses",
+            Self::Moving => "moving",
+            Self::Filling => "fills_picture",
+            Self::Unclear => "unclear",
+            Self::Lying(_) => "not_upright",
+        }
+    }
+
     /// The defect of a face that the second detection does not confirm, as far as can be told.
     pub(super) fn of_unconfirmed(frame: &Frame, face: &Face) -> Self {
         Quality::measure(face, &align(frame, &face.points, &Team::default())).defect_of_unconfirmed()

@@ -33,19 +33,29 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 const BOUNDARY: &str = "faceplate-frame";
 
-/// A frame's number, and the frame as JPEG or why there is none.
-type Picture = (u64, Result<SecretBytes, String>);
+/// A frame's number, and what was made of the frame or what is wrong with it.
+type Looked<T> = (u64, Result<T, String>);
 
 impl Service {
     pub(in crate::api) fn camera_frame(&self, call: &Call) -> Result<Reply, Error> {
+        let (_, jpeg) = self.newest_frame(call, self.picture(0))?;
+        Ok(Reply::ok("image/jpeg", jpeg))
+    }
+
+    /// What a worker's `job` makes of the newest frame, with its number; the job finds none if there is no fresh one, or tells what is wrong
+    /// with it. The camera is switched on for it, if it may be shown.
+    pub(in crate::api) fn newest_frame<T: Send + 'static>(
+        &self,
+        call: &Call,
+        job: impl FnOnce(&mut Extractor, &Stop<'_>) -> Option<Looked<T>> + Send + 'static,
+    ) -> Result<(u64, T), Error> {
         self.may_show(call)?;
         let family = call.route.family();
         let _lease = self.first_frame(call)?;
-        let job = self.picture(0);
         let limit = call.wait_limit(Instant::now() + self.limits.request_time());
         let taken = self.capturer.wait_for(&call.request.owner, job, &limit);
         match taken.map_err(|error| Error::from_capture(error, family))? {
-            Some((_, Ok(jpeg))) => Ok(Reply::ok("image/jpeg", jpeg)),
+            Some((number, Ok(made))) => Ok((number, made)),
             Some((_, Err(why))) => Err(Error::new(family, Kind::Camera(CameraKind::Absent), why)),
             None => {
                 Err(Error::new(family, Kind::Overloaded, "no worker was free while the frame was fresh; try again"))
@@ -84,7 +94,10 @@ impl Service {
     }
 
     /// A worker's job: the newest frame after number `after` as JPEG, if there is a fresh one.
-    fn picture(&self, after: u64) -> impl FnOnce(&mut Extractor, &Stop<'_>) -> Option<Picture> + Send + use<> {
+    fn picture(
+        &self,
+        after: u64,
+    ) -> impl FnOnce(&mut Extractor, &Stop<'_>) -> Option<Looked<SecretBytes>> + Send + use<> {
         let newest = self.capturer.frame_after(after);
         move |extractor: &mut Extractor, unwanted: &Stop<'_>| {
             let TakenFrame { number, frame, room: _room, .. } = newest(extractor, unwanted)?;

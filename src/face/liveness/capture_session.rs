@@ -16,16 +16,15 @@ use super::shot_of;
 use super::tracker::{Effort, SubjectEvidence, SubjectTracker};
 use super::turn::Direction;
 use super::verdict::{same_person, subject, verdict};
-use crate::face::align::align;
 use crate::face::error::Error;
 use crate::face::extractor::Extractor;
 use crate::face::found::Face;
 use crate::face::geometry::Rect;
+use crate::face::inspect::{MeasuredFace, chosen};
 use crate::face::quality::{Quality, QualityDefect};
 use crate::face::score::Score;
-use crate::face::select::{Choice, choose};
 use crate::face::template::Template;
-use crate::media::{Frame, Rotation};
+use crate::media::Frame;
 use crate::ops::SecretBytes;
 
 /// The state of a capture session: what is asked for, and what was seen so far.
@@ -309,30 +308,17 @@ impl CaptureSession {
         faces: &[Face],
         frame: &Frame,
     ) -> Result<(Face, SecretBytes, Quality), Error> {
-        let face = match choose(faces, frame, extractor.second_person.camera) {
-            Choice::None => return Err(Error::NoFace),
-            Choice::Several(people) => return Err(Error::SeveralFaces(people)),
-            Choice::One(face) => face,
-        };
+        let face = chosen(faces, frame, extractor.second_person.camera)?;
         let start = (self.clock)();
         let confirmed = extractor.detector.confirm(frame, &face);
         self.effort.detect += (self.clock)() - start;
-        let Some(face) = confirmed? else {
-            // Too much light may be what hides the face.
-            let quality = Quality::measure(&face, &align(frame, &face.points, &extractor.team));
-            self.seen = Some(quality);
-            return Err(Error::Unusable(quality.defect_of_unconfirmed()));
-        };
-        let turn = face.turn_to_upright();
-        if turn != Rotation::None {
-            return Err(Error::Unusable(QualityDefect::Lying(turn)));
-        }
         let start = (self.clock)();
-        let crop = align(frame, &face.points, &extractor.team);
-        let quality = Quality::measure(&face, &crop);
-        self.seen = Some(quality);
+        let measured = MeasuredFace::new(frame, &face, confirmed?, &extractor.team);
         self.effort.align += (self.clock)() - start;
-        match quality.capture_defect() {
+        let defect = measured.capture_defect();
+        let MeasuredFace { face, crop, quality, .. } = measured;
+        self.seen = Some(quality);
+        match defect {
             Some(defect) => Err(Error::Unusable(defect)),
             None if self.steady.is_elsewhere(&face) => {
                 // This frame may begin the next run.

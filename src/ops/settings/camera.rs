@@ -33,7 +33,7 @@ pub struct Camera {
     pub warm: bool,
     /// Milliseconds that the camera stays on after its last use: starting one takes most of a second.
     pub linger_ms: u64,
-    /// Whether `/v1/camera/frame` and `/v1/camera/stream` show what the camera sees.
+    /// Whether `/v1/camera/frame`, `/v1/camera/stream` and `/v1/camera/faces` show what the camera sees.
     pub preview: bool,
     /// The least that every request of the camera's pattern methods asks of liveness: `false`, `true` (the looks of the face), or
     /// `challenge` (turn the head as well) or `challenge+light` (and reflect the screen's light).
