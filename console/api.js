@@ -32,8 +32,8 @@ async function failed(reply) {
   return new ApiError(reply.status, String(told.code || reply.status), String(told.message || reply.statusText || reply.status));
 }
 
-/** The reply to a request, whatever its body is. */
-export async function fetched(method, path, { body, type, headers = {} } = {}) {
+/** The reply to a request, whatever its body is. Where it needs a session, one is asked for, unless `asks` is false. */
+export async function fetched(method, path, { body, type, headers = {}, asks = true } = {}) {
   let reply;
   try {
     reply = await fetch(path, {
@@ -49,7 +49,7 @@ export async function fetched(method, path, { body, type, headers = {} } = {}) {
     return reply;
   }
   const error = await failed(reply);
-  tell(error.status === 401 ? "signin" : "online");
+  tell(error.status === 401 && asks ? "signin" : "online");
   throw error;
 }
 

@@ -9,7 +9,7 @@ const main = document.getElementById("main");
 const notice = document.getElementById("notice");
 
 let session = { guarded: true, session: false, scopes: [], has: null };
-let leave = [];
+const leave = [];
 let turn = 0;
 
 /** What a view gets of the console. */
@@ -19,8 +19,6 @@ const context = {
   },
   may: (scope) => session.scopes.includes(scope),
   has: (part) => Boolean(session.has && session.has[part]),
-  /** Calls `work` when the view is left. */
-  leaving: (work) => leave.push(work),
   /** Tells something until the next view, or until it is replaced. */
   tell(kind, text) {
     empty(notice, text && h("div", { class: `note ${kind}` }, icon({ good: "yes", bad: "no" }[kind] || "warn"), h("span", { class: "grow" }, text)));
@@ -83,7 +81,9 @@ async function show() {
     if (mine !== turn) return;
     const root = h("div", {});
     empty(main, root);
-    await module.view(root, context, rest.map(decodeURIComponent));
+    // Calls `work` when the view is left, at once if it was left while something was awaited.
+    const leaving = (work) => (mine === turn ? leave.push(work) : work());
+    await module.view(root, Object.create(context, { leaving: { value: leaving } }), rest.map(decodeURIComponent));
     if (mine === turn && document.activeElement === document.body) main.focus({ preventScroll: true });
   } catch (error) {
     if (mine !== turn) return;
@@ -95,7 +95,7 @@ async function show() {
 /** Exchanges a token for a session; false if it is not known. */
 async function exchange(token) {
   try {
-    session = await call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` } });
+    session = await call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` }, asks: false });
     return true;
   } catch (error) {
     context.tell("bad", error.status === 401 ? t("wrong_token") : error.message || t("offline"));
@@ -133,26 +133,25 @@ async function begin() {
   show();
 }
 
-onState(async (state) => {
-  if (state === "offline") return context.tell("bad", t("offline"));
-  if (state === "online") return context.tell("", null);
-  // The session has ended, or the token was revoked.
-  const had = session.scopes.length > 0;
-  await refresh().catch(() => {});
-  if (session.guarded && session.scopes.length === 0) {
-    show();
-    if (had) context.tell("warn", t("signed_out"));
-  }
+/** Looks whose session it is, and shows what follows if that has changed: it may have ended, with its token or with the service. */
+async function look() {
+  const before = session;
+  await refresh();
+  context.tell("", null);
+  if (before.scopes.join() === session.scopes.join() && before.guarded === session.guarded) return;
+  show();
+  if (before.scopes.length && !session.scopes.length) context.tell("warn", t("signed_out"));
+}
+
+onState((state) => {
+  if (state === "offline") context.tell("bad", t("offline"));
+  else if (state === "online") context.tell("", null);
+  else look().catch(() => {});
 });
 
 // While nothing answers, it is asked until something does.
 setInterval(() => {
-  if (notice.textContent === t("offline") && !document.hidden) get("/v1/session").then((now) => {
-    const other = now.scopes.join() !== session.scopes.join() || now.guarded !== session.guarded;
-    session = now;
-    context.tell("", null);
-    if (other) show();
-  }).catch(() => {});
+  if (notice.textContent === t("offline") && !document.hidden) look().catch(() => {});
 }, 2000);
 
 onWrong(context.wrong);

@@ -1,6 +1,6 @@
 // The camera's picture with what is found in it, and the challenge as it runs.
 
-import { every, follow, get } from "/console/api.js";
+import { every, get } from "/console/api.js";
 import { empty, h, icon, s } from "/console/dom.js";
 import { t, t_or, tongue } from "/console/words.js";
 
@@ -35,11 +35,10 @@ export function arrow(prompt) {
 /** The words of a prompt. */
 export const prompted = (told) => (told.language === tongue() && told.text ? told.text : t_or(`prompt_${told.prompt}`, told.text));
 
-/**
- * The picture of the camera as an element, with `stop`. `context.tell` is not used: what is wrong is told in its place.
- * `onfaces` gets what is found in each frame that is looked at, `onchallenge` each step of a challenge.
- */
-export function watch({ mirror = false, faces = true, onfaces, onchallenge } = {}) {
+// What is wrong is told in the picture's place. `onfaces` gets what is found in each frame that is looked at.
+
+/** The picture of the camera as an element, with `stop`. */
+export function watch({ mirror = false, onfaces } = {}) {
   const image = h("img", { alt: t("picture"), hidden: true });
   const message = h("p", {}, t("loading"));
   const prompt = h("div", { class: "prompt", role: "status", hidden: true });
@@ -69,30 +68,27 @@ export function watch({ mirror = false, faces = true, onfaces, onchallenge } = {
   };
   open();
   const renew = setInterval(open, RENEWED_MS);
-  if (faces) {
-    const look = every(250, async () => {
-      try {
-        const found = await get("/v1/camera/faces?deadline_ms=2000");
-        const lines = outlined(found);
-        element.querySelector("svg.over")?.remove();
-        element.insertBefore(lines, prompt);
-        onfaces?.(found);
-      } catch (error) {
-        element.querySelector("svg.over")?.remove();
-        onfaces?.({ faces: [], usable: false, reason: null, advice: error.message, quality: null });
-        await new Promise((done) => setTimeout(done, 1000));
-      }
-    });
-    stops.push(look.stop);
-  }
-  const challenge = follow("/v1/camera/challenge", "challenge", (event) => {
-    const told = JSON.parse(event.data);
+  const look = every(250, async () => {
+    try {
+      const found = await get("/v1/camera/faces?deadline_ms=2000");
+      const lines = outlined(found);
+      element.querySelector("svg.over")?.remove();
+      element.insertBefore(lines, prompt);
+      onfaces?.(found);
+    } catch (error) {
+      element.querySelector("svg.over")?.remove();
+      onfaces?.({ faces: [], usable: false, reason: null, advice: error.message, quality: null });
+      await new Promise((done) => setTimeout(done, 1000));
+    }
+  });
+  stops.push(look.stop);
+  const challenge = every(400, async () => {
+    const told = await get("/v1/camera/challenge", { headers: { "Accept-Language": tongue() } });
     prompt.hidden = !told.running;
     if (told.running) {
       empty(prompt, mirror && arrow(told.prompt), h("span", {}, prompted(told)),
         told.steps && h("small", {}, t("step_of", { n: told.step, m: told.steps })));
     }
-    onchallenge?.(told);
   });
   stops.push(challenge.stop);
   return {

@@ -32,7 +32,11 @@ pub(super) fn console(to: &Path) {
             (stem, "html") => format!("/{stem}"),
             _ => format!("/console/{name}"),
         };
-        files.insert(url, (content_type, fs::read(&path).expect("a file of the console")));
+        let mut bytes = fs::read(&path).expect("a file of the console");
+        if ["css", "js"].contains(&extension) {
+            bytes = spare(&String::from_utf8(bytes).expect("the console is text")).into_bytes();
+        }
+        files.insert(url, (content_type, bytes));
     }
     for (url, page) in documents() {
         files.insert(url, ("text/html; charset=utf-8", page.into_bytes()));
@@ -52,6 +56,15 @@ pub(super) fn console(to: &Path) {
     }
     list.push_str("];\n");
     fs::write(to.join("console.rs"), list).expect("the folder for build results");
+}
+
+/// A script or style without what only its authors need: indentation, empty lines, and comments that have a line of their own.
+fn spare(text: &str) -> String {
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !["//", "/*"].iter().any(|start| line.starts_with(start)));
+    lines.fold(String::new(), |text, line| text + line + "\n")
 }
 
 fn entries(folder: &str) -> Vec<String> {
@@ -103,7 +116,7 @@ fn page(title: &str, body: &str) -> String {
 /// Title and HTML of a document in `docs/folder`. Links to what is no page here become plain text; headings get the anchors that links use.
 fn rendered(text: &str, folder: &str) -> (String, String) {
     let mut events: Vec<Event<'_>> = Parser::new_ext(text, Options::ENABLE_TABLES).collect();
-    let (mut title, mut inside, mut is_link) = (String::new(), None, vec![]);
+    let (mut title, mut inside, mut is_link, mut is_image) = (String::new(), None, vec![], false);
     for at in 0..events.len() {
         if let Event::Start(Tag::Heading { .. }) = events[at] {
             inside = Some((at, String::new()));
@@ -120,6 +133,12 @@ fn rendered(text: &str, folder: &str) -> (String, String) {
                 title = heading;
             }
         }
+        // Pictures stay outside of the binary.
+        is_image |= matches!(events[at], Event::Start(Tag::Image { .. }));
+        if is_image {
+            is_image = !matches!(events[at], Event::End(TagEnd::Image));
+            events[at] = Event::Text(CowStr::Borrowed(""));
+        }
         match &mut events[at] {
             Event::Start(Tag::Table(columns)) => {
                 columns.iter_mut().for_each(|column| *column = pulldown_cmark::Alignment::None)
@@ -133,7 +152,6 @@ fn rendered(text: &str, folder: &str) -> (String, String) {
                 }
             }
             Event::End(TagEnd::Link) if is_link.pop() == Some(false) => events[at] = Event::Text(CowStr::Borrowed("")),
-            // Wide tables scroll by themselves.
             Event::Html(_) | Event::InlineHtml(_) => events[at] = Event::Text(CowStr::Borrowed("")),
             _ => {}
         }

@@ -70,13 +70,13 @@ function pictures(context) {
     body.append("sample_2", second.state.file, "2");
     const path = "/v1/face/pattern/extract_and_compare";
     const told = await call("POST", path, { body });
-    return [scored(told.score, told.decision), h("h3", {}, t("curl")), shell(path, "-F sample_1=@1.jpg -F sample_2=@2.jpg")];
+    return [scored(told.score, told.decision), h("h2", {}, t("curl")), shell(path, "-F sample_1=@1.jpg -F sample_2=@2.jpg")];
   });
   const judge = asked(async () => {
     if (!first.state.file) throw new Error("");
     const path = "/v1/face/liveness/detect";
     const told = await call("POST", path, { body: first.state.file, type: first.state.file.type });
-    return [judged(told), h("h3", {}, t("curl")), shell(path, "-H 'Content-Type: image/jpeg' --data-binary @1.jpg")];
+    return [judged(told), h("h2", {}, t("curl")), shell(path, "-H 'Content-Type: image/jpeg' --data-binary @1.jpg")];
   });
   return [h("div", { class: "grid half" }, card(null, first.element), card(null, second.element)),
     h("div", { class: "grid half" },
@@ -92,7 +92,7 @@ function clip(context) {
     const body = new FormData();
     body.append("video", file, file.name || "clip");
     return [judged(await call("POST", "/v1/face/liveness/detect", { body })),
-      h("h3", {}, t("curl")), code(`curl -F video=@clip.mp4${token(context)} \\\n  ${location.origin}/v1/face/liveness/detect`, t("curl"))];
+      h("h2", {}, t("curl")), code(`curl -F video=@clip.mp4${token(context)} \\\n  ${location.origin}/v1/face/liveness/detect`, t("curl"))];
   });
   return card(null, field(t("choose_clip"), input), button(t("judge"), judge.run, { class: "main" }), judge.result);
 }

@@ -240,12 +240,14 @@ r_several_people|Only one person, please|Bitte nur eine Person
 r_too_small|Come closer|Näher kommen
 r_too_dark|Too dark: more light|Zu dunkel: mehr Licht
 r_overexposed|Too bright: less light|Zu hell: weniger Licht
-r_low_contrast|Too little contrast|Zu wenig Kontrast
-r_blurred|Blurred: hold still|Unscharf: stillhalten
+r_no_contrast|Too little contrast|Zu wenig Kontrast
+r_too_blurred|Blurred: hold still|Unscharf: stillhalten
 r_turned_away|Look into the camera|In die Kamera blicken
-r_not_sure|No face for sure|Kein sicheres Gesicht
+r_unclear|No face for sure|Kein sicheres Gesicht
 r_sunglasses|Take off the sunglasses|Sonnenbrille abnehmen
-r_cut_off|Move to the middle|Zur Mitte gehen
+r_moving|Hold still|Stillhalten
+r_fills_picture|Step back a little|Etwas zurücktreten
+r_not_upright|Hold the picture upright|Das Bild gerade halten
 prompt_look_at_camera|Look at the camera|In die Kamera blicken
 prompt_turn_left|Turn your head to the left|Kopf nach links drehen
 prompt_turn_right|Turn your head to the right|Kopf nach rechts drehen

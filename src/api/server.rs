@@ -34,8 +34,9 @@ pub struct Server {
 /// Slots for probes: requests that cost nothing, such as those of monitors and the service's own. Further ones wait.
 const PROBES: usize = 4;
 
-/// Slots for requests that wait for the camera: few people fit before it, and there are two streams of pictures and two of events.
-const CAMERA: usize = 6;
+/// Slots for requests that wait for the camera: few people fit before it, and there are two streams of pictures and some of challenges
+/// and events. A page of the console has two of them at once.
+const CAMERA: usize = 8;
 
 /// Descriptors of a connection to tiny_http: one here, two there.
 const DESCRIPTORS_EACH: usize = 3;

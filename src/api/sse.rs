@@ -9,9 +9,10 @@ use super::reply::Reply;
 use crate::gate::InFlightRequest;
 
 /// Most streams of one kind at once: each holds a thread that serves requests.
-pub(super) const STREAMS: usize = 2;
-/// A comment is sent this often, so that whatever is in between does not take the connection for dead.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+pub(super) const STREAMS: usize = 4;
+/// A comment is sent this often, so that whatever is in between does not take the connection for dead, and so that a reader who has left is
+/// noticed: whoever only sends no more might still read, and the answer to a write tells. A page that is left and opened again needs another stream.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// A stream ends after this time, so that a forgotten window does not hold its slot for ever. Browsers open it again by themselves.
 const LONGEST: Duration = Duration::from_secs(600);
 

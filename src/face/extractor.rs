@@ -8,7 +8,6 @@ use super::detect::Detector;
 use super::embed::{Embedder, Embedding};
 use super::error::{Error, on_time};
 use super::found::Face;
-use super::inspect::chosen;
 use super::light::lit;
 use super::mesh::{Landmarks, Mesh};
 use super::pad_model::PadModel;
@@ -252,7 +251,7 @@ impl Extractor {
     pub fn extract(&mut self, bytes: &[u8], stop: &Stop<'_>) -> Result<Template, Error> {
         let frame = self.decode(bytes, stop)?;
         on_time(stop)?;
-        let face = chosen(&self.detector.find(&frame)?, &frame, self.second_person.submitted)?;
+        let face = choose(&self.detector.find(&frame)?, &frame, self.second_person.submitted).one()?;
         self.template(&frame, face, stop)
     }
 

@@ -76,6 +76,17 @@ impl MeasuredFace {
     }
 }
 
+impl Choice {
+    /// The one person's face, or why there is none.
+    pub(super) fn one(self) -> Result<Face, Error> {
+        match self {
+            Self::None => Err(Error::NoFace),
+            Self::Several(people) => Err(Error::SeveralFaces(people)),
+            Self::One(face) => Ok(face),
+        }
+    }
+}
+
 impl Inspection {
     fn new(frame: &Frame, faces: Vec<Face>, obstacle: Option<Error>) -> Self {
         Self { width: frame.width(), height: frame.height(), faces, chosen: None, obstacle }
@@ -98,7 +109,7 @@ impl Extractor {
         let frame = self.decode(bytes, stop)?;
         on_time(stop)?;
         let faces = self.detector.find(&frame)?;
-        match chosen(&faces, &frame, self.second_person.submitted) {
+        match choose(&faces, &frame, self.second_person.submitted).one() {
             Err(obstacle) => Ok(Inspection::new(&frame, faces, Some(obstacle))),
             Ok(face) => {
                 let examined = self.examine(&frame, &face, stop)?;
@@ -113,7 +124,7 @@ impl Extractor {
     /// searched for, and nothing is embedded: for frames that are looked at all the time.
     pub fn inspect_live(&mut self, frame: &Frame) -> Result<Inspection, Error> {
         let faces = self.detector.find_upright(frame)?;
-        match chosen(&faces, frame, self.second_person.camera) {
+        match choose(&faces, frame, self.second_person.camera).one() {
             Err(obstacle) => Ok(Inspection::new(frame, faces, Some(obstacle))),
             Ok(face) => {
                 let confirmed = self.detector.confirm(frame, &face)?;
@@ -159,15 +170,6 @@ impl Extractor {
     /// The template of an aligned face, unless the embedder finds too little of a face in it.
     pub(super) fn embed(&mut self, crop: &[u8], quality: &Quality) -> Result<Template, Error> {
         self.embed_scored(crop, quality)?.1.map_err(Error::Unusable)
-    }
-}
-
-/// The one person's face, or why there is none.
-pub(super) fn chosen(faces: &[Face], frame: &Frame, percent: u32) -> Result<Face, Error> {
-    match choose(faces, frame, percent) {
-        Choice::None => Err(Error::NoFace),
-        Choice::Several(people) => Err(Error::SeveralFaces(people)),
-        Choice::One(face) => Ok(face),
     }
 }
 

@@ -42,8 +42,8 @@ impl Service {
         Ok(Reply::ok("image/jpeg", jpeg))
     }
 
-    /// What a worker's `job` makes of the newest frame, with its number; the job finds none if there is no fresh one, or tells what is wrong
-    /// with it. The camera is switched on for it, if it may be shown.
+    /// What a worker's `job` makes of the newest frame, with its number; the job finds none if there is no fresh one, or tells what is
+    /// wrong with it. The camera is switched on for it, if it may be shown.
     pub(in crate::api) fn newest_frame<T: Send + 'static>(
         &self,
         call: &Call,

@@ -20,9 +20,10 @@ use crate::face::error::Error;
 use crate::face::extractor::Extractor;
 use crate::face::found::Face;
 use crate::face::geometry::Rect;
-use crate::face::inspect::{MeasuredFace, chosen};
+use crate::face::inspect::MeasuredFace;
 use crate::face::quality::{Quality, QualityDefect};
 use crate::face::score::Score;
+use crate::face::select::choose;
 use crate::face::template::Template;
 use crate::media::Frame;
 use crate::ops::SecretBytes;
@@ -308,7 +309,7 @@ impl CaptureSession {
         faces: &[Face],
         frame: &Frame,
     ) -> Result<(Face, SecretBytes, Quality), Error> {
-        let face = chosen(faces, frame, extractor.second_person.camera)?;
+        let face = choose(faces, frame, extractor.second_person.camera).one()?;
         let start = (self.clock)();
         let confirmed = extractor.detector.confirm(frame, &face);
         self.effort.detect += (self.clock)() - start;
