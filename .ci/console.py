@@ -243,7 +243,7 @@ def views(browser):
                 window.page.get_by_role("button", name="Same person?" if language == "en" else "Dieselbe Person?").click()
                 window.page.wait_for_selector(".score")
             if name:
-                window.shoot(f"{view.replace('/', '-').replace('-+', '-new').replace('eileen', 'one')}-{name}", full=view not in ("system", "start"))
+                window.shoot(f"{view.replace('/', '-').replace('-+', '-new').replace('eileen', 'one')}-{name}", full=name == "wide" and view not in ("system", "start"))
             wide = window.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             check(f"{view} fits ({language}, {scheme}, {size[0]})", wide <= 0)
             small = window.page.evaluate("""[...document.querySelectorAll('button, a.button, nav a, select, input:not([type=checkbox])')].filter((e) => e.offsetParent)
