@@ -129,6 +129,20 @@ except generated.exceptions.NotFoundException as error:
 stream = events.stream_events_without_preload_content(last_event_id="none")
 assert b"faceplate.device.started" in stream.read(2000)
 stream.close()
+# Nor has anybody a session, and tokens are not kept.
+whose = service.get_session()
+assert (whose.guarded, whose.session, generated.Scope.SCOPE_ADMIN in whose.scopes, whose.has.people) == (False, False, True, True)
+begun = service.begin_session_with_http_info()
+assert begun.data.guarded is False and "Set-Cookie" not in begun.headers
+assert service.end_session().ended is False
+assert service.list_tokens().tokens == []
+draft = generated.TokenDraft(name="desk", scopes=[generated.Scope.SCOPE_CAMERA])
+for change, code in ((lambda: service.create_token(draft), "BPE_008001"), (lambda: service.revoke_token("0" * 16), "BPE_008003")):
+    try:
+        change()
+        raise AssertionError("tokens were changed that are not kept")
+    except generated.exceptions.NotFoundException as error:
+        assert error.data.code == generated.ErrorCode[code], error
 assert people.get_deletion(ann.id).deleted is False
 assert people.delete_person(ann.id).deleted == ann.id
 try:

@@ -1,7 +1,7 @@
 // Every method once, as a client does that was generated from the API description. It is compiled beside that client: URL PICTURES.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { CameraApi, Configuration, Decision, DoorApi, ErrorCode, EventsApi, LivenessApi, PatternApi, PeopleApi, Resolution, ResponseError, ServiceApi } from "./index";
+import { CameraApi, Configuration, Decision, DoorApi, ErrorCode, EventsApi, LivenessApi, PatternApi, PeopleApi, Resolution, ResponseError, Scope, ServiceApi } from "./index";
 
 const [url, pictures] = process.argv.slice(2);
 const read = (name: string, type: string) => new File([new Uint8Array(readFileSync(`${pictures}/${name}`))], name, { type });
@@ -116,6 +116,17 @@ async function main() {
         const denied = await command().catch((error) => error);
         assert.equal((await denied.response.json()).code, ErrorCode.BPE_007002);
     }
+    // Nor has anybody a session, and tokens are not kept.
+    const whose = await service.getSession();
+    assert.deepEqual([whose.guarded, whose.session, whose.scopes.includes(Scope.SCOPE_ADMIN), whose.has?.people], [false, false, true, true]);
+    const begun = await service.beginSessionRaw();
+    assert.deepEqual([(await begun.value()).guarded, begun.raw.headers.get("Set-Cookie")], [false, null]);
+    assert.equal((await service.endSession()).ended, false);
+    assert.deepEqual((await service.listTokens()).tokens, []);
+    const unkept = await service.createToken({ tokenDraft: { name: "desk", scopes: [Scope.SCOPE_CAMERA] } }).catch((error) => error);
+    assert.equal((await unkept.response.json()).code, ErrorCode.BPE_008001);
+    const unknown = await service.revokeToken({ id: "0".repeat(16) }).catch((error) => error);
+    assert.equal((await unknown.response.json()).code, ErrorCode.BPE_008003);
     assert.equal((await events.listEvents({ limit: 1 })).events[0].type, "faceplate.device.started");
     const page = await events.listEvents({ before: 2, type: "device" });
     assert.deepEqual([page.events.length, page.first, page.older], [1, 1, false]);

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use crate::support::{Folder, Form, Reply, Service, binary, command, picture, request};
 
 /// A new token, and the lines of the settings for it.
-fn token(name: &str, scopes: &[&str]) -> (String, String) {
+pub(crate) fn token(name: &str, scopes: &[&str]) -> (String, String) {
     let (code, text, stderr) = command(&[&["token", "new", name], scopes].concat());
     assert!(code == Some(0) && !text.contains("Bearer"), "{text}");
     let secret = stderr.split("Bearer ").nth(1).unwrap().lines().next().unwrap().to_owned();
@@ -25,12 +25,12 @@ fn get_with(service: &Service, path: &str, token: &str) -> Reply {
     service.send("GET", path, &[("Authorization", token)], b"")
 }
 
-fn reload(service: &Service) {
+pub(crate) fn reload(service: &Service) {
     assert!(Command::new("kill").args(["-HUP", &service.pid().to_string()]).status().unwrap().success());
 }
 
 /// Waits until `is_so` returns true.
-fn until(is_so: impl Fn() -> bool) {
+pub(crate) fn until(is_so: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !is_so() {
         assert!(Instant::now() < end, "it was not so within 30 seconds");

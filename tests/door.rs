@@ -154,6 +154,11 @@ fn whoever_has_no_time_now_is_denied_with_the_reason() {
     door.enroll("ann", &["staff"]);
     let denied = door.wait_for("access.denied");
     assert_eq!((&denied["data"]["reason"], &denied["data"]["person"]), (&json!("schedule"), &json!("ann")));
+    // So is whoever asks for the state, as a page before the door does.
+    crate::access::until(|| {
+        let told = door.get("/v1/door").json();
+        told["state"] == "denied" && told["reason"] == "schedule"
+    });
     assert!(!door.service.log().contains("lock is open"));
 }
 

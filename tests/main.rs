@@ -5,6 +5,7 @@ mod access;
 mod camera;
 mod clips;
 mod commands;
+mod console;
 mod contract;
 mod crowd;
 mod data;

@@ -1681,13 +1681,17 @@ _faceplate() {
             return 0
             ;;
         faceplate__subcmd__token__subcmd__new)
-            opts="-h --write --help pattern compare liveness camera people door claim events metrics admin"
+            opts="-h --write --qr --help pattern compare liveness camera people door claim events metrics kiosk admin"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --write)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --qr)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -156,6 +156,7 @@ complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fis
 complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fish_seen_subcommand_from new list revoke" -f -a "list" -d 'List the tokens in the settings'
 complete -c faceplate -n "__fish_faceplate_using_subcommand token; and not __fish_seen_subcommand_from new list revoke" -f -a "revoke" -d 'Remove a token from a settings file'
 complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from new" -l write -d 'Append the settings lines to this file instead' -r -F
+complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from new" -l qr -d 'Also print a link and its QR code that sign a browser in at the console of this address, such as http://10.0.0.5:8080' -r
 complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
 complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from list" -l settings -d 'The settings file (TOML)' -r -F
 complete -c faceplate -n "__fish_faceplate_using_subcommand token; and __fish_seen_subcommand_from list" -l set -d 'Any setting' -r

@@ -125,15 +125,18 @@ fn every_status_is_described() {
             statuses.insert("415");
         }
         let is_of_door = route.path().starts_with("/v1/door");
-        if route.is_of_people() || is_of_door || [Route::CameraIdentify, Route::EventPicture].contains(&route) {
+        let changes_tokens = [Route::TokenCreate, Route::TokenRevoke].contains(&route);
+        let may_be_missing = [Route::CameraIdentify, Route::EventPicture].contains(&route) || changes_tokens;
+        if route.is_of_people() || is_of_door || may_be_missing {
             statuses.insert("404");
         }
-        if [Route::PersonCreate, Route::TemplateAdd].contains(&route) {
+        if [Route::PersonCreate, Route::TemplateAdd, Route::TokenCreate].contains(&route) {
             statuses.remove("200");
             statuses.insert("201");
         }
         if [Route::PersonCreate, Route::TemplateAdd, Route::PeopleImport, Route::DoorMode, Route::DoorClaim]
             .contains(&route)
+            || changes_tokens
         {
             statuses.insert("409");
         }

@@ -29,7 +29,8 @@ impl Service {
         };
         Reply::json(&json!({
             "guarded": access.has_tokens(),
-            "session": is_session,
+            // One whose token was taken away is none any more.
+            "session": is_session && !scopes.is_empty(),
             "scopes": scopes,
             "device": device,
             "has": has,
@@ -39,7 +40,7 @@ impl Service {
     /// Exchanges the token of the request for a cookie.
     pub(super) fn begin_session(&self, call: &Call) -> Reply {
         let cookie = self.sessions.begin(&call.request.pass, call.page.is_encrypted, Instant::now());
-        let reply = self.session_of(call, cookie.is_some());
+        let reply = self.session_of(call, cookie.is_some() || call.request.pass.is_of_session());
         cookie.into_iter().fold(reply, |reply, cookie| reply.with("Set-Cookie", cookie))
     }
 

@@ -32,6 +32,10 @@ fn refused(kind: TokenKind, detail: impl Into<String>) -> Error {
     Error::new(Family::Pattern, Kind::Token(kind), detail)
 }
 
+fn not_kept() -> Error {
+    refused(TokenKind::Off, "access.store names no file")
+}
+
 fn id(token: &Token) -> &str {
     token.sha256.get(..ID_DIGITS).unwrap_or_default()
 }
@@ -65,6 +69,9 @@ impl Service {
             return Err(invalid());
         }
         let access = self.access();
+        if access.store.is_none() {
+            return Err(not_kept());
+        }
         if !access.has_tokens() && !self.takes_first_token(&access) {
             return Err(refused(
                 TokenKind::First,
@@ -112,7 +119,7 @@ impl Service {
 
     /// Writes the tokens, and has the gate ask for them from now on.
     fn store_tokens(&self, mut access: MutexGuard<'_, settings::Access>, stored: Vec<Token>) -> Result<(), Error> {
-        let path = access.store.as_ref().ok_or_else(|| refused(TokenKind::Off, "access.store names no file"))?;
+        let path = access.store.as_ref().ok_or_else(not_kept)?;
         write_tokens(path, &stored).map_err(|e| {
             log::error!("{}: {e}", path.display());
             refused(TokenKind::Unwritable, "the log has the cause")

@@ -98,7 +98,7 @@ impl Access {
         let session = || sessions.find(head.session.as_deref()?, now);
         if wanted.is_empty() {
             // Any page may ask for what is public; it is then nobody's.
-            let found = session().filter(|_| self.may_use_session(head));
+            let found = session().filter(|_| Self::may_use_session(head));
             return Ok(Pass { scope: None, token: found.map(|(_, token)| token), session: found.map(|(id, _)| id) });
         }
         if head.authorization.is_some() {
@@ -107,7 +107,7 @@ impl Access {
         let Some((id, token)) = session() else { return Err(RejectReason::NoToken) };
         let held = self.tokens.iter().find(|(_, stored, _)| *stored == token);
         let Some((_, _, scopes)) = held else { return Err(RejectReason::NoToken) };
-        if !self.may_use_session(head) {
+        if !Self::may_use_session(head) {
             return Err(RejectReason::OtherSite);
         }
         match wanted.iter().find(|scope| scopes.contains(scope)) {
@@ -191,32 +191,30 @@ impl Access {
     /// Whether the request was not sent on behalf of a page of another site. Where no token is needed, such a page could have pictures
     /// compared or the camera switched on, though it could not read the reply. Only headers that browsers send are checked.
     pub fn is_own_page(&self, head: &Head) -> bool {
-        !self.is_open() || self.is_same_site(head)
+        !self.is_open() || self.origins.allowed(head).is_some() || is_same_origin(head)
     }
 
     /// Whether a request may use the browser's session: it comes from a page of the service itself, and says so if it changes anything. The
-    /// browser sends no cookie for pages of other sites (`SameSite=Strict`), but takes another port of this machine for the same site.
-    fn may_use_session(&self, head: &Head) -> bool {
+    /// browser sends no cookie for pages of other sites (`SameSite=Strict`), but takes another port of this machine for the same site. One
+    /// that may call (`access.origins`) needs a token of its own.
+    fn may_use_session(head: &Head) -> bool {
         let Page { origin, site, .. } = &head.page;
         let is_safe = ["GET", "HEAD"].contains(&&*head.method);
-        self.is_same_site(head) && (is_safe || origin.is_some() || site.is_some())
+        is_same_origin(head) && (is_safe || origin.is_some() || site.is_some())
     }
+}
 
-    /// Whether the request was sent by a page of this service, by one that may ask, or by no page at all, as far as its browser says.
-    fn is_same_site(&self, head: &Head) -> bool {
-        if self.origins.allowed(head).is_some() {
-            return true;
-        }
-        let is_same = |url: &str| {
-            let authority =
-                url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
-            authority.eq_ignore_ascii_case(&head.authority)
-        };
-        let Page { origin, site, referer, .. } = &head.page;
-        site.as_deref().is_none_or(|site| ["same-origin", "none"].contains(&site))
-            && origin.as_deref().is_none_or(is_same)
-            && referer.as_deref().is_none_or(is_same)
-    }
+/// Whether the request was sent by a page of this service, or by no page at all, as far as its browser says.
+fn is_same_origin(head: &Head) -> bool {
+    let is_same = |url: &str| {
+        let authority =
+            url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+        authority.eq_ignore_ascii_case(&head.authority)
+    };
+    let Page { origin, site, referer, .. } = &head.page;
+    site.as_deref().is_none_or(|site| ["same-origin", "none"].contains(&site))
+        && origin.as_deref().is_none_or(is_same)
+        && referer.as_deref().is_none_or(is_same)
 }
 
 #[cfg(test)]
@@ -412,7 +410,7 @@ mod tests {
     #[test]
     fn a_session_has_what_its_token_has_for_pages_of_the_service_alone() {
         let (token, stored) = new_token("desk", &[Scope::Camera, Scope::People]);
-        let (access, sessions, now) = (guarded(vec![stored]), Sessions::default(), Instant::now());
+        let (access, sessions, now) = (guarded(vec![stored.clone()]), Sessions::default(), Instant::now());
         let bearer = head(&format!("Authorization: Bearer {token}"));
         let pass = access.check(&bearer, &Scope::ALL, &sessions, now).unwrap();
         let cookie = sessions.begin(&pass, false, now).unwrap();
@@ -440,6 +438,14 @@ mod tests {
         let public = |lines: &str| access.check(&head(&format!("{cookie}\r\n{lines}")), &[], &sessions, now).unwrap();
         assert_eq!(access.scopes(&public("A: b")), [Scope::Camera, Scope::People]);
         assert_eq!(public("Sec-Fetch-Site: same-site"), Pass::default());
+        // Not even a page that may call with a token of its own.
+        let origins = vec!["http://h:3000".to_owned()];
+        let named = Access::new(&settings::Access { tokens: vec![stored], origins, ..settings::Access::default() });
+        let other = Head { method: "POST".into(), ..head(&format!("{cookie}\r\nOrigin: http://h:3000")) };
+        assert_eq!(named.check(&other, &people, &sessions, now), Err(RejectReason::OtherSite));
+        // No session begets another, which would have no end.
+        let by_cookie = access.check(&head(&cookie), &people, &sessions, now).unwrap();
+        assert!(by_cookie.is_of_session() && sessions.begin(&by_cookie, false, now).is_none());
         // A token counts before a session; a cookie of no session is no wrong token.
         let wrong = "Authorization: Bearer faceplate_x";
         assert_eq!(ask("GET", wrong, &people), Err(RejectReason::WrongToken));

@@ -56,10 +56,12 @@ pub(super) fn secret(cookies: &[u8]) -> Option<&str> {
 }
 
 impl Sessions {
-    /// Begins a session with what the token of `pass` has; the value of `Set-Cookie` for it, none if no token was needed. Where the
-    /// connection `is_encrypted`, the browser keeps it from those that are not.
+    /// Begins a session with what the token of `pass` has; the value of `Set-Cookie` for it, none if no token was needed, or if it is that
+    /// of a session: one that could beget another would have no end. Where the connection `is_encrypted`, the browser keeps it from those
+    /// that are not.
     pub fn begin(&self, pass: &Pass, is_encrypted: bool, now: Instant) -> Option<String> {
-        pass.token.map(|token| self.begin_for(token, is_encrypted, now))
+        let token = pass.token.filter(|_| !pass.is_of_session());
+        token.map(|token| self.begin_for(token, is_encrypted, now))
     }
 
     fn begin_for(&self, token: Token, is_encrypted: bool, now: Instant) -> String {

@@ -201,9 +201,10 @@ fn the_shipped_file_shows_the_defaults() {
         key: with_all.mqtt.key.clone(),
         ..Mqtt::default()
     };
+    let access = Access { store: with_all.access.store.clone(), ..Access::default() };
     let tls = with_all.tls.clone();
     assert!(inference.models.is_some() && templates.keys.is_some() && tls.clients.is_some());
-    assert_eq!(with_all, Settings { inference, templates, people, events, mqtt, tls, ..Settings::default() });
+    assert_eq!(with_all, Settings { access, inference, templates, people, events, mqtt, tls, ..Settings::default() });
     assert_eq!(toml::from_str::<Settings>(SHIPPED).unwrap(), Settings::default());
     let keys = |text: &str| {
         let keys = text.lines().map(|l| l.trim_start_matches('#')).filter(|l| is_key(l));
