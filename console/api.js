@@ -61,25 +61,27 @@ export const get = (path, options) => call("GET", path, options);
 export const send = (method, path, value, headers) =>
   call(method, path, { body: JSON.stringify(value), type: "application/json", headers });
 
-/** Follows server-sent events until `stop` of the result is called; it comes back after any end. */
-export function follow(path, name, listener) {
+/** Follows server-sent events while the page is seen, until `stop` of the result is called; it comes back after any end, and says so. */
+export function follow(path, name, listener, opened = () => {}) {
   let source = null, timer = 0, stopped = false;
   const open = () => {
+    clearTimeout(timer);
+    source?.close();
+    if (stopped || document.hidden) return;
     source = new EventSource(path);
-    source.onmessage = (event) => listener(event);
+    source.onopen = opened;
     for (const each of [].concat(name)) source.addEventListener(each, listener);
     source.onerror = () => {
-      if (source.readyState !== EventSource.CLOSED || stopped) return;
-      clearTimeout(timer);
-      timer = setTimeout(open, 3000);
+      if (source.readyState === EventSource.CLOSED && !stopped) timer = setTimeout(open, 3000);
     };
   };
   open();
+  document.addEventListener("visibilitychange", open);
   return {
     stop() {
       stopped = true;
-      clearTimeout(timer);
-      source.close();
+      document.removeEventListener("visibilitychange", open);
+      open();
     },
   };
 }

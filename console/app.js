@@ -1,7 +1,7 @@
 // The console: signs in, shows one view at a time by the hash of the address, and tells when the service does not answer.
 
 import { call, get, onState } from "/console/api.js";
-import { act, button, chip, code, empty, field, h, icon, onWrong } from "/console/dom.js";
+import { act, button, chip, code, empty, field, h, icon, makes_token, onWrong } from "/console/dom.js";
 import { speak, t, tongue } from "/console/words.js";
 
 const VIEWS = ["start", "live", "try", "people", "events", "system"];
@@ -11,6 +11,7 @@ const notice = document.getElementById("notice");
 let session = { guarded: true, session: false, scopes: [], has: null };
 const leave = [];
 let turn = 0;
+let held = false;
 
 /** What a view gets of the console. */
 const context = {
@@ -31,7 +32,16 @@ const context = {
     const text = error.status === 0 ? t("offline") : error.status === 403 ? `${t("not_allowed")} ${error.message}` : error.message || t("failed");
     if (error.status !== 401) context.tell("bad", text);
   },
-  refresh,
+  exchange,
+  /** Nothing else is shown until `work` is done. */
+  async hold(work) {
+    held = true;
+    try {
+      await work();
+    } finally {
+      held = false;
+    }
+  },
 };
 
 async function refresh() {
@@ -50,7 +60,7 @@ function frame() {
   const here = location.hash.slice(1).split("/")[0] || "start";
   const signed = !session.guarded || session.scopes.length > 0;
   empty(nav, signed && VIEWS.map((name) =>
-    h("a", { href: `#${name}`, "aria-current": name === here && "page" }, icon(name), h("span", {}, t(name)))));
+    h("a", { href: `#${name}`, "aria-current": name === here && "page" }, icon(name), h("span", t(name)))));
   nav.hidden = !signed;
   empty(document.getElementById("tools"),
     button(t("other_language"), () => {
@@ -58,8 +68,8 @@ function frame() {
       show();
     }, { class: "plain", lang: tongue() === "en" ? "de" : "en" }),
     session.session && button(t("signout"), async () => {
-      await call("DELETE", "/v1/session").catch(() => {});
-      await refresh().catch(() => {});
+      await call("DELETE", "/v1/session");
+      await refresh();
       location.hash = "start";
       show();
     }, { class: "plain" }));
@@ -79,7 +89,7 @@ async function show() {
   try {
     const module = await import(view === "people" && rest.length ? "/console/person.js" : `/console/${view}.js`);
     if (mine !== turn) return;
-    const root = h("div", {});
+    const root = h("div");
     empty(main, root);
     // Calls `work` when the view is left, at once if it was left while something was awaited.
     const leaving = (work) => (mine === turn ? leave.push(work) : work());
@@ -88,7 +98,7 @@ async function show() {
   } catch (error) {
     if (mine !== turn) return;
     context.wrong(error);
-    empty(main, h("h1", {}, t(view)), button(t("back"), () => context.go("start")));
+    empty(main, h("h1", t(view)), button(t("back"), () => context.go("start")));
   }
 }
 
@@ -106,38 +116,48 @@ async function exchange(token) {
 function signin() {
   document.title = `${t("signin")} - Faceplate`;
   const input = h("input", { type: "password", autocomplete: "current-password", required: true, spellcheck: "false", maxlength: "200" });
+  const submit = h("button", { class: "main" }, icon("key"), t("signin"));
   const form = h("form", { onsubmit: (event) => {
     event.preventDefault();
-    act(input, async () => (await exchange(input.value.trim())) && show());
-  } }, field(t("token"), input), h("button", { class: "main" }, icon("key"), t("signin")));
-  empty(main, h("section", { class: "card signin" }, h("h1", {}, t("signin")), form,
-    h("p", { class: "soft" }, t("signin_hint")), code(`faceplate token new console admin camera people events door pattern liveness compare metrics \\\n  --write /etc/faceplate/faceplate.toml --qr ${location.origin}`, t("signin_hint"))));
+    act(submit, async () => {
+      if (await exchange(input.value.trim())) show();
+      else input.focus();
+    });
+  } }, field(t("token"), input), submit);
+  empty(main, h("section", { class: "card signin" }, h("h1", t("signin")), form,
+    h("p", { class: "soft" }, t("signin_hint")), code(makes_token(` --qr ${location.origin}`), t("signin_hint"))));
   input.focus();
 }
 
 async function begin() {
-  // A link with a token, as a QR code has it: the token leaves the address at once.
+  // A link with a token, as a QR code has it: the token leaves the address once it was answered.
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token) {
-    history.replaceState(null, "", "/");
-    await exchange(token);
-  }
+  let wrong = "";
   try {
-    if (!session.session) await refresh();
+    if (token) {
+      await call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` }, asks: false }).catch((error) => {
+        if (error.status === 0) throw error;
+        wrong = error.status === 401 ? t("wrong_token") : error.message;
+      });
+      history.replaceState(null, "", location.pathname);
+    }
+    await refresh();
   } catch (error) {
     context.wrong(error);
-    main.replaceChildren(h("p", {}, chip("bad", t("offline"))));
+    main.replaceChildren(h("p", chip("bad", t("offline"))));
     setTimeout(begin, 2000);
     return;
   }
-  show();
+  await show();
+  if (wrong) context.tell("bad", wrong);
 }
 
 /** Looks whose session it is, and shows what follows if that has changed: it may have ended, with its token or with the service. */
 async function look() {
+  if (held) return;
   const before = session;
   await refresh();
-  context.tell("", null);
+  if (notice.textContent === t("offline")) context.tell("", null);
   if (before.scopes.join() === session.scopes.join() && before.guarded === session.guarded) return;
   show();
   if (before.scopes.length && !session.scopes.length) context.tell("warn", t("signed_out"));
@@ -145,8 +165,8 @@ async function look() {
 
 onState((state) => {
   if (state === "offline") context.tell("bad", t("offline"));
-  else if (state === "online") context.tell("", null);
-  else look().catch(() => {});
+  else if (state === "online" && notice.textContent === t("offline")) context.tell("", null);
+  else if (state === "signin") look().catch(() => {});
 });
 
 // While nothing answers, it is asked until something does.
@@ -155,5 +175,5 @@ setInterval(() => {
 }, 2000);
 
 onWrong(context.wrong);
-addEventListener("hashchange", show);
+addEventListener("hashchange", () => (location.hash.includes("token=") ? begin() : show()));
 begin();

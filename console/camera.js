@@ -40,15 +40,18 @@ export const prompted = (told) => (told.language === tongue() && told.text ? tol
 /** The picture of the camera as an element, with `stop`. */
 export function watch({ mirror = false, onfaces } = {}) {
   const image = h("img", { alt: t("picture"), hidden: true });
-  const message = h("p", {}, t("loading"));
+  const message = h("p", t("loading"));
   const prompt = h("div", { class: "prompt", role: "status", hidden: true });
   const element = h("div", { class: mirror ? "picture mirror" : "picture" }, image, message, prompt);
   const stops = [];
-  let renewed = 0, stopped = false, retry = 0;
+  let renewed = 0, stopped = false, retry = 0, said = "";
   const open = () => {
-    if (stopped) return;
+    if (stopped || document.hidden) return;
     image.src = `/v1/camera/stream#${++renewed}`;
   };
+  // A page that nobody sees holds no stream: the camera could not be switched off. An empty source ends the request.
+  const seen = () => (document.hidden ? image.removeAttribute("src") : open());
+  document.addEventListener("visibilitychange", seen);
   const tell = (text) => {
     image.hidden = true;
     message.hidden = false;
@@ -84,10 +87,13 @@ export function watch({ mirror = false, onfaces } = {}) {
   stops.push(look.stop);
   const challenge = every(400, async () => {
     const told = await get("/v1/camera/challenge", { headers: { "Accept-Language": tongue() } });
+    const now = JSON.stringify([told.running, told.text, told.step]);
+    if (now === said) return;
+    said = now;
     prompt.hidden = !told.running;
     if (told.running) {
-      empty(prompt, mirror && arrow(told.prompt), h("span", {}, prompted(told)),
-        told.steps && h("small", {}, t("step_of", { n: told.step, m: told.steps })));
+      empty(prompt, mirror && arrow(told.prompt), h("span", prompted(told)),
+        told.steps && h("small", t("step_of", { n: told.step, m: told.steps })));
     }
   });
   stops.push(challenge.stop);
@@ -95,11 +101,11 @@ export function watch({ mirror = false, onfaces } = {}) {
     element,
     stop() {
       stopped = true;
+      document.removeEventListener("visibilitychange", seen);
       clearInterval(renew);
       clearTimeout(retry);
       stops.forEach((stop) => stop());
       image.onerror = null;
-      // An empty source ends the request.
       image.removeAttribute("src");
     },
   };

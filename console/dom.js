@@ -13,6 +13,7 @@ function append(element, children) {
 /** An element: `h("p", {class: "note", onclick: f}, "text", child)`. */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
+  if (typeof props !== "object" || !props || props instanceof Node || Array.isArray(props)) return append(element, [props, ...children]);
   for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -36,14 +37,12 @@ const PATHS = {
   people: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8M2 21c0-4 3-7 7-7s7 3 7 7M16 3.5a4 4 0 0 1 0 7M18 14.5c2.5.8 4 3.300 4 6.500",
   events: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M12 7v5l3 3",
   system: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",
-  kiosk: "M4 3h16v14H4zM8 21h8M12 17v4",
   yes: "M4 12.500l5 5L20 6.500",
   no: "M6 6l12 12M18 6L6 18",
   warn: "M12 4l9.500 16h-19zM12 10v4M12 17v.5",
   info: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M12 11v5M12 8v.3",
   door: "M6 21V3h12v18M3 21h18M14 12v.5",
   key: "M14 10a4 4 0 1 0-4 4 4 4 0 0 0 4-4M13 13l8 8M18 18l2-2",
-  shield: "M12 3l8 3v6c0 5-3.500 8-8 9-4.500-1-8-4-8-9V6z",
   left: "M20 12H5M11 5l-7 7 7 7",
 };
 
@@ -60,12 +59,12 @@ export function chip(kind, text) {
 }
 
 export function card(title, ...children) {
-  return h("section", { class: "card" }, title && h("h2", {}, title), children);
+  return h("section", { class: "card" }, title && h("h2", title), children);
 }
 
 /** A labeled control. */
 export function field(label, control, hint) {
-  return h("label", { class: "field" }, h("span", {}, label), control, hint && h("small", {}, hint));
+  return h("label", { class: "field" }, h("span", label), control, hint && h("small", hint));
 }
 
 let wrong = () => {};
@@ -90,6 +89,19 @@ export function button(text, work, props = {}) {
   return control;
 }
 
+/** A box to check, with its label. */
+export const check = (box, label) => h("label", { class: "check" }, box, label);
+export const box = (props) => h("input", { type: "checkbox", ...props });
+
+/** A question in front of the view, with what is to be done beside `cancel`. */
+export function ask(context, title, cancel, content, ...sure) {
+  const dialog = h("dialog", { "aria-label": title, onclose: () => dialog.remove() }, content, h("div", { class: "row end" }, button(cancel, () => dialog.close()), sure));
+  document.body.append(dialog);
+  context.leaving(() => dialog.remove());
+  dialog.showModal();
+  return dialog;
+}
+
 /** A place whose changes are told to screen readers. */
 export const status = (props, ...children) => h("div", { role: "status", ...props }, children);
 
@@ -100,5 +112,9 @@ export function empty(element, ...children) {
 
 /** Text that can be copied, such as a command. */
 export function code(text, label) {
-  return h("pre", { tabindex: "0", "aria-label": label }, h("code", {}, text));
+  return h("pre", { tabindex: "0", "aria-label": label }, h("code", text));
 }
+
+/** The command that makes a token for all that the console does. */
+export const makes_token = (more = "") =>
+  `faceplate token new console admin camera people events door pattern liveness compare metrics --write /etc/faceplate/faceplate.toml${more}`;

@@ -1,11 +1,8 @@
 // Events: what happened, by day and kind, and as it happens.
 
 import { fetched, follow, get, save } from "/console/api.js";
-import { button, card, chip, empty, field, h, status } from "/console/dom.js";
-import { number, t, t_or, time } from "/console/words.js";
-
-export const KINDS = "access.granted access.denied access.unknown access.attack access.locked_out door.opened door.closed door.held_open door.forced door.exit door.mode people.enrolled people.changed people.deleted device.started device.stopped device.fault device.recovered"
-  .split(" ").map((kind) => `faceplate.${kind}`);
+import { box, button, card, check, chip, empty, field, h, status } from "/console/dom.js";
+import { KINDS, number, t, t_or, time } from "/console/words.js";
 
 const FIRST = "before=9007199254740991";
 const KIND = { "access.granted": "good", "access.denied": "warn", "access.unknown": "warn", "access.attack": "bad", "access.locked_out": "bad", "door.forced": "bad", "door.held_open": "warn", "device.fault": "bad", "device.recovered": "good" };
@@ -16,22 +13,22 @@ export function line(event) {
   const data = event.data || {};
   const details = [data.reason && t_or(`x_${data.reason}`, data.reason), data.part, data.score !== undefined && data.score !== null && `${t("score")} ${number(data.score, 3)}`];
   const who = data.name || data.person;
-  return h("li", {}, chip(KIND[kind] || "idle", t_or(`e_${kind}`, kind)),
-    who ? h("b", {}, h("a", { href: `#people/${encodeURIComponent(data.person)}` }, who)) : null,
+  return h("li", chip(KIND[kind] || "idle", t_or(`e_${kind}`, kind)),
+    who ? h("b", h("a", { href: `#people/${encodeURIComponent(data.person)}` }, who)) : null,
     h("span", { class: "soft grow" }, details.filter(Boolean).join(", ")),
     data.picture && h("a", { href: `/v1/events/${Number(event.sequence)}/picture`, target: "_blank", rel: "noopener" }, t("picture_of")),
     h("time", { class: "soft", datetime: event.time }, time(event.time, { timeStyle: "medium" })));
 }
 
 export async function view(root, context) {
-  let before = FIRST, turn = 0;
+  let before = FIRST, turn = 0, paged = false;
   const again = () => load().catch(context.wrong);
   const day = h("input", { type: "date", onchange: again });
   const kind = h("select", { onchange: again }, h("option", { value: "" }, t("all")),
     ["access", "door", "people", "device"].map((name) => [h("option", { value: name }, t(`k_${name}`)),
-      KINDS.map((each) => each.slice(10)).filter((each) => each.startsWith(`${name}.`)).map((each) => h("option", { value: each }, `– ${t_or(`e_${each}`, each)}`))]));
+      KINDS.filter((each) => each.startsWith(`${name}.`)).map((each) => h("option", { value: each }, `– ${t_or(`e_${each}`, each)}`))]));
   const person = h("input", { type: "search", maxlength: "64", onchange: again });
-  const live = h("input", { type: "checkbox", checked: true });
+  const live = box({ checked: true });
   const list = h("ol", { class: "list" });
   const older = button(t("older"), () => load(true));
   const state = status({ class: "soft" });
@@ -50,6 +47,7 @@ export async function view(root, context) {
   };
   async function load(more = false) {
     const mine = ++turn;
+    paged = more;
     if (!more) before = FIRST;
     const asked = query().toString();
     const page = await get(`/v1/events?${before}&limit=50${asked && `&${asked}`}`);
@@ -73,11 +71,12 @@ export async function view(root, context) {
     }
     save(`events-${day.value || "all"}.csv`, new Blob(parts, { type: "text/csv" }));
   });
-  root.append(h("div", { class: "head" }, h("h1", {}, t("events")), csv),
+  root.append(h("div", { class: "head" }, h("h1", t("events")), csv),
     card(null, h("div", { class: "tiles" }, field(t("day"), day), field(t("kind"), kind), field(t("person"), person),
-      h("label", { class: "check" }, live, t("live_events"))), state, list, h("div", { class: "row end" }, older)));
+      check(live, t("live_events"))), state, list, h("div", { class: "row end" }, older)));
   await load();
-  const stream = follow("/v1/events/stream", KINDS, (message) => {
+  // What happened before the stream was open is asked for once it is.
+  const stream = follow("/v1/events/stream", KINDS.map((kind) => `faceplate.${kind}`), (message) => {
     const event = JSON.parse(message.data);
     const word = event.type.slice(10);
     const fits = (!kind.value || word === kind.value || word.startsWith(`${kind.value}.`)) &&
@@ -85,7 +84,7 @@ export async function view(root, context) {
     if (!live.checked || !fits) return;
     state.textContent = "";
     list.prepend(line(event));
-  });
+  }, () => paged || again());
   context.leaving(stream.stop);
 }
 

@@ -71,7 +71,7 @@ function show() {
   empty(big, SEEN.includes(state) ? null : content(state));
   if (asks) {
     empty(line, arrow(challenge.prompt) || icon({ passed: "yes", failed: "no" }[challenge.prompt] || "live"),
-      h("div", {}, prompted(challenge), challenge.reason && h("div", { class: "small" }, t_or(`x_${challenge.reason}`, "")),
+      h("div", prompted(challenge), challenge.reason && h("div", { class: "small" }, t_or(`x_${challenge.reason}`, "")),
         challenge.steps && h("div", { class: "small" }, t("step_of", { n: challenge.step, m: challenge.steps })),
         arrow(challenge.prompt) && h("progress", { max: 1, value: challenge.progress || 0, "aria-label": prompted(challenge) })));
   }

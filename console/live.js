@@ -13,7 +13,7 @@ const NAMES = { yaw_percent: "turned" };
 function measured(quality) {
   return MEASURES.filter(([name]) => quality && name in quality).map(([name, most]) => {
     const label = t(NAMES[name] || name);
-    return h("div", { class: "measure" }, h("span", {}, label),
+    return h("div", { class: "measure" }, h("span", label),
       h("meter", { max: most, value: Math.min(Math.abs(quality[name]), most), "aria-label": label }), h("span", { class: "number" }, number(quality[name])));
   });
 }
@@ -33,16 +33,16 @@ function liveness(context) {
       empty(result, await work());
     } catch (error) {
       const is_attack = error.code?.endsWith("004004");
-      empty(result, h("p", {}, chip(is_attack ? "bad" : "warn", t(is_attack ? "is_attack" : "failed"))), h("p", {}, error.message));
+      empty(result, h("p", chip(is_attack ? "bad" : "warn", t(is_attack ? "is_attack" : "failed"))), h("p", error.message));
     }
   };
   const check = (mode) => run(async () => {
     const { told, liveness } = await ask(`/v1/camera/liveness/detect?liveness=${mode}`);
-    return [h("p", {}, chip(told.passed ? "good" : "bad", told.passed ? t("is_live") : t("is_attack"))), witnesses(liveness)];
+    return [h("p", chip(told.passed ? "good" : "bad", told.passed ? t("is_live") : t("is_attack"))), witnesses(liveness)];
   });
   const who = run(async () => {
     const { told } = await ask("/v1/camera/identify");
-    return [h("p", {}, decision(told.decision), " ", told.person ? told.person.name || told.person.id : t_or(`r_${told.reason}`, told.reason)), scored(told.score)];
+    return [h("p", decision(told.decision), " ", told.person ? told.person.name || told.person.id : t_or(`r_${told.reason}`, told.reason)), scored(told.score)];
   });
   return card(t("liveness"), h("div", { class: "row" },
     button(t("check_live"), check("required")), button(t("check_challenge"), check("challenge")),
@@ -58,15 +58,17 @@ function door(context) {
     context.tell("good", t("opened"));
     await update();
   }, { icon: "door", class: "main" });
-  let mode = "", usual = "";
-  const toggle = button("", () => send("POST", "/v1/door/mode", { mode: mode === "off" ? usual || "identify" : "off" }).then(update));
+  let now = null, said = "";
+  // What the settings say, never less: a door of cards must not open for a face alone.
+  const toggle = button(t("recognition"), () => send("POST", "/v1/door/mode", { mode: now.mode === "off" ? now.configured : "off" }).then(update), { hidden: true });
   const may = context.session.guarded && context.may("door");
   section.append(may ? h("div", { class: "row" }, open, toggle) : h("p", { class: "soft" }, t("door_needs_token")));
   async function update() {
-    const now = await get("/v1/door");
-    if (now.mode !== "off") usual = now.mode;
-    mode = now.mode;
-    toggle.textContent = `${t("recognition")}: ${mode === "off" ? t("switch_on") : t("switch_off")}`;
+    now = await get("/v1/door");
+    if (said === JSON.stringify(now)) return;
+    said = JSON.stringify(now);
+    toggle.hidden = now.configured === "off";
+    toggle.textContent = `${t("recognition")}: ${now.mode === "off" ? t("switch_on") : t("switch_off")}`;
     const kind = { granted: "good", cool_down: "good", denied: "warn", attack: "bad", locked_out: "bad" }[now.state] || "idle";
     empty(state, h("p", { class: "row" }, chip(kind, t_or(`door_${now.state}`, now.state)), chip(now.unlocked ? "warn" : "idle", `${t("lock")}: ${now.unlocked ? t("unlocked") : t("locked")}`),
       now.faults.length > 0 && chip("bad", `${t("faults")}: ${now.faults.join(", ")}`)));
@@ -90,8 +92,8 @@ function events(context) {
 
 export async function view(root, context) {
   const advice = status({ class: "row" });
-  const quality = h("div", {});
-  const side = h("div", {});
+  const quality = h("div");
+  const side = h("div");
   let said = "";
   const shown = context.may("camera") && watch({
     onfaces(found) {
@@ -102,8 +104,8 @@ export async function view(root, context) {
     },
   });
   if (shown) context.leaving(shown.stop);
-  root.append(h("h1", {}, t("live")), h("div", { class: "grid two" },
-    h("div", {}, shown ? card(null, shown.element, h("h2", {}, t("advice")), advice, quality) : card(null, t("not_allowed"))), side));
+  root.append(h("h1", t("live")), h("div", { class: "grid two" },
+    h("div", shown ? card(null, shown.element, h("h2", t("advice")), advice, quality) : card(null, t("not_allowed"))), side));
   if (context.has("door") && context.may("door")) side.append(door(context));
   if (shown) side.append(liveness(context));
   if (context.may("events")) side.append(events(context));

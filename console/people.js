@@ -16,7 +16,7 @@ export function flags(person) {
 }
 
 export async function view(root, context) {
-  if (!context.has("people")) return root.append(h("h1", {}, t("people")), card(null, h("p", {}, t("people_off")), h("a", { href: "#start" }, t("first_steps"))));
+  if (!context.has("people")) return root.append(h("h1", t("people")), card(null, h("p", t("people_off")), h("a", { href: "#start" }, t("first_steps"))));
   const text = h("input", { type: "search", maxlength: "128", oninput: () => soon() });
   const group = h("input", { type: "search", maxlength: "64", placeholder: t("all_groups"), oninput: () => soon() });
   const list = h("ul", { class: "list" });
@@ -36,13 +36,13 @@ export async function view(root, context) {
     const page = await get(`/v1/people?${asked}`);
     if (mine !== turn) return;
     if (again !== true) empty(list);
-    list.append(...page.people.map((person) => h("li", {}, h("a", { class: "whole", href: `#people/${encodeURIComponent(person.id)}` },
-        h("b", {}, h("bdi", {}, person.name || person.id)), h("span", { class: "soft grow" }, h("bdi", {}, [person.id, ...person.groups].join(" · "))), flags(person)))));
+    list.append(...page.people.map((person) => h("li", h("a", { class: "whole", href: `#people/${encodeURIComponent(person.id)}` },
+        h("b", h("bdi", person.name || person.id)), h("span", { class: "soft grow" }, h("bdi", [person.id, ...person.groups].join(" · "))), flags(person)))));
     next = page.next;
     more.hidden = !next;
     state.textContent = list.children.length ? "" : t("nobody_found");
   }
-  root.append(h("div", { class: "head" }, h("h1", {}, t("people")), h("a", { class: "button main", href: "#people/+" }, t("new_person"))),
+  root.append(h("div", { class: "head" }, h("h1", t("people")), h("a", { class: "button main", href: "#people/+" }, t("new_person"))),
     card(null, h("div", { class: "tiles" }, field(t("search"), text), field(t("groups"), group)), state, list, more));
   context.leaving(() => clearTimeout(timer));
   await load();

@@ -30,7 +30,7 @@ export function scored(score, word) {
       s("text", { x: x(power), y: 46, "text-anchor": "middle" }, `1e-${power}`),
     ]),
     s("circle", { cx: x(e), cy: 26, r: 7, class: "mark" }));
-  return h("div", {}, h("div", { class: "row" }, h("span", { class: "score" }, number(score, 3)), word && decision(word)),
+  return h("div", h("div", { class: "row" }, h("span", { class: "score" }, number(score, 3)), word && decision(word)),
     scale, h("p", { class: "soft" }, rate));
 }
 
@@ -42,5 +42,5 @@ export function witnesses(told) {
   if (told.beside) rows.push([t("beside"), number(told.beside.moves_with_head)]);
   if (told.light) rows.push([t("light"), `${t(`light_${told.light.verdict}`)}${told.light.reason ? `: ${told.light.reason}` : ""}`]);
   for (const turn of told.turns || []) rows.push([t(`prompt_${turn.prompt}`), `${number(turn.seconds)} s, ${t("parallax")} ${number(turn.parallax)}`]);
-  return h("dl", { class: "pairs" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  return h("dl", { class: "pairs" }, rows.map(([name, value]) => [h("dt", name), h("dd", value)]));
 }

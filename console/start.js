@@ -1,10 +1,10 @@
 // Start: how the device is, and what to do first.
 
 import { every, get, fetched } from "/console/api.js";
-import { card, chip, code, empty, h } from "/console/dom.js";
+import { card, chip, code, empty, h, makes_token } from "/console/dom.js";
 import { number, t, t_or } from "/console/words.js";
 
-const tile = (name, shown, ...text) => h("div", { class: "card tile" }, h("b", {}, name), shown, text.map((line) => line && h("p", {}, line)));
+const tile = (name, shown, ...text) => h("div", { class: "card tile" }, h("b", name), shown, text.map((line) => line && h("p", line)));
 
 /** What is known of a part; null where the token does not permit it or there is none. */
 const ask = (path) => get(path).catch((error) => ({ error }));
@@ -32,7 +32,7 @@ async function drift() {
 export async function view(root, context) {
   const tiles = h("div", { class: "tiles" });
   const steps = h("ol", { class: "steps" });
-  root.append(h("div", { class: "head" }, h("h1", {}, context.session.device || "Faceplate"), h("span", { class: "soft" })),
+  root.append(h("div", { class: "head" }, h("h1", context.session.device || "Faceplate"), h("span", { class: "soft" })),
     tiles, card(t("first_steps"), steps));
   let shown = "";
   const update = async () => {
@@ -60,7 +60,7 @@ export async function view(root, context) {
       tile(t("door"), !context.has("door") ? chip("idle", t("no_door")) : !door || door.error ? chip("idle", t("unknown")) :
         chip(door.faults.length ? "bad" : door.state === "attack" || door.state === "locked_out" ? "warn" : "good",
           door.faults.length ? `${t("faults")}: ${door.faults.join(", ")}` : t_or(`door_${door.state}`, door.state))));
-    const step = (done, title, ...content) => h("li", { class: done ? "done" : "" }, h("div", {}, h("h3", {}, title), content));
+    const step = (done, title, ...content) => h("li", { class: done ? "done" : "" }, h("div", h("h3", title), content));
     empty(steps,
       step(camera.state === "on" || camera.frames > 0, t("step_camera"), h("p", { class: "soft" }, t("step_camera_text")),
         h("a", { class: "button", href: "#live" }, t("open_live"))),
@@ -72,7 +72,7 @@ export async function view(root, context) {
         h("div", { class: "row" },
           context.may("admin") && (context.session.guarded || context.has("tokens"))
             ? h("a", { class: "button", href: "#system/tokens" }, t("make_token"))
-            : !context.session.guarded && code("faceplate token new console admin camera people events door pattern liveness compare metrics \\\n  --write /etc/faceplate/faceplate.toml", t("make_token")),
+            : !context.session.guarded && code(makes_token(), t("make_token")),
           h("a", { href: "/docs/guide/door.html" }, t("door_guide")))));
   };
   await update();

@@ -13,9 +13,9 @@ kiosk|Kiosk|Kiosk
 views|Views|Ansichten
 skip|Skip to content|Zum Inhalt springen
 other_language|Deutsch|English
-yes|Yes|Ja
-no|No|Nein
 cancel|Cancel|Abbrechen
+saved|Saved|Gespeichert
+choose|Choose a file first.|Erst eine Datei wählen.
 save|Save|Speichern
 delete|Delete|Löschen
 back|Back|Zurück
@@ -52,12 +52,12 @@ not_kept|Not kept here|Werden hier nicht gespeichert
 no_door|No door|Keine Tür
 first_steps|First steps|Erste Schritte
 step_camera|See the picture|Das Bild sehen
-step_camera_text|Plug in a USB or CSI camera and look whether a face is found.|USB- oder CSI-Kamera anschließen und prüfen, ob ein Gesicht gefunden wird.
+step_camera_text|Plug in a camera and look whether a face is found.|Kamera anschließen und sehen, ob ein Gesicht gefunden wird.
 step_people|Enroll somebody|Jemanden erfassen
 step_people_text|At the camera or with a picture, in a minute.|An der Kamera oder mit einem Bild, in einer Minute.
-step_people_off|Name a file for people in the settings, and start again:|In den Einstellungen eine Datei für Personen nennen und neu starten:
+step_people_off|Name a file for people in the settings, and restart:|Eine Datei für Personen einstellen und neu starten:
 step_guard|Let others in, and nobody else|Andere einlassen, und sonst niemanden
-step_guard_text|With a token the device can be reached from other computers, and a door can be opened by command.|Mit einem Token ist das Gerät von anderen Rechnern erreichbar, und eine Tür auf Befehl zu öffnen.
+step_guard_text|With a token, other computers reach the device, and a command opens the door.|Mit einem Token erreichen andere Rechner das Gerät, und ein Befehl öffnet die Tür.
 step_guard_done|Only those with a token come in.|Nur wer ein Token hat, kommt hinein.
 open_live|Look|Ansehen
 make_token|Make a token|Token erzeugen
@@ -133,7 +133,7 @@ search|Search name or id|Name oder ID suchen
 new_person|New person|Neue Person
 name|Name|Name
 id|Id|ID
-id_hint|Left empty, one is made. Letters, digits, . _ -|Leer: wird erzeugt. Buchstaben, Ziffern, . _ -
+id_hint|Empty: one is made. Letters, digits, . _ -|Leer: wird erzeugt. Buchstaben, Ziffern, . _ -
 groups|Groups|Gruppen
 groups_hint|Separated by commas|Durch Kommas getrennt
 valid_from|Valid from|Gültig ab
@@ -145,7 +145,7 @@ valid|Valid|Gültig
 nobody_found|Nobody found.|Niemand gefunden.
 all_groups|All groups|Alle Gruppen
 templates|Templates|Templates
-no_templates|None yet. Add one, then the person is recognized.|Noch keins. Erst damit wird die Person erkannt.
+no_templates|None yet. Only with one is the person recognized.|Noch keins. Erst damit wird die Person erkannt.
 source|Source|Quelle
 date|Date|Datum
 previous_model|of an earlier model|eines früheren Modells
@@ -164,7 +164,7 @@ edit|Details|Angaben
 no_name|No name|Ohne Namen
 people_off|People are not stored here.|Personen werden hier nicht gespeichert.
 delete_template|Delete template {n}|Template {n} löschen
-changed_meanwhile|Somebody else changed this person meanwhile. It was loaded again.|Jemand hat diese Person inzwischen geändert. Sie wurde neu geladen.
+changed_meanwhile|Somebody else changed this person; it was loaded again.|Jemand anders hat diese Person geändert; sie wurde neu geladen.
 
 day|Day|Tag
 kind|Kind|Art
@@ -199,8 +199,6 @@ e_device.fault|Fault|Störung
 e_device.recovered|Works again|Läuft wieder
 
 findings|Findings|Befunde
-good|Good|Gut
-bad|Wrong|Falsch
 settings|Settings in force|Geltende Einstellungen
 setting|Setting|Einstellung
 value|Value|Wert
@@ -215,9 +213,9 @@ revoke|Revoke|Widerrufen
 revoke_sure|Revoke {name}? Whoever uses it is out at once.|{name} widerrufen? Wer es benutzt, ist sofort draußen.
 token_once|Keep it now: it is not shown again.|Jetzt notieren: Es wird nicht wieder angezeigt.
 in_settings|in the settings|in den Einstellungen
-tokens_off|Name a file for tokens in the settings to make them here:|Um Tokens hier zu erzeugen, in den Einstellungen eine Datei nennen:
+tokens_off|To make tokens here, name a file for them:|Um Tokens hier zu erzeugen, eine Datei dafür nennen:
 tokens_cli|The first token is made on the device:|Das erste Token wird auf dem Gerät erzeugt:
-no_tokens|There are none: whoever reaches the service may use it.|Es gibt keine: Wer den Dienst erreicht, darf ihn benutzen.
+no_tokens|None: whoever reaches the service may use it.|Keine: Wer den Dienst erreicht, darf ihn benutzen.
 backup|Backup|Sicherung
 backup_text|All people with their templates, sealed where there are keys.|Alle Personen mit Templates, versiegelt, wo es Schlüssel gibt.
 restore|Restore|Wiederherstellen
@@ -283,6 +281,9 @@ x_no_light|Hold still and come closer|Stillhalten und näher kommen
 x_unusable|Look into the camera|In die Kamera blicken
 x_overloaded|Please try again|Bitte noch einmal
 `.trim().split(/\n+/).map((line) => line.split("|")).map(([key, ...words]) => [key, words]));
+
+/** The kinds of events, each as `part.what`. */
+export const KINDS = [...WORDS.keys()].filter((key) => key.startsWith("e_")).map((key) => key.slice(2));
 
 let language = (() => {
   const kept = localStorage.getItem("language");

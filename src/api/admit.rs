@@ -2,13 +2,13 @@
 
 use super::camera::Language;
 use super::camera_query::CameraQuery;
-use super::console::PageCall;
 use super::content_type::ContentType;
 use super::context::{Call, Service};
 use super::error::{Error, Family, Kind};
 use super::events::{EventsCall, parse as parse_events};
 use super::form::FormValues;
 use super::multipart;
+use super::page_call::PageCall;
 use super::people::{LINES, PeopleCall, parse};
 use super::route::{Accepts, Route, query};
 use super::text::quoted;

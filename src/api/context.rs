@@ -1,6 +1,6 @@
 //! Holds what all methods share: models, workers, camera, settings in force, counters; and a request whose head was accepted.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
@@ -8,11 +8,11 @@ use super::body::Body;
 use super::budget::Budget;
 use super::camera::Language;
 use super::camera_query::CameraQuery;
-use super::console::PageCall;
 use super::error::{Error, Family, Kind};
 use super::events::EventsCall;
 use super::health::Health;
 use super::metrics::Metrics;
+use super::page_call::PageCall;
 use super::people::PeopleCall;
 use super::probe::Unwell;
 use super::reply::Reply;
@@ -50,9 +50,11 @@ pub struct Service {
     pub(super) people: Option<Arc<People>>,
     pub(super) journal: Arc<Journal>,
     pub(super) door: Option<Arc<Door>>,
-    door_mode: DoorMode,
+    pub(super) door_mode: DoorMode,
     /// Access as it is in force, with the tokens of the store. Locked while it is changed.
     access: Mutex<settings::Access>,
+    /// Whether it has tokens: asked without waiting for whoever changes them.
+    has_tokens: AtomicBool,
     pub(super) sessions: Arc<Sessions>,
     pub(super) gate: OnceLock<Weak<Gate>>,
     pub(super) device: String,
@@ -211,6 +213,7 @@ impl Service {
             journal,
             door,
             door_mode: settings.door.mode,
+            has_tokens: AtomicBool::new(settings.access.has_tokens()),
             access: Mutex::new(settings.access.clone()),
             sessions: Arc::default(),
             gate: OnceLock::new(),
@@ -244,6 +247,7 @@ impl Service {
         let mut in_force = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
         *in_force = in_force.reloaded(settings, origins);
         drop(in_force);
+        self.note_tokens(&settings.access);
         *self.thresholds.write().unwrap_or_else(PoisonError::into_inner) = thresholds(settings);
         if let Some(door) = &self.door {
             door.set_approved(Score::new(settings.decision.approved));
@@ -255,9 +259,14 @@ impl Service {
         self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes whether there are tokens, for those who must not wait.
+    pub(super) fn note_tokens(&self, access: &settings::Access) {
+        self.has_tokens.store(access.has_tokens(), Ordering::Relaxed);
+    }
+
     /// Whether clients need a token.
     pub(super) fn has_tokens(&self) -> bool {
-        self.access().has_tokens()
+        self.has_tokens.load(Ordering::Relaxed)
     }
 
     /// Whether the door may recognize people: what that needs was checked with the settings.

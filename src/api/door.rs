@@ -71,6 +71,7 @@ impl Service {
         let status = self.door()?.status();
         Ok(Reply::json(&json!({
             "mode": status.mode.word(),
+            "configured": self.door_mode.word(),
             "state": status.state,
             "reason": status.reason,
             "unlocked": status.is_unlocked,

@@ -106,7 +106,7 @@ fn refusal(target: &str, why: RejectReason) -> Reply {
         }
         RejectReason::OtherSite => gate(
             403,
-            "the request comes from a web page of another site; without tokens only the service's own pages may ask",
+            "the request comes from a web page of another site; without a token of its own only the service's pages may ask",
         ),
         RejectReason::Broken => kind(Kind::Internal, "the log has the cause"),
     }

@@ -4,6 +4,7 @@
 //! [`Reply`]. [`Server`] connects it to the gate and to tiny_http.
 
 mod admit;
+mod assets;
 mod body;
 mod budget;
 pub mod camera;
@@ -29,6 +30,7 @@ mod json;
 pub mod liveness;
 mod metrics;
 pub mod multipart;
+mod page_call;
 mod pattern;
 mod people;
 mod probe;

@@ -1,6 +1,6 @@
 //! Maps a request line to its route.
 
-use super::console;
+use super::assets::asset;
 use super::error::{Error, Family, Kind};
 use super::form::{Field, Form};
 
@@ -356,7 +356,7 @@ impl Route {
     pub fn at(method: &str, target: &str) -> Option<Self> {
         let path = path(target);
         let mut all = Self::ALL.into_iter().filter(|route| values(route.path(), path).is_some());
-        let Some(first) = all.next() else { return console::asset(path).map(|_| Self::Console) };
+        let Some(first) = all.next() else { return asset(path).map(|_| Self::Console) };
         // What is named comes before what may be any text.
         let same = all.take_while(|route| route.path() == first.path());
         Some(std::iter::once(first).chain(same).find(|route| route.is_called_with(method)).unwrap_or(first))
@@ -412,7 +412,7 @@ pub(super) fn query(target: &str) -> &str {
 }
 
 /// The path of a target in origin form, without its query.
-fn path(target: &str) -> &str {
+pub(super) fn path(target: &str) -> &str {
     target.split(['?', '#']).next().unwrap_or_default()
 }
 

@@ -26,7 +26,7 @@ pub struct Check {
 }
 
 /// Least number of descriptors that the service starts with.
-const LEAST_DESCRIPTORS: u64 = 80;
+const LEAST_DESCRIPTORS: u64 = 91;
 /// 2024-01-01 in seconds: a clock before that was never set.
 const PLAUSIBLE: u64 = 1_704_067_200;
 
@@ -194,7 +194,7 @@ mod tests {
     fn wrong_clocks_and_low_limits_are_reported() {
         assert!(clock(UNIX_EPOCH).starts_with("WARNING: 1970-01-01"));
         assert!(!clock(UNIX_EPOCH + Duration::from_secs(PLAUSIBLE)).contains("WARNING"));
-        assert!(descriptors(Some(79)).is_err() && descriptors(Some(80)).is_ok() && descriptors(None).is_ok());
+        assert!(descriptors(Some(90)).is_err() && descriptors(Some(91)).is_ok() && descriptors(None).is_ok());
     }
 
     #[test]

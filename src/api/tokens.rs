@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::context::{Call, Service};
-use super::error::{Error, Family, Kind, TokenKind};
+use super::error::{Error, Family, GateKind, Kind, TokenKind};
 use super::json::object;
 use super::reply::Reply;
 use crate::gate::{Access, new_token};
@@ -40,6 +40,14 @@ fn id(token: &Token) -> &str {
     token.sha256.get(..ID_DIGITS).unwrap_or_default()
 }
 
+/// An error for a request whose token was revoked, or that needed none when its head came, and would need one now.
+fn still_admitted(call: &Call, access: &settings::Access) -> Result<(), Error> {
+    match Access::new(access).still_grants(&call.request.pass, Scope::Admin) {
+        true => Ok(()),
+        false => Err(Error::new(Family::Pattern, Kind::Gate(GateKind::Token), "the tokens have changed meanwhile")),
+    }
+}
+
 impl Service {
     pub(super) fn list_tokens(&self) -> Reply {
         let access = self.access();
@@ -58,7 +66,7 @@ impl Service {
         !access.open && self.door.is_none()
     }
 
-    pub(super) fn create_token(&self, body: &[u8]) -> Result<Reply, Error> {
+    pub(super) fn create_token(&self, call: &Call, body: &[u8]) -> Result<Reply, Error> {
         let want = "the body must be {\"name\": ..., \"scopes\": [...]} with a name of 1 to 64 bytes in one line and at least one scope";
         let invalid = || Error::new(Family::Pattern, Kind::Parameter, want);
         let New { name, mut scopes } = object(body).ok_or_else(invalid)?;
@@ -69,6 +77,7 @@ impl Service {
             return Err(invalid());
         }
         let access = self.access();
+        still_admitted(call, &access)?;
         if access.store.is_none() {
             return Err(not_kept());
         }
@@ -76,6 +85,12 @@ impl Service {
             return Err(refused(
                 TokenKind::First,
                 "faceplate token new NAME admin --write FILE, then reload the service",
+            ));
+        }
+        if !access.has_tokens() && !scopes.contains(&Scope::Admin) {
+            return Err(refused(
+                TokenKind::Conflict,
+                "the first one needs the scope admin, or nobody could make another here",
             ));
         }
         if access.all().any(|token| token.name == name) {
@@ -96,6 +111,7 @@ impl Service {
 
     pub(super) fn revoke_token(&self, call: &Call) -> Result<Reply, Error> {
         let access = self.access();
+        still_admitted(call, &access)?;
         let wanted = call.page.value.as_deref().unwrap_or_default();
         let is_it = |token: &&Token| id(token) == wanted;
         if access.tokens.iter().any(|token| is_it(&token)) {
@@ -112,6 +128,10 @@ impl Service {
                 "it is the last one, and without any, whoever reaches the service may use it",
             ));
         }
+        let is_admin = |token: &&Token| token.scopes.contains(&Scope::Admin);
+        if is_admin(&&token) && access.all().count() > 1 && access.all().filter(is_admin).count() == 1 {
+            return Err(refused(TokenKind::Conflict, "it is the last one with the scope admin; make another first"));
+        }
         let stored = access.stored.iter().filter(|other| **other != token).cloned().collect();
         self.store_tokens(access, stored)?;
         Ok(Reply::json(&json!({ "id": id(&token), "revoked": true })))
@@ -125,6 +145,7 @@ impl Service {
             refused(TokenKind::Unwritable, "the log has the cause")
         })?;
         access.stored = stored;
+        self.note_tokens(&access);
         if let Some(gate) = self.gate.get().and_then(std::sync::Weak::upgrade) {
             gate.set_access(Access::new(&access));
         }

@@ -37,6 +37,13 @@ pub(super) fn run(
     if !settings.access.has_tokens() && settings.access.open {
         log::warn!("every client that reaches it may use it: access.open is set and there are no tokens");
     }
+    if let Some(store) = settings.access.store.as_ref().filter(|store| !settings.access.has_tokens() && !store.exists())
+    {
+        log::warn!(
+            "there are no tokens, and no {}: every program on this machine may use the service",
+            store.display()
+        );
+    }
     let most_requests = slots(settings).all();
     let faces = super::faces(settings)?;
     let service = Arc::new(Service::start(faces, settings, origins, seals, most_requests, shutdown.clone())?);

@@ -7,7 +7,8 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::head::{Head, Page};
 use super::origins::Origins;
-use super::session::{SessionId, Sessions};
+use super::pass::{Pass, Token};
+use super::session::Sessions;
 use super::{RejectReason, Tls};
 use crate::ops::hex;
 use crate::ops::settings::{self, Scope};
@@ -25,20 +26,6 @@ pub struct Access {
     tls: Option<Tls>,
 }
 
-/// The SHA-256 of a token.
-pub(super) type Token = [u8; 32];
-
-/// The grant under which a request was admitted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Pass {
-    /// The scope that it needed, if any.
-    pub(super) scope: Option<Scope>,
-    /// The token that it came with, which has that scope, or that of its session.
-    pub(super) token: Option<Token>,
-    /// The session that it belongs to.
-    pub(super) session: Option<SessionId>,
-}
-
 /// Prefix of all tokens, so that a leaked one is recognized.
 const PREFIX: &str = "faceplate_";
 
@@ -47,13 +34,6 @@ pub fn new_token(name: &str, scopes: &[Scope]) -> (String, settings::Token) {
     let token = format!("{PREFIX}{:032x}{:032x}", crate::ops::random(), crate::ops::random());
     let sha256 = hex::digits(digest(&SHA256, token.as_bytes()).as_ref());
     (token, settings::Token { name: name.to_owned(), sha256, scopes: scopes.to_vec() })
-}
-
-impl Pass {
-    /// Whether the request belongs to a browser's session.
-    pub fn is_of_session(&self) -> bool {
-        self.session.is_some()
-    }
 }
 
 impl Access {
@@ -139,11 +119,17 @@ impl Access {
 
     /// Whether a request admitted under `pass` would still be admitted.
     pub(super) fn admits(&self, pass: &Pass) -> bool {
-        // A request that changes the tokens is answered, whatever it has changed.
+        // A request that changes the tokens is answered, whatever it has changed; it asks once more before it changes any.
         let Some(scope) = pass.scope.filter(|scope| !self.is_open() && *scope != Scope::Admin) else { return true };
         let is_good =
             |(_, stored, scopes): &(String, Token, Vec<Scope>)| Some(*stored) == pass.token && scopes.contains(&scope);
         self.tokens.iter().any(is_good)
+    }
+
+    /// Whether the token of a request is still good for `scope`, or whether none is needed still: for what must not be done by one that was
+    /// admitted before the tokens changed.
+    pub fn still_grants(&self, pass: &Pass, scope: Scope) -> bool {
+        if self.is_open() { pass.token.is_none() } else { self.scopes(pass).contains(&scope) }
     }
 
     /// The scopes of the token under which a request was admitted; all where no token is needed.
@@ -200,7 +186,9 @@ impl Access {
     fn may_use_session(head: &Head) -> bool {
         let Page { origin, site, .. } = &head.page;
         let is_safe = ["GET", "HEAD"].contains(&&*head.method);
-        is_same_origin(head) && (is_safe || origin.is_some() || site.is_some())
+        // What a browser says of the site holds behind a proxy that changes `Host` as well.
+        site.as_deref() == Some("same-origin")
+            || is_same_origin(head) && (is_safe || origin.is_some() || site.is_some())
     }
 }
 

@@ -6,11 +6,12 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::access::{Access, Pass};
+use super::access::Access;
 use super::byte_queue::BLOCK_BYTES;
 use super::connection::{Admitted, DISCARDED_BYTES, Rejected, Rules, UNTRUSTED_BYTES};
 use super::head::Head;
 use super::origins;
+use super::pass::Pass;
 use super::peers::{Peer, Peers};
 use super::price::{Holder, Prices};
 use super::{Class, Handler, LocalReply, RejectReason, Sessions};

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::access::Pass;
 use super::connection::{Admitted, Connection, DISCARDED_BYTES, Rejected, Request, Rules};
 use super::head::{Framing, Head};
+use super::pass::Pass;
 use super::{Class, LocalReply, RejectReason};
 use crate::ops::Limits;
 

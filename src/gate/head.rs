@@ -5,8 +5,6 @@
 
 use std::fmt;
 
-use super::session;
-
 /// A request's head, reduced to what is needed of it. Verb and target alone are passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -88,6 +86,16 @@ pub(super) const KEPT: [&str; 8] = [
 /// Lists that are kept as well: what a client prefers to get. They may be there several times, which is as if they were joined (RFC 9110,
 /// section 5.3), and nothing that matters for admission is in them.
 const KEPT_LISTS: [&str; 3] = ["Accept", "Accept-Encoding", "Accept-Language"];
+
+/// The cookie of a browser's session.
+pub(super) const SESSION_COOKIE: &str = "faceplate_session";
+
+/// The secret of a session in the value of a header `Cookie`, if there is one (RFC 6265, section 4.2.1).
+pub(super) fn secret(cookies: &[u8]) -> Option<&str> {
+    let pairs = cookies.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let mut values = pairs.filter_map(|pair| pair.strip_prefix(SESSION_COOKIE.as_bytes())?.strip_prefix(b"="));
+    values.next().and_then(|value| std::str::from_utf8(value).ok())
+}
 
 /// Header lines of one request: clients send some ten, browsers some twenty.
 const MOST_HEADERS: usize = 64;
@@ -176,7 +184,7 @@ impl Head {
             // Not in HTTP/1.0, where it was never specified.
             keep_alive: is_11 && !headers.says("Connection", "close"),
             authorization: text("Authorization")?,
-            session: headers.all("Cookie").find_map(session::secret).map(str::to_owned),
+            session: headers.all("Cookie").find_map(secret).map(str::to_owned),
             headers: vec![],
         };
         // The connection stays HTTP. Some servers take what follows for the other protocol, so nothing may follow.
@@ -316,6 +324,20 @@ mod tests {
         assert_eq!(read("GET / HTTP/1.0\r\n\r\n").unwrap().host, None);
         assert!(!read("CONNECT /a HTTP/1.1\r\nHost: h\r\n\r\n").unwrap().keep_alive);
         assert_eq!(read("GET http://h HTTP/1.1\r\nHost: h\r\n\r\n").unwrap().target, "/");
+    }
+
+    #[test]
+    fn its_secret_is_found_among_cookies_of_others() {
+        for (cookies, found) in [
+            (&b"faceplate_session=ab"[..], Some("ab")),
+            (b"a=b; faceplate_session=ab; c", Some("ab")),
+            (b"\xff=\xfe;faceplate_session=cd", Some("cd")),
+            (b"xfaceplate_session=ab; faceplate_sessions=1", None),
+            (b"faceplate_session=\xff", None),
+            (b"", None),
+        ] {
+            assert_eq!(secret(cookies), found);
+        }
     }
 
     #[test]

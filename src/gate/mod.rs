@@ -22,6 +22,7 @@ mod input;
 mod listener;
 mod origins;
 mod pace;
+mod pass;
 mod peers;
 mod price;
 mod round_robin;
@@ -30,7 +31,7 @@ mod tls;
 mod transport;
 mod upstream;
 
-pub use access::{Access, Pass, new_token};
+pub use access::{Access, new_token};
 pub use admission::SlotLimits;
 pub use command::{GateConfig, Gauges};
 pub use connection::{AccessRecord, Admitted, Connection, Rejected, Request, Rules};
@@ -39,6 +40,7 @@ pub use handle::Gate;
 pub use head::{Framing, Head, Malformed, Page};
 pub use in_flight::{InFlightRequest, InFlightRequests, PROBE_ID, REQUEST_NUMBER};
 pub use listener::{Listener, open};
+pub use pass::Pass;
 pub use session::Sessions;
 pub use tls::Tls;
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::access::Token;
+use super::pass::Token;
 use super::peers::Peer;
 
 /// A client: a peer, and the token that it uses, if any. Terminals that share a token are separate clients, and so are clients behind a

@@ -9,23 +9,16 @@ use std::time::{Duration, Instant};
 
 use ring::digest::{SHA256, digest};
 
-use super::access::{Pass, Token};
+use super::head::SESSION_COOKIE;
+use super::pass::{Pass, SessionId, Token};
 
-/// The name of the cookie.
-const COOKIE: &str = "faceplate_session";
+/// A session ends after so long: a day's work, so that a computer that is left alone is signed out overnight. It is not renewed by use, since
+/// an open page asks all the time.
+const LASTS: Duration = Duration::from_secs(12 * 3600);
 
-/// A session ends when it is not used for so long: a day's work, so that a computer that is left alone is signed out overnight.
-const IDLE: Duration = Duration::from_secs(12 * 3600);
-
-/// A session ends after so long in any case.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// Most sessions of all tokens, and of one: the one that was not used for longest ends when there are more.
+/// Most sessions of all tokens, and of one: the oldest ends when there are more.
 const MOST: usize = 256;
 const MOST_OF_TOKEN: usize = 32;
-
-/// The hash by which a session is known.
-pub(super) type SessionId = [u8; 32];
 
 /// All sessions.
 #[derive(Debug, Default)]
@@ -35,24 +28,16 @@ pub struct Sessions(Mutex<HashMap<SessionId, Session>>);
 struct Session {
     token: Token,
     begun: Instant,
-    used: Instant,
 }
 
 impl Session {
     fn is_over(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.used) >= IDLE || now.saturating_duration_since(self.begun) >= LONGEST
+        now.saturating_duration_since(self.begun) >= LASTS
     }
 }
 
 fn id(secret: &str) -> SessionId {
     digest(&SHA256, secret.as_bytes()).as_ref().try_into().expect("SHA-256 has 32 bytes")
-}
-
-/// The secret of a session in the value of a header `Cookie`, if there is one (RFC 6265, section 4.2.1).
-pub(super) fn secret(cookies: &[u8]) -> Option<&str> {
-    let pairs = cookies.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-    let mut values = pairs.filter_map(|pair| pair.strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"="));
-    values.next().and_then(|value| std::str::from_utf8(value).ok())
 }
 
 impl Sessions {
@@ -74,27 +59,26 @@ impl Sessions {
         while all.len() >= MOST {
             Self::end_oldest(&mut all, |_| true);
         }
-        all.insert(id(&secret), Session { token, begun: now, used: now });
+        all.insert(id(&secret), Session { token, begun: now });
         let secure = if is_encrypted { "; Secure" } else { "" };
-        format!("{COOKIE}={secret}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{secure}", LONGEST.as_secs())
+        format!("{SESSION_COOKIE}={secret}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{secure}", LASTS.as_secs())
     }
 
     fn end_oldest(all: &mut HashMap<SessionId, Session>, of: impl Fn(&Session) -> bool) {
-        let oldest = all.iter().filter(|(_, session)| of(session)).min_by_key(|(_, session)| session.used);
+        let oldest = all.iter().filter(|(_, session)| of(session)).min_by_key(|(_, session)| session.begun);
         if let Some(id) = oldest.map(|(id, _)| *id) {
             all.remove(&id);
         }
     }
 
-    /// The session of a cookie and its token, if it is one that has not ended; it was used at `now`.
+    /// The session of a cookie and its token, if it is one that has not ended at `now`.
     pub(super) fn find(&self, secret: &str, now: Instant) -> Option<(SessionId, Token)> {
         let (mut all, id) = (self.lock(), id(secret));
-        let session = all.get_mut(&id)?;
+        let session = *all.get(&id)?;
         if session.is_over(now) {
             all.remove(&id);
             return None;
         }
-        session.used = now;
         Some((id, session.token))
     }
 
@@ -103,7 +87,7 @@ impl Sessions {
         if let Some(id) = pass.session {
             self.lock().remove(&id);
         }
-        format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict")
+        format!("{SESSION_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict")
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
@@ -114,13 +98,14 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::head::secret;
 
     fn secret_of(cookie: &str) -> &str {
         secret(cookie.split(';').next().unwrap().as_bytes()).unwrap()
     }
 
     #[test]
-    fn a_session_ends_when_it_is_not_used_or_old_or_ended() {
+    fn a_session_ends_after_a_day_of_work_or_when_it_is_ended() {
         let (sessions, start) = (Sessions::default(), Instant::now());
         let cookie = sessions.begin_for([7; 32], false, start);
         assert!(cookie.contains("HttpOnly; SameSite=Strict") && !cookie.contains("Secure"), "{cookie}");
@@ -129,14 +114,7 @@ mod tests {
         assert_eq!(secret.len(), 64);
         let hour = Duration::from_secs(3600);
         assert_eq!(sessions.find(secret, start + 11 * hour).unwrap().1, [7; 32]);
-        assert!(sessions.find(secret, start + 22 * hour).is_some(), "its use has renewed it");
-        assert!(sessions.find(secret, start + 34 * hour).is_none());
-        let cookie = sessions.begin_for([7; 32], false, start);
-        let secret = secret_of(&cookie);
-        for hours in (0..30 * 24).step_by(10) {
-            assert!(sessions.find(secret, start + hours * hour).is_some(), "{hours}");
-        }
-        assert!(sessions.find(secret, start + 30 * 24 * hour).is_none());
+        assert!(sessions.find(secret, start + 12 * hour).is_none(), "its use has not renewed it");
         let cookie = sessions.begin_for([7; 32], false, start);
         let (id, _) = sessions.find(secret_of(&cookie), start).unwrap();
         assert!(sessions.end(&Pass { session: Some(id), ..Pass::default() }).contains("Max-Age=0"));
@@ -158,19 +136,5 @@ mod tests {
             }
         }
         assert_eq!(sessions.lock().len(), MOST);
-    }
-
-    #[test]
-    fn its_secret_is_found_among_cookies_of_others() {
-        for (cookies, found) in [
-            (&b"faceplate_session=ab"[..], Some("ab")),
-            (b"a=b; faceplate_session=ab; c", Some("ab")),
-            (b"\xff=\xfe;faceplate_session=cd", Some("cd")),
-            (b"xfaceplate_session=ab; faceplate_sessions=1", None),
-            (b"faceplate_session=\xff", None),
-            (b"", None),
-        ] {
-            assert_eq!(secret(cookies), found);
-        }
     }
 }

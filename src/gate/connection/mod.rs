@@ -9,13 +9,13 @@ pub(super) use time::SLOW_RATE;
 
 use std::time::{Duration, Instant};
 
-use super::access::Pass;
 use super::body::{Body, Span};
 use super::byte_queue::ByteQueue;
 use super::forwarder::{BEGINNING, ResponseForwarder};
 use super::head::{Head, Malformed, Scanner};
 use super::input::Input;
 use super::pace::Pace;
+use super::pass::Pass;
 use super::{Class, HandlerData, LocalReply, RejectReason};
 use crate::ops::Limits;
 

@@ -160,11 +160,14 @@ impl Settings {
                 return Some(Error::out_of_range("access.tokens", what));
             }
         }
-        let mut names: Vec<&str> = self.access.all().map(|token| &*token.name).collect();
-        names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            let what = format!("two are called \"{}\"", pair[0].escape_debug());
-            return Some(Error::new(ErrorKind::Conflict, "access.tokens", what));
+        // A name may stand in both lists: the command line does not look into the store, and must not keep the service from starting.
+        for tokens in [&self.access.tokens, &self.access.stored] {
+            let mut names: Vec<&str> = tokens.iter().map(|token| &*token.name).collect();
+            names.sort_unstable();
+            if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+                let what = format!("two are called \"{}\"", pair[0].escape_debug());
+                return Some(Error::new(ErrorKind::Conflict, "access.tokens", what));
+            }
         }
         if let Some(wrong) = self.access.origins.iter().find(|origin| !is_origin(origin)) {
             let what = format!(

@@ -20,8 +20,8 @@ struct Stored {
 }
 
 impl Settings {
-    /// These settings with the tokens of `access.store`. A file that is missing has none; one that can't be read is an error, since
-    /// without its tokens everybody might be let in.
+    /// These settings with the tokens of `access.store`. A file that is missing has none: there was never a token. One that can't be read is an
+    /// error, since without its tokens everybody might be let in.
     pub(super) fn with_stored_tokens(mut self) -> Result<Self, Error> {
         if let Some(path) = &self.access.store {
             let wrong = |what: String| Error::new(Kind::File, "access.store", format!("{}: {what}", path.display()));
