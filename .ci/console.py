@@ -29,7 +29,7 @@ import time
 import urllib.error
 import urllib.request
 
-from support import begin, check, free_port
+from support import begin, check, free_port, until_ready
 
 BINARY = str(pathlib.Path(sys.argv[1]).resolve())
 POSES = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None
@@ -68,14 +68,7 @@ class Terminal:
         self.log = open(self.folder / "log", "a")
         words = [BINARY, "--settings", str(self.file), "--listen", f"127.0.0.1:{self.port}", *self.settings]
         self.process = begin(words, stderr=self.log, cwd=ROOT)
-        for _ in range(400):
-            with contextlib.suppress(OSError):
-                if self.ask("GET", "/readyz")[0] == 200:
-                    return
-            if self.process.poll() is not None:
-                sys.exit((self.folder / "log").read_text()[-2000:])
-            time.sleep(0.05)
-        sys.exit("the service is not ready")
+        until_ready(self.process, self.ask, self.folder / "log")
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 
-from support import begin, check, free_port
+from support import begin, check, free_port, until_ready
 
 BINARY = str(pathlib.Path(sys.argv[1]).resolve())
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -59,14 +59,7 @@ class Terminal:
     def start(self):
         self.log = open(self.folder / "log", "a")
         self.process = begin([BINARY, "--settings", str(self.file), "--listen", f"127.0.0.1:{self.port}"], stderr=self.log)
-        for _ in range(400):
-            with contextlib.suppress(OSError):
-                if self.ask("GET", "/readyz")[0] == 200:
-                    return
-            if self.process.poll() is not None:
-                sys.exit((self.folder / "log").read_text()[-2000:])
-            time.sleep(0.05)
-        sys.exit("the service is not ready")
+        until_ready(self.process, self.ask, self.folder / "log")
 
     def kill(self, how=signal.SIGKILL):
         self.process.send_signal(how)

@@ -95,14 +95,15 @@ function figures(context) {
   });
   let before = null;
   context.leaving(every(2000, async () => {
-    const now = { at: performance.now(), ...sums(await (await fetched("GET", "/metrics")).text()) };
+    const text = await (await fetched("GET", "/metrics")).text();
+    const now = { at: performance.now(), ...sums(text) };
     charts.forEach((chart, i) => {
       const [, name, rate] = CHARTS[i];
       if (rate && !before) return;
       const value = rate ? ((now[name] || 0) - (before[name] || 0)) / ((now.at - before.at) / 1000) : now[name] || 0;
       chart.points = [...chart.points, value].slice(-60);
       const most = Math.max(1, ...chart.points);
-      chart.trace.setAttribute("points", chart.points.map((point, x) => `${x * 2},${34 - (point / most) * 32}`).join(" "));
+      chart.trace.setAttribute("points", chart.points.map((point, i) => `${120 - (chart.points.length - 1 - i) * 2},${34 - (point / most) * 32}`).join(" "));
       chart.now.textContent = t("now", { n: number(value) });
     });
     before = now;
