@@ -1,7 +1,7 @@
 // The console: signs in, shows one view at a time by the hash of the address, and tells when the service does not answer.
 
 import { call, get, onState } from "/console/api.js";
-import { act, button, chip, code, empty, field, h, icon, makes_token, onWrong } from "/console/dom.js";
+import { act, button, chip, code, empty, field, h, icon, tokenCommand, onWrong, soft } from "/console/dom.js";
 import { speak, t, tongue } from "/console/words.js";
 
 const VIEWS = ["start", "live", "try", "people", "events", "system"];
@@ -85,7 +85,7 @@ async function show() {
   if (session.guarded && session.scopes.length === 0) return signin();
   const view = VIEWS.includes(name) ? name : "start";
   document.title = `${t(view)} - ${session.device || "Faceplate"}`;
-  empty(main, h("p", { class: "soft" }, t("loading")));
+  empty(main, soft(t("loading")));
   try {
     const module = await import(view === "people" && rest.length ? "/console/person.js" : `/console/${view}.js`);
     if (mine !== turn) return;
@@ -115,7 +115,7 @@ async function exchange(token) {
 
 function signin() {
   document.title = `${t("signin")} - Faceplate`;
-  const input = h("input", { type: "password", autocomplete: "current-password", required: true, spellcheck: "false", maxlength: "200" });
+  const input = h("input", { type: "password", autocomplete: "current-password", required: true, maxlength: "200" });
   const submit = h("button", { class: "main" }, icon("key"), t("signin"));
   const form = h("form", { onsubmit: (event) => {
     event.preventDefault();
@@ -125,7 +125,7 @@ function signin() {
     });
   } }, field(t("token"), input), submit);
   empty(main, h("section", { class: "card signin" }, h("h1", t("signin")), form,
-    h("p", { class: "soft" }, t("signin_hint")), code(makes_token(` --qr ${location.origin}`), t("signin_hint"))));
+    soft(t("signin_hint")), code(tokenCommand(` --qr ${location.origin}`))));
   input.focus();
 }
 

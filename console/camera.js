@@ -2,7 +2,7 @@
 
 import { every, get } from "/console/api.js";
 import { empty, h, icon, s } from "/console/dom.js";
-import { t, t_or, tongue } from "/console/words.js";
+import { t, tOr, tongue } from "/console/words.js";
 
 /** The service ends a stream after ten minutes; it is opened anew before. */
 const RENEWED_MS = 540_000;
@@ -19,7 +19,7 @@ export function outlined(found) {
 /** What a person is told about a face, in its words. */
 export function advised(found) {
   if (found.usable) return t("good_face");
-  return t_or(`r_${found.reason}`, found.advice || t("nobody"));
+  return tOr(`r_${found.reason}`, found.advice || t("nobody"));
 }
 
 const ARROWS = { turn_left: 0, look_up: 90, turn_right: 180, look_down: 270 };
@@ -33,7 +33,7 @@ export function arrow(prompt) {
 }
 
 /** The words of a prompt. */
-export const prompted = (told) => (told.language === tongue() && told.text ? told.text : t_or(`prompt_${told.prompt}`, told.text));
+export const prompted = (told) => (told.language === tongue() && told.text ? told.text : tOr(`prompt_${told.prompt}`, told.text));
 
 // What is wrong is told in the picture's place. `onfaces` gets what is found in each frame that is looked at.
 

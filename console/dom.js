@@ -89,6 +89,9 @@ export function button(text, work, props = {}) {
   return control;
 }
 
+/** A line of lesser weight. */
+export const soft = (...text) => h("p", { class: "soft" }, text);
+
 /** A box to check, with its label. */
 export const check = (box, label) => h("label", { class: "check" }, box, label);
 export const box = (props) => h("input", { type: "checkbox", ...props });
@@ -111,10 +114,8 @@ export function empty(element, ...children) {
 }
 
 /** Text that can be copied, such as a command. */
-export function code(text, label) {
-  return h("pre", { tabindex: "0", "aria-label": label }, h("code", text));
-}
+export const code = (text) => h("pre", h("code", text));
 
 /** The command that makes a token for all that the console does. */
-export const makes_token = (more = "") =>
+export const tokenCommand = (more = "") =>
   `faceplate token new console admin camera people events door pattern liveness compare metrics --write /etc/faceplate/faceplate.toml${more}`;

@@ -2,7 +2,7 @@
 
 import { fetched, follow, get, save } from "/console/api.js";
 import { box, button, card, check, chip, empty, field, h, status } from "/console/dom.js";
-import { KINDS, number, t, t_or, time } from "/console/words.js";
+import { KINDS, number, t, tOr, time } from "/console/words.js";
 
 const FIRST = "before=9007199254740991";
 const KIND = { "access.granted": "good", "access.denied": "warn", "access.unknown": "warn", "access.attack": "bad", "access.locked_out": "bad", "door.forced": "bad", "door.held_open": "warn", "device.fault": "bad", "device.recovered": "good" };
@@ -11,9 +11,9 @@ const KIND = { "access.granted": "good", "access.denied": "warn", "access.unknow
 export function line(event) {
   const kind = event.type.replace(/^faceplate\./, "");
   const data = event.data || {};
-  const details = [data.reason && t_or(`x_${data.reason}`, data.reason), data.part, data.score !== undefined && data.score !== null && `${t("score")} ${number(data.score, 3)}`];
+  const details = [data.reason && tOr(`x_${data.reason}`, data.reason), data.part, data.score !== undefined && data.score !== null && `${t("score")} ${number(data.score, 3)}`];
   const who = data.name || data.person;
-  return h("li", chip(KIND[kind] || "idle", t_or(`e_${kind}`, kind)),
+  return h("li", chip(KIND[kind] || "idle", tOr(`e_${kind}`, kind)),
     who ? h("b", h("a", { href: `#people/${encodeURIComponent(data.person)}` }, who)) : null,
     h("span", { class: "soft grow" }, details.filter(Boolean).join(", ")),
     data.picture && h("a", { href: `/v1/events/${Number(event.sequence)}/picture`, target: "_blank", rel: "noopener" }, t("picture_of")),
@@ -26,7 +26,7 @@ export async function view(root, context) {
   const day = h("input", { type: "date", onchange: again });
   const kind = h("select", { onchange: again }, h("option", { value: "" }, t("all")),
     ["access", "door", "people", "device"].map((name) => [h("option", { value: name }, t(`k_${name}`)),
-      KINDS.filter((each) => each.startsWith(`${name}.`)).map((each) => h("option", { value: each }, `– ${t_or(`e_${each}`, each)}`))]));
+      KINDS.filter((each) => each.startsWith(`${name}.`)).map((each) => h("option", { value: each }, `– ${tOr(`e_${each}`, each)}`))]));
   const person = h("input", { type: "search", maxlength: "64", onchange: again });
   const live = box({ checked: true });
   const list = h("ol", { class: "list" });
@@ -58,7 +58,7 @@ export async function view(root, context) {
     older.hidden = !page.older;
     state.textContent = list.children.length ? "" : t("no_events");
   }
-  const csv = button(t("csv"), async () => {
+  const csv = button("CSV", async () => {
     const parts = [];
     for (let after = 0, newest = 1; after < newest;) {
       const asked = query();

@@ -5,7 +5,7 @@
 import { call, every, follow, get } from "/console/api.js";
 import { arrow, prompted } from "/console/camera.js";
 import { empty, h, icon } from "/console/dom.js";
-import { t, t_or } from "/console/words.js";
+import { t, tOr } from "/console/words.js";
 
 const kiosk = document.getElementById("kiosk");
 const mirror = h("img", { alt: "", hidden: true });
@@ -45,7 +45,7 @@ const says = (sign, text, more) => [icon(sign), text, more && h("div", { class: 
 function content(state) {
   switch (state) {
     case "granted": case "cool_down": return says("yes", t("come_in"));
-    case "denied": return says("no", t("refused"), door.reason ? t_or(`x_${door.reason}`, t("ask")) : t("not_known"));
+    case "denied": return says("no", t("refused"), door.reason ? tOr(`x_${door.reason}`, t("ask")) : t("not_known"));
     case "attack": return says("no", t("refused"), t("ask"));
     case "locked_out": return says("warn", t("wait"), t("ask"));
     case "fault": return says("warn", t("out_of_order"), t("ask"));
@@ -71,7 +71,7 @@ function show() {
   empty(big, SEEN.includes(state) ? null : content(state));
   if (asks) {
     empty(line, arrow(challenge.prompt) || icon({ passed: "yes", failed: "no" }[challenge.prompt] || "live"),
-      h("div", prompted(challenge), challenge.reason && h("div", { class: "small" }, t_or(`x_${challenge.reason}`, "")),
+      h("div", prompted(challenge), challenge.reason && h("div", { class: "small" }, tOr(`x_${challenge.reason}`, "")),
         challenge.steps && h("div", { class: "small" }, t("step_of", { n: challenge.step, m: challenge.steps })),
         arrow(challenge.prompt) && h("progress", { max: 1, value: challenge.progress || 0, "aria-label": prompted(challenge) })));
   }

@@ -2,10 +2,10 @@
 
 import { call, every, fetched, get, send } from "/console/api.js";
 import { advised, watch } from "/console/camera.js";
-import { button, card, chip, empty, h, status } from "/console/dom.js";
+import { button, card, chip, empty, h, soft, status } from "/console/dom.js";
 import { line } from "/console/events.js";
 import { decision, scored, witnesses } from "/console/score.js";
-import { number, t, t_or } from "/console/words.js";
+import { number, t, tOr } from "/console/words.js";
 
 const MEASURES = [["eye_distance", 200], ["brightness", 255], ["contrast", 200], ["sharpness", 255], ["yaw_percent", 100]];
 const NAMES = { yaw_percent: "turned" };
@@ -42,7 +42,7 @@ function liveness(context) {
   });
   const who = run(async () => {
     const { told } = await ask("/v1/camera/identify");
-    return [h("p", decision(told.decision), " ", told.person ? told.person.name || told.person.id : t_or(`r_${told.reason}`, told.reason)), scored(told.score)];
+    return [h("p", decision(told.decision), " ", told.person ? told.person.name || told.person.id : tOr(`r_${told.reason}`, told.reason)), scored(told.score)];
   });
   return card(t("liveness"), h("div", { class: "row" },
     button(t("check_live"), check("required")), button(t("check_challenge"), check("challenge")),
@@ -62,7 +62,7 @@ function door(context) {
   // What the settings say, never less: a door of cards must not open for a face alone.
   const toggle = button(t("recognition"), () => send("POST", "/v1/door/mode", { mode: now.mode === "off" ? now.configured : "off" }).then(update), { hidden: true });
   const may = context.session.guarded && context.may("door");
-  section.append(may ? h("div", { class: "row" }, open, toggle) : h("p", { class: "soft" }, t("door_needs_token")));
+  section.append(may ? h("div", { class: "row" }, open, toggle) : soft(t("door_needs_token")));
   async function update() {
     now = await get("/v1/door");
     if (said === JSON.stringify(now)) return;
@@ -70,7 +70,7 @@ function door(context) {
     toggle.hidden = now.configured === "off";
     toggle.textContent = `${t("recognition")}: ${now.mode === "off" ? t("switch_on") : t("switch_off")}`;
     const kind = { granted: "good", cool_down: "good", denied: "warn", attack: "bad", locked_out: "bad" }[now.state] || "idle";
-    empty(state, h("p", { class: "row" }, chip(kind, t_or(`door_${now.state}`, now.state)), chip(now.unlocked ? "warn" : "idle", `${t("lock")}: ${now.unlocked ? t("unlocked") : t("locked")}`),
+    empty(state, h("p", { class: "row" }, chip(kind, tOr(`door_${now.state}`, now.state)), chip(now.unlocked ? "warn" : "idle", `${t("lock")}: ${now.unlocked ? t("unlocked") : t("locked")}`),
       now.faults.length > 0 && chip("bad", `${t("faults")}: ${now.faults.join(", ")}`)));
   }
   context.leaving(every(1000, update).stop);

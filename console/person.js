@@ -2,7 +2,7 @@
 
 import { call, fetched, get, jpegOf, save, send } from "/console/api.js";
 import { advised, watch } from "/console/camera.js";
-import { act, ask, box, button, card, check, chip, empty, field, h, status } from "/console/dom.js";
+import { act, ask, box, button, card, check, chip, empty, field, h, soft, status } from "/console/dom.js";
 import { flags } from "/console/people.js";
 import { scored } from "/console/score.js";
 import { t, time } from "/console/words.js";
@@ -128,7 +128,7 @@ export async function view(root, context, [id]) {
       h("td", each.source, each.liveness ? ` (${each.liveness})` : "", each.current ? "" : ` ${t("previous_model")}`),
       h("td", button("×", remove(each.number), { class: "plain", "aria-label": t("delete_template", { n: each.number }) }))));
     empty(root, h("div", { class: "head" }, h("h1", h("bdi", person.name || t("no_name"))), h("span", { class: "row" }, flags(person).length ? flags(person) : chip("good", t("valid")))),
-      h("p", { class: "soft" }, person.id), h("div", { class: "grid half" },
+      soft(person.id), h("div", { class: "grid half" },
         h("div", card(t("templates"),
           rows.length ? h("div", { class: "wide" }, h("table", h("thead", h("tr", ["#", t("quality"), t("date"), t("source"), ""].map((name) => h(name ? "th" : "td", name ? { scope: "col" } : {}, name)))), h("tbody", rows))) : h("p", t("no_templates")),
           atCamera(context, person, update),

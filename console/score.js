@@ -1,6 +1,6 @@
 // Shows a score on the scale of false match rates, and what the witnesses of liveness said.
 
-import { chip, h, s } from "/console/dom.js";
+import { chip, h, s, soft } from "/console/dom.js";
 import { number, t } from "/console/words.js";
 
 /** Scores and the exponent of the false match rate that they stand for: docs/ref/scores.md. */
@@ -31,7 +31,7 @@ export function scored(score, word) {
     ]),
     s("circle", { cx: x(e), cy: 26, r: 7, class: "mark" }));
   return h("div", h("div", { class: "row" }, h("span", { class: "score" }, number(score, 3)), word && decision(word)),
-    scale, h("p", { class: "soft" }, rate));
+    scale, soft(rate));
 }
 
 /** What the witnesses of liveness said, as `X-Liveness` tells it. */

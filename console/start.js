@@ -1,8 +1,8 @@
 // Start: how the device is, and what to do first.
 
 import { every, get, fetched } from "/console/api.js";
-import { card, chip, code, empty, h, makes_token } from "/console/dom.js";
-import { number, t, t_or } from "/console/words.js";
+import { card, chip, code, empty, h, tokenCommand, soft } from "/console/dom.js";
+import { number, t, tOr } from "/console/words.js";
 
 const tile = (name, shown, ...text) => h("div", { class: "card tile" }, h("b", name), shown, text.map((line) => line && h("p", line)));
 
@@ -45,7 +45,7 @@ export async function view(root, context) {
     const now = JSON.stringify([{ ...camera, age_ms: 0, frames: 0 }, ready, door, people, Math.abs(seconds) > 5 && seconds, context.session]);
     if (now === shown) return;
     shown = now;
-    root.querySelector(".head span").textContent = version.core ? `${t("version")} ${version.core}` : "";
+    root.querySelector(".head span").textContent = version.core ? `Version ${version.core}` : "";
     const works = { on: "good", off: "idle", starting: "idle", disabled: "idle", failing: "bad" }[camera.state];
     const words = { on: t("works"), off: t("ready"), starting: t("starting"), disabled: t("disabled"), failing: t("fails") };
     const is_synchronized = door && !door.error ? door.clock_synchronized : Math.abs(seconds) < 60;
@@ -59,20 +59,20 @@ export async function view(root, context) {
         chip(people ? "good" : "idle", `${number(people)} ${t("enrolled")}`)),
       tile(t("door"), !context.has("door") ? chip("idle", t("no_door")) : !door || door.error ? chip("idle", t("unknown")) :
         chip(door.faults.length ? "bad" : door.state === "attack" || door.state === "locked_out" ? "warn" : "good",
-          door.faults.length ? `${t("faults")}: ${door.faults.join(", ")}` : t_or(`door_${door.state}`, door.state))));
+          door.faults.length ? `${t("faults")}: ${door.faults.join(", ")}` : tOr(`door_${door.state}`, door.state))));
     const step = (done, title, ...content) => h("li", { class: done ? "done" : "" }, h("div", h("h3", title), content));
     empty(steps,
-      step(camera.state === "on" || camera.frames > 0, t("step_camera"), h("p", { class: "soft" }, t("step_camera_text")),
+      step(camera.state === "on" || camera.frames > 0, t("step_camera"), soft(t("step_camera_text")),
         h("a", { class: "button", href: "#live" }, t("open_live"))),
       step(people > 0, t("step_people"), context.has("people")
-        ? [h("p", { class: "soft" }, t("step_people_text")), h("a", { class: "button", href: "#people/+" }, t("new_person"))]
-        : [h("p", { class: "soft" }, t("step_people_off")), code('[people]\nstore = "/var/lib/faceplate/people.redb"', t("step_people_off"))]),
+        ? [soft(t("step_people_text")), h("a", { class: "button", href: "#people/+" }, t("new_person"))]
+        : [soft(t("step_people_off")), code('[people]\nstore = "/var/lib/faceplate/people.redb"')]),
       step(context.session.guarded, t("step_guard"),
-        h("p", { class: "soft" }, context.session.guarded ? t("step_guard_done") : t("step_guard_text")),
+        soft(context.session.guarded ? t("step_guard_done") : t("step_guard_text")),
         h("div", { class: "row" },
           context.may("admin") && (context.session.guarded || context.has("tokens"))
             ? h("a", { class: "button", href: "#system/tokens" }, t("make_token"))
-            : !context.session.guarded && code(makes_token(), t("make_token")),
+            : !context.session.guarded && code(tokenCommand()),
           h("a", { href: "/docs/guide/door.html" }, t("door_guide")))));
   };
   await update();

@@ -1,7 +1,7 @@
 // System: what works and what does not, settings, tokens, backup, figures, documents.
 
 import { call, every, fetched, get, save, send } from "/console/api.js";
-import { act, ask, box, button, card, check, chip, code, empty, field, h, makes_token, s, status } from "/console/dom.js";
+import { act, ask, box, button, card, check, chip, code, empty, field, h, tokenCommand, s, soft, status } from "/console/dom.js";
 import { number, t } from "/console/words.js";
 
 const SCOPES = ["pattern", "compare", "liveness", "camera", "people", "door", "claim", "events", "metrics", "kiosk", "admin"];
@@ -35,7 +35,7 @@ function tokens(context) {
   const make = async () => {
     const scopes = boxes.filter(([, box]) => box.checked).map(([scope]) => scope);
     const told = await send("POST", "/v1/tokens", { name: name.value.trim(), scopes });
-    empty(made, h("div", { class: "note good" }, h("div", { class: "grow" }, h("p", t("token_once")), code(told.token, t("token")))));
+    empty(made, h("div", { class: "note good" }, h("div", { class: "grow" }, h("p", t("token_once")), code(told.token))));
     // With the first token everybody needs one, this browser too.
     if (!context.session.guarded) await context.exchange(told.token);
     form.reset();
@@ -59,8 +59,8 @@ function tokens(context) {
     if (!told.tokens.length) list.append(h("li", t("no_tokens")));
   }
   const section = card(t("tokens"), list, made, form,
-    !context.has("tokens") && [h("p", t("tokens_off")), code('[access]\nstore = "/var/lib/faceplate/tokens.toml"', t("tokens_off")),
-      h("p", t("tokens_cli")), code(makes_token(), t("tokens_cli"))]);
+    !context.has("tokens") && [h("p", t("tokens_off")), code('[access]\nstore = "/var/lib/faceplate/tokens.toml"'),
+      h("p", t("tokens_cli")), code(tokenCommand())]);
   section.id = "tokens";
   return update().then(() => section);
 }
@@ -68,7 +68,7 @@ function tokens(context) {
 function backup(context) {
   const replace = box();
   const file = h("input", { type: "file", accept: ".jsonl,application/x-ndjson" });
-  return card(t("backup"), h("p", { class: "soft" }, t("backup_text")),
+  return card(t("backup"), soft(t("backup_text")),
     button(t("export"), async () => save("people.jsonl", await (await fetched("GET", "/v1/people/export")).blob())),
     h("h3", t("restore")), field(t("restore_text"), file), check(replace, t("replace")),
     button(t("restore"), async () => {

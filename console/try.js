@@ -66,7 +66,7 @@ function asked(work) {
 function pictures(context) {
   const first = chosen(context, t("first_picture"));
   const second = chosen(context, t("second_picture"));
-  const shell = (path, form) => code(`curl ${form}${token(context)} \\\n  ${location.origin}${path}`, t("curl"));
+  const shell = (path, form) => code(`curl ${form}${token(context)} \\\n  ${location.origin}${path}`);
   const compare = asked(async () => {
     if (!first.state.file || !second.state.file) throw new Error(t("choose"));
     const body = new FormData();
@@ -96,7 +96,7 @@ function clip(context) {
     const body = new FormData();
     body.append("video", file, file.name || "clip");
     return [judged(await call("POST", "/v1/face/liveness/detect", { body })),
-      h("h2", t("curl")), code(`curl -F video=@clip.mp4${token(context)} \\\n  ${location.origin}/v1/face/liveness/detect`, t("curl"))];
+      h("h2", t("curl")), code(`curl -F video=@clip.mp4${token(context)} \\\n  ${location.origin}/v1/face/liveness/detect`)];
   });
   return card(null, field(t("choose_clip"), input), button(t("judge"), judge.run, { class: "main" }), judge.result);
 }

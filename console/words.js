@@ -45,19 +45,19 @@ starting|Starting|Startet
 disabled|Disabled|Abgeschaltet
 synchronized|Synchronized|Synchron
 unsynchronized|Not synchronized|Nicht synchron
-by_browser|Differs from this browser by {n} s|Weicht um {n} s von diesem Browser ab
+by_browser|{n} s off this browser|{n} s neben diesem Browser
 on_demand|Switched on when it is needed|Geht an, wenn sie gebraucht wird
 enrolled|enrolled|erfasst
 not_kept|Not kept here|Werden hier nicht gespeichert
 no_door|No door|Keine Tür
 first_steps|First steps|Erste Schritte
 step_camera|See the picture|Das Bild sehen
-step_camera_text|Plug in a camera and look whether a face is found.|Kamera anschließen und sehen, ob ein Gesicht gefunden wird.
+step_camera_text|Plug in a camera. Is a face found?|Kamera anschließen. Wird ein Gesicht gefunden?
 step_people|Enroll somebody|Jemanden erfassen
-step_people_text|At the camera or with a picture, in a minute.|An der Kamera oder mit einem Bild, in einer Minute.
-step_people_off|Name a file for people in the settings, and restart:|Eine Datei für Personen einstellen und neu starten:
+step_people_text|With the camera or a picture.|Mit der Kamera oder einem Bild.
+step_people_off|Name a file for people, and restart:|Eine Datei für Personen nennen, neu starten:
 step_guard|Let others in, and nobody else|Andere einlassen, und sonst niemanden
-step_guard_text|With a token, other computers reach the device, and a command opens the door.|Mit einem Token erreichen andere Rechner das Gerät, und ein Befehl öffnet die Tür.
+step_guard_text|Tokens let other computers in, and commands open the door.|Tokens lassen andere Rechner ein, und Befehle öffnen die Tür.
 step_guard_done|Only those with a token come in.|Nur wer ein Token hat, kommt hinein.
 open_live|Look|Ansehen
 make_token|Make a token|Token erzeugen
@@ -145,7 +145,7 @@ valid|Valid|Gültig
 nobody_found|Nobody found.|Niemand gefunden.
 all_groups|All groups|Alle Gruppen
 templates|Templates|Templates
-no_templates|None yet. Only with one is the person recognized.|Noch keins. Erst damit wird die Person erkannt.
+no_templates|None yet: not recognized.|Noch keins: wird nicht erkannt.
 source|Source|Quelle
 date|Date|Datum
 previous_model|of an earlier model|eines früheren Modells
@@ -153,24 +153,23 @@ add_camera|Add at the camera|An der Kamera hinzufügen
 add_picture|Add from this device|Von diesem Gerät hinzufügen
 with_challenge|With challenge (turn the head)|Mit Aufgabe (Kopf drehen)
 added|Template {n} of quality {q} was added.|Template {n} mit Qualität {q} hinzugefügt.
-belongs|This face is another person's. Add it nevertheless?|Dieses Gesicht gehört einer anderen Person. Trotzdem hinzufügen?
+belongs|This face is another person's. Add it nevertheless?|Dieses Gesicht gehört jemand anderem. Trotzdem hinzufügen?
 force|Add nevertheless|Trotzdem hinzufügen
 match|Does this face match?|Passt dieses Gesicht?
 export|Export|Exportieren
 delete_person|Delete person|Person löschen
-delete_text|All templates are erased. Type {word} to confirm.|Alle Templates werden gelöscht. Zur Bestätigung {word} eingeben.
+delete_text|All templates are erased. Type {word}:|Alle Templates werden gelöscht. {word} eingeben:
 deleted|{name} was deleted.|{name} wurde gelöscht.
 edit|Details|Angaben
 no_name|No name|Ohne Namen
 people_off|People are not stored here.|Personen werden hier nicht gespeichert.
 delete_template|Delete template {n}|Template {n} löschen
-changed_meanwhile|Somebody else changed this person; it was loaded again.|Jemand anders hat diese Person geändert; sie wurde neu geladen.
+changed_meanwhile|Changed by somebody else; loaded again.|Von jemand anderem geändert; neu geladen.
 
 day|Day|Tag
 kind|Kind|Art
 all|All|Alle
 person|Person|Person
-csv|CSV|CSV
 live_events|Live|Live
 no_events|No events.|Keine Ereignisse.
 older|Older|Ältere
@@ -215,9 +214,9 @@ token_once|Keep it now: it is not shown again.|Jetzt notieren: Es wird nicht wie
 in_settings|in the settings|in den Einstellungen
 tokens_off|To make tokens here, name a file for them:|Um Tokens hier zu erzeugen, eine Datei dafür nennen:
 tokens_cli|The first token is made on the device:|Das erste Token wird auf dem Gerät erzeugt:
-no_tokens|None: whoever reaches the service may use it.|Keine: Wer den Dienst erreicht, darf ihn benutzen.
+no_tokens|None: everybody may come in.|Keine: Alle dürfen herein.
 backup|Backup|Sicherung
-backup_text|All people with their templates, sealed where there are keys.|Alle Personen mit Templates, versiegelt, wo es Schlüssel gibt.
+backup_text|All people and templates, sealed if there are keys.|Alle Personen und Templates, versiegelt, wenn es Schlüssel gibt.
 restore|Restore|Wiederherstellen
 replace|Replace people who are there already|Vorhandene Personen ersetzen
 restored|{n} imported.|{n} importiert.
@@ -231,7 +230,6 @@ now|now {n}|jetzt {n}
 documents|Documents|Dokumente
 guides|Guides and references|Anleitungen und Referenzen
 description|API description (OpenAPI)|API-Beschreibung (OpenAPI)
-version|Version|Version
 
 r_no_face|Nobody is there|Niemand da
 r_several_people|Only one person, please|Bitte nur eine Person
@@ -308,7 +306,7 @@ export function t(key, values = {}) {
 }
 
 /** The words of a key, or of the other one if there are none. */
-export const t_or = (key, other) => (WORDS.has(key) ? t(key) : other);
+export const tOr = (key, other) => (WORDS.has(key) ? t(key) : other);
 
 export function time(text, style = {}) {
   const date = new Date(text);
