@@ -40,6 +40,7 @@ const context = {
       await work();
     } finally {
       held = false;
+      frame();
     }
   },
 };
@@ -77,6 +78,7 @@ function frame() {
 
 /** Shows the view that the address names. */
 async function show() {
+  if (held) return;
   const mine = ++turn;
   quit();
   context.tell("", null);
@@ -115,7 +117,7 @@ async function exchange(token) {
 
 function signin() {
   document.title = `${t("signin")} - Faceplate`;
-  const input = h("input", { type: "password", autocomplete: "current-password", required: true, maxlength: "200" });
+  const input = h("input", { type: "password", autocomplete: "current-password", required: true });
   const submit = h("button", { class: "main" }, icon("key"), t("signin"));
   const form = h("form", { onsubmit: (event) => {
     event.preventDefault();

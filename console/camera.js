@@ -19,7 +19,7 @@ export function outlined(found) {
 /** What a person is told about a face, in its words. */
 export function advised(found) {
   if (found.usable) return t("good_face");
-  return tOr(`r_${found.reason}`, found.advice || t("nobody"));
+  return tOr(`r_${found.reason}`, found.advice || t("r_no_face"));
 }
 
 const ARROWS = { turn_left: 0, look_up: 90, turn_right: 180, look_down: 270 };

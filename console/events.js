@@ -5,7 +5,10 @@ import { box, button, card, check, chip, empty, field, h, status } from "/consol
 import { KINDS, number, t, tOr, time } from "/console/words.js";
 
 const FIRST = "before=9007199254740991";
-const KIND = { "access.granted": "good", "access.denied": "warn", "access.unknown": "warn", "access.attack": "bad", "access.locked_out": "bad", "door.forced": "bad", "door.held_open": "warn", "device.fault": "bad", "device.recovered": "good" };
+const KIND = {
+  good: "access.granted device.recovered", warn: "access.denied access.unknown door.held_open",
+  bad: "access.attack access.locked_out door.forced device.fault",
+};
 
 /** An event as an entry of a list. */
 export function line(event) {
@@ -13,7 +16,7 @@ export function line(event) {
   const data = event.data || {};
   const details = [data.reason && tOr(`x_${data.reason}`, data.reason), data.part, data.score !== undefined && data.score !== null && `${t("score")} ${number(data.score, 3)}`];
   const who = data.name || data.person;
-  return h("li", chip(KIND[kind] || "idle", tOr(`e_${kind}`, kind)),
+  return h("li", chip(Object.keys(KIND).find((each) => KIND[each].includes(kind)) || "idle", tOr(`e_${kind}`, kind)),
     who ? h("b", h("a", { href: `#people/${encodeURIComponent(data.person)}` }, who)) : null,
     h("span", { class: "soft grow" }, details.filter(Boolean).join(", ")),
     data.picture && h("a", { href: `/v1/events/${Number(event.sequence)}/picture`, target: "_blank", rel: "noopener" }, t("picture_of")),
@@ -22,6 +25,8 @@ export function line(event) {
 
 export async function view(root, context) {
   let before = FIRST, turn = 0, paged = false;
+  const known = new Set();
+  const isNew = (event) => !known.has(event.id) && known.add(event.id);
   const again = () => load().catch(context.wrong);
   const day = h("input", { type: "date", onchange: again });
   const kind = h("select", { onchange: again }, h("option", { value: "" }, t("all")),
@@ -52,8 +57,11 @@ export async function view(root, context) {
     const asked = query().toString();
     const page = await get(`/v1/events?${before}&limit=50${asked && `&${asked}`}`);
     if (mine !== turn) return;
-    if (!more) empty(list);
-    list.append(...page.events.reverse().map(line));
+    if (!more) {
+      empty(list);
+      known.clear();
+    }
+    list.append(...page.events.reverse().filter(isNew).map(line));
     before = `before=${page.first}`;
     older.hidden = !page.older;
     state.textContent = list.children.length ? "" : t("no_events");
@@ -73,7 +81,7 @@ export async function view(root, context) {
   });
   root.append(h("div", { class: "head" }, h("h1", t("events")), csv),
     card(null, h("div", { class: "tiles" }, field(t("day"), day), field(t("kind"), kind), field(t("person"), person),
-      check(live, t("live_events"))), state, list, h("div", { class: "row end" }, older)));
+      check(live, t("live"))), state, list, h("div", { class: "row end" }, older)));
   await load();
   // What happened before the stream was open is asked for once it is.
   const stream = follow("/v1/events/stream", KINDS.map((kind) => `faceplate.${kind}`), (message) => {
@@ -81,7 +89,7 @@ export async function view(root, context) {
     const word = event.type.slice(10);
     const fits = (!kind.value || word === kind.value || word.startsWith(`${kind.value}.`)) &&
       (!person.value.trim() || event.data?.person === person.value.trim()) && (!day.value || day.value === new Date(event.time).toLocaleDateString("sv"));
-    if (!live.checked || !fits) return;
+    if (!live.checked || !fits || !isNew(event)) return;
     state.textContent = "";
     list.prepend(line(event));
   }, () => paged || again());

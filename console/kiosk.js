@@ -60,7 +60,7 @@ function show() {
   const state = challenge.running && !["granted", "attack", "locked_out"].includes(door.state) ? "challenge" : door.state;
   const minute = new Date().getMinutes();
   const key = JSON.stringify([state, door.reason, challenge.prompt, challenge.text, challenge.step, challenge.running, minute]);
-  see(SEEN.includes(state));
+  see(SEEN.includes(state) && !document.hidden);
   const progress = line.querySelector("progress");
   if (progress && challenge.running) progress.value = challenge.progress || 0;
   if (key === shown) return;
@@ -114,14 +114,20 @@ async function look() {
   show();
 }
 
-/** Whose session it is; with the token of the address a new one where there is none. */
+let asked = -Infinity;
+
+/** Whose session it is; with the token of the address a new one where that is not good for a kiosk, asked for every ten seconds at the most. */
 async function signin() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   const now = await get("/v1/session");
-  return now.has || !token ? now : call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` } });
+  const isGood = /kiosk|camera/.test(now.scopes);
+  if (isGood || !token || performance.now() - asked < 10_000) return isGood ? now : {};
+  asked = performance.now();
+  return call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` } });
 }
 
 every(500, look);
+document.addEventListener("visibilitychange", show);
 let lit = "";
 follow("/v1/camera/challenge", "challenge", (event) => {
   challenge = JSON.parse(event.data);

@@ -10,7 +10,7 @@ import { number, t, tOr } from "/console/words.js";
 const MEASURES = [["eye_distance", 200], ["brightness", 255], ["contrast", 200], ["sharpness", 255], ["yaw_percent", 100]];
 const NAMES = { yaw_percent: "turned" };
 
-function measured(quality) {
+export function measured(quality) {
   return MEASURES.filter(([name]) => quality && name in quality).map(([name, most]) => {
     const label = t(NAMES[name] || name);
     return h("div", { class: "measure" }, h("span", label),
@@ -33,12 +33,12 @@ function liveness(context) {
       empty(result, await work());
     } catch (error) {
       const is_attack = error.code?.endsWith("004004");
-      empty(result, h("p", chip(is_attack ? "bad" : "warn", t(is_attack ? "is_attack" : "failed"))), h("p", error.message));
+      empty(result, h("p", chip(is_attack ? "bad" : "warn", t(is_attack ? "door_attack" : "failed"))), h("p", error.message));
     }
   };
   const check = (mode) => run(async () => {
     const { told, liveness } = await ask(`/v1/camera/liveness/detect?liveness=${mode}`);
-    return [h("p", chip(told.passed ? "good" : "bad", told.passed ? t("is_live") : t("is_attack"))), witnesses(liveness)];
+    return [h("p", chip(told.passed ? "good" : "bad", told.passed ? t("is_live") : t("door_attack"))), witnesses(liveness)];
   });
   const who = run(async () => {
     const { told } = await ask("/v1/camera/identify");

@@ -9,8 +9,12 @@ import { t, time } from "/console/words.js";
 
 const BELONGS = "BPE-006008";
 const local = (text) => (text ? new Date(new Date(text) - new Date(text).getTimezoneOffset() * 60_000).toISOString().slice(0, 16) : "");
-/** The time in a field, or the original, which may be finer, if the field was not changed. */
-const instant = (input, before) => (input.value === local(before) ? before || null : input.value ? new Date(input.value).toISOString() : null);
+/** A field for a time, with what it says: the original, which may be finer, if it was not changed. */
+function moment(before) {
+  const input = h("input", { type: "datetime-local", value: local(before) });
+  const first = input.value;
+  return { input, said: () => (input.value === first ? before || null : input.value ? new Date(input.value).toISOString() : null) };
+}
 
 /** The form of a person's details. `done` gets the person that was stored, or nothing if it has to be loaded again. */
 function details(context, person, done) {
@@ -18,14 +22,14 @@ function details(context, person, done) {
   const name = input({ value: person?.name || "", maxlength: "256" });
   const id = input({ maxlength: "64", pattern: "[A-Za-z0-9._\\-]*" });
   const groups = input({ value: person?.groups.join(", ") || "" });
-  const from = input({ type: "datetime-local", value: local(person?.valid_from) });
-  const until = input({ type: "datetime-local", value: local(person?.valid_until) });
+  const from = moment(person?.valid_from);
+  const until = moment(person?.valid_until);
   const save = h("button", { class: "main" }, t("save"));
   const store = async () => {
     // A group may have a comma in its name.
     const same = person && groups.value === person.groups.join(", ");
     const stored = { name: name.value, groups: same ? person.groups : groups.value.split(",").map((group) => group.trim()).filter(Boolean),
-      valid_from: instant(from, person?.valid_from), valid_until: instant(until, person?.valid_until), external_id: person?.external_id || null };
+      valid_from: from.said(), valid_until: until.said(), external_id: person?.external_id || null };
     if (!person && id.value.trim()) stored.id = id.value.trim();
     try {
       await done(await (person ? send("PUT", `/v1/people/${person.id}`, stored, { "If-Match": person.etag }) : send("POST", "/v1/people", stored)));
@@ -39,7 +43,7 @@ function details(context, person, done) {
     event.preventDefault();
     act(save, store);
   } }, field(t("name"), name), !person && field(t("id"), id, t("id_hint")), field(t("groups"), groups, t("groups_hint")),
-  field(t("valid_from"), from), field(t("valid_until"), until), save);
+  field(t("valid_from"), from.input), field(t("valid_until"), until.input), save);
 }
 
 /** Adds a template, and asks before a face is added that is another person's. */
@@ -136,7 +140,7 @@ export async function view(root, context, [id]) {
             const put = (query) => enroll(context, person, query, { body: picture, type: picture.type }, result, update, () => put({ force: true }));
             return put({});
           })),
-        rows.length > 0 && context.may("pattern") && card(t("match"), files(t("first_picture"), null, async (picture, result) => {
+        rows.length > 0 && context.may("pattern") && card(t("match"), files(t("picture"), null, async (picture, result) => {
           const body = new FormData();
           body.append("sample", picture, "1");
           body.append("bio_template", `person:${person.id}`);

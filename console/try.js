@@ -3,6 +3,7 @@
 import { call, jpegOf } from "/console/api.js";
 import { advised, outlined } from "/console/camera.js";
 import { button, card, chip, code, empty, field, h, status } from "/console/dom.js";
+import { measured } from "/console/live.js";
 import { scored } from "/console/score.js";
 import { number, t } from "/console/words.js";
 
@@ -35,9 +36,9 @@ function chosen(context, label) {
       frame.style.aspectRatio = `${found.width} / ${found.height}`;
       empty(shown, frame, h("p", { class: "row" }, chip(found.usable ? "good" : "warn", advised(found)),
         h("span", { class: "soft" }, `${t("faces")}: ${found.faces.length}${found.quality ? `, ${t("quality")} ${found.quality.score}` : ""}`)),
-      found.quality && h("dl", { class: "pairs" }, ["eye_distance", "brightness", "sharpness"].map((name) => [h("dt", t(name)), h("dd", number(found.quality[name]))])));
+      measured(found.quality));
     } catch (error) {
-      empty(shown, h("p", chip("bad", error.message)));
+      if (mine === turn) empty(shown, h("p", chip("bad", error.message)));
     }
   } });
   return { state, element: h("div", field(label, input), shown) };
@@ -47,7 +48,7 @@ function chosen(context, label) {
 function judged(told) {
   const [medium] = told.analyses[0].results_media;
   const data = medium.results_data;
-  return [h("p", chip(told.passed ? "good" : "bad", told.passed ? t("is_live") : t("is_attack"))),
+  return [h("p", chip(told.passed ? "good" : "bad", told.passed ? t("is_live") : t("door_attack"))),
     data && h("dl", { class: "pairs" }, h("dt", t("confidence")), h("dd", number(data.confidence_spoofing)))];
 }
 
@@ -64,7 +65,7 @@ function asked(work) {
 }
 
 function pictures(context) {
-  const first = chosen(context, t("first_picture"));
+  const first = chosen(context, t("picture"));
   const second = chosen(context, t("second_picture"));
   const shell = (path, form) => code(`curl ${form}${token(context)} \\\n  ${location.origin}${path}`);
   const compare = asked(async () => {

@@ -66,7 +66,6 @@ door_guide|How to make it a door|So wird daraus eine Tür
 picture|Picture|Bild
 advice|Advice|Hinweis
 quality|Quality|Qualität
-nobody|Nobody is there|Niemand da
 good_face|Good. Hold still.|Gut. Bitte stillhalten.
 faces|Faces|Gesichter
 eye_distance|Eye distance|Augenabstand
@@ -80,7 +79,6 @@ check_challenge|With challenge|Mit Aufgabe
 check_light|With light|Mit Licht
 identify|Who is it?|Wer ist das?
 is_live|Live person|Lebende Person
-is_attack|Attack|Angriff
 confidence|Spoofing confidence|Fälschungsverdacht
 frames|Frames|Bilder
 looks|Looks|Aussehen
@@ -113,7 +111,6 @@ door_locked_out|Locked after attacks|Nach Angriffen gesperrt
 
 pictures|Pictures|Bilder
 clip|Clip|Video
-first_picture|Picture|Bild
 second_picture|Second picture, to compare|Zweites Bild, zum Vergleich
 choose_clip|Video or zip archive of pictures|Video oder Zip-Archiv mit Bildern
 compare|Same person?|Dieselbe Person?
@@ -170,7 +167,6 @@ day|Day|Tag
 kind|Kind|Art
 all|All|Alle
 person|Person|Person
-live_events|Live|Live
 no_events|No events.|Keine Ereignisse.
 older|Older|Ältere
 picture_of|Picture of this event|Bild zu diesem Ereignis

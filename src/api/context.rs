@@ -1,6 +1,6 @@
 //! Holds what all methods share: models, workers, camera, settings in force, counters; and a request whose head was accepted.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
@@ -51,10 +51,10 @@ pub struct Service {
     pub(super) journal: Arc<Journal>,
     pub(super) door: Option<Arc<Door>>,
     pub(super) door_mode: DoorMode,
-    /// Access as it is in force, with the tokens of the store. Locked while it is changed.
-    access: Mutex<settings::Access>,
-    /// Whether it has tokens: asked without waiting for whoever changes them.
-    has_tokens: AtomicBool,
+    /// Access as it is in force, with the tokens of the store.
+    access: RwLock<Arc<settings::Access>>,
+    /// Held by whoever changes it, so that no change undoes another.
+    access_change: Mutex<()>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) gate: OnceLock<Weak<Gate>>,
     pub(super) device: String,
@@ -213,8 +213,8 @@ impl Service {
             journal,
             door,
             door_mode: settings.door.mode,
-            has_tokens: AtomicBool::new(settings.access.has_tokens()),
-            access: Mutex::new(settings.access.clone()),
+            access: RwLock::new(Arc::new(settings.access.clone())),
+            access_change: Mutex::new(()),
             sessions: Arc::default(),
             gate: OnceLock::new(),
             device: settings.device(),
@@ -247,26 +247,30 @@ impl Service {
         let mut in_force = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
         *in_force = in_force.reloaded(settings, origins);
         drop(in_force);
-        self.note_tokens(&settings.access);
         *self.thresholds.write().unwrap_or_else(PoisonError::into_inner) = thresholds(settings);
         if let Some(door) = &self.door {
             door.set_approved(Score::new(settings.decision.approved));
         }
     }
 
-    /// Access as it is in force. Whoever changes it keeps it locked until the gate has been told, so that no change undoes another.
-    pub fn access(&self) -> MutexGuard<'_, settings::Access> {
-        self.access.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Access as it is in force.
+    pub(super) fn access(&self) -> Arc<settings::Access> {
+        Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Notes whether there are tokens, for those who must not wait.
-    pub(super) fn note_tokens(&self, access: &settings::Access) {
-        self.has_tokens.store(access.has_tokens(), Ordering::Relaxed);
+    /// Puts another one in force; the gate is told by the caller, who holds [`Self::change_access`].
+    pub fn set_access(&self, access: settings::Access) {
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
+    }
+
+    /// Waits for the turn to change it. What is written meanwhile keeps nobody from asking.
+    pub fn change_access(&self) -> MutexGuard<'_, ()> {
+        self.access_change.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether clients need a token.
     pub(super) fn has_tokens(&self) -> bool {
-        self.has_tokens.load(Ordering::Relaxed)
+        self.access().has_tokens()
     }
 
     /// Whether the door may recognize people: what that needs was checked with the settings.

@@ -8,6 +8,8 @@ use super::context::{Call, Service};
 use super::error::{Error, Kind};
 use super::reply::Reply;
 use super::route::Route;
+use super::tokens::still_admitted;
+use crate::ops::settings::Scope;
 
 /// What `tfss` reports in `/version`: the inference library. A test checks it against Cargo.lock.
 const ENGINE: &str = "tract 0.23.9";
@@ -18,6 +20,12 @@ impl Service {
     /// Answers an admitted request.
     pub fn answer(self: &Arc<Self>, call: &Call) -> Reply {
         let body = &call.body;
+        // Its token may have been revoked while it waited: the gate lets those of this scope be answered.
+        if call.route.scopes() == [Scope::Admin]
+            && let Err(error) = still_admitted(call, &self.access())
+        {
+            return error.into();
+        }
         let reply = match call.route {
             Route::Version => Ok(self.version()),
             Route::Alive => Ok(Self::alive()),

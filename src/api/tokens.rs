@@ -1,6 +1,6 @@
 //! Implements the methods of tokens: list, make, revoke. Those of the settings file are listed, and changed there alone.
 
-use std::sync::MutexGuard;
+use std::sync::Weak;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -41,7 +41,7 @@ fn id(token: &Token) -> &str {
 }
 
 /// An error for a request whose token was revoked, or that needed none when its head came, and would need one now.
-fn still_admitted(call: &Call, access: &settings::Access) -> Result<(), Error> {
+pub(super) fn still_admitted(call: &Call, access: &settings::Access) -> Result<(), Error> {
     match Access::new(access).still_grants(&call.request.pass, Scope::Admin) {
         true => Ok(()),
         false => Err(Error::new(Family::Pattern, Kind::Gate(GateKind::Token), "the tokens have changed meanwhile")),
@@ -76,6 +76,7 @@ impl Service {
         if !is_line || scopes.is_empty() {
             return Err(invalid());
         }
+        let _change = self.change_access();
         let access = self.access();
         still_admitted(call, &access)?;
         if access.store.is_none() {
@@ -103,13 +104,14 @@ impl Service {
         let told =
             json!({ "id": id(&token), "name": token.name, "scopes": token.scopes, "stored": true, "token": secret });
         let stored = access.stored.iter().cloned().chain([token]).collect();
-        self.store_tokens(access, stored)?;
+        self.store_tokens(&access, stored)?;
         let mut reply = Reply::json(&told);
         reply.status = 201;
         Ok(reply)
     }
 
     pub(super) fn revoke_token(&self, call: &Call) -> Result<Reply, Error> {
+        let _change = self.change_access();
         let access = self.access();
         still_admitted(call, &access)?;
         let wanted = call.page.value.as_deref().unwrap_or_default();
@@ -133,23 +135,23 @@ impl Service {
             return Err(refused(TokenKind::Conflict, "it is the last one with the scope admin; make another first"));
         }
         let stored = access.stored.iter().filter(|other| **other != token).cloned().collect();
-        self.store_tokens(access, stored)?;
+        self.store_tokens(&access, stored)?;
         Ok(Reply::json(&json!({ "id": id(&token), "revoked": true })))
     }
 
     /// Writes the tokens, and has the gate ask for them from now on.
-    fn store_tokens(&self, mut access: MutexGuard<'_, settings::Access>, stored: Vec<Token>) -> Result<(), Error> {
+    fn store_tokens(&self, access: &settings::Access, stored: Vec<Token>) -> Result<(), Error> {
         let path = access.store.as_ref().ok_or_else(not_kept)?;
         write_tokens(path, &stored).map_err(|e| {
             log::error!("{}: {e}", path.display());
             refused(TokenKind::Unwritable, "the log has the cause")
         })?;
-        access.stored = stored;
-        self.note_tokens(&access);
-        if let Some(gate) = self.gate.get().and_then(std::sync::Weak::upgrade) {
+        let access = settings::Access { stored, ..access.clone() };
+        if let Some(gate) = self.gate.get().and_then(Weak::upgrade) {
             gate.set_access(Access::new(&access));
         }
         log::info!("tokens were changed: {} now", access.all().count());
+        self.set_access(access);
         Ok(())
     }
 }

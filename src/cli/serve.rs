@@ -110,7 +110,7 @@ fn reload(
     gate: &Gate,
 ) {
     // From the reading on: a token that is made meanwhile must not be lost.
-    let mut access = service.access();
+    let _change = service.change_access();
     let read = again().map_err(Box::<dyn Error>::from).and_then(|new| Ok((Tls::load(&new.0.tls)?, new)));
     let (tls, (new, origins)) = match read {
         Ok(read) => read,
@@ -130,8 +130,7 @@ fn reload(
         return log::error!("the settings stay as they were: TLS is switched on or off by a restart alone");
     }
     gate.reload(Access::new(&new.access), tls);
-    access.clone_from(&new.access);
-    drop(access);
+    service.set_access(new.access.clone());
     service.reload(&new, &origins);
     match before.reloaded(&new) == new {
         true => log::info!("settings were read again"),

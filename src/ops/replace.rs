@@ -18,12 +18,15 @@ pub fn replace(file: &Path, text: &str) -> std::io::Result<()> {
         }
         to.write_all(text.as_bytes())?;
         to.sync_all()?;
-        std::fs::rename(&new, &file)?;
-        // A rename is lost with the power until its folder is written.
-        file.parent().map_or(Ok(()), |folder| {
-            if folder.as_os_str().is_empty() { Ok(()) } else { File::open(folder)?.sync_all() }
-        })
+        std::fs::rename(&new, &file)
     });
+    // A rename is lost with the power until its folder is written. It is done all the same: an error would say that it is not.
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|_| written.is_ok())
+        && let Err(e) = File::open(folder).and_then(|folder| folder.sync_all())
+    {
+        log::warn!("{}: the change may be lost with the power: {e}", file.display());
+    }
     if written.is_err() {
         // A file that can't be removed does no harm.
         let _ = std::fs::remove_file(&new);

@@ -81,9 +81,12 @@ fn without_secrets(value: Value) -> Value {
 /// Scheme, host and port of a URL, with an ellipsis for what is left out; none if the text is no URL.
 fn address(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once("://")?;
-    // A password may have any of the characters that end a host.
-    let (user, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("…@", rest));
-    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    // A password may have any of the characters that end a host: then nobody can tell where it ends.
+    if path.contains('@') {
+        return Some(format!("{scheme}://…"));
+    }
+    let (user, host) = authority.rsplit_once('@').map_or(("", authority), |(_, host)| ("…@", host));
     Some(format!("{scheme}://{user}{host}{}", if path.len() > 1 { "/…" } else { path }))
 }
 
