@@ -61,7 +61,7 @@ assert [r.filename for r in pattern.extract_and_compare_n(collins, samples_n=[ho
 other = pattern.extract((pictures / "collins_dim.png").read_bytes(), _content_type="image/png")
 assert len(pattern.join([template, other])) == 148
 faces = pattern.get_faces(collins)
-assert faces.usable and faces.reason is None and faces.faces[faces.chosen].box.width > 100 and faces.quality.score == 100
+assert faces.usable and faces.reason is None and faces.faces[faces.chosen].box.width > 50 and faces.quality.score == 100
 
 analysis = generated.AskedAnalysis(type="quality", source_media=["media_key1"], extract_best_shot=True)
 folder = liveness.detect(media_key1=collins, payload=generated.Payload(analyses=[analysis]))
