@@ -136,6 +136,21 @@ mod tests {
     }
 
     #[test]
+    fn of_an_address_nothing_that_may_be_secret_is_told() {
+        for (address_of, told) in [
+            ("https://user:hush@host:8443/hush?key=hush", "https://…@host:8443/…"),
+            ("https://host/", "https://host/"),
+            // Whether the host ends at the slash, or the password goes on, can't be told.
+            ("https://user:hu/sh@host/", "https://…"),
+            ("https://host/x?key=ab@hush", "https://…"),
+            ("https://user:hu?sh@host", "https://…"),
+        ] {
+            assert_eq!(address(address_of).as_deref(), Some(told), "{address_of}");
+        }
+        assert_eq!(address("/etc/faceplate/keys"), None);
+    }
+
+    #[test]
     fn what_is_printed_can_be_appended_to() {
         let text = Settings::default().to_toml() + TOKEN;
         let with_token: Settings = toml::from_str(&text).unwrap();
