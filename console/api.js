@@ -9,16 +9,14 @@ export class ApiError extends Error {
   }
 }
 
-const listeners = new Set();
+let heard = () => {};
 
-/** Calls `listener` with "online", "offline" or "signin" when that changes or is needed. */
-export function onState(listener) {
-  listeners.add(listener);
-}
+/** `listener` gets "online", "offline" or "signin" when that changes or is needed. */
+export const onState = (listener) => (heard = listener);
 
 let state = "online";
 function tell(next) {
-  if (next !== state || next === "signin") listeners.forEach((listener) => listener(next));
+  if (next !== state || next === "signin") heard(next);
   state = next;
 }
 
@@ -60,6 +58,9 @@ export async function call(method, path, options) {
 export const get = (path, options) => call("GET", path, options);
 export const send = (method, path, value, headers) =>
   call(method, path, { body: JSON.stringify(value), type: "application/json", headers });
+
+/** Exchanges a token for the cookie of a session. */
+export const exchanged = (token) => call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` }, asks: false });
 
 /** Follows server-sent events while the page is seen, until `stop` of the result is called; it comes back after any end, and says so. */
 export function follow(path, name, listener, opened = () => {}) {

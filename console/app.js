@@ -1,6 +1,6 @@
 // The console: signs in, shows one view at a time by the hash of the address, and tells when the service does not answer.
 
-import { call, get, onState } from "/console/api.js";
+import { call, exchanged, get, onState } from "/console/api.js";
 import { act, button, chip, code, empty, field, h, icon, tokenCommand, onWrong, soft } from "/console/dom.js";
 import { speak, t, tongue } from "/console/words.js";
 
@@ -47,7 +47,6 @@ const context = {
 
 async function refresh() {
   session = await get("/v1/session");
-  return session;
 }
 
 function quit() {
@@ -107,7 +106,7 @@ async function show() {
 /** Exchanges a token for a session; false if it is not known. */
 async function exchange(token) {
   try {
-    session = await call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` }, asks: false });
+    session = await exchanged(token);
     return true;
   } catch (error) {
     context.tell("bad", error.status === 401 ? t("wrong_token") : error.message || t("offline"));
@@ -137,7 +136,7 @@ async function begin() {
   let wrong = "";
   try {
     if (token) {
-      await call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` }, asks: false }).catch((error) => {
+      await exchanged(token).catch((error) => {
         if (error.status === 0) throw error;
         wrong = error.status === 401 ? t("wrong_token") : error.message;
       });

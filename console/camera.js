@@ -5,7 +5,7 @@ import { empty, h, icon, s } from "/console/dom.js";
 import { t, tOr, tongue } from "/console/words.js";
 
 /** The service ends a stream after ten minutes; it is opened anew before. */
-const RENEWED_MS = 540_000;
+export const RENEWED_MS = 540_000;
 
 /** Box, landmarks and, for the chosen face, its color, over a picture of that size. */
 export function outlined(found) {
@@ -43,7 +43,6 @@ export function watch({ mirror = false, onfaces } = {}) {
   const message = h("p", t("loading"));
   const prompt = h("div", { class: "prompt", role: "status", hidden: true });
   const element = h("div", { class: mirror ? "picture mirror" : "picture" }, image, message, prompt);
-  const stops = [];
   let renewed = 0, stopped = false, retry = 0, said = "";
   const open = () => {
     if (stopped || document.hidden) return;
@@ -84,7 +83,6 @@ export function watch({ mirror = false, onfaces } = {}) {
       await new Promise((done) => setTimeout(done, 1000));
     }
   });
-  stops.push(look.stop);
   const challenge = every(400, async () => {
     const told = await get("/v1/camera/challenge", { headers: { "Accept-Language": tongue() } });
     const now = JSON.stringify([told.running, told.text, told.step]);
@@ -96,7 +94,6 @@ export function watch({ mirror = false, onfaces } = {}) {
         told.steps && h("small", t("step_of", { n: told.step, m: told.steps })));
     }
   });
-  stops.push(challenge.stop);
   return {
     element,
     stop() {
@@ -104,7 +101,8 @@ export function watch({ mirror = false, onfaces } = {}) {
       document.removeEventListener("visibilitychange", seen);
       clearInterval(renew);
       clearTimeout(retry);
-      stops.forEach((stop) => stop());
+      look.stop();
+      challenge.stop();
       image.onerror = null;
       image.removeAttribute("src");
     },

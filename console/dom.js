@@ -85,8 +85,7 @@ export async function act(control, work) {
 }
 
 export function button(text, work, props = {}) {
-  const control = h("button", { type: "button", onclick: () => act(control, work), ...props }, props.icon && icon(props.icon), text);
-  return control;
+  return h("button", { type: "button", onclick: (event) => act(event.currentTarget, work), ...props }, props.icon && icon(props.icon), text);
 }
 
 /** A line of lesser weight. */

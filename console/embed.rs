@@ -24,7 +24,6 @@ pub(super) fn console(to: &Path) {
             "css" => "text/css; charset=utf-8",
             "js" => "text/javascript; charset=utf-8",
             "svg" => "image/svg+xml",
-            "webmanifest" => "application/manifest+json",
             _ => continue,
         };
         let url = match (stem, extension) {

@@ -4,7 +4,8 @@ import { fetched, follow, get, save } from "/console/api.js";
 import { box, button, card, check, chip, empty, field, h, status } from "/console/dom.js";
 import { KINDS, number, t, tOr, time } from "/console/words.js";
 
-const FIRST = "before=9007199254740991";
+/** Asks for the newest events. */
+export const FIRST = "before=9007199254740991";
 const KIND = {
   good: "access.granted device.recovered", warn: "access.denied access.unknown door.held_open",
   bad: "access.attack access.locked_out door.forced device.fault",

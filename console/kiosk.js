@@ -2,8 +2,8 @@
 //
 // A link `/kiosk#token=…` signs in, and again after the service was restarted: the address of a kiosk's browser is not seen.
 
-import { call, every, follow, get } from "/console/api.js";
-import { arrow, prompted } from "/console/camera.js";
+import { every, exchanged, follow, get } from "/console/api.js";
+import { RENEWED_MS, arrow, prompted } from "/console/camera.js";
 import { empty, h, icon } from "/console/dom.js";
 import { t, tOr } from "/console/words.js";
 
@@ -15,8 +15,6 @@ kiosk.append(h("div", { class: "stage" }, mirror, big), line);
 
 /** States in which the person sees itself. */
 const SEEN = ["looking", "challenge"];
-/** The picture is asked for anew before the service ends it. */
-const RENEWED_MS = 540_000;
 
 let door = { state: "idle" };
 let challenge = { running: false };
@@ -123,7 +121,7 @@ async function signin() {
   const isGood = /kiosk|camera/.test(now.scopes);
   if (isGood || !token || performance.now() - asked < 10_000) return isGood ? now : {};
   asked = performance.now();
-  return call("POST", "/v1/session", { headers: { Authorization: `Bearer ${token}` } });
+  return exchanged(token);
 }
 
 every(500, look);

@@ -3,8 +3,8 @@
 import { call, every, fetched, get, send } from "/console/api.js";
 import { advised, watch } from "/console/camera.js";
 import { button, card, chip, empty, h, soft, status } from "/console/dom.js";
-import { line } from "/console/events.js";
-import { decision, scored, witnesses } from "/console/score.js";
+import { FIRST, line } from "/console/events.js";
+import { decision, live, scored, witnesses } from "/console/score.js";
 import { number, t, tOr } from "/console/words.js";
 
 const MEASURES = [["eye_distance", 200], ["brightness", 255], ["contrast", 200], ["sharpness", 255], ["yaw_percent", 100]];
@@ -38,7 +38,7 @@ function liveness(context) {
   };
   const check = (mode) => run(async () => {
     const { told, liveness } = await ask(`/v1/camera/liveness/detect?liveness=${mode}`);
-    return [h("p", chip(told.passed ? "good" : "bad", told.passed ? t("is_live") : t("door_attack"))), witnesses(liveness)];
+    return [live(told), witnesses(liveness)];
   });
   const who = run(async () => {
     const { told } = await ask("/v1/camera/identify");
@@ -82,7 +82,7 @@ function events(context) {
   const list = h("ol", { class: "list" });
   let newest = -1;
   context.leaving(every(2000, async () => {
-    const page = await get("/v1/events?before=9007199254740991&limit=8");
+    const page = await get(`/v1/events?${FIRST}&limit=8`);
     if (page.newest === newest) return;
     newest = page.newest;
     empty(list, page.events.reverse().map(line));

@@ -18,6 +18,9 @@ export function exponent(score) {
 export const decision = (word) =>
   chip({ approved: "good", operator_required: "warn", declined: "bad" }[word] || "idle", t(word));
 
+/** The verdict of detect. */
+export const live = (told) => h("p", chip(told.passed ? "good" : "bad", t(told.passed ? "is_live" : "door_attack")));
+
 export function scored(score, word) {
   const e = exponent(score);
   const x = (value) => 10 + (value / 7) * 300;

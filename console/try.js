@@ -4,7 +4,7 @@ import { call, jpegOf } from "/console/api.js";
 import { advised, outlined } from "/console/camera.js";
 import { button, card, chip, code, empty, field, h, status } from "/console/dom.js";
 import { measured } from "/console/live.js";
-import { scored } from "/console/score.js";
+import { live, scored } from "/console/score.js";
 import { number, t } from "/console/words.js";
 
 const token = (context) => (context.session.guarded ? ' -H "Authorization: Bearer $TOKEN"' : "");
@@ -48,7 +48,7 @@ function chosen(context, label) {
 function judged(told) {
   const [medium] = told.analyses[0].results_media;
   const data = medium.results_data;
-  return [h("p", chip(told.passed ? "good" : "bad", told.passed ? t("is_live") : t("door_attack"))),
+  return [live(told),
     data && h("dl", { class: "pairs" }, h("dt", t("confidence")), h("dd", number(data.confidence_spoofing)))];
 }
 

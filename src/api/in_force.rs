@@ -15,6 +15,6 @@ impl Service {
 
     pub(super) fn list_settings(&self) -> Reply {
         let InForce { settings, origins } = &*self.in_force();
-        Reply::json(&json!({ "settings": settings.entries(origins) })).with("Cache-Control", "no-store")
+        Reply::json(&json!({ "settings": settings.entries(origins) }))
     }
 }

@@ -42,7 +42,7 @@ fn id(token: &Token) -> &str {
 
 /// An error for a request whose token was revoked, or that needed none when its head came, and would need one now.
 pub(super) fn still_admitted(call: &Call, access: &settings::Access) -> Result<(), Error> {
-    match Access::new(access).still_grants(&call.request.pass, Scope::Admin) {
+    match call.request.pass.still_grants(access, Scope::Admin) {
         true => Ok(()),
         false => Err(Error::new(Family::Pattern, Kind::Gate(GateKind::Token), "the tokens have changed meanwhile")),
     }

@@ -126,12 +126,6 @@ impl Access {
         self.tokens.iter().any(is_good)
     }
 
-    /// Whether the token of a request is still good for `scope`, or whether none is needed still: for what must not be done by one that was
-    /// admitted before the tokens changed.
-    pub fn still_grants(&self, pass: &Pass, scope: Scope) -> bool {
-        if self.is_open() { pass.token.is_none() } else { self.scopes(pass).contains(&scope) }
-    }
-
     /// The scopes of the token under which a request was admitted; all where no token is needed.
     pub(super) fn scopes(&self, pass: &Pass) -> Vec<Scope> {
         if self.is_open() {

@@ -1,6 +1,7 @@
 //! The grant under which a request was admitted.
 
-use crate::ops::settings::Scope;
+use crate::ops::hex;
+use crate::ops::settings::{self, Scope};
 
 /// The SHA-256 of a token.
 pub(super) type Token = [u8; 32];
@@ -23,5 +24,16 @@ impl Pass {
     /// Whether the request belongs to a browser's session.
     pub fn is_of_session(&self) -> bool {
         self.session.is_some()
+    }
+
+    /// Whether its token is good for `scope` in `access`, or none is needed there and none was before: for what must not be done by a
+    /// request that was admitted before the tokens changed.
+    pub fn still_grants(&self, access: &settings::Access, scope: Scope) -> bool {
+        match self.token {
+            None => !access.has_tokens(),
+            Some(token) => {
+                access.all().any(|stored| hex::bytes(&stored.sha256) == Some(token) && stored.scopes.contains(&scope))
+            }
+        }
     }
 }
